@@ -1,0 +1,3 @@
+"""The whole procedure, from data to report: `fit` and `demo`."""
+
+__all__: list[str] = []

@@ -1,0 +1,94 @@
+"""The tree of errors, and the one way an error message is put together.
+
+    BabysitError
+    ├── InputError                what the user gave cannot be used (exit code 2)
+    │   ├── DataError             a file, a column, a target, an array
+    │   ├── RecipeError           a recipe or a setting
+    │   └── RunFolderError        a Run folder
+    │       ├── RunLockedError    another process is writing to it
+    │       └── RunVersionError   it was written by another version
+    ├── MissingExtraError         an optional dependency is not installed (exit code 2)
+    └── StorageError              the disk refused a write (exit code 2)
+
+Every message answers up to four questions, in this order: what was given, what is legal, the likely cause, and
+what to write instead.
+"""
+
+from __future__ import annotations
+
+
+class BabysitError(Exception):
+    """Base of everything babysit raises on purpose.
+
+    Args:
+        given: What was given and is wrong, as a full sentence without the final full stop.
+        legal: What would have been legal.
+        cause: The likely cause.
+        write: What to write instead, literally.
+
+    Example:
+        >>> print(BabysitError("no column 'prise'", legal="price, size", write="--target price"))
+        no column 'prise'
+          legal: price, size
+          write: --target price
+    """
+
+    def __init__(
+        self,
+        given: str,
+        *,
+        legal: str | None = None,
+        cause: str | None = None,
+        write: str | None = None,
+    ) -> None:
+        self.given = given
+        self.legal = legal
+        self.cause = cause
+        self.write = write
+        super().__init__(given)
+
+    def __str__(self) -> str:
+        parts = (("legal", self.legal), ("likely cause", self.cause), ("write", self.write))
+        return "\n".join([self.given, *(f"  {label}: {text}" for label, text in parts if text is not None)])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default would call the class with `args` alone and lose the keyword parts between processes.
+        return (_rebuild, (type(self), self.given, self.legal, self.cause, self.write))
+
+
+def _rebuild(
+    kind: type[BabysitError], given: str, legal: str | None, cause: str | None, write: str | None
+) -> BabysitError:
+    return kind(given, legal=legal, cause=cause, write=write)
+
+
+class InputError(BabysitError):
+    """What the user gave cannot be used."""
+
+
+class DataError(InputError):
+    """A file, a column, a target or an array cannot be used."""
+
+
+class RecipeError(InputError):
+    """A recipe or one of its settings cannot be used."""
+
+
+class RunFolderError(InputError):
+    """A Run folder cannot be used."""
+
+
+class RunLockedError(RunFolderError):
+    """Another process is writing to the Run folder."""
+
+
+class RunVersionError(RunFolderError):
+    """The Run folder was written by a version this one cannot read."""
+
+
+class MissingExtraError(BabysitError):
+    """An optional dependency is not installed."""
+
+
+class StorageError(BabysitError):
+    """The disk refused a write: full, read-only or gone."""

@@ -1,0 +1,3 @@
+"""One visible training loop, checkpoints, evaluation and prediction."""
+
+__all__: list[str] = []

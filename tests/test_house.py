@@ -1,0 +1,82 @@
+"""The house: who may import whom, how long a file may be, what a package shows."""
+
+import ast
+import importlib
+import pathlib
+
+import pytest
+
+HOUSE = pathlib.Path(__file__).parent.parent / "src" / "babysit"
+ORDER = ["record", "data", "nn", "probe", "diagnose", "train", "rehearse", "script", "tune", "report", "adapters",
+         "procedure", "cli"]  # fmt: skip
+# Rooms that must open without torch: the recipe is checked, a page is drawn and help is printed without it.
+WITHOUT_TORCH = {"record", "diagnose", "report"}
+READS_ONLY_RECORD = {"diagnose", "report"}
+NO_ROOM_FOR = {"utils", "core", "common", "helpers", "misc"}
+LONGEST_FILE = 400
+FILES = sorted(HOUSE.rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Every module a file imports, also inside functions and under TYPE_CHECKING."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the direction"
+            names.add(node.module or "")
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room(path: pathlib.Path) -> str:
+    parts = path.relative_to(HOUSE).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_imports_only_point_up(path: pathlib.Path) -> None:
+    own = room(path)
+    if not own:
+        return
+    for name in imported(ast.parse(path.read_text())):
+        if not name.startswith("babysit."):
+            continue
+        other = name.split(".")[1]
+        if other in ORDER:
+            assert ORDER.index(other) <= ORDER.index(own), f"{own} may not import {other}"
+            if other != own:
+                private = [part for part in name.split(".")[2:] if part.startswith("_")]
+                assert not private, f"{own} reaches into a private file of {other}: {name}"
+            if own in READS_ONLY_RECORD:
+                assert other in {own, "record"}, f"{own} reads record only, not {other}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_no_torch_where_none_belongs(path: pathlib.Path) -> None:
+    if room(path) in WITHOUT_TORCH:
+        assert not {name for name in imported(ast.parse(path.read_text())) if name.split(".")[0] == "torch"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(HOUSE)))
+def test_files_hold_one_idea(path: pathlib.Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    assert path.stem.strip("_") not in NO_ROOM_FOR
+    if room(path):
+        assert path.stem.startswith("_"), "packages are public, files private"
+
+
+def test_every_room_is_in_the_list() -> None:
+    rooms = {path.parent.name for path in HOUSE.glob("*/__init__.py")}
+    assert rooms <= set(ORDER)
+
+
+@pytest.mark.parametrize("name", sorted({room(path) for path in FILES} - {""}) + [""])
+def test_exports_are_sorted_and_exist(name: str) -> None:
+    module = importlib.import_module(f"babysit.{name}" if name else "babysit")
+    exported = list(module.__all__)
+    assert exported == sorted(exported)
+    assert len(exported) == len(set(exported))
+    for symbol in exported:
+        assert getattr(module, symbol).__doc__ or symbol == "__version__", f"{symbol} has no docstring"
