@@ -7,8 +7,9 @@ import pathlib
 import pytest
 
 HOUSE = pathlib.Path(__file__).parent.parent / "src" / "babysit"
-ORDER = ["record", "data", "nn", "probe", "diagnose", "train", "rehearse", "script", "tune", "report", "adapters",
-         "procedure", "cli"]  # fmt: skip
+ORDER = (
+    "record data nn probe diagnose train rehearse script tune report adapters procedure cli".split()
+)  # fmt: skip
 # Rooms that must open without torch: the recipe is checked, a page is drawn and help is printed without it.
 WITHOUT_TORCH = {"record", "diagnose", "report"}
 READS_ONLY_RECORD = {"diagnose", "report"}
@@ -72,7 +73,7 @@ def test_every_room_is_in_the_list() -> None:
     assert rooms <= set(ORDER)
 
 
-@pytest.mark.parametrize("name", sorted({room(path) for path in FILES} - {""}) + [""])
+@pytest.mark.parametrize("name", [*sorted({room(path) for path in FILES} - {""}), ""])
 def test_exports_are_sorted_and_exist(name: str) -> None:
     module = importlib.import_module(f"babysit.{name}" if name else "babysit")
     exported = list(module.__all__)

@@ -10,8 +10,8 @@
     ├── MissingExtraError         an optional dependency is not installed (exit code 2)
     └── StorageError              the disk refused a write (exit code 2)
 
-Every message answers up to four questions, in this order: what was given, what is legal, the likely cause, and
-what to write instead.
+Every message answers up to four questions, in this order: what was given, what is legal, the likely cause,
+and what to write instead.
 """
 
 from __future__ import annotations
