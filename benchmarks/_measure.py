@@ -75,7 +75,5 @@ def store(name: str, results: Mapping[str, Any]) -> pathlib.Path:
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     content = {"benchmark": name, "date": today, "hardware": hardware(), "results": results}
     path.write_text(json.dumps(content, indent=2) + "\n")
-    print(
-        f"stored in {path.relative_to(pathlib.Path.cwd()) if path.is_relative_to(pathlib.Path.cwd()) else path}"
-    )
+    print(f"stored in {path.relative_to(pathlib.Path.cwd()) if path.is_relative_to(pathlib.Path.cwd()) else path}")
     return path
