@@ -1,5 +1,9 @@
 """What is kept: recipe, trace, findings, remedies, the Run folder, and the tree of errors. No torch."""
 
+from babysit.record._atomic import (
+    storage_error,
+    write_atomic,
+)
 from babysit.record._errors import (
     BabysitError,
     DataError,
@@ -11,15 +15,125 @@ from babysit.record._errors import (
     RunVersionError,
     StorageError,
 )
+from babysit.record._finding import (
+    Finding,
+    Remedy,
+    Severity,
+)
+from babysit.record._quantities import (
+    QUANTITIES,
+    Quantity,
+)
+from babysit.record._recipe import (
+    Activation,
+    BudgetSection,
+    ColumnType,
+    DataSection,
+    InitialisationSection,
+    LossSection,
+    ModelSection,
+    OptimizerSection,
+    PreprocessingSection,
+    Recipe,
+    RegularisationSection,
+    ScheduleSection,
+    Section,
+    SplitSection,
+)
+from babysit.record._recipe_text import (
+    load_recipe,
+    parse_recipe,
+    recipe_from_dict,
+    recipe_names,
+    recipe_to_toml,
+    setting_paths,
+    with_settings,
+)
+from babysit.record._run_folder import (
+    RunFolder,
+    RunInfo,
+    library_versions,
+    refuse_existing,
+)
+from babysit.record._summary import (
+    CalibrationBin,
+    ClassScores,
+    ColumnSummary,
+    DataSummary,
+    Decision,
+    Evaluation,
+    LayerSummary,
+    RunSummary,
+    Score,
+)
+from babysit.record._trace import (
+    Event,
+    Histogram,
+    Row,
+    Series,
+    Trace,
+)
+from babysit.record._trace_store import (
+    TraceStore,
+    read_trace,
+)
 
 __all__ = [
+    "QUANTITIES",
+    "Activation",
     "BabysitError",
+    "BudgetSection",
+    "CalibrationBin",
+    "ClassScores",
+    "ColumnSummary",
+    "ColumnType",
     "DataError",
+    "DataSection",
+    "DataSummary",
+    "Decision",
+    "Evaluation",
+    "Event",
+    "Finding",
+    "Histogram",
+    "InitialisationSection",
     "InputError",
+    "LayerSummary",
+    "LossSection",
     "MissingExtraError",
+    "ModelSection",
+    "OptimizerSection",
+    "PreprocessingSection",
+    "Quantity",
+    "Recipe",
     "RecipeError",
+    "RegularisationSection",
+    "Remedy",
+    "Row",
+    "RunFolder",
     "RunFolderError",
+    "RunInfo",
     "RunLockedError",
+    "RunSummary",
     "RunVersionError",
+    "ScheduleSection",
+    "Score",
+    "Section",
+    "Series",
+    "Severity",
+    "SplitSection",
     "StorageError",
+    "Trace",
+    "TraceStore",
+    "library_versions",
+    "load_recipe",
+    "parse_recipe",
+    "read_trace",
+    "recipe_from_dict",
+    "recipe_names",
+    "recipe_to_toml",
+    "refuse_existing",
+    "setting_paths",
+    "storage_error",
+    "with_settings",
+    "write_atomic",
 ]

@@ -1,0 +1,221 @@
+"""Recipe: everything chosen before training starts, typed and validated.
+
+A setting that is unset (`None`) or "auto" is decided from the data when the training is prepared, and the decision is
+said aloud. Every field carries what it is, its unit and when to change it; `babysit recipe` prints them as comments.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+RECIPE_SCHEMA = 1
+
+ColumnType = Literal["number", "category", "boolean", "date", "drop"]
+Activation = Literal[
+    "identity", "sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "selu", "gelu", "silu", "mish", "maxout"
+]
+# NaN and infinity pass TOML as numbers and make sense in no setting.
+Real = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def setting(default: Any, what: str, *, unit: str = "", when: str = "") -> Any:
+    """A field with what it is, its unit, and when to change it."""
+    return Field(default=default, description=what, json_schema_extra={"unit": unit, "when": when})
+
+
+class Section(BaseModel):
+    """Base of the recipe's sections: frozen, strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataSection(Section):
+    """Where the rows come from and how they are read."""
+
+    source: str | None = setting(None, "file, folder or bundled set", when="always: it is the data")
+    target: str | None = setting(None, "column (or npz array) to learn", when="it is not the last column")
+    task: Literal["auto", "classification", "regression"] = setting(
+        "auto", "what is learned", when="whole numbers are quantities, not classes, or the other way round"
+    )
+    types: dict[str, ColumnType] = setting({}, "types of columns by name", when="a column was taken for another type")
+    delimiter: str | None = setting(None, "CSV: sign between fields", when="the found one is wrong")
+    encoding: str | None = setting(None, "CSV: text encoding", when="letters look wrong")
+    header_rows: Annotated[int, Field(ge=0, le=10)] | None = setting(
+        None, "CSV: lines before the first row of data; the last of them names the columns", unit="lines",
+        when="the header was not found",
+    )  # fmt: skip
+    missing: tuple[str, ...] = setting(
+        ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"), "CSV: texts that mean no value",
+        when="the file marks missing values otherwise",
+    )  # fmt: skip
+    image_size: Count | None = setting(
+        None, "images: side that all are brought to", unit="pixels", when="sizes are mixed or too large"
+    )
+
+
+class SplitSection(Section):
+    """Which rows train, which choose, which judge."""
+
+    method: Literal["auto", "random", "stratified", "grouped", "time"] = setting(
+        "auto", "how rows are dealt", when="rows belong together (grouped) or have an order (time)"
+    )
+    validation: Share = setting(0.15, "rows that choose: early stopping, search", unit="share", when="few or many rows")
+    test: Share = setting(0.15, "rows that judge, touched once", unit="share", when="few or many rows")
+    group: str | None = setting(None, "column whose equal values stay together", when="several rows a person or place")
+    time: str | None = setting(None, "column that orders rows; the latest are tested", when="the future is predicted")
+    validation_source: str | None = setting(None, "file with the validation rows", when="a split is given")
+    test_source: str | None = setting(None, "file with the test rows", when="a split is given")
+
+    @model_validator(mode="after")
+    def _columns_fit_the_method(self) -> SplitSection:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation + test leave no rows to train on; together they must stay below 1")
+        if self.method == "grouped" and self.group is None:
+            raise ValueError("method 'grouped' needs group, the column whose equal values stay together")
+        if self.method == "time" and self.time is None:
+            raise ValueError("method 'time' needs time, the column that orders the rows")
+        return self
+
+
+class PreprocessingSection(Section):
+    """What is done to inputs and targets before the network sees them; fitted on training rows only."""
+
+    numbers: Literal["none", "centre", "standardise", "scale", "pca", "whiten", "zca"] = setting(
+        "standardise", "number columns", when="features are strongly correlated (whiten) or bounded (scale)"
+    )
+    images: Literal[
+        "none", "scale", "mean-image", "channel-mean", "channel-mean-std", "standardise", "pca", "whiten", "zca"
+    ] = setting("channel-mean-std", "images", when="the lecture's mean image is wanted")
+    components: Count | Annotated[float, Field(gt=0, le=1)] | None = setting(
+        None, "pca, whiten: directions kept, a number or a share of the variance", when="inputs are many and redundant"
+    )
+    low: Real = setting(0.0, "scale: lower end", when="inputs should reach below zero")
+    high: Real = setting(1.0, "scale: upper end")
+    targets: Literal["auto", "none", "standardise"] = setting("auto", "regression targets", when="never, as a rule")
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> PreprocessingSection:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        return self
+
+
+class ModelSection(Section):
+    """The network."""
+
+    architecture: Literal["auto", "mlp", "convolutional", "residual"] = setting(
+        "auto", "kind of network", when="images are large or the data is simple"
+    )
+    widths: tuple[Count, ...] | None = setting(
+        None, "units of each hidden layer, or channels of each stage", unit="units", when="it underfits: wider, deeper"
+    )
+    activation: Activation = setting("relu", "nonlinearity", when="units die: leaky-relu, elu; never sigmoid")
+    pieces: Annotated[int, Field(ge=2)] = setting(2, "maxout: linear pieces a unit", unit="pieces")
+    batch_norm: bool | None = setting(None, "batch normalisation", when="the network is deep or hard to start")
+    dropout: Share | None = setting(None, "activations dropped in training", unit="share", when="it overfits: more")
+    embedding: Count | None = setting(None, "numbers that stand for a category", unit="numbers", when="many levels")
+
+
+class InitialisationSection(Section):
+    """The first weights."""
+
+    scheme: Literal["auto", "pytorch", "small-random", "xavier", "he", "orthogonal", "lsuv"] = setting(
+        "auto", "how weights are drawn", when="to compare; auto suits the activation of each layer"
+    )
+    std: Positive | None = setting(None, "small-random: standard deviation", when="to see what a bad start does")
+    bias: Real = setting(0.0, "first value of biases", when="relu units die at the start: 0.01")
+
+
+class LossSection(Section):
+    """What is made small."""
+
+    name: Literal["auto", "cross-entropy", "bce", "hinge", "squared", "huber", "poisson"] = setting(
+        "auto", "loss", when="outliers (huber), counts (poisson), margins (hinge)"
+    )
+    delta: Positive = setting(1.0, "huber: error from which it grows linearly", unit="standardised target")
+    label_smoothing: Share = setting(0.0, "cross-entropy: share given to the other classes", when="overconfident")
+    class_weights: Literal["none", "balanced"] = setting("none", "weights by class", when="rare classes matter most")
+
+
+class OptimizerSection(Section):
+    """How weights move."""
+
+    name: Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"] = setting("adamw", "optimizer")
+    lr: Positive | None = setting(
+        None, "learning rate", unit="per step", when="first of all: the loss leaps (lower) or crawls (higher)"
+    )
+    momentum: Share = setting(0.9, "sgd, rmsprop: momentum", when="seldom")
+    nesterov: bool = setting(False, "sgd: look ahead along the momentum")
+    beta1: Share = setting(0.9, "adam, adamw: decay of the mean of gradients")
+    beta2: Share = setting(0.999, "adam, adamw: decay of the mean of their squares", when="gradients are rare or spiky")
+    decay: Share = setting(0.99, "rmsprop: decay of the mean of squares")
+
+
+class ScheduleSection(Section):
+    """How the rate changes over the training."""
+
+    name: Literal["constant", "step", "cosine", "inverse-time", "plateau"] = setting(
+        "cosine", "schedule", when="the budget is not known beforehand: plateau"
+    )
+    warm_up: Share = setting(0.05, "linear rise from zero at the start", unit="share of the training")
+    factor: Annotated[float, Field(gt=0, lt=1)] = setting(0.1, "step, plateau: the rate is multiplied by this")
+    every: Annotated[float, Field(gt=0, le=1)] = setting(
+        0.3, "step: between two drops", unit="share of the training", when="the loss is flat long before a drop"
+    )
+    patience: Count = setting(10, "plateau: epochs without progress before a drop", unit="epochs")
+    half_life: Annotated[float, Field(gt=0)] = setting(
+        0.1, "inverse-time: the rate is halved after this long", unit="share of the training"
+    )
+
+
+class RegularisationSection(Section):
+    """What keeps the network from memorising."""
+
+    l2: NotNegative = setting(1e-4, "half l2 w^2 on weights, not on biases or normalisation", when="it overfits: more")
+    l2_mode: Literal["loss", "decoupled"] = setting(
+        "decoupled", "added to the loss, or shrinking weights beside it (Loshchilov and Hutter 2019)"
+    )
+    l1: NotNegative = setting(0.0, "l1 |w| on weights", when="few inputs matter")
+    max_norm: Positive | None = setting(None, "longest weight vector of a unit", when="with high rates and dropout")
+    clip_norm: Positive | None = setting(None, "longest gradient", when="the loss has spikes")
+
+
+class BudgetSection(Section):
+    """How long."""
+
+    epochs: Count | None = setting(None, "passes over the training rows", unit="epochs", when="still falling: more")
+    batch_size: Count | None = setting(None, "rows a step", unit="rows", when="memory, or a noisy loss")
+    patience: Annotated[int, Field(ge=0)] | None = setting(
+        None, "stop after so many epochs without a better validation loss; 0 never stops", unit="epochs"
+    )
+    seconds: Positive | None = setting(None, "stop after this long", unit="seconds", when="time is short")
+
+
+class Recipe(Section):
+    """Everything chosen before training starts.
+
+    Example:
+        >>> recipe = Recipe.model_validate({"optimizer": {"lr": 0.01}})
+        >>> recipe.optimizer.lr, recipe.model.activation
+        (0.01, 'relu')
+    """
+
+    schema_number: Literal[1] = Field(default=1, alias="schema", description="version of this form; leave it")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(0, "makes every random draw", when="to see what is luck")
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where the training runs")
+    data: DataSection = DataSection()
+    split: SplitSection = SplitSection()
+    preprocessing: PreprocessingSection = PreprocessingSection()
+    model: ModelSection = ModelSection()
+    initialisation: InitialisationSection = InitialisationSection()
+    loss: LossSection = LossSection()
+    optimizer: OptimizerSection = OptimizerSection()
+    schedule: ScheduleSection = ScheduleSection()
+    regularisation: RegularisationSection = RegularisationSection()
+    budget: BudgetSection = BudgetSection()

@@ -1,0 +1,197 @@
+"""The Trace on disk: SQLite in WAL mode, one transaction a flush, readable while it is written.
+
+SQLite has no NaN: it stores one as NULL. So NULL in the value column means NaN here, and reading gives the NaN back.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import sqlite3
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from babysit.record._errors import RunFolderError, RunVersionError, StorageError
+from babysit.record._trace import TRACE_SCHEMA, Event, Histogram, Row, Trace
+
+_TABLES = f"""
+PRAGMA user_version = {TRACE_SCHEMA};
+CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY, phase TEXT NOT NULL, layer TEXT NOT NULL, quantity TEXT NOT NULL,
+    UNIQUE (phase, layer, quantity));
+CREATE TABLE IF NOT EXISTS points (
+    series INTEGER NOT NULL, step INTEGER NOT NULL, value REAL, PRIMARY KEY (series, step)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS histograms (
+    series INTEGER NOT NULL, step INTEGER NOT NULL, edges TEXT NOT NULL, counts TEXT NOT NULL,
+    PRIMARY KEY (series, step)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS events (step INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
+"""
+
+
+class TraceStore:
+    """Writes a Trace to a file as it is measured. Rows wait in memory until `flush`.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, TraceStore(pathlib.Path(folder) / "trace.sqlite") as store:
+        ...     store.add([Row(0, "train", "", "loss", 2.3)])
+        ...     store.flush()
+        ...     store.read().series("loss").values
+        (2.3,)
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._waiting: list[Row | Histogram | Event] = []
+        self._series: dict[tuple[str, str, str], int] = {}
+        try:
+            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            # A killed process loses nothing at this level; a power cut may lose the last flushes, never the file.
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.executescript(_TABLES)
+        except sqlite3.Error as error:
+            raise _translate(error, path) from error
+
+    def add(self, items: Iterable[Row | Histogram | Event]) -> None:
+        """Keep items for the next flush."""
+        self._waiting.extend(items)
+
+    def flush(self) -> None:
+        """Write what waits, in one transaction.
+
+        Raises:
+            StorageError: The disk refused; what waits is kept and can be flushed again.
+        """
+        if not self._waiting:
+            return
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._write(self._waiting)
+                self._database.execute("COMMIT")
+            except BaseException:
+                self._series.clear()  # ids given within the failed transaction are void
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise _translate(error, self._path) from error
+        self._waiting.clear()
+
+    def _write(self, items: list[Row | Histogram | Event]) -> None:
+        points, histograms, events = [], [], []
+        for item in items:
+            if isinstance(item, Event):
+                events.append(item)
+                continue
+            series = self._series_id(item.phase, item.layer, item.quantity)
+            if isinstance(item, Row):
+                points.append((series, item.step, item.value))
+            else:
+                histograms.append((series, item.step, json.dumps(item.edges), json.dumps(item.counts)))
+        self._database.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?)", points)
+        self._database.executemany("INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?)", histograms)
+        self._database.executemany("INSERT INTO events VALUES (?, ?, ?)", events)
+
+    def _series_id(self, phase: str, layer: str, quantity: str) -> int:
+        key = (phase, layer, quantity)
+        if key not in self._series:
+            self._database.execute("INSERT OR IGNORE INTO series (phase, layer, quantity) VALUES (?, ?, ?)", key)
+            (found,) = self._database.execute(
+                "SELECT id FROM series WHERE phase = ? AND layer = ? AND quantity = ?", key
+            ).fetchone()
+            self._series[key] = found
+        return self._series[key]
+
+    def forget_after(self, step: int) -> None:
+        """Drop everything measured after `step`: a training that resumes there measures it again."""
+        self._waiting = [item for item in self._waiting if item.step <= step]
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            for table in ("points", "histograms", "events"):
+                self._database.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _translate(error, self._path) from error
+
+    def read(self) -> Trace:
+        """Everything flushed so far."""
+        return _read(self._database)
+
+    def close(self) -> None:
+        """Flush, fold the write-ahead log into the file and let go of it."""
+        try:
+            self.flush()
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise _translate(error, self._path) from error
+        finally:
+            self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_trace(path: pathlib.Path) -> Trace:
+    """The Trace in a file, also while another process writes it.
+
+    Raises:
+        RunFolderError: The file is no trace.
+        RunVersionError: It was written by another version.
+    """
+    if not path.exists():
+        return Trace()
+    try:
+        database = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+        try:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version == 0:  # killed before its tables were made
+                return Trace()
+            if version != TRACE_SCHEMA:
+                raise RunVersionError(f"{path} has trace schema {version}", legal=str(TRACE_SCHEMA))
+            return _read(database)
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise _translate(error, path) from error
+
+
+def _read(database: sqlite3.Connection) -> Trace:
+    database.execute("BEGIN")  # one snapshot for the three tables
+    try:
+        rows = database.execute(
+            "SELECT step, phase, layer, quantity, value FROM points JOIN series ON id = series ORDER BY step, id"
+        ).fetchall()
+        histograms = database.execute(
+            "SELECT step, phase, layer, quantity, edges, counts FROM histograms JOIN series ON id = series"
+            " ORDER BY step, id"
+        ).fetchall()
+        events = database.execute("SELECT step, kind, text FROM events ORDER BY step, rowid").fetchall()
+    finally:
+        database.execute("ROLLBACK")
+    return Trace(
+        rows=tuple(
+            Row(step, phase, layer, quantity, math.nan if value is None else value)
+            for step, phase, layer, quantity, value in rows
+        ),
+        histograms=tuple(
+            Histogram(step, phase, layer, quantity, tuple(json.loads(edges)), tuple(json.loads(counts)))
+            for step, phase, layer, quantity, edges, counts in histograms
+        ),
+        events=tuple(Event(*row) for row in events),
+    )
+
+
+def _translate(error: sqlite3.Error, path: pathlib.Path) -> Exception:
+    text = str(error)
+    if "full" in text or "disk I/O" in text or "readonly" in text:
+        return StorageError(f"{path} cannot be written: {text}", cause="the disk is full or read-only")
+    return RunFolderError(f"{path} is no trace that can be read: {text}", cause="the file was damaged or replaced")
