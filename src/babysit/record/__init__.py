@@ -79,7 +79,6 @@ from babysit.record._trace_store import (
 )
 
 __all__ = [
-    "QUANTITIES",
     "Activation",
     "BabysitError",
     "BudgetSection",
@@ -103,6 +102,7 @@ __all__ = [
     "ModelSection",
     "OptimizerSection",
     "PreprocessingSection",
+    "QUANTITIES",
     "Quantity",
     "Recipe",
     "RecipeError",

@@ -56,7 +56,7 @@ class LayerSummary(_Kept):
 
 
 class Decision(_Kept):
-    """Something decided from the data rather than by the user: a setting's path or a few words, its value, the reason."""
+    """Something decided from the data rather than by the user, and why."""
 
     setting: str
     value: str
