@@ -20,6 +20,7 @@ from babysit.record._finding import (
     Remedy,
     Severity,
 )
+from babysit.record._progress import EpochNumbers, Listener, Silence, StepNumbers
 from babysit.record._quantities import (
     QUANTITIES,
     Quantity,
@@ -90,6 +91,7 @@ __all__ = [
     "DataSection",
     "DataSummary",
     "Decision",
+    "EpochNumbers",
     "Evaluation",
     "Event",
     "Finding",
@@ -97,6 +99,7 @@ __all__ = [
     "InitialisationSection",
     "InputError",
     "LayerSummary",
+    "Listener",
     "LossSection",
     "MissingExtraError",
     "ModelSection",
@@ -120,7 +123,9 @@ __all__ = [
     "Section",
     "Series",
     "Severity",
+    "Silence",
     "SplitSection",
+    "StepNumbers",
     "StorageError",
     "Trace",
     "TraceStore",
