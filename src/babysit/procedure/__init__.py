@@ -1,3 +1,5 @@
 """The whole procedure, from data to report: `fit` and `demo`."""
 
-__all__: list[str] = []
+from babysit.procedure._fit import Fitted, fit, resume
+
+__all__ = ["Fitted", "fit", "resume"]

@@ -1,3 +1,33 @@
 """One visible training loop, checkpoints, evaluation and prediction."""
 
-__all__: list[str] = []
+from babysit.train._assemble import assemble, examples_of, loss_of
+from babysit.train._batches import Examples
+from babysit.train._decide import choose_device, decide
+from babysit.train._evaluate import evaluate_phase
+from babysit.train._loop import Outcome, Training
+from babysit.train._loss import MultiClassHinge, build_loss
+from babysit.train._model import TrainedModel, load, pack_weights
+from babysit.train._optimizer import build_optimizer
+from babysit.train._random import stream_seed
+from babysit.train._schedule import Plateau, rate_at
+
+__all__ = [
+    "Examples",
+    "MultiClassHinge",
+    "Outcome",
+    "Plateau",
+    "TrainedModel",
+    "Training",
+    "assemble",
+    "build_loss",
+    "build_optimizer",
+    "choose_device",
+    "decide",
+    "evaluate_phase",
+    "examples_of",
+    "load",
+    "loss_of",
+    "pack_weights",
+    "rate_at",
+    "stream_seed",
+]

@@ -1,0 +1,128 @@
+"""From a recipe and prepared data to a model and examples, ready for the loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from babysit.data import Prepared, Preprocessing, TargetStandardise
+from babysit.nn import initialise
+from babysit.record import LayerSummary, Recipe, RecipeError
+from babysit.train._batches import Examples, as_rows
+from babysit.train._loss import build_loss
+from babysit.train._model import TrainedModel, build_model
+from babysit.train._random import stream_seed
+
+SAMPLE_ROWS = 256  # rows that show the layers their inputs: enough for a standard deviation to within 5 %
+
+
+def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
+    """The model before its first step: preprocessing fitted on the training rows, weights initialised.
+
+    Args:
+        recipe: Every decision filled in.
+        prepared: The data.
+
+    Raises:
+        RecipeError: A choice does not fit the data.
+    """
+    section, start = recipe.preprocessing, recipe.initialisation
+    preprocessing = Preprocessing(
+        prepared.layout, numbers=section.numbers, images=section.images, components=section.components,
+        low=section.low, high=section.high,
+    )  # fmt: skip
+    train = prepared.split["train"]
+    preprocessing.fit(prepared.inputs.chunks(train))
+    scaling = None
+    if _scales_targets(recipe, prepared):
+        scaling = TargetStandardise()
+        scaling.fit([prepared.targets[as_rows(train)]])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(recipe.seed, "build"))
+        model = build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling)
+    sample = preprocessing(prepared.inputs[as_rows(train[:SAMPLE_ROWS])])
+    report = initialise(
+        model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
+        seed=stream_seed(recipe.seed, "initialise"),
+    )  # fmt: skip
+    done = {layer.name: layer.text for layer in report.layers}
+    return model, summarise_layers(model.network, sample, done)
+
+
+def _scales_targets(recipe: Recipe, prepared: Prepared) -> bool:
+    wanted = recipe.preprocessing.targets
+    if prepared.task.kind == "classification" or wanted == "none":
+        return False
+    if recipe.loss.name != "poisson":
+        return True
+    if wanted == "standardise":
+        raise RecipeError("standardised targets are no counts, and the Poisson loss counts", write="--set targets=none")
+    return False
+
+
+def summarise_layers(network: nn.Module, sample: Tensor, initialised: dict[str, str]) -> tuple[LayerSummary, ...]:
+    """Each layer that computes something: its output shape for one row, its parameters, how it was initialised.
+
+    Args:
+        network: Left as it was, mode and statistics included.
+        sample: Preprocessed inputs [N, ...].
+        initialised: What was done to a layer, by name.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    leaves = {name: module for name, module in network.named_modules() if not [*module.children()]}
+
+    def keep(name: str) -> object:
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            if isinstance(output, Tensor):
+                shapes[name] = tuple(output.shape[1:])
+
+        return hook
+
+    hooks = [module.register_forward_hook(keep(name)) for name, module in leaves.items()]  # type: ignore[arg-type]
+    was_training = network.training
+    try:
+        network.eval()
+        with torch.no_grad():
+            network(sample[:2])
+    finally:
+        network.train(was_training)
+        for handle in hooks:
+            handle.remove()
+    return tuple(
+        LayerSummary(
+            name=name, kind=type(module).__name__, output=shapes.get(name, ()),
+            parameters=sum(parameter.numel() for parameter in module.parameters()), initialised=initialised.get(name, ""),
+        )
+        for name, module in leaves.items()
+    )  # fmt: skip
+
+
+def examples_of(model: TrainedModel, prepared: Prepared, recipe: Recipe, device: torch.device) -> Examples:
+    """The rows as the loop takes them: targets on the loss's scale, in memory and on the device where they fit."""
+    targets = prepared.targets
+    link = torch.Tensor.clone
+    undo = getattr(model.answer, "undo", None)
+    if isinstance(undo, TargetStandardise):
+        targets = undo(targets.to(device)).float()
+    elif recipe.loss.name == "poisson":
+        link = torch.exp
+        if bool((targets[as_rows(prepared.split["train"])] < 0).any()):
+            raise RecipeError(
+                f"'{prepared.task.target}' is negative in places, and the Poisson loss counts",
+                legal="squared, huber",
+                write="--set loss.name=squared",
+            )
+    return Examples(
+        inputs=prepared.inputs, targets=targets.to(device), preprocessing=model.preprocessing,
+        train=as_rows(prepared.split["train"]), validation=as_rows(prepared.split["validation"]), device=device, link=link,
+    )  # fmt: skip
+
+
+def loss_of(prepared: Prepared, recipe: Recipe, device: torch.device) -> nn.Module:
+    """The loss on the device, with balanced weights counted on the training rows."""
+    counts: list[int] = []
+    if prepared.task.kind == "classification":
+        train = prepared.targets[as_rows(np.asarray(prepared.split["train"]))]
+        counts = torch.bincount(train, minlength=len(prepared.task.classes)).tolist()
+    return build_loss(recipe.loss, prepared.task, counts).to(device)

@@ -1,0 +1,121 @@
+"""What a recipe leaves open, decided from the data, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from babysit.data import ImageLayout, Prepared, image_shape
+from babysit.record import Decision, Recipe, RecipeError
+from babysit.train._loss import check_loss_fits
+
+# Steps after which a training of this size has learned what it will; the budget in epochs follows from it.
+STEPS = 3000
+RATES = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
+
+
+def decide(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, tuple[Decision, ...]]:
+    """The recipe with everything filled in, and what was decided.
+
+    Raises:
+        RecipeError: A choice in the recipe does not fit the data or the machine.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    decisions: list[Decision] = []
+
+    def choose(section: str, setting: str, value: Any, why: str) -> None:
+        sections.setdefault(section, {})[setting] = value
+        decisions.append(Decision(setting=f"{section}.{setting}", value=_text(value), why=why))
+
+    rows = len(prepared.split["train"])
+    _decide_loss(recipe, prepared, choose)
+    _decide_model(recipe, prepared, rows, choose)
+    _decide_budget(recipe, rows, choose)
+    if recipe.optimizer.lr is None:
+        lr = RATES[recipe.optimizer.name]
+        choose("optimizer", "lr", lr, f"a rate at which {recipe.optimizer.name} seldom fails on scaled inputs")
+    filled = recipe.model_copy(
+        update={name: getattr(recipe, name).model_copy(update=values) for name, values in sections.items()}
+    )
+    check_loss_fits(filled.loss, prepared.task)
+    return filled, tuple(decisions)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "-".join(str(item) for item in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _decide_loss(recipe: Recipe, prepared: Prepared, choose: Any) -> None:
+    if recipe.loss.name == "auto":
+        if prepared.task.kind == "classification":
+            choose("loss", "name", "cross-entropy", f"{len(prepared.task.classes)} classes to tell apart")
+        else:
+            choose("loss", "name", "squared", "the target is a number")
+
+
+def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Any) -> None:
+    model = recipe.model
+    layout = prepared.layout
+    images = isinstance(layout, ImageLayout)
+    architecture = model.architecture
+    if architecture == "auto":
+        side = min(image_shape(layout)[1:]) if isinstance(layout, ImageLayout) else 0
+        architecture = "convolutional" if side >= 8 else "mlp"
+        why = f"images of {side} pixels and more a side" if side >= 8 else "rows of numbers and categories"
+        choose("model", "architecture", architecture, why)
+    if architecture != "mlp" and not images:
+        raise RecipeError(
+            f"architecture '{architecture}' needs images, the data is a table",
+            legal="mlp",
+            write="--set architecture=mlp",
+        )
+    if model.widths is None:
+        if architecture == "mlp":
+            widths = (64, 64) if rows < 1000 else (128, 128) if rows < 20_000 else (256, 128)
+        else:
+            widths = (32, 64) if rows < 20_000 else (32, 64, 128)
+        choose("model", "widths", widths, f"{rows:,} training rows")
+    depth = len(model.widths or (0, 0))
+    if model.batch_norm is None:
+        use = architecture != "mlp" or depth > 3
+        choose("model", "batch_norm", use, "deep enough to profit" if use else "two hidden layers start well without")
+    if model.dropout is None:
+        choose("model", "dropout", 0.1, "a little noise against memorising")
+
+
+def _decide_budget(recipe: Recipe, rows: int, choose: Any) -> None:
+    budget = recipe.budget
+    batch_size = budget.batch_size
+    if batch_size is None:
+        batch_size = min(256, max(16, 2 ** round(rows / 40).bit_length() // 2))
+        choose("budget", "batch_size", batch_size, f"about forty steps an epoch over {rows:,} rows, at most 256 rows")
+    epochs = budget.epochs
+    if epochs is None:
+        epochs = min(100, max(10, round(STEPS * batch_size / rows)))
+        choose("budget", "epochs", epochs, f"about {epochs * max(1, rows // batch_size):,} steps")
+    if budget.patience is None:
+        patience = max(5, epochs // 4)
+        choose("budget", "patience", patience, "a quarter of the epochs without progress is enough to know")
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device a recipe asks for; auto takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        RecipeError: This machine has none of that kind.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        wanted = next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there[wanted]:
+        raise RecipeError(
+            f"this machine has no {wanted} device that PyTorch can use",
+            legal=", ".join(name for name, found in there.items() if found),
+            write="--set device=auto",
+        )
+    return torch.device(wanted)
