@@ -11,22 +11,88 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from babysit.record import BabysitError
+    from babysit.data import Prepared, Preprocessing, k_folds, prepare
+    from babysit.nn import Maxout, MaxoutConv2d, initialise
+    from babysit.procedure import Fitted, demo, fit, resume
+    from babysit.record import (
+        BabysitError,
+        Evaluation,
+        Finding,
+        InputError,
+        Recipe,
+        Remedy,
+        RunFolder,
+        Trace,
+        load_recipe,
+    )
+    from babysit.report import write_page
+    from babysit.train import TrainedModel, evaluate, export, load, predict
+
+# Where each public name lives.
+_HOME = {
+    "BabysitError": "record",
+    "Evaluation": "record",
+    "Finding": "record",
+    "Fitted": "procedure",
+    "InputError": "record",
+    "Maxout": "nn",
+    "MaxoutConv2d": "nn",
+    "Prepared": "data",
+    "Preprocessing": "data",
+    "Recipe": "record",
+    "Remedy": "record",
+    "RunFolder": "record",
+    "Trace": "record",
+    "TrainedModel": "train",
+    "demo": "procedure",
+    "evaluate": "train",
+    "export": "train",
+    "fit": "procedure",
+    "initialise": "nn",
+    "k_folds": "data",
+    "load": "train",
+    "load_recipe": "record",
+    "predict": "train",
+    "prepare": "data",
+    "resume": "procedure",
+    "write_page": "report",
+}
 
 __all__ = [
     "BabysitError",
+    "Evaluation",
+    "Finding",
+    "Fitted",
+    "InputError",
+    "Maxout",
+    "MaxoutConv2d",
+    "Prepared",
+    "Preprocessing",
+    "Recipe",
+    "Remedy",
+    "RunFolder",
+    "Trace",
+    "TrainedModel",
     "__version__",
+    "demo",
+    "evaluate",
+    "export",
+    "fit",
+    "initialise",
+    "k_folds",
+    "load",
+    "load_recipe",
+    "predict",
+    "prepare",
+    "resume",
+    "write_page",
 ]
-
-_HOME = {
-    "BabysitError": "babysit.record",
-}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'babysit' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value = getattr(importlib.import_module(f"babysit.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

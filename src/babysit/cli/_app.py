@@ -1,0 +1,77 @@
+"""The command line: which verbs there are, and how it ends.
+
+Verbs are named here and loaded when they are called, and they call the library through names that load when used, so
+that help, the version and a wrong command cost no import of torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+from rich.text import Text
+
+import babysit
+from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
+from babysit.record import BabysitError
+
+VERBS = {
+    "demo": "The whole procedure on a bundled real data set.",
+    "evaluate": "Score a Run, on its own held-out rows or on a file.",
+    "export": "Write the model of a Run as ONNX or torch.export file.",
+    "fit": "From data to a trained, scored and kept network with a report.",
+    "predict": "Answers of a Run for new data, as CSV or Parquet.",
+    "recipe": "Print a recipe, with a comment on each line.",
+    "report": "Write and show the report of a Run.",
+}
+
+app = App(
+    name="babysit",
+    help="Set up, babysit and tune the training of neural networks.",
+    version=babysit.__version__,
+    help_format="plaintext",
+)
+for verb, summary in VERBS.items():
+    app.command(f"babysit.cli._{verb}:{verb}", name=verb, help=summary)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit.
+
+    Args:
+        arguments: What follows `babysit`; None takes the process's own.
+    """
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command. Returns the exit code."""
+    errors = Console(stderr=True)
+    try:
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=Console())
+        sys.stdout.flush()
+    except CycloptsError as error:
+        _say(errors, str(error).strip(), "babysit --help shows what is legal")
+        return BAD_INPUT
+    except BabysitError as error:
+        _say(errors, str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        _say(errors, "interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left; writing on would only raise again when Python closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return code if isinstance(code, int) else DONE
+
+
+def _say(console: Console, text: str, *more: str) -> None:
+    first, *rest = text.split("\n")
+    console.print(Text.assemble(("error: ", "bold red"), first), soft_wrap=True)
+    for line in (*rest, *(f"  {line}" for line in more)):
+        console.print(Text(line), soft_wrap=True)

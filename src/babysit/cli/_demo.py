@@ -1,0 +1,34 @@
+"""`babysit demo`."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+from cyclopts import Parameter
+
+import babysit
+from babysit.cli._answer import answer
+from babysit.report import TerminalProgress
+
+
+def demo(
+    *,
+    out: pathlib.Path | None = None,
+    plain: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """The whole procedure on a bundled real data set: 1,797 handwritten digits.
+
+    Parameters
+    ----------
+    out
+        The Run folder to make; else runs/digits-NUMBER.
+    plain
+        Lines instead of a progress bar.
+    json
+        The result as JSON on the standard output.
+    """
+    with TerminalProgress(plain=plain) as progress:
+        fitted = babysit.demo(out=out, listener=progress)
+    return answer(fitted, as_json=json)
