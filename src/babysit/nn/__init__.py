@@ -2,9 +2,14 @@
 
 from babysit.nn._activation_cost import ActivationCost, measure_cost
 from babysit.nn._activations import activation, card_for
-from babysit.nn._build import CategoryEmbedding, Features, Pixels, build
+from babysit.nn._build import Features, Pixels, build
 from babysit.nn._cards import ActivationCard, activation_card
 from babysit.nn._catalogue import activation_names
+from babysit.nn._convolutional import ResidualBlock
+from babysit.nn._embedding import CategoryEmbedding, embedding_size
+from babysit.nn._following import Following, Follows, follow
+from babysit.nn._initialisation_report import InitialisationReport, LayerInitialisation, LeftAlone
+from babysit.nn._initialise import initialise
 from babysit.nn._maxout import Maxout, MaxoutConv2d, MaxPieces, max_pieces
 
 __all__ = [
@@ -12,15 +17,24 @@ __all__ = [
     "ActivationCost",
     "CategoryEmbedding",
     "Features",
+    "Following",
+    "Follows",
+    "InitialisationReport",
+    "LayerInitialisation",
+    "LeftAlone",
     "MaxPieces",
     "Maxout",
     "MaxoutConv2d",
     "Pixels",
+    "ResidualBlock",
     "activation",
     "activation_card",
     "activation_names",
     "build",
     "card_for",
+    "embedding_size",
+    "follow",
+    "initialise",
     "max_pieces",
     "measure_cost",
 ]

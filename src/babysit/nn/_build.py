@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from babysit.record import ModelSection
+from babysit.nn._convolutional import convolutional_layers, residual_layers
+from babysit.nn._embedding import CategoryEmbedding
+from babysit.nn._unit import unit_layers
+from babysit.record import ModelSection, RecipeError
 
 
 @dataclass(frozen=True)
@@ -35,52 +36,60 @@ class Pixels:
     width: int
 
 
-class CategoryEmbedding(nn.Module):
-    """Numbers pass; each category code is replaced by a learned vector.
-
-    Shapes:
-        Input [N, numbers + categories], output [N, numbers + sum of the vectors' lengths].
-    """
-
-    def __init__(self, numbers: int, levels: Sequence[int], size: int | None = None) -> None:
-        super().__init__()
-        self.numbers = numbers
-        # Rule of thumb of fastai's tabular learner: 1.6 n^0.56, at most 600 numbers.
-        sizes = [size or min(600, round(1.6 * count**0.56)) for count in levels]
-        self.embeddings = nn.ModuleList(nn.Embedding(count, width) for count, width in zip(levels, sizes, strict=True))
-        self.out_features = numbers + sum(sizes)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Numbers and vectors side by side."""
-        codes = inputs[:, self.numbers :].long()
-        vectors = [embedding(codes[:, column]) for column, embedding in enumerate(self.embeddings)]
-        return torch.cat([inputs[:, : self.numbers], *vectors], dim=1)
-
-
-def build(model: ModelSection, inputs: Features | Pixels, outputs: int) -> nn.Module:
+def build(model: ModelSection, inputs: Features | Pixels, outputs: int) -> nn.Sequential:
     """The network a recipe's model section describes, with PyTorch's own first weights.
 
     Args:
-        model: The section, every decision filled in.
+        model: The section; widths, batch norm and dropout decided.
         inputs: What the preprocessing gives for one row.
         outputs: Numbers that come out for one row.
+
+    Shapes:
+        Input [N, numbers + categories] or [N, channels, height, width], output [N, outputs].
+
+    Raises:
+        RecipeError: A convolutional network was asked for a table.
+
+    Example:
+        >>> network = build(ModelSection(widths=(8,), batch_norm=False, dropout=0.0), Features(4), outputs=3)
+        >>> [name for name, _ in network.named_children()]
+        ['linear1', 'activation1', 'output']
     """
+    if isinstance(inputs, Pixels) and model.architecture in ("convolutional", "residual"):
+        make = residual_layers if model.architecture == "residual" else convolutional_layers
+        layers = make(model, inputs.channels, min(inputs.height, inputs.width))
+        width = model.widths[-1] if model.widths else inputs.channels
+        layers["average"] = nn.AdaptiveAvgPool2d(1)
+        layers["flatten"] = nn.Flatten()
+        if model.dropout:
+            layers["dropout"] = nn.Dropout(model.dropout)
+    elif model.architecture in ("convolutional", "residual"):
+        raise RecipeError(
+            f"architecture '{model.architecture}' needs images, the data is a table",
+            legal="mlp",
+            write="--set architecture=mlp",
+        )
+    else:
+        layers, width = _mlp(model, inputs)
+    layers["output"] = nn.Linear(width, outputs)
+    return nn.Sequential(layers)
+
+
+def _mlp(model: ModelSection, inputs: Features | Pixels) -> tuple[OrderedDict[str, nn.Module], int]:
+    """Hidden layers of dense units, and how wide the last one is."""
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    if isinstance(inputs, Features):
+    if isinstance(inputs, Pixels):
+        layers["flatten"] = nn.Flatten()
+        width = math.prod((inputs.channels, inputs.height, inputs.width))
+    else:
         width = inputs.numbers
         if inputs.levels:
             layers["embedding"] = embedding = CategoryEmbedding(inputs.numbers, inputs.levels, model.embedding)
             width = embedding.out_features
-    else:
-        layers["flatten"] = nn.Flatten()
-        width = math.prod((inputs.channels, inputs.height, inputs.width))
     for number, units in enumerate(model.widths or (), start=1):
-        layers[f"linear{number}"] = nn.Linear(width, units, bias=not model.batch_norm)
-        if model.batch_norm:
-            layers[f"batch_norm{number}"] = nn.BatchNorm1d(units)
-        layers[f"relu{number}"] = nn.ReLU()
+        for name, layer in unit_layers(model, nn.Linear, width, units).items():
+            layers[f"{name}{number}"] = layer
         if model.dropout:
             layers[f"dropout{number}"] = nn.Dropout(model.dropout)
         width = units
-    layers["output"] = nn.Linear(width, outputs)
-    return nn.Sequential(layers)
+    return layers, width

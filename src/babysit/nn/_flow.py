@@ -1,0 +1,153 @@
+"""Flow: how data runs through a model, step by step, from whichever way of looking was possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from babysit.nn._activations import card_for
+from babysit.nn._cards import ActivationCard, activation_card
+
+# layer        holds weights                       activation   has a card
+# normalisation, pass, sum, product                data goes on, its kind of distribution with it
+# number       a size or a count, no data          other        what follows is no longer the layer's output
+StepKind = Literal[
+    "input", "layer", "normalisation", "activation", "pass", "sum", "product", "number", "other", "output"
+]
+
+_SUM = {"add", "iadd", "radd", "sub", "isub", "rsub", "subtract"}
+_PRODUCT = {"mul", "imul", "rmul", "multiply"}
+NORMALISING = {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm"}
+_NUMBER = {"size", "dim", "len", "numel", "ndim", "shape", "getattr", "ndimension", "stride", "arange", "floordiv"}
+_PASS = _NUMBER | {
+    # the same numbers in another shape
+    "view", "reshape", "flatten", "unflatten", "permute", "transpose", "movedim", "swapaxes", "squeeze", "unsqueeze",
+    "contiguous", "cat", "concat", "concatenate", "stack", "chunk", "split", "unbind", "getitem", "narrow", "select",
+    "index_select", "gather", "expand", "expand_as", "repeat", "repeat_interleave", "roll", "flip", "pad", "t",
+    "clone", "detach", "to", "float", "half", "bfloat16", "double", "type", "type_as", "cpu", "cuda", "requires_grad",
+    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "unfold", "fold", "view_as", "reshape_as", "setitem",
+    # thinned, averaged or scaled
+    "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "feature_dropout",
+    "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d",
+    "boolean_dispatch", "interpolate", "upsample", "mean", "sum", "amax", "max", "div", "truediv", "itruediv", "neg",
+    "where", "masked_fill", "nan_to_num", "rsqrt", "sqrt", "pow", "normalize",
+}  # fmt: skip
+_PASS_MODULES = {
+    "Identity", "Flatten", "Unflatten", "PixelShuffle", "PixelUnshuffle", "ChannelShuffle", "Upsample", "Fold",
+    "Unfold", "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "StochasticDepth", "DropPath",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a step gave for the sample.
+
+    Attributes:
+        std: Standard deviation over all numbers, population form.
+        mean: Their mean.
+        never_active_first: Share of units, counted along dimension 1, that never rose above the flat part.
+        never_active_last: The same counted along the last dimension.
+    """
+
+    std: float
+    mean: float
+    never_active_first: float | None = None
+    never_active_last: float | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call: of a module or a function.
+
+    Attributes:
+        kind: What it does to the distribution.
+        label: Its name for people.
+        sources: Numbers of the steps it read.
+        modules: Names of the modules whose parameters it used.
+        card: The activation's.
+        dimensions: Of its output, when it was run.
+        measured: Of its output, when it was run and looked at.
+    """
+
+    kind: StepKind
+    label: str
+    sources: tuple[int, ...] = ()
+    modules: tuple[str, ...] = ()
+    card: ActivationCard | None = None
+    dimensions: int | None = None
+    measured: Measured | None = None
+
+
+@dataclass
+class Flow:
+    """All steps, in the order they ran.
+
+    Attributes:
+        way: How it was found.
+        steps: The calls.
+    """
+
+    way: Literal["symbolic tracing", "a run of the sample"]
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, step: Step) -> int:
+        """Its number."""
+        self.steps.append(step)
+        return len(self.steps) - 1
+
+    def users(self) -> list[list[int]]:
+        """For each step, those that read it."""
+        users: list[list[int]] = [[] for _ in self.steps]
+        for number, step in enumerate(self.steps):
+            for source in step.sources:
+                users[source].append(number)
+        return users
+
+
+def classify_function(
+    name: str, arguments: Sequence[Any], options: dict[str, Any]
+) -> tuple[StepKind, ActivationCard | None]:
+    """What a torch function does, by its name and what it is called with after its input."""
+    name = name.strip("_")
+    card = card_for(name, *arguments, **options)
+    if card is None and name == "maximum" and arguments and _is_zero(arguments[0]):
+        card = activation_card("relu")
+    if card is not None:
+        return "activation", card
+    if name in _SUM:
+        return "sum", None
+    if name in _PRODUCT:
+        return "product", None
+    if name in NORMALISING:
+        return "normalisation", None
+    return ("pass", None) if name in _PASS else ("other", None)
+
+
+def is_number_function(name: str) -> bool:
+    """Whether a function reads sizes rather than data."""
+    return name.strip("_") in _NUMBER
+
+
+def passes_through(class_name: str) -> bool:
+    """Whether a module without weights hands the data on: dropout, pooling, reshaping."""
+    return class_name in _PASS_MODULES or "Dropout" in class_name or "Pool" in class_name or "Pad" in class_name
+
+
+def with_hand_written_silu(steps: Sequence[Step]) -> list[Step]:
+    """x * sigmoid(x) written out is silu: its sigmoid gets silu's card."""
+    changed = list(steps)
+    for step in steps:
+        if step.kind != "product" or len(step.sources) != 2:
+            continue
+        for gate, other in (step.sources, step.sources[::-1]):
+            card = steps[gate].card
+            if card is not None and card.name == "sigmoid" and steps[gate].sources == (other,):
+                old = steps[gate]
+                changed[gate] = Step(old.kind, "silu", old.sources, old.modules, activation_card("silu"))
+    return changed
+
+
+def _is_zero(value: object) -> bool:
+    return bool(value == 0) if isinstance(value, int | float) else False
