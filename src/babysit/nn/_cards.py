@@ -91,7 +91,9 @@ def activation_card(name: str, **options: float | int | str) -> ActivationCard:
         >>> round(activation_card("sigmoid").flat_above, 2)
         4.58
     """
-    return _card(name, tuple(sorted(options.items())))
+    # Cards are asked for in the midst of other people's forward passes, whatever mode those run in.
+    with torch.inference_mode(False):
+        return _card(name, tuple(sorted(options.items())))
 
 
 @functools.lru_cache(maxsize=256)
@@ -147,14 +149,15 @@ def _one_input(module: nn.Module) -> Callable[[Tensor], Tensor]:
     """The activation as a function of one number; a maxout unit follows its largest piece."""
     if isinstance(module, MaxPieces):
         return lambda inputs: inputs * 1.0
-    module = module.double().eval()
-    # A clone, because an in-place activation may not overwrite a leaf of the graph.
-    return lambda inputs: module(inputs.clone())
+    module = module.to("cpu", torch.float64).eval()
+    # A clone, because an in-place activation may not overwrite a leaf of the graph; `forward`, because symbolic
+    # tracing takes over `__call__`.
+    return lambda inputs: module.forward(inputs.clone())
 
 
 def _moments(function: Callable[[Tensor], Tensor], pieces: int) -> tuple[float, float]:
     """E[f(z)] and E[f(z)^2], z the largest of so many standard normal numbers; trapezoids with a knot at every kink."""
-    knots = torch.linspace(-12, 12, 24 * 2048 + 1, dtype=torch.float64)
+    knots = torch.linspace(-12, 12, 24 * 2048 + 1, dtype=torch.float64, device="cpu")
     # The largest of k independent numbers has density k phi Phi^(k-1).
     normal = (-0.5 * knots.square()).exp() / math.sqrt(2 * math.pi)
     density = pieces * normal * torch.special.ndtr(knots) ** (pieces - 1)
@@ -176,9 +179,12 @@ def _flat_edge(function: Callable[[Tensor], Tensor], side: float) -> float | Non
     """Where |slope| falls under FLAT_SLOPE for good on one side (-1 or 1), None when it does not."""
 
     def steep(distance: float) -> bool:
-        return abs(slope(function, torch.tensor([side * distance], dtype=torch.float64)).item()) >= FLAT_SLOPE
+        return (
+            abs(slope(function, torch.tensor([side * distance], dtype=torch.float64, device="cpu")).item())
+            >= FLAT_SLOPE
+        )
 
-    distances = torch.linspace(0, REACH, 16001, dtype=torch.float64)
+    distances = torch.linspace(0, REACH, 16001, dtype=torch.float64, device="cpu")
     steep_there = slope(function, side * distances).abs() >= FLAT_SLOPE
     if steep_there[-1]:
         return None
@@ -197,5 +203,5 @@ def _dead_beyond(function: Callable[[Tensor], Tensor], edge: float | None, side:
     """Whether the slope is exactly zero beyond the edge; a saturating tail is small there, not zero."""
     if edge is None:
         return False
-    beyond = edge + side * torch.linspace(0.01, 5.0, 100, dtype=torch.float64)
+    beyond = edge + side * torch.linspace(0.01, 5.0, 100, dtype=torch.float64, device="cpu")
     return bool((slope(function, beyond) == 0).all())

@@ -52,16 +52,24 @@ def _scale(model: nn.Module, module: nn.Module, sample: Sample) -> tuple[float, 
     for _ in range(ROUNDS):
         if not math.isfinite(std) or std == 0 or abs(std * std - 1) < TOLERANCE * 0.1:
             break
-        # Assigned rather than multiplied in place, because a parametrised weight is computed and not stored.
-        weight = module.weight
-        assert isinstance(weight, Tensor)
-        if isinstance(module._parameters.get("weight"), nn.Parameter):
-            weight.div_(std)
-        else:
-            module.weight = weight / std
+        _multiply(module, 1 / std)
         factor /= std
-        std = _output_std(model, module, sample)
+        before, std = std, _output_std(model, module, sample)
+        if abs(std / before - 1) < 1e-3:  # a parametrisation such as spectral norm holds the size: give it back
+            _multiply(module, before)
+            factor *= before
+            break
     return factor, std
+
+
+def _multiply(module: nn.Module, factor: float) -> None:
+    """Scale a layer's weight; a parametrised weight is computed and not stored, so it is assigned."""
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    if isinstance(module._parameters.get("weight"), nn.Parameter):
+        weight.mul_(factor)
+    else:
+        module.weight = weight * factor
 
 
 class _SeenError(Exception):
