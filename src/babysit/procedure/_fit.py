@@ -28,6 +28,7 @@ from babysit.train import (
     TrainedModel,
     Training,
     assemble,
+    check_first_loss,
     choose_device,
     decide,
     evaluate_phase,
@@ -36,6 +37,8 @@ from babysit.train import (
     loss_of,
     pack_weights,
 )
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -91,11 +94,15 @@ def fit(
     filled, decisions = decide(chosen, prepared)
     device = choose_device(filled.device)
     model, layers = assemble(filled, prepared)
+    first_loss = check_first_loss(
+        model.network, loss_of(prepared, filled, CPU), examples_of(model, prepared, filled, CPU)
+    )
     summary = RunSummary(
         data=prepared.summary,
         decisions=(*prepared.decisions, *decisions),
         preprocessing=tuple(model.preprocessing.describe()),
         layers=layers,
+        checks=(first_loss,),
         device=str(device),
     )
     run = RunFolder.create(

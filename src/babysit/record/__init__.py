@@ -58,6 +58,7 @@ from babysit.record._run_folder import (
 )
 from babysit.record._summary import (
     CalibrationBin,
+    Check,
     ClassScores,
     ColumnSummary,
     DataSummary,
@@ -84,6 +85,7 @@ __all__ = [
     "BabysitError",
     "BudgetSection",
     "CalibrationBin",
+    "Check",
     "ClassScores",
     "ColumnSummary",
     "ColumnType",

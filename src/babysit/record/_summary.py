@@ -63,6 +63,16 @@ class Decision(_Kept):
     why: str
 
 
+class Check(_Kept):
+    """Something that was checked before the training: what was measured, what was expected, and what it means."""
+
+    name: str
+    verdict: Literal["pass", "warn", "fail"]
+    measured: float
+    expected: float
+    why: str
+
+
 class RunSummary(_Kept):
     """Everything a report says about a training besides its curves and scores."""
 
@@ -71,6 +81,7 @@ class RunSummary(_Kept):
     decisions: tuple[Decision, ...] = ()
     preprocessing: tuple[str, ...] = ()
     layers: tuple[LayerSummary, ...] = ()
+    checks: tuple[Check, ...] = ()
     device: str = "cpu"
 
 

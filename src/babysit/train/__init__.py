@@ -4,6 +4,7 @@ from babysit.train._assemble import assemble, examples_of, loss_of
 from babysit.train._batches import Examples
 from babysit.train._decide import choose_device, decide
 from babysit.train._evaluate import evaluate_phase
+from babysit.train._first_loss import check_first_loss
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss
 from babysit.train._model import TrainedModel, load, pack_weights
@@ -21,6 +22,7 @@ __all__ = [
     "assemble",
     "build_loss",
     "build_optimizer",
+    "check_first_loss",
     "choose_device",
     "decide",
     "evaluate_phase",
