@@ -125,8 +125,8 @@ class ModelSection(Section):
 class InitialisationSection(Section):
     """The first weights."""
 
-    scheme: Literal["auto", "pytorch", "small-random", "xavier", "he", "orthogonal", "lsuv"] = setting(
-        "auto", "how weights are drawn", when="to compare; auto suits the activation of each layer"
+    scheme: Literal["auto", "pytorch", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv"] = (
+        setting("auto", "how weights are drawn", when="to compare; auto suits the activation of each layer")
     )
     std: Positive | None = setting(None, "small-random: standard deviation", when="to see what a bad start does")
     bias: Real = setting(0.0, "first value of biases", when="relu units die at the start: 0.01")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise
-from babysit.nn import initialise
+from babysit.nn import LayerInitialisation, initialise
 from babysit.record import LayerSummary, Recipe, RecipeError
 from babysit.train._batches import Examples, as_rows
 from babysit.train._loss import build_loss
@@ -46,8 +48,13 @@ def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[La
         model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
         seed=stream_seed(recipe.seed, "initialise"),
     )  # fmt: skip
-    done = {layer.name: layer.text for layer in report.layers}
+    done = {layer.name.rpartition(".")[0]: _in_words(layer) for layer in report.layers}
     return model, summarise_layers(model.network, sample, done)
+
+
+def _in_words(layer: LayerInitialisation) -> str:
+    achieved = "" if layer.output_std is None else f"; its outputs then have std {layer.output_std:.2g}"
+    return f"{layer.scheme}, std {layer.std:.2g}, followed by {layer.followed_by}{achieved}"
 
 
 def _scales_targets(recipe: Recipe, prepared: Prepared) -> bool:
@@ -91,17 +98,20 @@ def summarise_layers(network: nn.Module, sample: Tensor, initialised: dict[str, 
             handle.remove()
     return tuple(
         LayerSummary(
-            name=name, kind=type(module).__name__, output=shapes.get(name, ()),
-            parameters=sum(parameter.numel() for parameter in module.parameters()), initialised=initialised.get(name, ""),
+            name=name,
+            kind=type(module).__name__,
+            output=shapes.get(name, ()),
+            parameters=sum(parameter.numel() for parameter in module.parameters()),
+            initialised=initialised.get(name, ""),
         )
         for name, module in leaves.items()
-    )  # fmt: skip
+    )
 
 
 def examples_of(model: TrainedModel, prepared: Prepared, recipe: Recipe, device: torch.device) -> Examples:
     """The rows as the loop takes them: targets on the loss's scale, in memory and on the device where they fit."""
     targets = prepared.targets
-    link = torch.Tensor.clone
+    link: Callable[[Tensor], Tensor] = torch.Tensor.clone
     undo = getattr(model.answer, "undo", None)
     if isinstance(undo, TargetStandardise):
         targets = undo(targets.to(device)).float()
@@ -114,9 +124,14 @@ def examples_of(model: TrainedModel, prepared: Prepared, recipe: Recipe, device:
                 write="--set loss.name=squared",
             )
     return Examples(
-        inputs=prepared.inputs, targets=targets.to(device), preprocessing=model.preprocessing,
-        train=as_rows(prepared.split["train"]), validation=as_rows(prepared.split["validation"]), device=device, link=link,
-    )  # fmt: skip
+        inputs=prepared.inputs,
+        targets=targets.to(device),
+        preprocessing=model.preprocessing,
+        train=as_rows(prepared.split["train"]),
+        validation=as_rows(prepared.split["validation"]),
+        device=device,
+        link=link,
+    )
 
 
 def loss_of(prepared: Prepared, recipe: Recipe, device: torch.device) -> nn.Module:
