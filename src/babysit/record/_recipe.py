@@ -122,6 +122,9 @@ class ModelSection(Section):
     embedding: Count | None = setting(None, "numbers that stand for a category", unit="numbers", when="many levels")
 
 
+Scheme = Literal["auto", "pytorch", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv"]
+
+
 class InitialisationSection(Section):
     """The first weights."""
 
