@@ -1,3 +1,16 @@
 """Sources, columns, splits, streaming statistics and preprocessing that travels with the model."""
 
-__all__: list[str] = []
+from babysit.data._prepare import prepare
+from babysit.data._prepared import ImageLayout, Indices, Prepared, Rows, TableLayout, Task
+from babysit.data._rows import TensorRows
+
+__all__ = [
+    "ImageLayout",
+    "Indices",
+    "Prepared",
+    "Rows",
+    "TableLayout",
+    "Task",
+    "TensorRows",
+    "prepare",
+]

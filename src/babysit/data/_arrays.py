@@ -1,0 +1,142 @@
+"""Inputs and targets from arrays: NumPy, tensors, or what turns into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import torch
+from torch import Tensor
+
+from babysit.data._exact import ROWS_PER_CHUNK, smallest_type
+from babysit.data._found import Arrays, Table
+from babysit.data._layout import find_layout
+from babysit.data._prepared import ImageLayout
+from babysit.data._wording import counted, row_numbers, several
+from babysit.record import DataError
+
+AnyArray = npt.NDArray[np.generic]
+
+
+def from_arrays(
+    inputs: object,
+    targets: object,
+    *,
+    name: str = "the arrays",
+    target: str = "target",
+    given: Mapping[str, int] | None = None,
+    class_names: tuple[str, ...] = (),
+) -> Arrays | Table:
+    """Arrays as a source; inputs of text become a table.
+
+    Args:
+        inputs: [N, ...] numbers, NumPy or a tensor, or what `numpy.asarray` takes.
+        targets: [N] or [N, 1] numbers, booleans or text.
+        name: Where they came from, for messages.
+        target: What the targets are called.
+        given: Rows of each phase, in order, when they came already split.
+        class_names: Names of whole-number classes 0, 1, ...
+
+    Raises:
+        DataError: Shapes that do not fit together, objects, complex or infinite numbers.
+    """
+    array = as_array(inputs, f"the inputs of {name}")
+    values = target_series(targets, name, target)
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    if len(array) != len(values):
+        raise DataError(
+            f"{name}: {counted(len(array), 'row')} of inputs and {counted(len(values), 'target')}",
+            legal="as many targets as rows",
+            cause="inputs and targets were swapped or cut differently",
+        )
+    if array.dtype.kind in "US" and array.ndim == 2:
+        frame = pl.DataFrame({f"column_{i + 1}": array[:, i].astype(str) for i in range(array.shape[1])})
+        frame = frame.with_columns(values.alias(target))
+        return Table(name, frame, named=False, given=given or {}, target=target, class_names=class_names)
+    numbers = as_numbers(array, f"the inputs of {name}")
+    layout, decisions = find_layout(numbers.shape, name, whole=not numbers.is_floating_point())
+    refuse_infinite(numbers, name, layout)
+    return Arrays(
+        name, smallest_type(numbers), layout, values, target, given=given or {}, class_names=class_names,
+        decisions=decisions,
+    )  # fmt: skip
+
+
+def as_array(value: object, what: str) -> AnyArray:
+    """A NumPy array without a copy where that can be; objects are refused."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        if value.dtype == torch.bfloat16:
+            value = value.to(torch.float32)
+        value = value.numpy()
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} make no array: {error}", cause="rows of different lengths") from None
+    if array.dtype.kind == "O":
+        raise DataError(f"{what} are Python objects", legal="numbers, booleans or text", write="array.astype(float)")
+    if array.dtype.kind not in "biufUS":
+        raise DataError(f"{what} are of type {array.dtype}", legal="numbers, booleans or text")
+    if array.ndim == 0:
+        raise DataError(f"{what} are a single value", legal="an array with rows")
+    return array
+
+
+def as_numbers(array: AnyArray, what: str) -> Tensor:
+    """Numbers as a tensor, without a copy where that can be."""
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} are text of shape {array.shape}", legal="numbers, or text of shape [N, D]")
+    if array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()  # PyTorch wants neither
+    return torch.from_numpy(array)
+
+
+def target_series(values: object, name: str, target: str) -> pl.Series:
+    """Targets as a series [N]."""
+    if isinstance(values, pl.Series):
+        return values.alias(target)
+    array = as_array(values, f"the targets of {name}")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        one_hot = array.ndim == 2 and array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())
+        raise DataError(
+            f"the targets of {name} have shape {array.shape}",
+            legal="[N], one target a row",
+            cause="one-hot classes" if one_hot and bool((array.sum(1) == 1).all()) else "several targets a row",
+            write="targets.argmax(axis=1)" if one_hot else None,
+        )
+    if array.dtype.kind == "S":
+        array = np.char.decode(array.astype(np.bytes_), "utf-8", "replace")
+    if array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8):
+        array = array.astype(np.float64)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return pl.Series(target, np.ascontiguousarray(array))
+
+
+def refuse_infinite(numbers: Tensor, name: str, layout: object) -> None:
+    """Raises DataError that names the columns and rows of infinite numbers."""
+    if not numbers.is_floating_point():
+        return
+    flat = numbers.reshape(len(numbers), -1)
+    pieces = [flat[start : start + ROWS_PER_CHUNK].isinf() for start in range(0, len(flat), ROWS_PER_CHUNK)]
+    if not any(bool(piece.any()) for piece in pieces):
+        return
+    where = torch.cat(pieces).nonzero().numpy()
+    rows = np.unique(where[:, 0]).tolist()
+    if isinstance(layout, ImageLayout):
+        raise DataError(f"{name} has infinite pixels in {row_numbers(rows)}", cause="a division by zero")
+    columns = [f"column_{int(column) + 1}" for column in np.unique(where[:, 1])]
+    raise DataError(
+        f"{name} has infinite numbers in {several(columns)}, {row_numbers(rows)}",
+        cause="a division by zero, or a logarithm of zero",
+        write="NaN where the value is missing, or a large number",
+    )

@@ -1,0 +1,155 @@
+"""The split a recipe asks for, said aloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from babysit.data._prepared import Indices, Task
+from babysit.data._splits import Labels, split_by_time, split_grouped, split_random, split_stratified
+from babysit.data._wording import counted, several
+from babysit.record import DataError, Decision, SplitSection
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What rows are dealt by.
+
+    Attributes:
+        classes: [N] class numbers, for a classification.
+        groups: [N], when rows belong together.
+        times: [N], when rows have an order.
+    """
+
+    classes: Labels | None = None
+    groups: Labels | None = None
+    times: Labels | None = None
+
+    def of(self, rows: Indices) -> Keys:
+        """The keys of those rows."""
+        cut = (None if keys is None else keys[rows] for keys in (self.classes, self.groups, self.times))
+        return Keys(*cut)
+
+
+def deal(
+    rows: int, section: SplitSection, seed: int, keys: Keys, given: Mapping[str, int] | None = None
+) -> tuple[dict[str, Indices], Decision]:
+    """Row numbers of train, validation and test.
+
+    Args:
+        rows: How many there are.
+        section: How they are to be dealt.
+        seed: Of the draw.
+        keys: What they are dealt by.
+        given: Rows of phases that the source has already dealt, in the order train, validation, test.
+
+    Raises:
+        DataError: Too few rows or groups.
+    """
+    given = {phase: count for phase, count in (given or {}).items() if count}
+    if not given:
+        return _deal_freely(rows, section, seed, keys, _shares(section))
+    starts = dict(zip(given, np.cumsum([0, *given.values()]), strict=False))
+    fixed = {phase: np.arange(start, start + given[phase]) for phase, start in starts.items()}
+    train = fixed.pop("train", np.empty(0, dtype=np.int64))
+    if not len(train):
+        raise DataError("the source holds validation or test rows but none to train on")
+    shares = {phase: share for phase, share in _shares(section).items() if phase not in fixed}
+    said = f"{_listed({phase: len(own) for phase, own in fixed.items()})} came as given"
+    if set(fixed) == {"test"} and shares.get("validation"):
+        split, decision = _deal_freely(len(train), section, seed, keys.of(train), {"validation": section.validation})
+        split = {phase: train[own] for phase, own in split.items()} | fixed
+        why = f"{said}; {counted(len(split['validation']), 'validation row')} taken from the training rows: {decision.why}"
+        return split, Decision(setting="split.method", value="given", why=why)
+    if set(fixed) == {"validation"}:
+        said += "; none was given for a final test, so the validation scores are a little too good"
+    none = np.empty(0, dtype=np.int64)
+    split = {"train": train, "validation": none, "test": none} | fixed
+    return split, Decision(setting="split.method", value="given", why=said)
+
+
+def _shares(section: SplitSection) -> dict[str, float]:
+    return {"validation": section.validation, "test": section.test}
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return " and ".join(counted(count, f"{phase} row") for phase, count in counts.items() if count)
+
+
+def _deal_freely(
+    rows: int, section: SplitSection, seed: int, keys: Keys, shares: dict[str, float]
+) -> tuple[dict[str, Indices], Decision]:
+    if rows < 2:
+        raise DataError(
+            "one row cannot be both learned from and judged by",
+            legal="two rows at least; a hundred or more to learn anything",
+        )
+    method, why = section.method, "the recipe says so"
+    if method == "auto":
+        if keys.times is not None:
+            method, why = "time", f"rows are ordered by '{section.time}'"
+        elif keys.groups is not None:
+            method, why = "grouped", f"rows of equal '{section.group}' stay together"
+        elif keys.classes is not None:
+            method, why = "stratified", "every phase keeps the shares of the classes"
+        else:
+            method, why = "random", "the target is a number"
+    if method == "stratified" and keys.classes is None:
+        raise DataError(
+            "a stratified split deals classes, and the target is a number",
+            legal="random, grouped, time",
+            write="--set split.method=random",
+        )
+    if method == "time" and keys.times is not None:
+        split = split_by_time(keys.times, shares)
+        why += "; the earliest train, the latest test"
+    elif method == "grouped" and keys.groups is not None:
+        groups = len(np.unique(keys.groups))
+        if groups < 1 + sum(share > 0 for share in shares.values()):
+            raise DataError(
+                f"'{section.group}' has {counted(groups, 'group')}, too few to give each phase its own",
+                cause="the wrong column",
+                write="--set split.group=COLUMN",
+            )
+        split = split_grouped(keys.groups, shares, seed)
+        why += f"; {groups:,} groups"
+    elif method == "stratified" and keys.classes is not None:
+        split = split_stratified(keys.classes, shares, seed)
+    else:
+        split = split_random(rows, shares, seed)
+    sizes = _listed({phase: len(split[phase]) for phase in ("train", "validation", "test")})
+    return split, Decision(setting="split.method", value=method, why=f"{why}: {sizes}")
+
+
+def refuse_unlearned(task: Task, targets: Labels, split: Mapping[str, Indices]) -> tuple[str, ...]:
+    """Notes on classes that some phase lacks.
+
+    Raises:
+        DataError: A class is judged but never learned, or only one class or value is left to learn.
+    """
+    train = targets[split["train"]]
+    if len(np.unique(train)) < 2:
+        raise DataError(
+            f"the {counted(len(train), 'training row')} hold one value of '{task.target}' only",
+            cause="the rows are ordered by the target and the split follows that order, or there are too few",
+            write="--set split.method=random",
+        )
+    if task.kind == "regression":
+        return ()
+    notes = []
+    learned = set(np.unique(train).tolist())
+    for phase in ("validation", "test"):
+        present = set(np.unique(targets[split[phase]]).tolist())
+        if unknown := sorted(present - learned):
+            names = several(f"'{task.classes[code]}'" for code in unknown)
+            raise DataError(
+                f"{names} of '{task.target}' is among the {phase} rows and never among the training rows",
+                cause="files that do not belong together, or a split by group or time that cuts the class off",
+            )
+        lacking = sorted(learned - present)
+        if lacking and len(split[phase]):
+            names = several(f"'{task.classes[code]}'" for code in lacking)
+            notes.append(f"no {phase} row has {names} of '{task.target}': the scores there say nothing about it")
+    return tuple(notes)

@@ -1,0 +1,74 @@
+"""prepare: from a source to rows ready to be cut into batches."""
+
+from __future__ import annotations
+
+from babysit.data._deal import Keys, deal, refuse_unlearned
+from babysit.data._describe import describe
+from babysit.data._fingerprint import fingerprint
+from babysit.data._found import Arrays
+from babysit.data._prepared import ImageLayout, Prepared
+from babysit.data._rows import TensorRows
+from babysit.data._sources import find_source
+from babysit.data._target import encode_target
+from babysit.record import Recipe, RecipeError
+
+
+def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
+    """Read data, find the target, deal the rows, learn the columns from the training rows, and encode all of them.
+
+    Args:
+        recipe: Its data, split and seed are used.
+        source: A path, the name of a bundled set (digits, iris, wine, breast-cancer, diabetes), or an object: a
+            polars or pandas frame, a pair of arrays, a dictionary of arrays, a Hugging Face dataset, a PyTorch
+            `Dataset`. None takes the recipe's.
+
+    Returns:
+        Raw rows in memory, or on disk when they would take too much of it; nothing is scaled or filled in yet.
+
+    Raises:
+        DataError: The data cannot be used; says what was found and what to write.
+        RecipeError: A setting does not fit the data.
+
+    Example:
+        >>> prepared = prepare(Recipe(), "digits")
+        >>> prepared.inputs.shape, prepared.inputs.dtype, prepared.task.kind
+        (torch.Size([1797, 8, 8]), torch.uint8, 'classification')
+        >>> {phase: len(rows) for phase, rows in prepared.split.items()}
+        {'train': 1257, 'validation': 270, 'test': 270}
+    """
+    chosen = source if source is not None else recipe.data.source
+    if chosen is None:
+        raise RecipeError("no data was given", write="source = under [data] in the recipe, or babysit fit DATA")
+    found = find_source(chosen, recipe.data)
+    if isinstance(found, Arrays):
+        return prepare_arrays(recipe, found)
+    raise NotImplementedError
+
+
+def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
+    """Arrays, dealt; their rows stay as they came."""
+    target = encode_target(found.targets, found.name, recipe.data.task, found.class_names)
+    classes = target.values.numpy() if target.task.kind == "classification" else None
+    split, dealt = deal(len(target.values), recipe.split, recipe.seed, Keys(classes), found.given)
+    notes = refuse_unlearned(target.task, target.values.numpy(), split)
+    inputs = TensorRows(found.inputs)
+    summary = describe(
+        found.name,
+        "images" if isinstance(found.layout, ImageLayout) else "arrays",
+        tuple(found.inputs.shape[1:]),
+        target.task,
+        target.values,
+        split,
+        notes=(*found.notes, *notes),
+    )
+    return Prepared(
+        inputs=inputs,
+        targets=target.values,
+        task=target.task,
+        layout=found.layout,
+        columns=None,
+        split=split,
+        summary=summary,
+        decisions=(*found.decisions, *target.decisions, dealt),
+        fingerprint=fingerprint(inputs, target.values, target.task.classes),
+    )
