@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 
@@ -42,8 +43,6 @@ def load_bundled(name: str) -> Found:
     return Table(name, _frame(loaded.data, loaded.feature_names, names), target="target")
 
 
-def _frame(
-    data: np.ndarray[tuple[int, int], np.dtype[np.float64]], names: list[str], target: pl.Series
-) -> pl.DataFrame:
+def _frame(data: npt.NDArray[np.float64], names: list[str], target: pl.Series) -> pl.DataFrame:
     columns = {str(name): np.ascontiguousarray(data[:, index]) for index, name in enumerate(names)}
     return pl.DataFrame(columns).with_columns(target)

@@ -13,6 +13,9 @@ from babysit.data._wording import counted, several
 from babysit.record import DataError, Decision, SplitSection
 
 
+NAMES = {"train": "training", "validation": "validation", "test": "test"}
+
+
 @dataclass(frozen=True)
 class Keys:
     """What rows are dealt by.
@@ -61,7 +64,7 @@ def deal(
     if set(fixed) == {"test"} and shares.get("validation"):
         split, decision = _deal_freely(len(train), section, seed, keys.of(train), {"validation": section.validation})
         split = {phase: train[own] for phase, own in split.items()} | fixed
-        why = f"{said}; {counted(len(split['validation']), 'validation row')} taken from the training rows: {decision.why}"
+        why = f"{said}; validation rows are taken from the training rows: {decision.why}"
         return split, Decision(setting="split.method", value="given", why=why)
     if set(fixed) == {"validation"}:
         said += "; none was given for a final test, so the validation scores are a little too good"
@@ -75,7 +78,8 @@ def _shares(section: SplitSection) -> dict[str, float]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return " and ".join(counted(count, f"{phase} row") for phase, count in counts.items() if count)
+    parts = [counted(count, f"{NAMES[phase]} row") for phase, count in counts.items() if count]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _deal_freely(

@@ -166,7 +166,7 @@ def _regression(numbers: pl.Series, source: str, decision: Decision) -> Target:
     values = torch.tensor(numbers.to_numpy(), dtype=torch.float32)
     if not bool(values.isfinite().all()):
         raise DataError(
-            f"{source}: the target '{name}' reaches {max(map(abs, _ends(numbers))):g}, beyond what float32 holds (3.4e38)",
+            f"{source}: the target '{name}' reaches {max(map(abs, _ends(numbers))):g}; float32 ends at 3.4e38",
             write="the target in another unit, or its logarithm",
         )
     return Target(values, Task("regression", name), (decision,))
