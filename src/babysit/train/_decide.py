@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from babysit.record import Decision, Recipe, RecipeError
 from babysit.train._loss import check_loss_fits
 
 # Steps after which a training of this size has learned what it will; the budget in epochs follows from it.
-STEPS = 3000
+STEPS = 4000
 RATES = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
 
 
@@ -92,15 +93,15 @@ def _decide_budget(recipe: Recipe, rows: int, choose: Any) -> None:
     budget = recipe.budget
     batch_size = budget.batch_size
     if batch_size is None:
-        batch_size = min(256, max(16, 2 ** round(rows / 40).bit_length() // 2))
-        choose("budget", "batch_size", batch_size, f"about forty steps an epoch over {rows:,} rows, at most 256 rows")
+        batch_size = min(256, max(32, 2 ** round(math.log2(rows / 150))))
+        choose("budget", "batch_size", batch_size, f"a power of two near a 150th of {rows:,} rows, from 32 to 256")
     epochs = budget.epochs
     if epochs is None:
-        epochs = min(100, max(10, round(STEPS * batch_size / rows)))
+        epochs = min(60, max(10, round(STEPS * batch_size / rows)))
         choose("budget", "epochs", epochs, f"about {epochs * max(1, rows // batch_size):,} steps")
     if budget.patience is None:
-        patience = max(5, epochs // 4)
-        choose("budget", "patience", patience, "a quarter of the epochs without progress is enough to know")
+        patience = max(10, epochs // 3)
+        choose("budget", "patience", patience, "a third of the epochs without progress is enough to know")
 
 
 def choose_device(wanted: str) -> torch.device:
