@@ -7,14 +7,18 @@ from babysit.nn._cards import ActivationCard, activation_card
 from babysit.nn._catalogue import activation_names
 from babysit.nn._convolutional import ResidualBlock
 from babysit.nn._embedding import CategoryEmbedding, embedding_size
+from babysit.nn._fold_batch_norm import fold_batch_norm
 from babysit.nn._following import Following, Follows, follow
 from babysit.nn._initialisation_report import InitialisationReport, LayerInitialisation, LeftAlone
 from babysit.nn._initialise import initialise
+from babysit.nn._insert_batch_norm import BatchNormInsertion, insert_batch_norm
 from babysit.nn._maxout import Maxout, MaxoutConv2d, MaxPieces, max_pieces
+from babysit.nn._recalibrate_batch_norm import recalibrate_batch_norm
 
 __all__ = [
     "ActivationCard",
     "ActivationCost",
+    "BatchNormInsertion",
     "CategoryEmbedding",
     "Features",
     "Following",
@@ -33,8 +37,11 @@ __all__ = [
     "build",
     "card_for",
     "embedding_size",
+    "fold_batch_norm",
     "follow",
     "initialise",
+    "insert_batch_norm",
     "max_pieces",
     "measure_cost",
+    "recalibrate_batch_norm",
 ]

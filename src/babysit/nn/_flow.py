@@ -67,6 +67,7 @@ class Step:
         sources: Numbers of the steps it read.
         modules: Names of the modules whose parameters it used.
         card: The activation's.
+        called: Whether it is a module's own forward, rather than a function that reads a module's weights.
         dimensions: Of its output, when it was run.
         measured: Of its output, when it was run and looked at.
     """
@@ -76,6 +77,7 @@ class Step:
     sources: tuple[int, ...] = ()
     modules: tuple[str, ...] = ()
     card: ActivationCard | None = None
+    called: bool = False
     dimensions: int | None = None
     measured: Measured | None = None
 

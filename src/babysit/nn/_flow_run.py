@@ -103,6 +103,7 @@ class _Recorder(TorchFunctionMode):
                 sources,
                 modules,
                 card,
+                bool(self.inside) and self.inside[-1] in modules,
                 results[0].ndim,
                 _measured(results[0], card) if self.measure and kind in ("layer", "activation") else None,
             )

@@ -87,10 +87,10 @@ def _module_step(model: nn.Module, target: str, sources: tuple[int, ...], first_
         return Step("pass" if card.name == "identity" else "activation", card.name, sources, (name,), card)
     kind = kind_of(module)
     if kind == "normalisation":
-        return Step("normalisation", type(module).__name__, sources, (name,))
+        return Step("normalisation", type(module).__name__, sources, (name,), called=True)
     if kind is not None:
         inner = (f"{name}.{part}" for part, child in module.named_modules() if part and kind_of(child) is not None)
-        return Step("layer", type(module).__name__, sources, (name, *inner))
+        return Step("layer", type(module).__name__, sources, (name, *inner), called=True)
     return Step("pass" if passes_through(type(module).__name__) else "other", type(module).__name__, sources)
 
 

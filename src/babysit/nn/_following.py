@@ -32,6 +32,7 @@ class Follows:
         normalised: A normalisation lies before the activation.
         ends_branch: Its output is added to a shortcut, and no normalisation between sets its size.
         calls: How often the layer is used in one forward pass.
+        called: Whether the layer's module is called, rather than its weights read by another's forward.
         dimensions: Of its output, when a sample was run.
         output: Its output for the sample, when one was run.
         activated: The activation's output for the sample, when one was run.
@@ -43,6 +44,7 @@ class Follows:
     normalised: bool = False
     ends_branch: bool = False
     calls: int = 1
+    called: bool = True
     dimensions: int | None = None
     output: Measured | None = None
     activated: Measured | None = None
@@ -163,6 +165,7 @@ class _Walk:
             is_output=not self.lead_to_layers[start],
             normalised=normalised,
             ends_branch=ends_branch,
+            called=step.called,
             dimensions=step.dimensions,
             output=step.measured,
             activated=found.measured if found else None,
@@ -209,7 +212,13 @@ class _Walk:
                 continue
             (source,) = step.sources
             layer = self.steps[source]
-            alone = layer.kind == "layer" and len(layer.modules) == 1 and len(self.users[source]) == 1
+            alone = (
+                layer.kind == "layer"
+                and layer.called
+                and step.called
+                and len(layer.modules) == 1
+                and len(self.users[source]) == 1
+            )
             if alone and times_used[layer.modules[0]] == 1 and times_used[step.modules[0]] == 1:
                 folds.append((layer.modules[0], step.modules[0]))
         return tuple(folds)
@@ -220,7 +229,8 @@ def _together(first: Follows, again: Follows) -> Follows:
     better = again if first.card is None and again.card is not None else first
     return Follows(
         better.card, better.meets, first.is_output and again.is_output, better.normalised,
-        first.ends_branch or again.ends_branch, first.calls + 1, better.dimensions, better.output, better.activated,
+        first.ends_branch or again.ends_branch, first.calls + 1,
+        first.called and again.called, better.dimensions, better.output, better.activated,
     )  # fmt: skip
 
 
