@@ -12,7 +12,6 @@ from babysit.data._splits import Labels, split_by_time, split_grouped, split_ran
 from babysit.data._wording import counted, several
 from babysit.record import DataError, Decision, SplitSection
 
-
 NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from babysit.data._deal import Keys, deal, refuse_unlearned
 from babysit.data._describe import describe
 from babysit.data._fingerprint import fingerprint
-from babysit.data._found import Arrays
+from babysit.data._found import Arrays, Found
+from babysit.data._given_files import join_labels, with_given_files
+from babysit.data._prepare_table import prepare_table
 from babysit.data._prepared import ImageLayout, Prepared
 from babysit.data._rows import TensorRows
 from babysit.data._sources import find_source
@@ -39,15 +41,26 @@ def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
     chosen = source if source is not None else recipe.data.source
     if chosen is None:
         raise RecipeError("no data was given", write="source = under [data] in the recipe, or babysit fit DATA")
-    found = find_source(chosen, recipe.data)
-    if isinstance(found, Arrays):
-        return prepare_arrays(recipe, found)
-    raise NotImplementedError
+
+    def read(named: object) -> Found:
+        return find_source(named, recipe.data)
+
+    found = with_given_files(read(chosen), recipe.split, read)
+    return prepare_arrays(recipe, found) if isinstance(found, Arrays) else prepare_table(recipe, found)
 
 
 def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
     """Arrays, dealt; their rows stay as they came."""
-    target = encode_target(found.targets, found.name, recipe.data.task, found.class_names)
+    for setting, name in (("group", recipe.split.group), ("time", recipe.split.time)):
+        if name is not None:
+            raise RecipeError(
+                f"split.{setting}: {found.name} holds arrays, which have no column '{name}'",
+                write="a table with that column",
+            )
+    if recipe.data.types:
+        raise RecipeError(f"data.types: {found.name} holds arrays, which have no named columns", write="types = {}")
+    values, joined = join_labels(found.targets, found.given.get("train", len(found.targets)))
+    target = encode_target(values, found.name, recipe.data.task, found.class_names)
     classes = target.values.numpy() if target.task.kind == "classification" else None
     split, dealt = deal(len(target.values), recipe.split, recipe.seed, Keys(classes), found.given)
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
@@ -69,6 +82,6 @@ def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
         columns=None,
         split=split,
         summary=summary,
-        decisions=(*found.decisions, *target.decisions, dealt),
+        decisions=(*found.decisions, *joined, *target.decisions, dealt),
         fingerprint=fingerprint(inputs, target.values, target.task.classes),
     )

@@ -1,0 +1,94 @@
+"""Cells of a column as numbers, days or levels, whatever type the column came in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+TEXT = (pl.String, pl.Categorical, pl.Enum)
+DAY = 86_400e6  # microseconds
+
+
+def clean(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+    """Texts without blanks around them, and null where they mean "no value"; categories become texts.
+
+    Args:
+        frame: Any.
+        missing: Texts that mean no value, without blanks around them.
+    """
+    texts = [name for name, kind in frame.schema.items() if kind in TEXT]
+    if not texts:
+        return frame
+    column = pl.col(texts).cast(pl.String).str.strip_chars()
+    return frame.with_columns(pl.when(column.is_in(list(missing))).then(None).otherwise(column).name.keep())
+
+
+def as_text(cells: pl.Series) -> pl.Series:
+    """Texts; numbers as a person writes them (3, not 3.0)."""
+    if cells.dtype in TEXT:
+        return cells.cast(pl.String)
+    if cells.dtype.is_float() or cells.dtype.is_decimal():
+        cells = cells.cast(pl.Float64).fill_nan(None)
+        whole = (cells == cells.round()) & (cells.abs() < 1e15)
+        texts = cells.cast(pl.String)
+        return texts.zip_with(~whole.fill_null(False), cells.cast(pl.Int64, strict=False).cast(pl.String))
+    return cells.cast(pl.String)
+
+
+def as_numbers(cells: pl.Series, decimal: str = ".") -> pl.Series:
+    """float64, null for missing and for texts that are no numbers.
+
+    Args:
+        cells: Texts, numbers, truth values, times of day (as hours) or durations (as seconds).
+        decimal: The decimal sign in texts: "." or ",". The other one may separate thousands.
+    """
+    if cells.dtype in TEXT:
+        texts = cells.cast(pl.String)
+        thousands = "," if decimal == "." else "."
+        separated = texts.str.contains(rf"^[+-]?\d{{1,3}}(\{thousands}\d{{3}})+(\{decimal}\d*)?$").fill_null(False)
+        if bool(separated.any()):
+            texts = texts.str.replace_all(thousands, "", literal=True).zip_with(separated, texts)
+        if decimal == ",":
+            texts = texts.str.replace(",", ".", literal=True)
+        return texts.str.strip_prefix("+").cast(pl.Float64, strict=False).fill_nan(None)
+    if cells.dtype == pl.Time:
+        return cells.cast(pl.Int64).cast(pl.Float64) / 3600e9
+    if cells.dtype == pl.Duration:
+        return cells.dt.total_microseconds().cast(pl.Float64) / 1e6
+    if cells.dtype.is_temporal():
+        return as_days(cells)
+    return cells.cast(pl.Float64).fill_nan(None)
+
+
+def as_levels(cells: pl.Series, numeric: bool) -> pl.Series:
+    """Texts that stand for a category: of numeric levels "3", whether the cell held 3, 3.0, "3" or "3.0"."""
+    texts = as_text(cells)
+    if not numeric or cells.dtype not in TEXT:
+        return texts
+    numbers = as_text(as_numbers(cells))
+    return texts.zip_with(numbers.is_null(), numbers)
+
+
+def as_days(cells: pl.Series, form: str = "") -> pl.Series:
+    """Days since 1970 with their fraction, float64; null for missing and for texts of another form.
+
+    Args:
+        cells: Dates, times with dates, or texts or whole numbers of a form.
+        form: Of texts and numbers, in strptime's letters.
+    """
+    return as_moments(cells, form).dt.epoch("us").cast(pl.Float64) / DAY
+
+
+def as_moments(cells: pl.Series, form: str = "") -> pl.Series:
+    """Datetimes without a time zone, in microseconds."""
+    if cells.dtype.is_temporal():
+        moments = cells.cast(pl.Datetime("us")) if cells.dtype == pl.Date else cells
+        return moments.dt.replace_time_zone(None).cast(pl.Datetime("us"))
+    texts = as_text(cells)
+    if form == "%Y-%m":
+        texts, form = texts + "-01", "%Y-%m-%d"
+    if "%H" not in form:
+        return texts.str.strptime(pl.Date, form, strict=False).cast(pl.Datetime("us"))
+    moments = texts.str.strptime(pl.Datetime("us"), form, strict=False)
+    return moments.dt.replace_time_zone(None)

@@ -1,0 +1,200 @@
+"""The kinds of columns, each knowing how its cells become numbers in the raw tensor.
+
+All are learned from training rows and nothing but these attributes is kept, so that a column encodes the same in
+another process, years later.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babysit.data._cells import as_days, as_levels, as_moments, as_numbers, as_text
+from babysit.data._wording import counted, row_numbers, several
+from babysit.record import ColumnType, DataError
+
+Encoded = list[npt.NDArray[np.float64]]
+MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
+YEAR, WEEK = 365.2425, 7.0  # days
+
+
+@dataclass(frozen=True)
+class NumberColumn:
+    """A number a row; NaN where it is missing.
+
+    Attributes:
+        name: Of the column.
+        decimal: Decimal sign in texts.
+        words: Texts that were seen in training, are no numbers and count as missing.
+    """
+
+    kind: ClassVar[ColumnType] = "number"
+    name: str
+    decimal: str = "."
+    words: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of its numbers."""
+        return (self.name,)
+
+    def encode(self, cells: pl.Series) -> Encoded:
+        """Its numbers, each float64 [N]."""
+        numbers = as_numbers(cells, self.decimal)
+        refuse_wrong(self.name, "number", cells, numbers, self.words)
+        return [with_nan(numbers)]
+
+
+@dataclass(frozen=True)
+class BooleanColumn:
+    """0 or 1 a row; NaN where it is missing.
+
+    Attributes:
+        name: Of the column.
+        no: What means 0, as text in lower case.
+        yes: What means 1.
+    """
+
+    kind: ClassVar[ColumnType] = "boolean"
+    name: str
+    no: str = "false"
+    yes: str = "true"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of its numbers."""
+        return (self.name,)
+
+    def encode(self, cells: pl.Series) -> Encoded:
+        """Its numbers, each float64 [N]."""
+        if cells.dtype == pl.Boolean:
+            return [with_nan(cells.cast(pl.Float64))]
+        texts = as_levels(cells, numeric=self.yes == "1").str.to_lowercase()
+        words = {self.no: 0.0, self.yes: 1.0} | {"false": 0.0, "true": 1.0}
+        numbers = texts.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Float64)
+        refuse_wrong(self.name, f"truth value ({self.no} or {self.yes})", cells, numbers, ())
+        return [with_nan(numbers)]
+
+
+@dataclass(frozen=True)
+class DateColumn:
+    """Days since the first training date, and where it stands in the year, the week and the day as sine and cosine.
+
+    Attributes:
+        name: Of the column.
+        form: Of texts, in strptime's letters; empty for columns that hold dates already.
+        first: Days from 1970 to the first training date.
+        parts: Which cycles vary in training: "year", "week", "day".
+    """
+
+    kind: ClassVar[ColumnType] = "date"
+    name: str
+    form: str = ""
+    first: float = 0.0
+    parts: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of its numbers."""
+        cycles = [f"{self.name} {part} {wave}" for part in self.parts for wave in ("sine", "cosine")]
+        return (f"{self.name} days", *cycles)
+
+    def encode(self, cells: pl.Series) -> Encoded:
+        """Its numbers, each float64 [N]."""
+        days = as_days(cells, self.form)
+        refuse_wrong(self.name, f"date of the form {self.form}", cells, days, ())
+        encoded = [with_nan(days - self.first)]
+        moments = as_moments(cells, self.form)
+        for part in self.parts:
+            turn = 2 * math.pi * with_nan(position(moments, part))
+            encoded += [np.sin(turn), np.cos(turn)]
+        return encoded
+
+
+@dataclass(frozen=True)
+class CategoryColumn:
+    """A code a row: 0 missing, 1 a level unknown or rare in training, 2.. the levels.
+
+    Attributes:
+        name: Of the column.
+        levels: Texts of codes 2, 3, ...
+        numeric: Whether the levels are numbers, so that "3.0" is "3".
+    """
+
+    kind: ClassVar[ColumnType] = "category"
+    name: str
+    levels: tuple[str, ...] = field(default=())
+    numeric: bool = False
+
+    @property
+    def codes(self) -> int:
+        """How many codes there are."""
+        return len(self.levels) + FIRST_LEVEL
+
+    def encode(self, cells: pl.Series) -> Encoded:
+        """Its codes, float64 [N]."""
+        texts = as_levels(cells, self.numeric)
+        codes = texts.replace_strict(
+            list(self.levels), list(range(FIRST_LEVEL, self.codes)), default=UNKNOWN, return_dtype=pl.Int64
+        )
+        return [codes.zip_with(texts.is_not_null(), pl.Series([MISSING])).to_numpy().astype(np.float64)]
+
+
+@dataclass(frozen=True)
+class DroppedColumn:
+    """A column that is not learned from; it may be absent later.
+
+    Attributes:
+        name: Of the column.
+        why: It is left out.
+    """
+
+    kind: ClassVar[ColumnType] = "drop"
+    name: str
+    why: str = ""
+
+
+Column = NumberColumn | BooleanColumn | DateColumn | CategoryColumn | DroppedColumn
+KINDS: dict[str, type[Column]] = {
+    kind.kind: kind for kind in (NumberColumn, BooleanColumn, DateColumn, CategoryColumn, DroppedColumn)
+}
+
+
+def position(moments: pl.Series, part: str) -> pl.Series:
+    """Where moments stand in their year, week or day, from 0 to 1."""
+    time = (moments.dt.time().cast(pl.Int64) / 86_400e9).cast(pl.Float64)
+    if part == "day":
+        return time
+    if part == "week":
+        return (moments.dt.weekday().cast(pl.Float64) - 1 + time) / WEEK
+    return (moments.dt.ordinal_day().cast(pl.Float64) - 1 + time) / YEAR
+
+
+def with_nan(numbers: pl.Series) -> npt.NDArray[np.float64]:
+    """float64 [N], NaN for null."""
+    return numbers.cast(pl.Float64).fill_null(math.nan).to_numpy()
+
+
+def refuse_wrong(name: str, what: str, cells: pl.Series, numbers: pl.Series, words: tuple[str, ...]) -> None:
+    """Raises DataError when cells hold something that did not become a number."""
+    if numbers.null_count() == cells.null_count():
+        return
+    present = cells.is_not_null() & numbers.is_null()
+    if cells.dtype.is_float():
+        present &= cells.is_not_nan()
+    texts = as_text(cells)
+    wrong = present & ~texts.is_in(list(words)).fill_null(False)
+    rows = wrong.arg_true()
+    if len(rows):
+        examples = several(f"'{text[:40]}'" for text in texts.gather(rows).unique(maintain_order=True).head(3))
+        raise DataError(
+            f"column '{name}' holds {examples} in {row_numbers(rows)}, which {'is' if len(rows) == 1 else 'are'} "
+            f"no {what}",
+            cause=f"another file than the one learned from, or {counted(len(rows), 'cell')} with a word for 'missing'",
+            write=f'missing = [..., {examples}] or types = {{ "{name}" = "category" }} under [data]',
+        )

@@ -1,0 +1,185 @@
+"""Columns: how a frame becomes the raw tensor [N, D], learned from training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from babysit.data._cells import clean
+from babysit.data._column_kinds import KINDS, CategoryColumn, Column, DroppedColumn
+from babysit.data._prepared import TableLayout
+from babysit.data._wording import counted, nearest, row_numbers, several
+from babysit.record import DataError
+
+COLUMNS_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table: which are learned from, and how their cells become numbers.
+
+    Attributes:
+        columns: In the order of the file, the target left out.
+        target: Name of the target column; a frame may hold it, and it is ignored.
+        place: Where the target stood in the file, counted from 0.
+        named: Whether the file named its columns; otherwise frames are matched by position.
+        missing: Texts that mean no value.
+        dtype: Of the raw tensor: float64 when a column needs it.
+
+    Example:
+        >>> columns = Columns((CategoryColumn("colour", ("blue", "red")),), target="price", place=1)
+        >>> columns.encode(pl.DataFrame({"colour": ["red", None, "green"]})).tolist()
+        [[3.0], [0.0], [1.0]]
+    """
+
+    columns: tuple[Column, ...]
+    target: str
+    place: int
+    named: bool = True
+    missing: tuple[str, ...] = ("",)
+    dtype: Literal["float32", "float64"] = "float32"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that are learned from, in the order of the file."""
+        return tuple(column.name for column in self.columns if not isinstance(column, DroppedColumn))
+
+    @property
+    def categories(self) -> tuple[CategoryColumn, ...]:
+        """Category columns, in the order of their codes in the raw tensor."""
+        return tuple(column for column in self.columns if isinstance(column, CategoryColumn))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """A name for each column of the raw tensor: numbers first, then category codes."""
+        numbers = [
+            name
+            for column in self.columns
+            if not isinstance(column, DroppedColumn | CategoryColumn)
+            for name in column.features
+        ]
+        return (*numbers, *(column.name for column in self.categories))
+
+    @property
+    def layout(self) -> TableLayout:
+        """What the axes of the raw tensor mean."""
+        levels = tuple(column.codes for column in self.categories)
+        return TableLayout(len(self.features) - len(levels), levels)
+
+    def encode(self, frame: pl.DataFrame) -> Tensor:
+        """The raw tensor of a frame.
+
+        Args:
+            frame: With the columns that are learned from; the target and columns that were dropped in training may
+                be there or not. Texts need not be cleaned.
+
+        Returns:
+            [N, D] in `dtype`: numbers (NaN for missing) first, then category codes (0 missing, 1 unknown, 2.. levels).
+
+        Raises:
+            DataError: Columns are missing or surplus; a cell is no number; a number is infinite.
+        """
+        frame = clean(self.match(frame), self.missing)
+        numbers, codes = [], []
+        for column in self.columns:
+            if isinstance(column, CategoryColumn):
+                codes += column.encode(frame[column.name])
+            elif not isinstance(column, DroppedColumn):
+                numbers += column.encode(frame[column.name])
+        encoded = np.empty((frame.height, len(numbers) + len(codes)), dtype=self.dtype)
+        for place, values in enumerate([*numbers, *codes]):
+            with np.errstate(over="ignore"):  # beyond float32 becomes infinite, and that is refused below
+                encoded[:, place] = values
+        _refuse_infinite(encoded[:, : len(numbers)], self.features)
+        return torch.from_numpy(encoded)
+
+    def match(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The frame with the names of training; frames without names are matched by position.
+
+        Raises:
+            DataError: Columns are missing or surplus.
+        """
+        learned = [column.name for column in self.columns]
+        whole = [*learned[: self.place], self.target, *learned[self.place :]]
+        unnamed = frame.columns == [f"column_{number + 1}" for number in range(frame.width)]
+        if unnamed or not self.named:
+            for names in (whole, learned):
+                if frame.width == len(names) and not set(self.names) <= set(frame.columns):
+                    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+            if not self.named and frame.width == len(learned):
+                return frame.rename(dict(zip(frame.columns, learned, strict=True)))
+        missing = [name for name in self.names if name not in frame.columns]
+        surplus = [name for name in frame.columns if name not in set(whole)]
+        if missing or surplus:
+            raise _other_columns(missing, surplus, self.names, unnamed)
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values that `from_dict` understands."""
+        return {
+            "schema": COLUMNS_SCHEMA,
+            "target": self.target,
+            "place": self.place,
+            "named": self.named,
+            "missing": list(self.missing),
+            "dtype": self.dtype,
+            "columns": [{"kind": column.kind} | asdict(column) for column in self.columns],
+        }
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Columns:
+        """The columns that `to_dict` wrote.
+
+        Raises:
+            DataError: They were written by another version, or damaged.
+        """
+        if kept.get("schema") != COLUMNS_SCHEMA:
+            raise DataError(f"columns of schema {kept.get('schema')!r}", legal=f"{COLUMNS_SCHEMA}")
+        try:
+            columns = tuple(_column(entry) for entry in kept["columns"])
+            return cls(
+                columns, kept["target"], kept["place"], kept["named"], tuple(kept["missing"]), kept["dtype"]
+            )  # fmt: skip
+        except (KeyError, TypeError) as error:
+            raise DataError(f"the kept columns cannot be read: {error!r}", cause="the file was damaged") from None
+
+
+def _column(entry: Mapping[str, Any]) -> Column:
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items() if key != "kind"
+    }
+    return KINDS[entry["kind"]](**values)
+
+
+def _refuse_infinite(numbers: np.ndarray[tuple[int, int], np.dtype[np.floating]], names: Sequence[str]) -> None:
+    infinite = np.isinf(numbers)
+    if not infinite.any():
+        return
+    columns = [f"'{names[place]}'" for place in np.flatnonzero(infinite.any(axis=0)).tolist()]
+    rows = np.flatnonzero(infinite.any(axis=1)).tolist()
+    raise DataError(
+        f"infinite numbers in {'column' if len(columns) == 1 else 'columns'} {several(columns)}, {row_numbers(rows)}",
+        cause="a division by zero, or a logarithm of zero",
+        write="an empty cell where the value is missing, or a large number",
+    )
+
+
+def _other_columns(missing: Sequence[str], surplus: Sequence[str], names: Sequence[str], unnamed: bool) -> DataError:
+    said = []
+    if missing:
+        said.append(f"{counted(len(missing), 'column')} missing: {several(map(repr, missing))}")
+    if surplus:
+        said.append(f"{counted(len(surplus), 'column')} never seen in training: {several(map(repr, surplus))}")
+    alike = [f"{name!r} for {other!r}" for name in surplus[:20] if (other := nearest(name, missing))]
+    cause = f"renamed: {several(alike)}" if alike else "another file than the one learned from"
+    if unnamed and not alike:
+        cause = "a file without a header and with another number of columns"
+    return DataError(
+        "the columns are not those of training; " + "; ".join(said), legal=several(names, most=30), cause=cause
+    )

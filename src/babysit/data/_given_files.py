@@ -1,0 +1,126 @@
+"""Rows of validation and test from files of their own, put behind the training rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import polars as pl
+import torch
+
+from babysit.data._cells import TEXT, as_text
+from babysit.data._found import Arrays, Found, Table
+from babysit.data._wording import nearest, several
+from babysit.record import DataError, Decision, SplitSection
+
+Reader = Callable[[object], Found]
+
+
+def with_given_files(found: Found, section: SplitSection, read: Reader) -> Found:
+    """The source with the rows of the recipe's validation and test files behind its own.
+
+    Args:
+        found: The source that trains.
+        section: Names the files.
+        read: How a file is read.
+
+    Raises:
+        DataError: A file does not fit to the source.
+    """
+    files = {"validation": section.validation_source, "test": section.test_source}
+    for phase, path in files.items():
+        if path is None:
+            continue
+        if phase in found.given:
+            raise DataError(f"{found.name} holds {phase} rows already, and {path} was given too")
+        other = read(path)
+        if isinstance(found, Table) and isinstance(other, Table):
+            found = join_tables(found, other, phase)
+        elif isinstance(found, Arrays) and isinstance(other, Arrays):
+            found = join_arrays(found, other, phase)
+        else:
+            raise DataError(f"{found.name} and {path} are of different kinds: a table and arrays")
+    return found
+
+
+def join_tables(table: Table, other: Table, phase: str) -> Table:
+    """Rows of another table as those of a phase; test after validation after training."""
+    frame, notes = _renamed(table, other)
+    both = pl.concat([_relaxed(table.frame, frame), _relaxed(frame, table.frame)], how="vertical_relaxed")
+    given = dict(table.given) or {"train": table.frame.height}
+    inserted = given | {phase: frame.height}
+    if phase == "validation" and "test" in given:
+        raise DataError(f"{table.name} holds test rows already; validation rows cannot follow them")
+    return dataclasses.replace(table, frame=both, given=inserted, notes=(*table.notes, *other.notes, *notes))
+
+
+def _relaxed(frame: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Columns of which one frame holds texts and the other does not, as texts in both."""
+    mixed = [name for name in frame.columns if (frame.schema[name] in TEXT) != (other.schema[name] in TEXT)]
+    return frame.with_columns(as_text(frame[name]) for name in mixed)
+
+
+def _renamed(table: Table, other: Table) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    names, frame = table.frame.columns, other.frame
+    if set(names) == set(frame.columns):
+        return frame.select(names), ()
+    if frame.width == len(names) and not (table.named and other.named):
+        note = f"columns of {other.name} were matched to those of {table.name} by position"
+        return frame.rename(dict(zip(frame.columns, names, strict=True))), (note,)
+    missing = [name for name in names if name not in frame.columns]
+    surplus = [name for name in frame.columns if name not in names]
+    said = [
+        f"{what}: {several(map(repr, some))}" for what, some in (("missing", missing), ("surplus", surplus)) if some
+    ]
+    alike = [f"{name!r} for {close!r}" for name in surplus if (close := nearest(name, missing))]
+    raise DataError(
+        f"the columns of {other.name} are not those of {table.name}; {'; '.join(said)}",
+        legal=several(names, most=30),
+        cause=f"renamed: {several(alike)}" if alike else None,
+    )
+
+
+def join_arrays(found: Arrays, other: Arrays, phase: str) -> Arrays:
+    """Rows of other arrays as those of a phase."""
+    if found.inputs.shape[1:] != other.inputs.shape[1:]:
+        raise DataError(
+            f"a row of {other.name} has shape {tuple(other.inputs.shape[1:])}, one of {found.name} "
+            f"{tuple(found.inputs.shape[1:])}"
+        )
+    kind = torch.promote_types(found.inputs.dtype, other.inputs.dtype)
+    inputs = torch.cat([found.inputs.to(kind), other.inputs.to(kind)])
+    targets = pl.concat([found.targets, other.targets.alias(found.targets.name)], how="vertical_relaxed")
+    given = (dict(found.given) or {"train": len(found.inputs)}) | {phase: len(other.inputs)}
+    return dataclasses.replace(found, inputs=inputs, targets=targets, given=given, notes=(*found.notes, *other.notes))
+
+
+def join_labels(values: pl.Series, training: int) -> tuple[pl.Series, tuple[Decision, ...]]:
+    """Labels of later files that differ from one of the training file by a trailing dot, case or blanks alone.
+
+    Args:
+        values: Texts of all rows, training rows first.
+        training: How many of them are training rows.
+
+    Returns:
+        The same with those labels as the training file spells them, and what was done.
+    """
+    if values.dtype != pl.String or training >= len(values):
+        return values, ()
+    known = values.head(training).drop_nulls().unique().sort().to_list()
+    plain: dict[str, list[str]] = {}
+    for label in known:
+        plain.setdefault(_plain(label), []).append(label)
+    joined = {}
+    for label in values.slice(training).drop_nulls().unique().sort().to_list():
+        spelled = plain.get(_plain(label), [])
+        if label not in known and len(spelled) == 1:
+            joined[label] = spelled[0]
+    if not joined:
+        return values, ()
+    pairs = several(f"'{label}' as '{spelled}'" for label, spelled in joined.items())
+    why = "labels of the files differ by a trailing dot, case or blanks alone"
+    return values.replace(joined), (Decision(setting=f"labels of '{values.name}'", value=f"read {pairs}", why=why),)
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.split()).rstrip(".").casefold()
