@@ -89,7 +89,7 @@ def test_in_training_the_nonlinearity_gets_unit_variance() -> None:
 @pytest.mark.parametrize(
     ("model", "sample", "skipped"),
     [
-        (nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 2)), None, {"0": "normalised already"}),
+        (nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 2)), None, {"0": "already"}),
         (nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2)), None, {"0": "no nonlinearity"}),
         (Shared(), None, {"layer": "3 times", "head": "output layer"}),
         (nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), normal(5, 6, 3), {"0": "3 dimensions"}),
@@ -344,7 +344,8 @@ def test_folding_agrees_with_pytorchs_own() -> None:
     expected: tuple[Any, Any] = (fuse_linear_bn_eval(dense, dense_norm), fuse_conv_bn_eval(image, image_norm))
     fold_batch_norm(dense_model)
     fold_batch_norm(image_model)
-    for ours, theirs in zip((dense, image), expected, strict=True):
+    layers: tuple[nn.Linear | nn.Conv2d, ...] = (dense, image)
+    for ours, theirs in zip(layers, expected, strict=True):
         assert ours.bias is not None
         assert torch.allclose(ours.weight, theirs.weight, atol=1e-6)
         assert torch.allclose(ours.bias, theirs.bias, atol=1e-6)

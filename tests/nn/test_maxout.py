@@ -31,6 +31,13 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.fixture(params=["small", "large"], autouse=True)
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test takes the way of small inputs and that of large ones."""
+    if request.param == "large":
+        monkeypatch.setattr("babysit.nn._maxout.SMALL", 0)
+
+
 @pytest.mark.parametrize("pieces", [2, 3, 5])
 @pytest.mark.parametrize(("shape", "dim"), [((4, 30), 1), ((4, 30), -1), ((3, 2, 30), -1), ((2, 30, 3, 2), 1)])
 @pytest.mark.parametrize("ties", [False, True])
@@ -155,7 +162,8 @@ def test_onnx_computes_the_same() -> None:
     assert np.allclose(output, model(inputs).detach().numpy(), atol=1e-5)
 
 
-def test_keeps_one_byte_a_unit_for_the_backward_pass() -> None:
+def test_keeps_one_byte_a_unit_for_the_backward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("babysit.nn._maxout.SMALL", 0)
     inputs = normal(10, 40).requires_grad_()
     kept: list[int] = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.nbytes) or t, lambda t: t):  # type: ignore[func-returns-value]
