@@ -153,7 +153,7 @@ class ColumnFit:
             if not column.levels or (len(column.levels) == 1 and len(self.levels) == 1 and not self.missing):
                 column = DroppedColumn(self.name, self._why_not_learned())
             elif rare := len(self.levels) - len(column.levels):
-                why += f"; {counted(rare, 'rare level')} share the code of unknown ones"
+                why += f"; {counted(rare, 'rare level')} {'shares' if rare == 1 else 'share'} the code of unknown ones"
         elif self.found.type != "drop" and (not self.moments.count or not varied):
             column = DroppedColumn(self.name, "it has one value in the training rows")
         if isinstance(column, DroppedColumn):

@@ -182,9 +182,9 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
     numbers = as_numbers(present, decimal)
     wrong = numbers.null_count()
     if not wrong:
-        if bool(present.str.contains(r"^0\d").any()) and not bool(present.str.contains(r"[.,:]").any()):
-            if not compact_form(numbers):
-                return FoundType("category", "numbers with leading zeros are codes", aloud=True)
+        codes = bool(present.str.contains(r"^0\d").any()) and not bool(present.str.contains(r"[.,:]").any())
+        if codes and not compact_form(numbers):
+            return FoundType("category", "numbers with leading zeros are codes", aloud=True)
         found = _of_numbers(numbers, name, may_count_rows)
         comma = decimal == "," and found.type == "number" and bool(present.str.contains(",", literal=True).any())
         why = f"{found.why}, with a decimal comma" if comma else found.why

@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Sequence
 
 from babysit.data._arrays import from_arrays
-from babysit.data._bundled import BUNDLED, load_bundled
 from babysit.data._found import Arrays, Found, Table
+from babysit.data._paths import read_path
 from babysit.record import DataError, DataSection
 
 
@@ -24,9 +24,7 @@ def find_source(source: object, data: DataSection) -> Found:
     if isinstance(source, Table | Arrays):
         return source
     if isinstance(source, str | pathlib.Path):
-        if str(source) in BUNDLED and not pathlib.Path(source).exists():
-            return load_bundled(str(source))
-        raise NotImplementedError
+        return read_path(source, data)
     if isinstance(source, Sequence) and len(source) == 2:
         return from_arrays(source[0], source[1], target=data.target or "target")
     raise DataError(f"a {type(source).__name__} is no source of data")

@@ -1,0 +1,162 @@
+"""Text tables: CSV and its relatives."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from babysit.data._cells import clean
+from babysit.data._csv_shape import BLANKS, Shape, find_shape, parse
+from babysit.data._csv_text import decode, read_bytes
+from babysit.data._found import Table
+from babysit.data._wording import counted, several
+from babysit.record import DataError, DataSection
+
+BLOCK = 16 << 20
+NEW_LINE, CARRIAGE_RETURN = 10, 13
+Places = npt.NDArray[np.int64]
+
+
+def read_csv(path: pathlib.Path, data: DataSection) -> Table:
+    """A text table, its cells as cleaned texts.
+
+    Encoding, delimiter, quotes and header are found unless stated.
+
+    Args:
+        path: Of the file.
+        data: What the user states.
+
+    Raises:
+        DataError: It cannot be read; says the line.
+    """
+    text, decisions = decode(read_bytes(path), str(path), data.encoding)
+    table = table_of_text(text, str(path), data)
+    return Table(
+        table.name, table.frame, named=table.named, decisions=(*decisions, *table.decisions), notes=table.notes
+    )  # fmt: skip
+
+
+def table_of_text(text: str, name: str, data: DataSection) -> Table:
+    """A text table from its text."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise DataError(f"{name} is empty", cause="the file was not written to the end, or is another one")
+    shape = find_shape(text, name, data)
+    frame = read_fast(text, shape)
+    if frame is None:
+        frame = read_slowly(text, shape, name)
+    frame = clean(frame, data.missing)
+    empty = int(frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item()) if frame.width else 0
+    notes = ()
+    if empty and empty < frame.height:
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        notes = (f"{counted(empty, 'row')} without any value left out",)
+    if not frame.height or empty == frame.height:
+        raise DataError(f"{name} has a header and no rows below it", cause="the file was not written to the end")
+    return Table(name, frame, named=shape.named, decisions=shape.decisions, notes=notes)
+
+
+def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
+    """Cells as texts through polars; None when the file is not perfectly regular, for the slow reader to judge.
+
+    Every record is counted first, as polars fills short ones silently.
+    """
+    if shape.delimiter == BLANKS:
+        text = re.sub(r"[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
+    delimiter = "\t" if shape.delimiter == BLANKS else shape.delimiter
+    content = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    starts, ends, cells = count_cells(content, ord(delimiter), ord(shape.quote))
+    if not len(ends) or cells[-1] < 0:
+        return None
+    filled = ends > starts
+    starts, ends, cells = starts[filled][shape.header :], ends[filled][shape.header :], cells[filled][shape.header :]
+    if not len(cells) or bool((cells != shape.width).any()):
+        return None
+    body = content[starts[0] : ends[-1]].tobytes()
+    if not filled.all():
+        gaps = np.flatnonzero(starts[1:] != ends[:-1] + 1)
+        firsts, lasts = np.r_[starts[0], starts[gaps + 1]], np.r_[ends[gaps], ends[-1]]
+        body = b"\n".join(content[first:last].tobytes() for first, last in zip(firsts, lasts, strict=True))
+    try:
+        frame = pl.read_csv(
+            body + b"\n",
+            has_header=False,
+            separator=delimiter,
+            quote_char=shape.quote,
+            schema={name: pl.String() for name in shape.names},
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    return frame if frame.height == len(cells) else None
+
+
+def count_cells(content: npt.NDArray[np.uint8], delimiter: int, quote: int) -> tuple[Places, Places, Places]:
+    """Where each record of a text begins and ends (its line feed left out), and how many cells it has.
+
+    A quote switches between inside and outside of a quoted cell, where delimiters and line feeds do not count. When
+    the text ends inside one, the last record has -1 cells.
+    """
+    line_feeds, delimiters, inside = [], [], np.uint8(0)
+    for start in range(0, len(content), BLOCK):
+        block = content[start : start + BLOCK]
+        ends, cuts = block == NEW_LINE, block == delimiter
+        quotes = block == quote
+        if inside or quotes.any():
+            within = np.bitwise_xor.accumulate(quotes.view(np.uint8)) ^ inside
+            inside = within[-1]
+            outside = within == 0
+            ends, cuts = ends & outside, cuts & outside
+        line_feeds.append(np.flatnonzero(ends) + start)
+        delimiters.append(np.flatnonzero(cuts) + start)
+    ends = np.concatenate([*line_feeds, [len(content)]]).astype(np.int64)
+    starts = np.r_[0, ends[:-1] + 1]
+    every = np.concatenate(delimiters)
+    cells = np.searchsorted(every, ends) - np.searchsorted(every, starts) + 1
+    if inside:
+        cells[-1] = -1
+    return starts, ends, cells
+
+
+def read_slowly(text: str, shape: Shape, name: str) -> pl.DataFrame:
+    """Cells as texts through Python's own reader; the oracle of `read_fast`, and the judge of irregular files.
+
+    Raises:
+        DataError: Records of unequal length; says the line.
+    """
+    records, lines = _records_with_lines(text, shape, name)
+    records, lines = records[shape.header :], lines[shape.header :]
+    wrong = [place for place, record in enumerate(records) if len(record) != shape.width]
+    if wrong:
+        first = wrong[0]
+        last = first == len(records) - 1 and text[-1:] != "\n"
+        quoted = any("\n" in cell for cell in records[first])
+        cause = "a delimiter inside a cell without quotes around it, or a row cut short"
+        if quoted:
+            cause = f"a quote {shape.quote} that is opened in this line and never closed"
+        elif last and len(records[first]) < shape.width:
+            cause = "the file was cut short"
+        raise DataError(
+            f"{name}: line {lines[first]:,} has {counted(len(records[first]), 'cell')} where the others have "
+            f"{shape.width}" + (f"; so have {len(wrong) - 1:,} more lines" if len(wrong) > 1 else ""),
+            legal="equally many cells in each line",
+            cause=cause,
+            write=f"correct line {lines[first]:,}: {several(cell[:20] for cell in records[first])}",
+        )
+    cells = zip(*records, strict=True)
+    columns = {column: list(values) for column, values in zip(shape.names, cells, strict=True)}
+    return pl.DataFrame(columns, schema={column: pl.String() for column in shape.names})
+
+
+def _records_with_lines(text: str, shape: Shape, name: str) -> tuple[list[list[str]], list[int]]:
+    records, lines, line = [], [], 1
+    for record in parse(text, shape.delimiter, shape.quote, name, most=None):
+        if any(cell.strip() for cell in record):
+            records.append(record)
+            lines.append(line)
+        line += 1 + sum(cell.count("\n") for cell in record)
+    return records, lines

@@ -1,0 +1,142 @@
+"""The text of a file, whatever its encoding."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import pathlib
+import re
+
+from babysit.data._wording import nearest
+from babysit.record import DataError, Decision
+
+# Bytes that begin files of other kinds, and what to do with those.
+OTHER_KINDS = (
+    (b"PK\x03\x04", "an Excel workbook or another zip", "save it as CSV first"),
+    (b"PK\x05\x06", "an empty zip", None),
+    (b"PAR1", "Parquet", "name it NAME.parquet"),
+    (b"\x93NUMPY", "a NumPy array", "name it NAME.npy"),
+    (b"\x1f\x8b", "gzip", "unpack it first: gunzip"),
+    (b"\x89PNG", "a PNG image", None),
+    (b"\xff\xd8\xff", "a JPEG image", None),
+    (b"%PDF", "a PDF", None),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV first"),
+    (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+)
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig", "a UTF-8 byte-order mark"),
+    (codecs.BOM_UTF16_LE, "utf-16", "a UTF-16 byte-order mark"),
+    (codecs.BOM_UTF16_BE, "utf-16", "a UTF-16 byte-order mark"),
+)
+# Signs that no text holds: everything below the blank but tab, line feed, vertical tab, form feed, carriage return
+# and the substitute sign with which old systems ended a file.
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
+SAMPLE = 1 << 20
+SHARE_OF_MEMORY = 0.25  # a text file takes three to four times its size while it is read
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        DataError: Empty, unreadable, or too large for the memory.
+    """
+    try:
+        size = path.stat().st_size
+        memory = physical_memory()
+        if size > SHARE_OF_MEMORY * memory:
+            raise DataError(
+                f"{path} has {size / 2**30:.1f} GiB, and this machine {memory / 2**30:.1f} GiB of memory",
+                legal=f"text files up to {SHARE_OF_MEMORY:.0%} of the memory; Parquet of any size",
+                write=f"polars.scan_csv('{path}').sink_parquet('{path.with_suffix('.parquet')}')",
+            )
+        content = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not content.strip():
+        raise DataError(f"{path} is empty", cause="the file was not written to the end, or is another one")
+    return content
+
+
+def unreadable(path: pathlib.Path, error: OSError) -> DataError:
+    """The error for a file the system refuses to read."""
+    if isinstance(error, PermissionError):
+        return DataError(f"{path} may not be read: permission denied", write=f"chmod u+r '{path}'")
+    return DataError(f"{path} cannot be read: {error.strerror or error}")
+
+
+def physical_memory() -> int:
+    """Bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def refuse_other_kinds(content: bytes, name: str) -> None:
+    """Raises DataError for bytes that are no text."""
+    for mark, kind, write in OTHER_KINDS:
+        if content.startswith(mark):
+            raise DataError(f"{name} is no text file but {kind}, whatever its name says", write=write)
+
+
+def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[Decision, ...]]:
+    """Text of bytes, and how its encoding was found.
+
+    Args:
+        content: Of the whole file.
+        name: Of the file, for errors.
+        stated: An encoding the user names.
+
+    Raises:
+        DataError: The bytes are no text of that encoding, or no text at all.
+    """
+    refuse_other_kinds(content, name)
+    encoding, why = (stated, "the recipe says so") if stated else _find(content)
+    try:
+        text = content.decode(encoding)
+    except LookupError:
+        alike = nearest(encoding, ("utf-8", "utf-16", "latin-1", "cp1252"))
+        raise DataError(
+            f"no encoding '{encoding}'",
+            legal="utf-8, utf-16, cp1252, latin-1 and Python's other text encodings",
+            write=f"--set data.encoding={alike or 'utf-8'}",
+        ) from None
+    except UnicodeError as error:
+        start = getattr(error, "start", 0)
+        line = content[:start].count(b"\n") + 1
+        other = _find(content)[0]
+        raise DataError(
+            f"{name} is not {encoding}: line {line:,} holds bytes that mean nothing in it",
+            cause=f"it looks like {other}" if other != encoding else "the file is damaged or cut short",
+            write=f"--set data.encoding={other}" if other != encoding else None,
+        ) from None
+    control = CONTROL.findall(text[:SAMPLE])
+    if control and ("\x00" in control or len(control) > len(text[:SAMPLE]) / 1000):
+        raise DataError(
+            f"{name} is no text file: it holds control signs such as {control[0]!r}",
+            legal="CSV or another text table, Parquet (.parquet), NumPy (.npy, .npz), a folder of images",
+        )
+    text = text.lstrip("\ufeff")
+    if stated or encoding == "utf-8":
+        return text, ()
+    return text, (Decision(setting="data.encoding", value=encoding, why=why),)
+
+
+def _find(content: bytes) -> tuple[str, str]:
+    for mark, encoding, why in BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            return encoding, f"the file begins with {why}"
+    head = content[:SAMPLE]
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if even + odd > len(head) / 5 and min(even, odd) < max(even, odd) / 10:
+        return ("utf-16-le" if odd > even else "utf-16-be"), "every second byte is zero"
+    try:
+        content.decode("utf-8")
+        return "utf-8", ""
+    except UnicodeDecodeError as error:
+        letter = content[error.start : error.start + 1]
+        line = content[: error.start].count(b"\n") + 1
+    try:
+        content.decode("cp1252")
+        found = "cp1252"
+    except UnicodeDecodeError:
+        found = "latin-1"
+    return found, f"line {line:,} holds the byte {letter.hex()}, no UTF-8; read as '{letter.decode(found)}'"
