@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -381,3 +382,41 @@ def test_training_mode_is_refused() -> None:
     with pytest.raises(InputError, match="training mode") as caught:
         fold_batch_norm(model)
     assert caught.value.write == "model.eval()"
+
+
+# --- all of it, on real digits ------------------------------------------------------------------------------------
+
+
+def test_inserted_in_mid_training_on_real_digits_then_folded() -> None:
+    digits = load_digits()
+    inputs = torch.tensor(digits.data, dtype=torch.float32) / 16
+    targets = torch.tensor(digits.target)
+    model = plain(5, 64, nn.ReLU).append(nn.Linear(64, 10))
+    initialise(model, "small-random", std=0.02)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
+
+    def train(epochs: int) -> None:
+        model.train()
+        for epoch in range(epochs):
+            order = torch.randperm(1200, generator=torch.Generator().manual_seed(epoch))
+            for rows in torch.split(order, 100):
+                loss = nn.functional.cross_entropy(model(inputs[rows]), targets[rows])
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+
+    def accuracy() -> float:
+        model.eval()
+        return float((model(inputs[1200:]).argmax(1) == targets[1200:]).double().mean())
+
+    train(1)
+    assert accuracy() < 0.5
+    assert len(insert_batch_norm(model, optimizer=optimizer).inserted) == 5
+    train(6)
+    recalibrate_batch_norm(model, torch.split(inputs[:1200], 300))
+    reached = accuracy()
+    assert reached > 0.85
+    before = model(inputs)
+    assert len(fold_batch_norm(model)) == 5
+    assert accuracy() == reached
+    assert torch.allclose(model(inputs), before, atol=1e-4)

@@ -2,13 +2,14 @@
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import Following, Maxout, MaxoutConv2d, activation_card, follow
-from babysit.record import InputError
+from babysit.nn import Features, Following, Maxout, MaxoutConv2d, Pixels, activation_card, build, follow
+from babysit.record import InputError, ModelSection
 from tests.nn.nets import Branching, Functional, PreNormTransformer, ResidualNet, Shared, normal
 
 
@@ -78,6 +79,30 @@ def test_nothing_is_left_behind(make: Callable[[], nn.Module], sample: Tensor, e
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert [dict(module.__dict__) for module in model.modules()] == attributes
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "convolutional", "residual"])
+@pytest.mark.parametrize("name", ["relu", "leaky-relu", "gelu", "maxout"])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_networks_from_a_recipe_are_followed(architecture: Any, name: Any, batch_norm: bool) -> None:
+    section = ModelSection(
+        architecture=architecture, widths=(4, 6), activation=name, batch_norm=batch_norm, dropout=0.2
+    )
+    network = build(section, Pixels(3, 8, 8), outputs=3)
+    traced, run = follow(network), follow(network, normal(4, 3, 8, 8))
+    assert names(traced) == names(run)
+    for layer, follows in traced.layers.items():
+        assert follows.is_output == (layer == "output")
+        assert (follows.card.name if follows.card else None) == (None if layer == "output" else name)
+        assert follows.normalised == (batch_norm and layer != "output")
+    assert traced.sums == run.sums == (4 if architecture == "residual" else 0)
+
+
+def test_category_columns_are_followed() -> None:
+    network = build(ModelSection(widths=(8,), batch_norm=False, dropout=0.0), Features(2, (3, 4)), outputs=1)
+    rows = torch.tensor([[0.1, 0.2, 1.0, 3.0], [0.3, 0.4, 2.0, 0.0]])
+    expected = {"embedding.embeddings.0": None, "embedding.embeddings.1": None, "linear1": "relu", "output": None}
+    assert names(follow(network)) == names(follow(network, rows)) == expected
 
 
 def test_a_data_dependent_branch_falls_back_to_the_order() -> None:

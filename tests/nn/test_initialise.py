@@ -3,16 +3,28 @@
 import copy
 import json
 import math
+import os
+import pathlib
 import statistics
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import InitialisationReport, LayerInitialisation, Maxout, activation, activation_card, initialise
-from babysit.record import InputError
+from babysit.nn import (
+    InitialisationReport,
+    LayerInitialisation,
+    Maxout,
+    Pixels,
+    activation,
+    activation_card,
+    build,
+    initialise,
+)
+from babysit.record import InputError, ModelSection
 from tests.nn.nets import Branching, Functional, PreNormTransformer, ResidualNet, Shared, normal, plain
 
 DRAWN = ("auto", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv", "constant", "zero")
@@ -211,6 +223,22 @@ def test_maxout_keeps_its_size() -> None:
     assert {layer.followed_by for layer in report.layers[:-1]} == {"maxout"}
     stds = [layer.output_std for layer in report.layers[:-1]]
     assert all(std is not None and 0.5 < std < 2 for std in stds)
+
+
+def test_real_images_start_at_the_loss_of_chance() -> None:
+    folder = os.environ.get("BABYSIT_DATA")
+    if folder is None or not pathlib.Path(folder, "mnist70k.npz").exists():
+        pytest.skip("BABYSIT_DATA names no folder with mnist70k.npz")
+    with np.load(pathlib.Path(folder, "mnist70k.npz"), allow_pickle=False) as content:
+        images, labels = content["x_test"][:256], content["y_test"][:256]
+    rows = torch.tensor(images, dtype=torch.float32).unsqueeze(1)
+    rows = (rows - rows.mean()) / rows.std()
+    section = ModelSection(architecture="residual", widths=(8, 16), batch_norm=False, dropout=0.0)
+    network = build(section, Pixels(1, 28, 28), outputs=10)
+    report = initialise(network, sample=rows)
+    assert all(0.2 < layer.output_std < 5 for layer in report.layers[:-1] if layer.output_std is not None)
+    loss = nn.functional.cross_entropy(network(rows), torch.tensor(labels, dtype=torch.int64))
+    assert loss.item() == pytest.approx(math.log(10), abs=0.05)
 
 
 # --- any model ----------------------------------------------------------------------------------------------------
