@@ -360,6 +360,27 @@ def test_spectral_norm_still_has_norm_one() -> None:
     assert torch.linalg.matrix_norm(weight, 2).item() == pytest.approx(1.0, rel=0.05)
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_a_compiled_model_is_seen_as_it_was_written() -> None:
+    model = Functional()
+    model.compile(backend="eager")
+    wrapped = torch.compile(Functional(), backend="eager")
+    assert isinstance(wrapped, nn.Module)
+    for compiled in (model, wrapped):
+        report = initialise(compiled, sample=normal(8, 6))
+        assert [layer.followed_by for layer in report.layers][:4] == ["relu", "tanh", "relu", "silu"]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_models_that_cannot_be_drawn_anew_are_refused() -> None:
+    with pytest.raises(InputError, match="a scripted model"):
+        initialise(cast(nn.Module, torch.jit.script(nn.Sequential(nn.Linear(2, 2)))))
+    with torch.inference_mode():
+        frozen = nn.Linear(2, 2)
+    with pytest.raises(InputError, match="made for inference"):
+        initialise(frozen)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -14,6 +14,9 @@ from babysit.nn._cards import make_activation
 from babysit.nn._maxout import MaxPieces
 from babysit.record import InputError
 
+# The first passes also pay for memory that the allocator then keeps; after three the times stand still.
+WARM_UP = 3
+
 
 @dataclass(frozen=True)
 class ActivationCost:
@@ -50,7 +53,7 @@ def measure_cost(
     Args:
         name: One of `activation_names()`.
         elements: Outputs a pass, float32.
-        repeats: Turns, at least 2; the first of each contender is for warming up and not counted.
+        repeats: Turns that count, at least 2; three more come before them for warming up.
         device: Where to measure.
         **options: The activation's own.
 
@@ -69,7 +72,8 @@ def measure_cost(
     place = torch.device(device)
     contender = _pass(make_activation(name, **options).to(place), elements, place)
     relu = _pass(nn.ReLU(), elements, place)
-    contender(), relu()
+    for _ in range(WARM_UP):
+        contender(), relu()
     turns = [(contender(), relu()) for _ in range(repeats)]
     low, middle, high = statistics.quantiles([own / relu for own, relu in turns], n=4, method="inclusive")
     return ActivationCost(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import torch
 from torch import nn
 
 from babysit.nn._activations import card_for
@@ -16,6 +17,7 @@ from babysit.nn._flow_run import follow_sample
 from babysit.nn._flow_symbolic import trace_symbolically
 from babysit.nn._layers import kind_of
 from babysit.nn._sample import Sample
+from babysit.record import InputError
 
 Way = Literal["symbolic tracing", "a run of the sample", "the order of modules"]
 _CARRIES = {"pass", "sum", "product", "normalisation"}
@@ -80,13 +82,20 @@ def follow(model: nn.Module, sample: Sample | None = None, *, measure: bool = Fa
         measure: Whether to also measure what layers and activations give for the sample.
 
     Raises:
-        InputError: The model raises on the sample.
+        InputError: The model raises on the sample, or is scripted.
 
     Example:
         >>> found = follow(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)))
         >>> found.way, found.layers["0"].card.name, found.layers["2"].is_output
         ('symbolic tracing', 'tanh', True)
     """
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise InputError(
+            "a scripted model cannot be looked into",
+            legal="a model whose forward is Python",
+            cause="it was made by torch.jit.script or torch.jit.trace",
+            write="hand over the model before it is scripted",
+        )
     flow = follow_sample(model, sample, measure=measure) if sample is not None else trace_symbolically(model)
     return _in_order(model) if flow is None else _Walk(flow).following()
 

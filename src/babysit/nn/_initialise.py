@@ -138,6 +138,12 @@ def _check(
                 cause="a lazy layer that has not seen a batch, or a model on the meta device",
                 write="run one batch through the model, or model.to_empty(device='cpu'), first",
             )
+        if parameter.is_inference():
+            raise InputError(
+                f"{name} was made for inference and cannot be drawn anew",
+                cause="the model was made inside torch.inference_mode()",
+                write="make the model outside of it",
+            )
 
 
 def _with_achieved(model: nn.Module, sample: Sample, layers: list[LayerInitialisation]) -> list[LayerInitialisation]:

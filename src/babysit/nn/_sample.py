@@ -44,7 +44,11 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     """
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
-    with attributes_restored(model), torch.random.fork_rng(devices=sorted(device.index or 0 for device in devices)):
+    with (
+        attributes_restored(model),
+        torch.random.fork_rng(devices=sorted(device.index or 0 for device in devices)),
+        _as_written(model),
+    ):
         model.eval()
         for module in model.modules():
             if isinstance(module, _NormBase):
@@ -56,6 +60,18 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
             with torch.no_grad():
                 for buffer, before in buffers:
                     buffer.copy_(before)
+
+
+def _as_written(model: nn.Module) -> contextlib.AbstractContextManager[Any]:
+    """A compiled model runs uncompiled: its hooks and steps are to be seen one by one."""
+    # Known by name, because importing the compiler takes a second that others need not pay.
+    if any(
+        type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
+        for module in model.modules()
+    ):
+        stance: contextlib.AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+        return stance
+    return contextlib.nullcontext()
 
 
 @contextlib.contextmanager
