@@ -4,15 +4,19 @@ from babysit.data._columns import Columns
 from babysit.data._prepare import prepare
 from babysit.data._prepared import ImageLayout, Indices, Prepared, Rows, TableLayout, Task
 from babysit.data._rows import TensorRows
+from babysit.data._statistics import ColumnStatistics, RunningStatistics, statistics_of
 
 __all__ = [
+    "ColumnStatistics",
     "Columns",
     "ImageLayout",
     "Indices",
     "Prepared",
     "Rows",
+    "RunningStatistics",
     "TableLayout",
     "Task",
     "TensorRows",
     "prepare",
+    "statistics_of",
 ]

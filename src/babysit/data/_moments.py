@@ -1,0 +1,161 @@
+"""Count, mean, variance, least and greatest of each feature, from pieces of the data seen once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from babysit.record import DataError
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[Any]
+
+NUMBERS_PER_BLOCK = 2**16  # half a MiB of float64: the passes over a block find it in a core's own cache
+ROWS_PER_BYTE_BLOCK = 256  # of uint8: 256 squares of at most 255^2 stay within 32 bits
+ROWS_PER_EXACT_SUM = 2**20  # rows^2 * 255^2 stays within 63 bits, so the variance of bytes is exact integer arithmetic
+
+
+class RunningMoments:
+    """Moments of each feature over pieces; NaN means missing and is skipped.
+
+    A block's own moments are found in two passes while it lies in the cache, and joined to those before by the
+    pairwise update of Chan, Golub and LeVeque (1979), "Updating Formulae and a Pairwise Algorithm for Computing
+    Sample Variances": no sum of raw squares is ever formed. Means are kept as distances from a shift, the mean of the
+    first values, so a mean of 1e8 costs a standard deviation of 1 no digits. Bytes are summed as integers, exactly.
+
+    Args:
+        features: How many features a row has.
+
+    Attributes:
+        rows: How many rows were seen.
+        count: int64 [D] how many values were present.
+        shift: float64 [D] the mean of the first values; 0 where no value was present.
+        away: float64 [D] mean minus shift.
+        squares: float64 [D] sums of squared distances from the mean.
+        minimum: float64 [D]; infinity where no value was present.
+        maximum: float64 [D]; minus infinity where no value was present.
+    """
+
+    def __init__(self, features: int) -> None:
+        self.features = features
+        self.rows = 0
+        self.count = np.zeros(features, np.int64)
+        self.shift = np.zeros(features)
+        self.away = np.zeros(features)
+        self.squares = np.zeros(features)
+        self.minimum = np.full(features, np.inf)
+        self.maximum = np.full(features, -np.inf)
+
+    @property
+    def mean(self) -> Floats:
+        """[D] mean of the present values; 0 where no value was present."""
+        mean: Floats = self.shift + self.away
+        return mean
+
+    def update(self, numbers: Numbers) -> None:
+        """Take in rows [n, D] of any real type; n may be 0."""
+        if numbers.dtype == np.uint8:
+            for start in range(0, len(numbers), ROWS_PER_EXACT_SUM):
+                self._add_bytes(numbers[start : start + ROWS_PER_EXACT_SUM])
+            return
+        rows_per_block = max(1, NUMBERS_PER_BLOCK // max(1, self.features))
+        for start in range(0, len(numbers), rows_per_block):
+            self._add_block(numbers[start : start + rows_per_block].astype(np.float64))
+
+    def merge(self, other: RunningMoments) -> None:
+        """Take in what another has seen."""
+        self._shift_new(other.shift, other.count > 0)
+        away = other.away + (other.shift - self.shift)
+        self._join(other.rows, other.count, away, other.squares, other.minimum, other.maximum)
+
+    def _add_bytes(self, numbers: Numbers) -> None:
+        rows = len(numbers)
+        total, square = np.zeros(self.features, np.int64), np.zeros(self.features, np.int64)
+        low, high = np.full(self.features, 255, np.uint8), np.zeros(self.features, np.uint8)
+        for start in range(0, rows, ROWS_PER_BYTE_BLOCK):
+            block = numbers[start : start + ROWS_PER_BYTE_BLOCK]
+            wide = block.astype(np.uint16)  # 255^2 still fits
+            total += wide.sum(0, dtype=np.uint32)
+            np.multiply(wide, wide, out=wide)
+            square += wide.sum(0, dtype=np.uint32)
+            np.minimum(low, block.min(0), out=low)
+            np.maximum(high, block.max(0), out=high)
+        count = np.full(self.features, rows, np.int64)
+        squares = (rows * square - total * total) / rows
+        self._shift_new(np.rint(total / rows), count > 0)
+        away = total / rows - self.shift
+        self._join(rows, count, away, squares, low.astype(np.float64), high.astype(np.float64))
+
+    def _add_block(self, block: Floats) -> None:
+        rows = len(block)
+        # Infinities are let through to the mean, where the result is checked once.
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean = block.sum(0) / rows
+            missing = None if np.isfinite(mean).all() else np.isnan(block)
+            if missing is None:
+                count = np.full(self.features, rows, np.int64)
+                minimum, maximum = block.min(0), block.max(0)
+            else:
+                count = rows - missing.sum(0)
+                mean = np.where(missing, 0.0, block).sum(0) / np.maximum(count, 1)
+                minimum = np.fmin.reduce(block, axis=0, initial=np.inf)
+                maximum = np.fmax.reduce(block, axis=0, initial=-np.inf)
+            self._shift_new(mean, count > 0)
+            block -= mean
+            if missing is not None:
+                block[missing] = 0.0
+            # The mean's own rounding error, found by centring again: the corrected two-pass algorithm of the paper.
+            slip = block.sum(0) / np.maximum(count, 1)
+            np.multiply(block, block, out=block)
+            squares = block.sum(0) - slip * slip * count
+            away = (mean - self.shift) + slip
+        self._join(rows, count, away, np.maximum(squares, 0.0), minimum, maximum)
+
+    def _shift_new(self, mean: Floats, present: npt.NDArray[np.bool_]) -> None:
+        new = present & (self.count == 0)
+        self.shift[new] = mean[new]
+
+    def _join(
+        self, rows: int, count: npt.NDArray[np.int64], away: Floats, squares: Floats, minimum: Floats, maximum: Floats
+    ) -> None:
+        both = self.count + count
+        share = count / np.maximum(both, 1)
+        with np.errstate(invalid="ignore", over="ignore"):
+            delta = np.where(count > 0, away - self.away, 0.0)
+            self.squares += squares + delta * delta * self.count * share
+            self.away += delta * share
+        self.rows += rows
+        self.count = both
+        np.minimum(self.minimum, minimum, out=self.minimum)
+        np.maximum(self.maximum, maximum, out=self.maximum)
+
+
+def as_numbers(chunk: Tensor, features: int) -> Numbers:
+    """A piece of the data as rows [n, D] that NumPy can count with, without a copy where it can be.
+
+    Args:
+        chunk: [n, ...] of any real type, on any device.
+        features: D, how many numbers a row must hold.
+
+    Raises:
+        DataError: The rows hold another number of numbers, or the numbers are complex.
+    """
+    row = tuple(chunk.shape[1:])
+    if chunk.ndim == 0 or torch.Size(row).numel() != features:
+        raise DataError(
+            f"a piece of the data has shape {tuple(chunk.shape)}",
+            legal=f"rows first, then {features} numbers a row",
+            cause="the data has other columns, or another image size, than what is being fitted",
+        )
+    if chunk.is_complex():
+        raise DataError("the data holds complex numbers", legal="real numbers")
+    if chunk.dtype in (torch.float16, torch.bfloat16):
+        chunk = chunk.float()
+    elif chunk.dtype == torch.bool:
+        chunk = chunk.to(torch.uint8)
+    numbers: Numbers = chunk.detach().cpu().reshape(len(chunk), features).numpy()
+    return numbers
