@@ -3,13 +3,14 @@
 from babysit.train._assemble import assemble, examples_of, loss_of
 from babysit.train._batches import Examples
 from babysit.train._decide import choose_device, decide
-from babysit.train._evaluate import evaluate_phase
+from babysit.train._evaluate import answers, evaluate, evaluate_phase
 from babysit.train._first_loss import check_first_loss
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss
 from babysit.train._model import TrainedModel, load, pack_weights
 from babysit.train._optimizer import build_optimizer
 from babysit.train._random import stream_seed
+from babysit.train._scores import score_classes, score_numbers
 from babysit.train._schedule import Plateau, rate_at
 
 __all__ = [
@@ -19,17 +20,21 @@ __all__ = [
     "Plateau",
     "TrainedModel",
     "Training",
+    "answers",
     "assemble",
     "build_loss",
     "build_optimizer",
     "check_first_loss",
     "choose_device",
     "decide",
+    "evaluate",
     "evaluate_phase",
     "examples_of",
     "load",
     "loss_of",
     "pack_weights",
     "rate_at",
+    "score_classes",
+    "score_numbers",
     "stream_seed",
 ]

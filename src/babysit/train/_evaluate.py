@@ -1,33 +1,104 @@
-"""Scores of a model on rows it has not learned from."""
+"""evaluate: scores of a model on rows it has not learned from."""
 
 from __future__ import annotations
 
+import pathlib
+
 import numpy as np
 import torch
-from sklearn import metrics
 from torch import Tensor
 
-from babysit.data import Prepared
-from babysit.record import Evaluation, Score
+from babysit.data import Prepared, Rows, prepare, read_new_rows
+from babysit.record import DataError, Evaluation, RunFolder, RunFolderError
 from babysit.train._batches import as_rows, in_order
-from babysit.train._model import TrainedModel
+from babysit.train._model import TrainedModel, load
+from babysit.train._scores import score_classes, score_numbers
 
 
 @torch.no_grad()
-def answers(model: TrainedModel, prepared: Prepared, rows: Tensor, device: torch.device) -> Tensor:
-    """Scores [n, C] or values [n] for rows int64 [n], on the CPU."""
-    return torch.cat([model(prepared.inputs[part].to(device)).cpu() for part in in_order(rows)])
+def answers(model: TrainedModel, inputs: Rows, rows: Tensor, device: torch.device) -> Tensor:
+    """Scores [n, C] or values [n] of a model for rows int64 [n] of raw inputs, on the CPU; in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    try:
+        return torch.cat([model(inputs[part].to(device)).cpu() for part in in_order(rows)])
+    finally:
+        model.train(was_training)
 
 
-def evaluate_phase(model: TrainedModel, prepared: Prepared, phase: str, device: torch.device) -> Evaluation:
-    """Scores on the rows of a phase."""
+def evaluate_phase(model: TrainedModel, prepared: Prepared, phase: str, device: torch.device, seed: int) -> Evaluation:
+    """Scores on the rows of a phase.
+
+    Args:
+        model: On `device`.
+        prepared: The data.
+        phase: train, validation or test.
+        device: Where the model is.
+        seed: Of the bootstrap.
+    """
     rows = as_rows(prepared.split[phase])
-    given = answers(model, prepared, rows, device)
-    wanted = prepared.targets[rows].numpy()
-    if prepared.task.kind == "regression":
-        values = given.numpy().astype(np.float64)
-        scores = (Score(name="R2", value=float(metrics.r2_score(wanted, values))),)
-        return Evaluation(phase=phase, rows=len(rows), scores=scores)
-    predicted = given.argmax(dim=1).numpy()
-    scores = (Score(name="accuracy", value=float(metrics.accuracy_score(wanted, predicted))),)
-    return Evaluation(phase=phase, rows=len(rows), scores=scores, classes=prepared.task.classes)
+    return score(model, answers(model, prepared.inputs, rows, device), prepared.targets[rows], phase, seed)
+
+
+def score(model: TrainedModel, given: Tensor, wanted: Tensor, phase: str, seed: int) -> Evaluation:
+    """Scores of a model's answers, [n, C] or [n], against targets [n]."""
+    if model.task.kind == "classification":
+        probabilities = given.double().softmax(dim=1).numpy()
+        return score_classes(wanted.numpy(), probabilities, model.task.classes, phase=phase, seed=seed)
+    return score_numbers(wanted.numpy().astype(np.float64), given.double().numpy(), phase=phase, seed=seed)
+
+
+def evaluate(
+    run: str | pathlib.Path | RunFolder, data: object = None, *, phase: str = "test", source: object = None
+) -> Evaluation:
+    """Score a Run.
+
+    Args:
+        run: A Run folder.
+        data: New rows with their targets: a file or an object as `fit` takes it. None scores the Run's own rows of
+            `phase`, and keeps the scores in the Run.
+        phase: Which of the Run's own rows: train, validation or test.
+        source: The data that the Run was fitted on, when it was given as an object rather than a path.
+
+    Returns:
+        Scores with 95 % bootstrap intervals. Under `notes`: what the constant answer would reach, and whether the
+        training had not ended.
+
+    Raises:
+        InputError: The Run or the data cannot be used, the data of the Run has changed, or the phase has no rows.
+
+    Example:
+        >>> evaluate("runs/digits-1").score("accuracy")  # doctest: +SKIP
+    """
+    folder = run if isinstance(run, RunFolder) else RunFolder(run)
+    model, recipe = load(folder), folder.recipe
+    if data is not None:
+        new = read_new_rows(data, recipe.data, model.columns, model.preprocessing.inputs, model.task)
+        if new.targets is None:
+            raise DataError(
+                f"the data has no column '{model.task.target}' to score against",
+                write=f"babysit predict {folder.path} DATA for rows without it",
+            )
+        name = pathlib.Path(data).name if isinstance(data, str | pathlib.Path) else "given data"
+        given = answers(model, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
+        return _told(score(model, given, new.targets, name, recipe.seed), folder, new.notes)
+    prepared = prepare(recipe, source)
+    if prepared.fingerprint != folder.info.fingerprint:
+        raise RunFolderError(
+            f"the data of {folder.path} has changed since the training began",
+            write=f"babysit evaluate {folder.path} --data FILE to score it on other rows",
+        )
+    if not len(prepared.split.get(phase, ())):
+        legal = [name for name, rows in prepared.split.items() if len(rows)]
+        raise DataError(f"the Run has no rows of phase '{phase}'", legal=", ".join(legal))
+    evaluation = _told(evaluate_phase(model, prepared, phase, torch.device("cpu"), recipe.seed), folder)
+    if folder.info.status == "finished":
+        with folder.writing():
+            folder.write_evaluation(evaluation)
+    return evaluation
+
+
+def _told(evaluation: Evaluation, folder: RunFolder, notes: tuple[str, ...] = ()) -> Evaluation:
+    if folder.info.status != "finished":
+        notes = (*notes, f"the training is {folder.info.status}, not finished: these are its best weights so far")
+    return evaluation.model_copy(update={"notes": (*evaluation.notes, *notes)})
