@@ -92,3 +92,10 @@ def as_moments(cells: pl.Series, form: str = "") -> pl.Series:
         return texts.str.strptime(pl.Date, form, strict=False).cast(pl.Datetime("us"))
     moments = texts.str.strptime(pl.Datetime("us"), form, strict=False)
     return moments.dt.replace_time_zone(None)
+
+
+def stack(parts: Sequence[pl.Series]) -> pl.Series:
+    """Series of one name, one behind the other; as texts when only some hold texts."""
+    if len({part.dtype in TEXT for part in parts}) > 1:
+        parts = [as_text(part) for part in parts]
+    return pl.concat([part.to_frame() for part in parts], how="vertical_relaxed").to_series()

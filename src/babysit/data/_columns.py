@@ -152,8 +152,9 @@ class Columns:
 
 def _column(entry: Mapping[str, Any]) -> Column:
     values: dict[str, Any] = dict(entry)
-    kind = KINDS[values.pop("kind")]
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    kind: Any = KINDS[values.pop("kind")]
+    made: Column = kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    return made
 
 
 def _refuse_infinite(numbers: np.ndarray[tuple[int, int], np.dtype[np.floating]], names: Sequence[str]) -> None:

@@ -52,7 +52,7 @@ def table_of_text(text: str, name: str, data: DataSection) -> Table:
         frame = read_slowly(text, shape, name)
     frame = clean(frame, data.missing)
     empty = int(frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item()) if frame.width else 0
-    notes = ()
+    notes: tuple[str, ...] = ()
     if empty and empty < frame.height:
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         notes = (f"{counted(empty, 'row')} without any value left out",)

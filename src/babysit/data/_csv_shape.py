@@ -182,13 +182,11 @@ def _find_header(
         decision = Decision(setting="data.header_rows", value=str(preamble), why=f"{why}; columns are numbered")
         return preamble, made_up, False, decision
     cells = body[header - 1]
-    decision = None
+    found: Decision | None = None
     if preamble + header > 1:
-        why = (
-            f"line {preamble + header} is the last before the numbers begin, and names the columns: {several(cells, 3)}"
-        )
-        decision = Decision(setting="data.header_rows", value=str(preamble + header), why=why)
-    return preamble + header, _names(cells, width), True, decision
+        why = f"line {preamble + header} is the last before the rows begin and names the columns: {several(cells, 3)}"
+        found = Decision(setting="data.header_rows", value=str(preamble + header), why=why)
+    return preamble + header, _names(cells, width), True, found
 
 
 def is_number(cell: str) -> bool:

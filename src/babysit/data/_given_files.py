@@ -8,7 +8,7 @@ from collections.abc import Callable
 import polars as pl
 import torch
 
-from babysit.data._cells import TEXT, as_text
+from babysit.data._cells import TEXT, as_text, stack
 from babysit.data._found import Arrays, Found, Table
 from babysit.data._wording import nearest, several
 from babysit.record import DataError, Decision, SplitSection
@@ -89,7 +89,7 @@ def join_arrays(found: Arrays, other: Arrays, phase: str) -> Arrays:
         )
     kind = torch.promote_types(found.inputs.dtype, other.inputs.dtype)
     inputs = torch.cat([found.inputs.to(kind), other.inputs.to(kind)])
-    targets = pl.concat([found.targets, other.targets.alias(found.targets.name)], how="vertical_relaxed")
+    targets = stack([found.targets, other.targets.alias(found.targets.name)])
     given = (dict(found.given) or {"train": len(found.inputs)}) | {phase: len(other.inputs)}
     return dataclasses.replace(found, inputs=inputs, targets=targets, given=given, notes=(*found.notes, *other.notes))
 

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import pathlib
 
+from babysit.data._array_files import read_npy_file, read_npz_file
 from babysit.data._bundled import BUNDLED, load_bundled
 from babysit.data._csv import read_csv
 from babysit.data._csv_text import unreadable
 from babysit.data._found import Found
+from babysit.data._image_folder import is_image, read_image_folder
+from babysit.data._parquet import read_parquet
 from babysit.data._wording import nearest
 from babysit.record import DataError, DataSection
+
+READERS = {
+    ".npz": read_npz_file,
+    ".npy": read_npy_file,
+    ".parquet": read_parquet,
+    ".pq": read_parquet,
+}
 
 
 def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
     """The reader's answer for a file, a folder or a bundled set's name; files go first.
+
+    A file is read by its ending: .parquet, .npz, .npy; every other one is a text table.
 
     Raises:
         DataError: Nothing is there, or it cannot be read.
@@ -24,11 +36,22 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
             if str(named) in BUNDLED:
                 return load_bundled(str(named))
             raise _not_there(path)
-        if path.is_dir():
-            raise NotImplementedError
-    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
-        raise DataError(f"{str(named)[:200]!r} is no path", cause=str(error)) from None
-    return read_csv(path, data)
+        folder = path.is_dir()
+        in_parts = folder and any(child.suffix == ".parquet" for child in path.iterdir())
+    except PermissionError as error:
+        raise unreadable(path, error) from None
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero byte; RuntimeError: no such home
+        raise DataError(f"{str(named)[:200]!r} is no path: {error}") from None
+    if in_parts:
+        return read_parquet(path, data)
+    if folder:
+        return read_image_folder(path, data)
+    if is_image(path):
+        raise DataError(
+            f"{path} is one image",
+            legal="a folder with a folder of images for each class: FOLDER/cat/1.jpg, FOLDER/dog/1.jpg",
+        )
+    return READERS.get(path.suffix.lower(), read_csv)(path, data)
 
 
 def _not_there(path: pathlib.Path) -> DataError:

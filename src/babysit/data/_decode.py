@@ -1,0 +1,157 @@
+"""Many images decoded in threads into one tensor."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from babysit.data._csv_text import physical_memory
+from babysit.data._npy import SHARE_OF_MEMORY
+from babysit.data._pixels import DEEP, Canvas, Mode, draw, is_grey, upright_size
+from babysit.data._wording import counted, several, share
+from babysit.record import DataError, Decision
+
+SAMPLE = 2000  # images looked at before the common size is chosen
+LARGEST_SIDE = 224  # pixels; what networks for photographs are usually given (Krizhevsky et al. 2012 and since)
+MOST_PIXELS = 100_000_000
+UNREADABLE = 0.1  # share of images that may be unreadable
+BLOCK = 256  # images a thread takes at a time
+
+Opener = Callable[[], Image.Image]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Images as one tensor.
+
+    Attributes:
+        pixels: [N, H, W] or [N, H, W, 3], uint8, or float32 for images of more than 8 bits.
+        kept: Which of the given images they are.
+        decisions: The common size.
+        notes: Images that were cut, scaled or could not be read.
+    """
+
+    pixels: Tensor
+    kept: Sequence[int]
+    decisions: tuple[Decision, ...]
+    notes: tuple[str, ...]
+
+
+def decode_images(openers: Sequence[Opener], names: Sequence[str], source: str, side: int | None) -> Decoded:
+    """Images of any size and mode as one tensor.
+
+    Args:
+        openers: Each opens one image.
+        names: Of the images, for notes.
+        source: Of all, for errors.
+        side: To which all are brought; None keeps a common size, or takes the median side of mixed ones.
+
+    Raises:
+        DataError: More than a tenth cannot be read, or all together exceed the memory.
+    """
+    canvas, decisions = _find_canvas(openers, source, side)
+    kind = np.float32 if canvas.mode == "F" else np.uint8
+    needed = len(openers) * int(np.prod(canvas.shape)) * np.dtype(kind).itemsize
+    if needed > SHARE_OF_MEMORY * physical_memory():
+        raise DataError(
+            f"{source}: {counted(len(openers), 'image')} of {canvas.height} by {canvas.width} pixels take "
+            f"{needed / 2**30:.1f} GiB, more than half of this machine's memory",
+            write=f"--set data.image_size={max(8, canvas.height // 2)}",
+        )
+    pixels = np.empty((len(openers), *canvas.shape), dtype=kind)
+    wrong: dict[int, str] = {}
+    fitted = np.zeros(len(openers), dtype=bool)
+
+    def work(start: int) -> None:
+        for place in range(start, min(start + BLOCK, len(openers))):
+            # Pillow's readers raise whatever comes up in damaged bytes, so nothing narrower would do.
+            try:
+                with openers[place]() as image:
+                    _refuse_giant(image)
+                    pixels[place], fitted[place] = draw(image, canvas)
+            except Exception as error:
+                wrong[place] = str(error)[:100] or type(error).__name__
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        list(pool.map(work, range(0, len(openers), BLOCK)))
+    notes = []
+    if wrong:
+        shown = several(f"{names[place]} ({wrong[place]})" for place in sorted(wrong))
+        part = share(len(wrong), len(openers))
+        if len(wrong) > UNREADABLE * len(openers):
+            raise DataError(
+                f"{source}: {counted(len(wrong), 'image')} of {len(openers):,} ({part}) cannot be read: {shown}",
+                legal=f"up to {UNREADABLE:.0%} of unreadable images, which are left out",
+                cause="a download that was cut short",
+            )
+        notes.append(f"{counted(len(wrong), 'image')} ({part}) left out, as they cannot be read: {shown}")
+    if cut := int(fitted.sum()):
+        notes.append(f"{counted(cut, 'image')} of {len(openers):,} scaled and cut to {canvas.height} by {canvas.width}")
+    kept = [place for place in range(len(openers)) if place not in wrong]
+    tensor = torch.from_numpy(pixels if not wrong else pixels[kept])
+    return Decoded(tensor, kept, decisions, tuple(notes))
+
+
+def open_bytes(content: bytes | memoryview) -> Opener:
+    """Opens an image held in memory."""
+    return lambda: Image.open(io.BytesIO(content))
+
+
+def open_file(path: pathlib.Path) -> Opener:
+    """Opens an image file."""
+    return lambda: Image.open(path)
+
+
+def _refuse_giant(image: Image.Image) -> None:
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"{image.width} by {image.height} pixels are more than {MOST_PIXELS:,}")
+
+
+def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tuple[Canvas, tuple[Decision, ...]]:
+    sizes: list[tuple[int, int]] = []
+    modes: list[str] = []
+    grey, reason = True, ""
+    for place in np.unique(np.linspace(0, len(openers) - 1, SAMPLE).astype(int)).tolist():
+        try:
+            with openers[place]() as image:
+                _refuse_giant(image)
+                sizes.append(upright_size(image))
+                modes.append(image.mode)
+                grey = grey and is_grey(image)
+        except Exception as error:  # as above; counted and told when all are decoded
+            reason = str(error)[:100] or type(error).__name__
+    if not sizes:
+        raise DataError(
+            f"{source}: none of {counted(len(openers), 'image')} can be read: {reason}",
+            cause="files of another kind under the name of images, or a download that was cut short",
+        )
+    deep = grey and any(mode in DEEP for mode in modes)
+    mode: Mode = "F" if deep else "L" if grey else "RGB"
+    distinct = set(sizes)
+    height, width = sizes[0]
+    if side is not None:
+        return Canvas(mode, side, side), ()
+    if len(distinct) == 1 and max(height, width) <= LARGEST_SIDE:
+        return Canvas(mode, height, width), ()
+    sides = sorted(min(size) for size in sizes)
+    median = sides[len(sides) // 2]
+    chosen = min(median, LARGEST_SIDE)
+    if len(distinct) == 1:
+        why = f"images of {height} by {width} pixels would take long; all are brought to {chosen} by {chosen}"
+    else:
+        lows, highs = min(distinct), max(distinct)
+        why = (
+            f"{counted(len(distinct), 'size')} from {lows[0]} by {lows[1]} to {highs[0]} by {highs[1]} pixels; "
+            f"the median of the shorter sides is {median}"
+        )
+        why += f", and more than {LARGEST_SIDE} would take long" if median > LARGEST_SIDE else ""
+    return Canvas(mode, chosen, chosen), (Decision(setting="data.image_size", value=str(chosen), why=why),)
