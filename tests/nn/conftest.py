@@ -1,0 +1,9 @@
+"""Every test begins at the same random numbers."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
