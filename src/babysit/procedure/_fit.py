@@ -176,7 +176,7 @@ def _train_and_score(
         evaluations = {}
         for phase in ("validation", "test"):
             if len(prepared.split[phase]):
-                evaluations[phase] = evaluate_phase(model, prepared, phase, device)
+                evaluations[phase] = evaluate_phase(model, prepared, phase, device, recipe.seed)
                 run.write_evaluation(evaluations[phase])
         report = write_page(run)
     return Fitted(run, model.cpu(), outcome, evaluations, report)

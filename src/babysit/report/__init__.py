@@ -2,10 +2,11 @@
 
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
-from babysit.report._terminal import print_summary, summary_dict
+from babysit.report._terminal import print_evaluation, print_summary, summary_dict
 
 __all__ = [
     "TerminalProgress",
+    "print_evaluation",
     "print_summary",
     "render_page",
     "summary_dict",

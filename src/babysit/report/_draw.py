@@ -29,8 +29,8 @@ def _layout(figure: go.Figure, x: str, y: str, height: int = 320) -> go.Figure:
         legend={"orientation": "h", "y": 1.12, "x": 0},
         hovermode="closest",
     )
-    figure.update_xaxes(title=x, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
-    figure.update_yaxes(title=y, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
+    figure.update_xaxes(title=x, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
+    figure.update_yaxes(title=y, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
     return figure
 
 
@@ -48,7 +48,12 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
             marker={"size": 5},
         )
     if found.best_step is not None:
-        figure.add_vline(x=found.best_step, line={"dash": "dot", "color": GREY}, annotation_text="best")
+        figure.add_vline(
+            x=found.best_step,
+            line={"dash": "dot", "color": GREY},
+            annotation_text="best",
+            annotation_position="bottom right",
+        )
     if found.not_finite:
         lowest = min((value for curve in found.curves for value in curve.values), default=1.0)
         figure.add_scatter(
@@ -57,7 +62,7 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
         )  # fmt: skip
     _layout(figure, "step", y)
     if log:
-        figure.update_yaxes(type="log")
+        figure.update_yaxes(type="log", dtick=1)
     return figure
 
 

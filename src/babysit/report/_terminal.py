@@ -38,11 +38,16 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
     evaluations = run.evaluations
     if not evaluations:
         console.print(f"no scores yet: the Run is {run.info.status}", style="yellow", highlight=False)
-    for evaluation in evaluations.values():
-        console.print(_scores(evaluation))
-        for note in evaluation.notes:
-            console.print(f"  {note}", highlight=False, markup=False)
+    for phase in sorted(evaluations, key="train validation test".find):  # the test's word is the last
+        print_evaluation(evaluations[phase], console)
     console.print(f"run: {run.path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print scores with their intervals, and what there is to say about them."""
+    console.print(_scores(evaluation))
+    for note in evaluation.notes:
+        console.print(f"  {note}", highlight=False, markup=False)
 
 
 def data_lines(summary: RunSummary) -> list[str]:

@@ -4,14 +4,16 @@ from babysit.train._assemble import assemble, examples_of, loss_of
 from babysit.train._batches import Examples
 from babysit.train._decide import choose_device, decide
 from babysit.train._evaluate import answers, evaluate, evaluate_phase
+from babysit.train._export import export
 from babysit.train._first_loss import check_first_loss
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss
 from babysit.train._model import TrainedModel, load, pack_weights
 from babysit.train._optimizer import build_optimizer
+from babysit.train._predict import predict
 from babysit.train._random import stream_seed
-from babysit.train._scores import score_classes, score_numbers
 from babysit.train._schedule import Plateau, rate_at
+from babysit.train._scores import score_classes, score_numbers
 
 __all__ = [
     "Examples",
@@ -30,9 +32,11 @@ __all__ = [
     "evaluate",
     "evaluate_phase",
     "examples_of",
+    "export",
     "load",
     "loss_of",
     "pack_weights",
+    "predict",
     "rate_at",
     "score_classes",
     "score_numbers",

@@ -1,0 +1,67 @@
+"""predict: answers of a Run for new rows, as a table."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+
+import polars as pl
+import torch
+
+from babysit.data import read_new_rows
+from babysit.record import DataError, RunFolder
+from babysit.train._evaluate import answers
+from babysit.train._model import TrainedModel, load
+
+
+def predict(run: str | pathlib.Path | RunFolder, data: object, *, keep: Sequence[str] = ()) -> pl.DataFrame:
+    """Answers of a Run for new rows.
+
+    Args:
+        run: A Run folder.
+        data: A file or an object as `fit` takes it, with or without the target; for images also a folder without
+            classes, or one image.
+        keep: Columns of the table to put beside the answers.
+
+    Returns:
+        A row for each row of the data: `row` (its number, from 0) or `file`; the kept columns; `prediction`; for
+        classes also `confidence` and `probability_CLASS` for each class. The probabilities of a network trained with
+        the hinge loss order classes well but are not calibrated.
+
+    Raises:
+        InputError: The Run cannot be used, or the data has other columns or shapes than the training's.
+
+    Example:
+        >>> predict("runs/houses-1", "unsold.csv").head()  # doctest: +SKIP
+    """
+    folder = run if isinstance(run, RunFolder) else RunFolder(run)
+    model = load(folder)
+    new = read_new_rows(data, folder.recipe.data, model.columns, model.preprocessing.inputs, model.task)
+    found: dict[str, pl.Series] = {}
+    if new.names:
+        found["file"] = pl.Series("file", new.names)
+    else:
+        found["row"] = pl.Series("row", range(len(new.inputs)), dtype=pl.Int64)
+    for name in keep:
+        if new.frame is None or name not in new.frame.columns:
+            legal = ", ".join(new.frame.columns[:30]) if new.frame is not None else "nothing: the data is no table"
+            raise DataError(f"there is no column '{name}' to keep", legal=legal)
+        found[f"data_{name}" if name in ("row", "prediction", "confidence") else name] = new.frame[name]
+    given = answers(model, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
+    return pl.DataFrame({**found, **answer_columns(model, given)})
+
+
+def answer_columns(model: TrainedModel, given: torch.Tensor) -> dict[str, pl.Series]:
+    """A model's answers [n, C] or [n] as columns."""
+    if model.task.kind == "regression":
+        return {"prediction": pl.Series("prediction", given.double().numpy())}
+    probabilities = given.double().softmax(dim=1)
+    confidence, predicted = probabilities.max(dim=1)
+    classes = model.task.classes
+    columns = {
+        "prediction": pl.Series("prediction", [classes[code] for code in predicted.tolist()], dtype=pl.String),
+        "confidence": pl.Series("confidence", confidence.numpy()),
+    }
+    for code, name in enumerate(classes):
+        columns[f"probability_{name}"] = pl.Series(f"probability_{name}", probabilities[:, code].numpy())
+    return columns
