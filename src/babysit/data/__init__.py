@@ -1,6 +1,8 @@
 """Sources, columns, splits, streaming statistics and preprocessing that travels with the model."""
 
 from babysit.data._columns import Columns
+from babysit.data._folds import k_folds
+from babysit.data._new_rows import NewRows, read_new_rows
 from babysit.data._prepare import prepare
 from babysit.data._prepared import ImageLayout, Indices, Prepared, Rows, TableLayout, Task
 from babysit.data._rows import TensorRows
@@ -11,12 +13,15 @@ __all__ = [
     "Columns",
     "ImageLayout",
     "Indices",
+    "NewRows",
     "Prepared",
     "Rows",
     "RunningStatistics",
     "TableLayout",
     "Task",
     "TensorRows",
+    "k_folds",
     "prepare",
+    "read_new_rows",
     "statistics_of",
 ]

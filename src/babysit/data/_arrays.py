@@ -18,6 +18,7 @@ from babysit.data._wording import counted, row_numbers, several
 from babysit.record import DataError
 
 AnyArray = npt.NDArray[np.generic]
+LEGAL = "numbers, booleans or text"
 
 
 def from_arrays(
@@ -77,11 +78,15 @@ def as_array(value: object, what: str) -> AnyArray:
     except (TypeError, ValueError) as error:
         raise DataError(f"{what} make no array: {error}", cause="rows of different lengths") from None
     if array.dtype.kind == "O":
-        raise DataError(f"{what} are Python objects", legal="numbers, booleans or text", write="array.astype(float)")
+        raise DataError(
+            f"{what}: Python objects cannot be learned from",
+            legal="numbers, booleans or text",
+            write="array.astype(float)",
+        )
     if array.dtype.kind not in "biufUS":
-        raise DataError(f"{what} are of type {array.dtype}", legal="numbers, booleans or text")
+        raise DataError(f"{what}: type {array.dtype} cannot be learned from", legal=LEGAL)
     if array.ndim == 0:
-        raise DataError(f"{what} are a single value", legal="an array with rows")
+        raise DataError(f"{what}: a single value", legal="an array with rows")
     return array
 
 

@@ -10,6 +10,7 @@ import torch
 
 from babysit.data._cells import TEXT, as_text, stack
 from babysit.data._found import Arrays, Found, Table
+from babysit.data._target import plain_label
 from babysit.data._wording import nearest, several
 from babysit.record import DataError, Decision, SplitSection
 
@@ -109,10 +110,10 @@ def join_labels(values: pl.Series, training: int) -> tuple[pl.Series, tuple[Deci
     known = values.head(training).drop_nulls().unique().sort().to_list()
     plain: dict[str, list[str]] = {}
     for label in known:
-        plain.setdefault(_plain(label), []).append(label)
+        plain.setdefault(plain_label(label), []).append(label)
     joined = {}
     for label in values.slice(training).drop_nulls().unique().sort().to_list():
-        spelled = plain.get(_plain(label), [])
+        spelled = plain.get(plain_label(label), [])
         if label not in known and len(spelled) == 1:
             joined[label] = spelled[0]
     if not joined:
@@ -120,7 +121,3 @@ def join_labels(values: pl.Series, training: int) -> tuple[pl.Series, tuple[Deci
     pairs = several(f"'{label}' as '{spelled}'" for label, spelled in joined.items())
     why = "labels of the files differ by a trailing dot, case or blanks alone"
     return values.replace(joined), (Decision(setting=f"labels of '{values.name}'", value=f"read {pairs}", why=why),)
-
-
-def _plain(label: str) -> str:
-    return " ".join(label.split()).rstrip(".").casefold()

@@ -7,6 +7,7 @@ import pathlib
 
 import polars as pl
 from PIL import Image
+from torch import Tensor
 
 from babysit.data._csv_text import unreadable
 from babysit.data._decode import decode_images, open_file
@@ -52,9 +53,8 @@ def read_image_folder(path: pathlib.Path, data: DataSection) -> Arrays:
     names = [str(file.relative_to(path)) for file in files]
     decoded = decode_images([open_file(file) for file in files], names, str(path), data.image_size)
     labels = pl.Series("class", classes)[list(decoded.kept)]
-    ends, given, start = {}, {}, 0
+    given, start = {}, 0
     for phase, count in counts.items():
-        ends[phase] = (start, start + count)
         given[phase] = sum(start <= place < start + count for place in decoded.kept)
         start += count
     notes = list(decoded.notes)
@@ -66,6 +66,23 @@ def read_image_folder(path: pathlib.Path, data: DataSection) -> Arrays:
         str(path), decoded.pixels, layout, labels, "class", given=given if len(phases) > 1 else {},
         decisions=decoded.decisions, notes=tuple(notes),
     )  # fmt: skip
+
+
+def read_loose_images(path: pathlib.Path, data: DataSection) -> tuple[Tensor, list[str], tuple[str, ...]]:
+    """All images in a folder and below it, for a model that is trained already.
+
+    Returns:
+        Pixels, the name of each image's folder, and notes.
+
+    Raises:
+        DataError: No images, or images that cannot be read.
+    """
+    files, _ = _images(path)
+    if not files:
+        raise _no_classes(path, files, [])
+    names = [str(file.relative_to(path)) for file in files]
+    decoded = decode_images([open_file(file) for file in files], names, str(path), data.image_size)
+    return decoded.pixels, [files[place].parent.name for place in decoded.kept], decoded.notes
 
 
 def is_image(path: pathlib.Path) -> bool:

@@ -55,7 +55,7 @@ def find_source(source: object, data: DataSection) -> Found:
     if isinstance(source, np.ndarray | Tensor):
         return from_matrix(as_array(source, "the array"), "the array", data)
     raise DataError(
-        f"a {type(source).__name__} is no source of data" + (f" ({source!r:.60})" if source is not None else ""),
+        f"a {type(source).__name__} is no source of data",
         legal=KINDS,
         cause="inputs and targets go together in a pair" if isinstance(source, tuple | list) else None,
         write="(inputs, targets)" if isinstance(source, tuple | list) else None,

@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from babysit.data._cells import as_levels, as_numbers
 from babysit.data._prepared import Task
 from babysit.data._wording import counted, row_numbers, several, share
 from babysit.record import DataError, Decision
@@ -85,6 +86,49 @@ def encode_target(
     return _regression(numbers, source, Decision(setting="data.task", value="regression", why=why))
 
 
+def encode_known(values: pl.Series, task: Task, source: str) -> Tensor:
+    """Targets of new rows by the classes that a model knows, or as its numbers.
+
+    Labels may differ from the known ones by a trailing dot, case or blanks.
+
+    Args:
+        values: [N], as they came.
+        task: What was learned.
+        source: Where they came from, for errors.
+
+    Raises:
+        DataError: Missing or infinite targets, or a class that was never learned.
+    """
+    _refuse_nested(values, source)
+    values = _missing_as_null(values)
+    _refuse_missing(values, source)
+    if task.kind == "regression":
+        numbers = as_numbers(values)
+        if numbers.null_count():
+            raise _not_numbers(values, source, ".")
+        refuse_infinite_target(numbers, source)
+        return torch.tensor(numbers.to_numpy(), dtype=torch.float32)
+    texts = as_levels(values, numeric=not as_numbers(pl.Series(task.classes)).null_count())
+    known = {label: code for code, label in enumerate(task.classes)}
+    plain = {plain_label(label): code for label, code in known.items()}
+    if len(plain) == len(known):
+        known |= {label: plain[plain_label(label)] for label in texts.unique() if plain_label(label) in plain} | known
+    codes = texts.replace_strict(list(known), list(known.values()), default=None, return_dtype=pl.Int64)
+    if codes.null_count():
+        unknown = [f"'{text}'" for text in texts.filter(codes.is_null()).unique(maintain_order=True)]
+        raise DataError(
+            f"{source}: '{values.name}' holds {several(unknown)} in "
+            f"{row_numbers(codes.is_null().arg_true())}, which the model has never learned",
+            legal=several(task.classes, most=30),
+        )
+    return torch.tensor(codes.to_numpy(), dtype=torch.int64)
+
+
+def plain_label(label: str) -> str:
+    """A label without what files disagree in: case, blanks, a trailing dot."""
+    return " ".join(label.split()).rstrip(".").casefold()
+
+
 def _looks_like_classes(numbers: pl.Series, name: str, named: bool) -> tuple[bool, str]:
     distinct, rows = numbers.n_unique(), len(numbers)
     if named:
@@ -154,13 +198,7 @@ def _classification(
 
 def _regression(numbers: pl.Series, source: str, decision: Decision) -> Target:
     name = numbers.name
-    infinite = numbers.is_infinite().arg_true().to_list()
-    if infinite:
-        raise DataError(
-            f"{source}: the target '{name}' is infinite in {row_numbers(infinite)}",
-            cause="a division by zero, or a logarithm of zero",
-            write="remove these rows, or correct them",
-        )
+    refuse_infinite_target(numbers, source)
     if numbers.n_unique() == 1:
         raise _one_value(name, number_text(float(numbers[0])), source)
     values = torch.tensor(numbers.to_numpy(), dtype=torch.float32)
@@ -174,6 +212,17 @@ def _regression(numbers: pl.Series, source: str, decision: Decision) -> Target:
 
 def _ends(numbers: pl.Series) -> tuple[float, float]:
     return float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
+
+
+def refuse_infinite_target(numbers: pl.Series, source: str) -> None:
+    """Raises DataError that names the rows of infinite targets."""
+    infinite = numbers.is_infinite().arg_true().to_list()
+    if infinite:
+        raise DataError(
+            f"{source}: the target '{numbers.name}' is infinite in {row_numbers(infinite)}",
+            cause="a division by zero, or a logarithm of zero",
+            write="remove these rows, or correct them",
+        )
 
 
 def number_text(number: float) -> str:
@@ -227,18 +276,12 @@ def _refuse_missing(values: pl.Series, source: str) -> None:
 
 def _numbers(values: pl.Series, decimal: str) -> pl.Series | None:
     """The values as float64; None when some are no numbers."""
-    if values.dtype == pl.String:
-        texts = values.str.replace(",", ".", literal=True) if decimal == "," else values
-        numbers = texts.cast(pl.Float64, strict=False)
-        return None if numbers.null_count() or numbers.is_nan().any() else numbers
-    return values.cast(pl.Float64)
+    numbers = as_numbers(values, decimal)
+    return None if numbers.null_count() else numbers
 
 
 def _not_numbers(values: pl.Series, source: str, decimal: str) -> DataError:
-    texts = values.cast(pl.String)
-    if decimal == ",":
-        texts = texts.str.replace(",", ".", literal=True)
-    wrong = texts.cast(pl.Float64, strict=False).is_null()
+    wrong = as_numbers(values, decimal).is_null()
     examples = [f"'{text}'" for text in values.filter(wrong).unique(maintain_order=True).head(3)]
     return DataError(
         f"{source}: the target '{values.name}' holds text: {several(examples)} in {row_numbers(wrong.arg_true())}",

@@ -1,0 +1,96 @@
+"""k folds: every row is held out once."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from babysit.data._prepared import Indices
+from babysit.data._wording import counted
+from babysit.record import DataError
+
+Fold = tuple[Indices, Indices]
+FoldKind = Literal["auto", "random", "stratified", "grouped", "time"]
+
+
+def k_folds(
+    targets: npt.ArrayLike | Tensor,
+    folds: int,
+    seed: int,
+    groups: npt.ArrayLike | None = None,
+    kind: FoldKind = "auto",
+) -> list[Fold]:
+    """Row numbers to train on and row numbers held out, `folds` times.
+
+    Args:
+        targets: [N] class numbers or texts, or values.
+        folds: How many, 2 at least.
+        seed: Of the draw.
+        groups: [N]; rows of equal group are held out together.
+        kind: "stratified" holds out equally many rows of each class, to one row; "random" any rows; "grouped" whole
+            groups, the folds as equal as these allow; "time" takes rows as ordered, trains on what came before and
+            holds out what came next (folds + 1 blocks, so that the first fold has something to learn from). "auto" is
+            grouped when groups are given, stratified for whole numbers and texts, random for others.
+
+    Returns:
+        Pairs (train, held out) of sorted row numbers. But for "time", held-out parts are disjoint and cover all rows.
+
+    Raises:
+        DataError: Fewer rows or groups than folds.
+
+    Example:
+        >>> [held.tolist() for _, held in k_folds([0, 0, 1, 1], folds=2, seed=0)]
+        [[1, 3], [0, 2]]
+    """
+    labels = targets.numpy() if isinstance(targets, Tensor) else np.asarray(targets)
+    if kind == "auto":
+        kind = "grouped" if groups is not None else "random" if labels.dtype.kind == "f" else "stratified"
+    if kind == "grouped" and groups is None:
+        raise DataError("folds of whole groups need groups", write="k_folds(..., groups=...)")
+    codes = _codes(labels, groups if kind == "grouped" else None, kind)
+    units = len(np.unique(codes)) if kind == "grouped" else len(codes) - (kind == "time")
+    if folds < 2 or folds > units:
+        what = "group" if kind == "grouped" else "row"
+        raise DataError(f"{counted(folds, 'fold')} of {counted(units, what)}", legal=f"2 to {units} folds")
+    random = np.random.default_rng([seed, 2])
+    if kind == "time":
+        blocks = np.array_split(np.arange(len(labels)), folds + 1)
+        return [(np.concatenate(blocks[: fold + 1]), blocks[fold + 1]) for fold in range(folds)]
+    of_row = _group_folds(codes, folds, random) if kind == "grouped" else _class_folds(codes, folds, random)
+    return [(np.flatnonzero(of_row != fold), np.flatnonzero(of_row == fold)) for fold in range(folds)]
+
+
+def _codes(labels: npt.NDArray[np.generic], groups: npt.ArrayLike | None, kind: str) -> Indices:
+    if kind in ("random", "time"):
+        return np.zeros(len(labels), dtype=np.int64)
+    keys = labels if groups is None else np.asarray(groups)
+    if len(keys) != len(labels):
+        raise DataError(f"{counted(len(keys), 'group')} for {counted(len(labels), 'row')}", legal="a group a row")
+    return np.unique(keys, return_inverse=True)[1].astype(np.int64)
+
+
+def _class_folds(codes: Indices, folds: int, random: np.random.Generator) -> Indices:
+    """The fold of each row: shuffled within its class and dealt in turns, going on from class to class."""
+    shuffled = random.permutation(len(codes))
+    by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    turns = random.permutation(folds)
+    of_row = np.empty(len(codes), dtype=np.int64)
+    of_row[by_class] = turns[np.arange(len(codes)) % folds]
+    return of_row
+
+
+def _group_folds(codes: Indices, folds: int, random: np.random.Generator) -> Indices:
+    """The fold of each row: groups from the largest to the smallest, each to the fold with fewest rows."""
+    sizes = np.bincount(codes)
+    order = random.permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    filled = np.zeros(folds, dtype=np.int64)
+    of_group = np.empty(len(sizes), dtype=np.int64)
+    for group in order:
+        fold = int(np.argmin(filled))
+        of_group[group] = fold
+        filled[fold] += sizes[group]
+    return np.asarray(of_group[codes], dtype=np.int64)
