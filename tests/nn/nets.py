@@ -93,6 +93,26 @@ class Shared(nn.Module):
         return self.head(hidden)  # type: ignore[no-any-return]
 
 
+class OwnWeights(nn.Module):
+    """Layers of one's own: a matrix [in, out] added to a bias, a product, and weights read by functions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(6, 8))
+        self.first_bias = nn.Parameter(torch.randn(8))
+        self.second = nn.Parameter(torch.randn(8, 8))
+        self.middle = nn.Linear(8, 10)
+        self.last = nn.Parameter(torch.randn(3, 10))
+        self.last_bias = nn.Parameter(torch.randn(3))
+        self.scale = nn.Parameter(torch.ones(10))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = F.relu(torch.addmm(self.first_bias, inputs, self.first))
+        hidden = torch.tanh(hidden @ self.second)
+        hidden = F.gelu(self.middle(hidden)) * self.scale
+        return F.linear(hidden, self.last, bias=self.last_bias)
+
+
 class PreNormTransformer(nn.Module):
     """Two blocks of attention and two dense layers, each branch fed by a layer norm."""
 

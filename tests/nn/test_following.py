@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from babysit.nn import Features, Following, Maxout, MaxoutConv2d, Pixels, activation_card, build, follow
 from babysit.record import InputError, ModelSection
-from tests.nn.nets import Branching, Functional, PreNormTransformer, ResidualNet, Shared, normal
+from tests.nn.nets import Branching, Functional, OwnWeights, PreNormTransformer, ResidualNet, Shared, normal
 
 
 def names(found: Following) -> dict[str, str | None]:
@@ -27,6 +27,12 @@ CASES: list[tuple[str, Callable[[], nn.Module], Tensor, dict[str, str | None]]] 
     ("residual", lambda: ResidualNet(batch_norm=True), normal(4, 3, 6, 6), RESIDUAL),
     ("residual without normalisation", lambda: ResidualNet(batch_norm=False), normal(4, 3, 6, 6), RESIDUAL),
     ("shared", Shared, torch.arange(6).view(2, 3), {"embedding": None, "layer": "gelu", "head": None}),
+    (
+        "weights of one's own",
+        OwnWeights,
+        normal(4, 6),
+        {"first": "relu", "second": "tanh", "middle": "gelu", "last": None},
+    ),
     (
         "maxout",
         lambda: nn.Sequential(MaxoutConv2d(3, 4, 3), nn.Flatten(), Maxout(64, 5, pieces=3), nn.Linear(5, 2)),

@@ -24,7 +24,7 @@ from babysit.nn import (
     initialise,
 )
 from babysit.record import InputError, ModelSection
-from tests.nn.nets import Branching, Functional, PreNormTransformer, ResidualNet, Shared, normal, plain
+from tests.nn.nets import Branching, Functional, OwnWeights, PreNormTransformer, ResidualNet, Shared, normal, plain
 
 DRAWN = ("auto", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv", "constant", "zero")
 
@@ -181,6 +181,7 @@ MODELS: list[tuple[str, Callable[[], nn.Module], Any]] = [
     ("branching", Branching, normal(8, 6)),
     ("residual", ResidualNet, normal(4, 3, 6, 6)),
     ("shared", Shared, torch.arange(12).view(4, 3)),
+    ("own weights", OwnWeights, normal(8, 6)),
     ("transformer", PreNormTransformer, torch.arange(20).view(4, 5) % 10),
     ("lstm", lambda: nn.LSTM(4, 6, 2, bidirectional=True, proj_size=3), normal(5, 3, 4)),
     ("gru", lambda: nn.GRU(4, 6), normal(5, 3, 4)),
@@ -267,6 +268,27 @@ def test_recurrent_gates() -> None:
     assert torch.equal(weights["bias_hh_l0"], torch.zeros(28))
     for gate in weights["weight_hh_l0"].chunk(4):
         assert torch.allclose(gate @ gate.T, torch.eye(7), atol=1e-5)
+
+
+def test_weights_of_ones_own_are_layers_too() -> None:
+    for sample in (None, normal(500, 6)):
+        model = OwnWeights()
+        report = initialise(model, bias=0.01, sample=sample)
+        layers = by_name(report)
+        assert {name: (layer.followed_by, layer.fan_in) for name, layer in layers.items()} == {
+            "first": ("relu", 6),
+            "second": ("tanh", 8),
+            "middle.weight": ("gelu", 8),
+            "last": ("the model's end", 10),
+        }
+        assert layers["last"].gain == 0.1
+        assert [left.name for left in report.left] == ["scale"]
+        assert torch.equal(model.first_bias, torch.full((8,), 0.01))
+        assert torch.equal(model.last_bias, torch.zeros(3))
+        assert (layers["first"].output_std is None) == (sample is None)
+    initialise(model, "orthogonal")
+    product = model.second.detach().mT @ model.second.detach()
+    assert torch.allclose(product, torch.eye(8), atol=1e-5)
 
 
 def test_what_is_left_alone_is_said() -> None:

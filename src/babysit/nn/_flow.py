@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from babysit.nn._activations import card_for
 from babysit.nn._cards import ActivationCard, activation_card
+from babysit.nn._raw_weights import RawWeight
 
 # layer        holds weights                       activation   has a card
 # normalisation, pass, sum, product                data goes on, its kind of distribution with it
@@ -70,6 +71,7 @@ class Step:
         called: Whether it is a module's own forward, rather than a function that reads a module's weights.
         dimensions: Of its output, when it was run.
         measured: Of its output, when it was run and looked at.
+        raw: The weight, when it is a parameter of no layer; it then stands in for the module.
     """
 
     kind: StepKind
@@ -80,6 +82,7 @@ class Step:
     called: bool = False
     dimensions: int | None = None
     measured: Measured | None = None
+    raw: RawWeight | None = None
 
 
 @dataclass

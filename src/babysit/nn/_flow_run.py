@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from babysit.nn._cards import ActivationCard
 from babysit.nn._flow import NORMALISING, Flow, Measured, Step, StepKind, classify_function
 from babysit.nn._layers import kind_of
+from babysit.nn._raw_weights import raw_weight
 from babysit.nn._sample import Sample, run_sample, undisturbed
 
 
@@ -50,9 +51,12 @@ class _Recorder(TorchFunctionMode):
         self.inside: list[str] = []
         self.kinds = {name: kind_of(module) for name, module in model.named_modules()}
         self.owners: dict[int, list[str]] = {}
+        self.raw_names: dict[int, str] = {}
         for name, module in model.named_modules():
-            for parameter in module.parameters(recurse=False):
+            for part, parameter in module.named_parameters(recurse=False):
                 self.owners.setdefault(id(parameter), []).append(name)
+                if self.kinds[name] is None:
+                    self.raw_names.setdefault(id(parameter), f"{name}.{part}" if name else part)
 
     def listen(self, model: nn.Module) -> list[torch.utils.hooks.RemovableHandle]:
         """Know which layer is being computed, for weights that are themselves computed, as in weight norm."""
@@ -95,17 +99,19 @@ class _Recorder(TorchFunctionMode):
         if not sources or not results or name == "__get__":
             return result
         modules = self._modules(given, name)
-        kind, card = self._kind(name, modules, args, options)
+        raw = None if modules else raw_weight(name, args, options, self.raw_names)
+        kind, card = ("layer", None) if raw else self._kind(name, modules, args, options)
         number = self.flow.add(
             Step(
                 kind,
                 card.name if card else name.strip("_"),
                 sources,
-                modules,
+                (raw.name,) if raw else modules,
                 card,
                 bool(self.inside) and self.inside[-1] in modules,
                 results[0].ndim,
                 _measured(results[0], card) if self.measure and kind in ("layer", "activation") else None,
+                raw,
             )
         )
         for tensor in results:

@@ -12,6 +12,7 @@ from torch import nn
 from babysit.nn._activations import card_for
 from babysit.nn._flow import Flow, Step, StepKind, classify_function, is_number_function, passes_through
 from babysit.nn._layers import kind_of
+from babysit.nn._raw_weights import raw_weight
 from babysit.nn._sample import attributes_restored
 
 
@@ -74,8 +75,26 @@ def _step(
     if weighted:
         kind: StepKind = "normalisation" if kind_of(model.get_submodule(weighted[0])) == "normalisation" else "layer"
         return Step(kind, name, sources, weighted)
+    raw = raw_weight(name, node.args, node.kwargs, _raw_names(model, node))
+    if raw:
+        return Step("layer", name, sources, (raw.name,), raw=raw)
     kind, card = classify_function(name, node.args[1:], dict(node.kwargs))
     return Step(kind, card.name if card else name, sources, owners, card)
+
+
+def _raw_names(model: nn.Module, node: torch.fx.Node) -> dict[int, str]:
+    """Names of the parameters that a call reads, by the symbol that stands for each."""
+    symbols = [source for source in node.all_input_nodes if source.op == "get_attr"]
+    if not symbols:
+        return {}
+    first_names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {}
+    for symbol in symbols:
+        owner, _, part = str(symbol.target).rpartition(".")
+        name = first_names.get(id(getattr(model.get_submodule(owner), part)))
+        if name is not None:
+            found[id(symbol)] = name
+    return found
 
 
 def _module_step(model: nn.Module, target: str, sources: tuple[int, ...], first_names: dict[int, str]) -> Step:

@@ -16,6 +16,7 @@ from babysit.nn._flow import Flow, Measured, Step, with_hand_written_silu
 from babysit.nn._flow_run import follow_sample
 from babysit.nn._flow_symbolic import trace_symbolically
 from babysit.nn._layers import kind_of
+from babysit.nn._raw_weights import RawWeight
 from babysit.nn._sample import Sample
 from babysit.record import InputError
 
@@ -38,6 +39,7 @@ class Follows:
         dimensions: Of its output, when a sample was run.
         output: Its output for the sample, when one was run.
         activated: The activation's output for the sample, when one was run.
+        raw: The weight, when it is a parameter of a module that is no layer of PyTorch's.
     """
 
     card: ActivationCard | None = None
@@ -50,6 +52,7 @@ class Follows:
     dimensions: int | None = None
     output: Measured | None = None
     activated: Measured | None = None
+    raw: RawWeight | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Following:
 
     Attributes:
         way: How it was found out.
-        layers: By the layer's name.
+        layers: By the layer's name; by its weight's, where the weight is a parameter of no layer.
         sums: How many sums of a branch and its shortcut there are.
         last_norms: Normalisations that end a branch.
         folds: Layers and the normalisation that reads their output and nothing else does.
@@ -178,6 +181,7 @@ class _Walk:
             dimensions=step.dimensions,
             output=step.measured,
             activated=found.measured if found else None,
+            raw=step.raw,
         )
 
     def _branches(self) -> list[tuple[list[int], list[int]]]:
@@ -240,6 +244,7 @@ def _together(first: Follows, again: Follows) -> Follows:
         better.card, better.meets, first.is_output and again.is_output, better.normalised,
         first.ends_branch or again.ends_branch, first.calls + 1,
         first.called and again.called, better.dimensions, better.output, better.activated,
+        first.raw,
     )  # fmt: skip
 
 

@@ -92,6 +92,10 @@ def initialise(
     with torch.no_grad():
         for name, module in model.named_modules():
             treatment.apply(name, module, following.layers.get(name, _UNKNOWN))
+        parameters = dict(model.named_parameters())
+        for follows in following.layers.values():
+            if follows.raw is not None:
+                treatment.apply_raw(follows.raw, parameters, follows)
     layers = treatment.layers
     if scheme == "lsuv" and sample is not None:
         layers = scale_to_unit_variance(model, sample, layers)
@@ -152,13 +156,13 @@ def _with_achieved(model: nn.Module, sample: Sample, layers: list[LayerInitialis
     achieved = []
     for layer in layers:
         owner = layer.name.rpartition(".")[0]
-        follows = after.layers.get(owner)
+        follows = after.layers.get(layer.name) or after.layers.get(owner)
         if follows is None or follows.output is None:
             achieved.append(layer)
             continue
         activated = follows.activated
         # Units of a dense layer lie along the last dimension, those of a convolution along the second.
-        last = kind_of(model.get_submodule(owner)) == "dense"
+        last = kind_of(model.get_submodule(owner)) == "dense" or (follows.raw is not None and len(layer.shape) == 2)
         never = None if activated is None else (activated.never_active_last if last else activated.never_active_first)
         achieved.append(
             dataclasses.replace(

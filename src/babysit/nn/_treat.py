@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -13,9 +13,11 @@ from torch.nn.utils import parametrize
 from babysit.nn._following import Follows
 from babysit.nn._initialisation_report import LayerInitialisation
 from babysit.nn._layers import Fans, fans, in_groups, kind_of
+from babysit.nn._raw_weights import RawWeight
 from babysit.nn._schemes import Scheme, draw_normal, draw_orthogonal, draw_uniform
 
 OUTPUT_GAIN = 0.1
+NO_GAIN: tuple[Scheme, ...] = ("small-random", "constant", "zero", "xavier-uniform")
 Draw = Callable[[torch.Size], Tensor]
 
 
@@ -97,6 +99,31 @@ class Treatment:
 
         self._set(name, module, "weight", draw, scheme, gain, sizes.fan_in, follows.meets, why)
         self._set_bias(name, module, follows)
+
+    def apply_raw(self, raw: RawWeight, parameters: Mapping[str, Tensor], follows: Follows) -> None:
+        """Set a weight that is a parameter of no layer, and its bias."""
+        weight = parameters[raw.name]
+        if self.scheme == "pytorch":
+            self.reasons[id(weight)] = "the scheme leaves what PyTorch drew"
+            return
+        if not self._may_set(weight):
+            return
+        fan_in = raw.fan_in(weight)
+        scheme, gain, why = self._choice(follows)
+        if scheme == "lsuv":
+            scheme, why = "orthogonal", f"{why}; a parameter of no layer is not scaled"
+        shape = weight.shape if raw.outputs_first else weight.mT.shape
+        drawn = self._draw(scheme, shape, gain, Fans(fan_in, weight.numel() // fan_in))
+        weight.copy_(drawn if raw.outputs_first else drawn.mT)
+        has_gain = scheme not in NO_GAIN
+        self.layers.append(
+            LayerInitialisation(raw.name, tuple(weight.shape), scheme, gain if has_gain else None, fan_in,
+                                _std(drawn), follows.meets, why)
+        )  # fmt: skip
+        if raw.bias is not None:
+            plain = self.value if self.scheme == "constant" else 0.0
+            keeps = follows.is_output or self.scheme in ("constant", "zero")
+            self._fill(raw.bias, parameters[raw.bias], plain if keeps else self.bias)
 
     def _choice(self, follows: Follows) -> tuple[Scheme, float, str]:
         """Scheme, gain and reason for a layer, from what follows it."""
@@ -234,7 +261,7 @@ class Treatment:
             direction, length = sources
             direction.copy_(drawn)
             length.copy_(torch.norm_except_dim(drawn, 2, 0).view_as(length))
-        has_gain = scheme not in ("small-random", "constant", "zero", "xavier-uniform")
+        has_gain = scheme not in NO_GAIN
         self.layers.append(
             LayerInitialisation(
                 _join(name, part), tuple(weight.shape), scheme, gain if has_gain else None, fan_in, _std(drawn),
