@@ -1,13 +1,13 @@
 """One visible training loop, checkpoints, evaluation and prediction."""
 
 from babysit.train._assemble import assemble, examples_of, loss_of
-from babysit.train._batches import Examples
+from babysit.train._batches import Examples, batches_per_epoch, epoch_batches
 from babysit.train._decide import choose_device, decide
 from babysit.train._evaluate import answers, evaluate, evaluate_phase
 from babysit.train._export import export
 from babysit.train._first_loss import check_first_loss
 from babysit.train._loop import Outcome, Training
-from babysit.train._loss import MultiClassHinge, build_loss
+from babysit.train._loss import MultiClassHinge, build_loss, outputs_needed
 from babysit.train._model import TrainedModel, load, pack_weights
 from babysit.train._optimizer import build_optimizer
 from babysit.train._predict import predict
@@ -24,17 +24,20 @@ __all__ = [
     "Training",
     "answers",
     "assemble",
+    "batches_per_epoch",
     "build_loss",
     "build_optimizer",
     "check_first_loss",
     "choose_device",
     "decide",
+    "epoch_batches",
     "evaluate",
     "evaluate_phase",
     "examples_of",
     "export",
     "load",
     "loss_of",
+    "outputs_needed",
     "pack_weights",
     "predict",
     "rate_at",

@@ -52,7 +52,7 @@ def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tupl
     """
     order = train[shuffled(len(train), seed, epoch)]
     batches = list(order.split(batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
+    if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return tuple(batches)
 
@@ -60,7 +60,7 @@ def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tupl
 def batches_per_epoch(rows: int, batch_size: int) -> int:
     """How many batches `epoch_batches` gives."""
     count, rest = divmod(rows, batch_size)
-    return max(1, count + (rest > 1 or (rest == 1 and count == 0)))
+    return max(1, count + (rest > 1))
 
 
 def in_order(rows: Tensor, size: int = EVALUATION_ROWS) -> Iterator[Tensor]:
