@@ -1,25 +1,44 @@
 """Sources, columns, splits, streaming statistics and preprocessing that travels with the model."""
 
+from babysit.data._affine import Centre, ScaleToRange, Standardise
 from babysit.data._columns import Columns
+from babysit.data._decorrelate import PCA, ZCA, Whiten
 from babysit.data._folds import k_folds
+from babysit.data._image_scaling import ChannelMean, ChannelMeanStd, MeanImage, ScalePixels
+from babysit.data._impute import Impute
 from babysit.data._new_rows import NewRows, read_new_rows
 from babysit.data._prepare import prepare
 from babysit.data._prepared import ImageLayout, Indices, Prepared, Rows, TableLayout, Task
+from babysit.data._preprocessing import Preprocessing
 from babysit.data._rows import TensorRows
 from babysit.data._statistics import ColumnStatistics, RunningStatistics, statistics_of
+from babysit.data._target_standardise import TargetStandardise
 
 __all__ = [
+    "Centre",
+    "ChannelMean",
+    "ChannelMeanStd",
     "ColumnStatistics",
     "Columns",
     "ImageLayout",
+    "Impute",
     "Indices",
+    "MeanImage",
     "NewRows",
+    "PCA",
     "Prepared",
+    "Preprocessing",
     "Rows",
     "RunningStatistics",
+    "ScalePixels",
+    "ScaleToRange",
+    "Standardise",
     "TableLayout",
+    "TargetStandardise",
     "Task",
     "TensorRows",
+    "Whiten",
+    "ZCA",
     "k_folds",
     "prepare",
     "read_new_rows",
