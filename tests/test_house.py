@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import pathlib
 
 import pytest
@@ -81,5 +82,5 @@ def test_exports_are_sorted_and_exist(name: str) -> None:
     assert len(exported) == len(set(exported))
     for symbol in exported:
         value = getattr(module, symbol)
-        if isinstance(value, type) or callable(value):
+        if inspect.isclass(value) or inspect.isroutine(value):
             assert value.__doc__, f"{symbol} has no docstring"

@@ -1,5 +1,6 @@
 """The loop against a plain one written by hand, over everything a recipe can choose."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -123,8 +124,8 @@ def test_dropout_and_batch_norm_in_their_training_modes() -> None:
 BASE = ("optimizer.name=rmsprop", "momentum=0.5", "schedule.name=step", "l2=0.01")
 ACTING = [
     "seed=1", "epochs=4", "batch_size=16", "lr=0.01", "optimizer.name=adam", "momentum=0.2", "decay=0.5",
-    "schedule.name=cosine", "warm_up=0.3", "factor=0.9", "every=0.5", "l2=0.2", "l2_mode=loss", "l1=0.05", "max_norm=0.3",
-    "clip_norm=0.01", "label_smoothing=0.2", "class_weights=balanced", "loss.name=hinge",
+    "schedule.name=cosine", "warm_up=0.3", "factor=0.9", "every=0.5", "l2=0.2", "l2_mode=loss", "l1=0.05",
+    "max_norm=0.3", "clip_norm=0.01", "label_smoothing=0.2", "class_weights=balanced", "loss.name=hinge",
 ]  # fmt: skip
 
 
@@ -206,7 +207,7 @@ def test_a_plateau_lowers_the_rate() -> None:
     rates = [numbers.lr for numbers in listening.epochs]
     assert rates[0] == 3
     assert rates[-1] < 3
-    assert all(later in (earlier, earlier / 2) for earlier, later in zip(rates, rates[1:], strict=False))
+    assert all(later in (earlier, earlier / 2) for earlier, later in itertools.pairwise(rates))
 
 
 def test_a_loss_that_is_no_number_stops_it_at_the_step_where_it_happened() -> None:

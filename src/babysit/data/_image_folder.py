@@ -68,11 +68,11 @@ def read_image_folder(path: pathlib.Path, data: DataSection) -> Arrays:
     )  # fmt: skip
 
 
-def read_loose_images(path: pathlib.Path, data: DataSection) -> tuple[Tensor, list[str], tuple[str, ...]]:
+def read_loose_images(path: pathlib.Path, data: DataSection) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:
     """All images in a folder and below it, for a model that is trained already.
 
     Returns:
-        Pixels, the name of each image's folder, and notes.
+        Pixels, the path of each image within the folder, and notes.
 
     Raises:
         DataError: No images, or images that cannot be read.
@@ -82,7 +82,7 @@ def read_loose_images(path: pathlib.Path, data: DataSection) -> tuple[Tensor, li
         raise _no_classes(path, files, [])
     names = [str(file.relative_to(path)) for file in files]
     decoded = decode_images([open_file(file) for file in files], names, str(path), data.image_size)
-    return decoded.pixels, [files[place].parent.name for place in decoded.kept], decoded.notes
+    return decoded.pixels, tuple(names[place] for place in decoded.kept), decoded.notes
 
 
 def is_image(path: pathlib.Path) -> bool:

@@ -34,11 +34,15 @@ class NewRows:
         inputs: Raw inputs.
         targets: int64 classes by the model's own numbers, or float32 values; None when the source has none.
         notes: What a careful reader would want to know.
+        frame: The table they came from; None for arrays and images.
+        names: The file of each image of a folder; empty for other sources.
     """
 
     inputs: Rows
     targets: Tensor | None
     notes: tuple[str, ...] = field(default=())
+    frame: pl.DataFrame | None = None
+    names: tuple[str, ...] = ()
 
 
 def read_new_rows(
@@ -66,10 +70,11 @@ def read_new_rows(
     if alone is not None:
         return NewRows(TensorRows(_fitting(alone, layout)), None)
     if isinstance(source, str | pathlib.Path) and pathlib.Path(source).is_dir():
-        images, classes, notes = read_loose_images(pathlib.Path(source), data)
+        images, names, notes = read_loose_images(pathlib.Path(source), data)
+        classes = [pathlib.Path(source, name).parent.name for name in names]
         known = all(name in task.classes for name in classes)
         targets = encode_known(pl.Series(task.target, classes), task, str(source)) if known else None
-        return NewRows(TensorRows(_fitting(images, layout)), targets, notes)
+        return NewRows(TensorRows(_fitting(images, layout)), targets, notes, names=names)
     found = find_source(source, data.model_copy(update={"target": data.target if task.target == data.target else None}))
     if isinstance(found, Table):
         found = _as_arrays(found, layout)
@@ -107,7 +112,7 @@ def _from_table(table: Table, columns: Columns, task: Task) -> NewRows:
     targets = None
     if columns.target in frame.columns and frame[columns.target].null_count() < frame.height:
         targets = encode_known(frame[columns.target], task, table.name)
-    return NewRows(TensorRows(columns.encode(frame)), targets, table.notes)
+    return NewRows(TensorRows(columns.encode(frame)), targets, table.notes, frame)
 
 
 def _inputs_alone(source: object, data: DataSection) -> Tensor | None:

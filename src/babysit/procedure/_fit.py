@@ -132,7 +132,9 @@ def resume(run: str | pathlib.Path, source: object = None, *, listener: Listener
     recipe = folder.recipe
     prepared = prepare(recipe, source)
     split = folder.split
-    same_split = all(np.array_equal(split.get(phase), rows) for phase, rows in prepared.split.items())
+    same_split = split.keys() == prepared.split.keys() and all(
+        np.array_equal(split[phase], rows) for phase, rows in prepared.split.items()
+    )
     if prepared.fingerprint != folder.info.fingerprint or not same_split:
         raise RunFolderError(
             f"the data of {folder.path} has changed since the training began",

@@ -86,7 +86,7 @@ def summarise_layers(network: nn.Module, sample: Tensor, initialised: dict[str, 
 
         return hook
 
-    hooks = [module.register_forward_hook(keep(name)) for name, module in leaves.items()]  # type: ignore[arg-type]
+    hooks = [module.register_forward_hook(keep(name)) for name, module in leaves.items()]
     was_training = network.training
     try:
         network.eval()

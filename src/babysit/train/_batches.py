@@ -51,7 +51,7 @@ def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tupl
     The last batch is what remains; one row alone joins the batch before it, as batch norm cannot learn from one.
     """
     order = train[shuffled(len(train), seed, epoch)]
-    batches = list(order.split(batch_size))
+    batches = list(torch.split(order, batch_size))
     if batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return tuple(batches)
@@ -65,7 +65,7 @@ def batches_per_epoch(rows: int, batch_size: int) -> int:
 
 def in_order(rows: Tensor, size: int = EVALUATION_ROWS) -> Iterator[Tensor]:
     """Rows in their order, in pieces for evaluation."""
-    yield from rows.split(size)
+    yield from torch.split(rows, size)
 
 
 def as_rows(indices: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Tensor:

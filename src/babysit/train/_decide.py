@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from babysit.data import ImageLayout, Prepared, image_shape
+from babysit.data import ImageLayout, Prepared, TableLayout
 from babysit.record import Decision, Recipe, RecipeError
 from babysit.train._loss import check_loss_fits
 
 # Steps after which a training of this size has learned what it will; the budget in epochs follows from it.
 STEPS = 4000
+SMALLEST_IMAGE = 8  # pixels a side; two halvings of it leave something to average over
 RATES = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
 
 
@@ -63,11 +64,9 @@ def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Any) ->
     model = recipe.model
     layout = prepared.layout
     images = isinstance(layout, ImageLayout)
-    architecture = model.architecture
+    architecture: str = model.architecture
     if architecture == "auto":
-        side = min(image_shape(layout)[1:]) if isinstance(layout, ImageLayout) else 0
-        architecture = "convolutional" if side >= 8 else "mlp"
-        why = f"images of {side} pixels and more a side" if side >= 8 else "rows of numbers and categories"
+        architecture, why = _suitable(recipe, layout)
         choose("model", "architecture", architecture, why)
     if architecture != "mlp" and not images:
         raise RecipeError(
@@ -76,6 +75,7 @@ def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Any) ->
             write="--set architecture=mlp",
         )
     if model.widths is None:
+        widths: tuple[int, ...]
         if architecture == "mlp":
             widths = (64, 64) if rows < 1000 else (128, 128) if rows < 20_000 else (256, 128)
         else:
@@ -87,6 +87,18 @@ def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Any) ->
         choose("model", "batch_norm", use, "deep enough to profit" if use else "two hidden layers start well without")
     if model.dropout is None:
         choose("model", "dropout", 0.1, "a little noise against memorising")
+
+
+def _suitable(recipe: Recipe, layout: TableLayout | ImageLayout) -> tuple[str, str]:
+    """The kind of network for the data, and why."""
+    if not isinstance(layout, ImageLayout):
+        return "mlp", "rows of numbers and categories"
+    if recipe.preprocessing.images in ("pca", "whiten"):
+        return "mlp", f"{recipe.preprocessing.images} leaves components, not images"
+    side = min(layout.shape[:2] if layout.axes == "NHWC" else layout.shape[-2:])
+    if side < SMALLEST_IMAGE:
+        return "mlp", f"images of {side} pixels a side, too small to convolve"
+    return "convolutional", f"images of {side} pixels a side"
 
 
 def _decide_budget(recipe: Recipe, rows: int, choose: Any) -> None:

@@ -73,7 +73,7 @@ def evaluate(
     folder = run if isinstance(run, RunFolder) else RunFolder(run)
     model, recipe = load(folder), folder.recipe
     if data is not None:
-        new = read_new_rows(data, recipe.data, model.columns, model.preprocessing.inputs, model.task)
+        new = read_new_rows(data, recipe.data, model.columns, model.preprocessing.layout, model.task)
         if new.targets is None:
             raise DataError(
                 f"the data has no column '{model.task.target}' to score against",

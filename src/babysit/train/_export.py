@@ -55,7 +55,7 @@ def export(run: str | pathlib.Path | RunFolder, path: str | pathlib.Path) -> pat
 
 def example_rows(model: TrainedModel, rows: int = 3) -> Tensor:
     """Raw rows a model takes: missing numbers and every kind of category code among them."""
-    layout = model.preprocessing.inputs
+    layout = model.preprocessing.layout
     if isinstance(layout, ImageLayout):
         pixels = torch.randint(0, 256, (rows, *layout.shape), generator=torch.Generator().manual_seed(0))
         return pixels.to(torch.uint8)

@@ -123,7 +123,12 @@ def network_inputs(preprocessing: Preprocessing) -> Features | Pixels:
 
 def pack_weights(model: nn.Module) -> bytes:
     """All weights, buffers and statistics as the bytes of a safetensors file."""
-    return safetensors.torch.save({name: tensor.contiguous() for name, tensor in model.state_dict().items()})
+    # Copies, as safetensors refuses tensors that share memory, and steps of the preprocessing may share statistics.
+    copies = {
+        name: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
+    return safetensors.torch.save(copies)
 
 
 def load(run: str | pathlib.Path | RunFolder) -> TrainedModel:

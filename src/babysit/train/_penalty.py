@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from babysit.record import RegularisationSection
 
 
-def weights_of(network: nn.Module) -> list[nn.Parameter]:
+def weights_of(network: nn.Module) -> list[Tensor]:
     """The parameters that penalties act on: matrices and kernels, that is everything with two or more axes."""
     return [parameter for parameter in network.parameters() if parameter.ndim >= 2 and parameter.requires_grad]
 

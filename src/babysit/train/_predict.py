@@ -36,7 +36,7 @@ def predict(run: str | pathlib.Path | RunFolder, data: object, *, keep: Sequence
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(run)
     model = load(folder)
-    new = read_new_rows(data, folder.recipe.data, model.columns, model.preprocessing.inputs, model.task)
+    new = read_new_rows(data, folder.recipe.data, model.columns, model.preprocessing.layout, model.task)
     found: dict[str, pl.Series] = {}
     if new.names:
         found["file"] = pl.Series("file", new.names)
