@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import pathlib
 import re
 
@@ -10,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from babysit.data._cells import clean
-from babysit.data._csv_shape import BLANKS, Shape, find_shape, parse
+from babysit.data._csv_shape import BLANKS, Shape, find_shape, is_blank, parse
 from babysit.data._csv_text import decode, read_bytes
 from babysit.data._found import Table
 from babysit.data._wording import counted, several
@@ -71,7 +73,7 @@ def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
     delimiter = "\t" if shape.delimiter == BLANKS else shape.delimiter
     content = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
     starts, ends, cells = count_cells(content, ord(delimiter), ord(shape.quote))
-    if not len(ends) or cells[-1] < 0:
+    if cells[-1] < 0 or shape.width == 1:
         return None
     filled = ends > starts
     starts, ends, cells = starts[filled][shape.header :], ends[filled][shape.header :], cells[filled][shape.header :]
@@ -115,7 +117,7 @@ def count_cells(content: npt.NDArray[np.uint8], delimiter: int, quote: int) -> t
         delimiters.append(np.flatnonzero(cuts) + start)
     ends = np.concatenate([*line_feeds, [len(content)]]).astype(np.int64)
     starts = np.r_[0, ends[:-1] + 1]
-    every = np.concatenate(delimiters)
+    every = np.concatenate([np.empty(0, dtype=np.int64), *delimiters])
     cells = np.searchsorted(every, ends) - np.searchsorted(every, starts) + 1
     if inside:
         cells[-1] = -1
@@ -129,6 +131,7 @@ def read_slowly(text: str, shape: Shape, name: str) -> pl.DataFrame:
         DataError: Records of unequal length; says the line.
     """
     records, lines = _records_with_lines(text, shape, name)
+    _refuse_open_quote(text, shape, name, records, lines)
     records, lines = records[shape.header :], lines[shape.header :]
     wrong = [place for place, record in enumerate(records) if len(record) != shape.width]
     if wrong:
@@ -152,10 +155,32 @@ def read_slowly(text: str, shape: Shape, name: str) -> pl.DataFrame:
     return pl.DataFrame(columns, schema={column: pl.String() for column in shape.names})
 
 
+def _refuse_open_quote(text: str, shape: Shape, name: str, records: list[list[str]], lines: list[int]) -> None:
+    """Raises DataError when the last record runs to the end of the file inside a quote, swallowing rows."""
+    if shape.delimiter == BLANKS or not any("\n" in cell for cell in records[-1]):
+        return
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=shape.delimiter,
+        quotechar=shape.quote,
+        skipinitialspace=True,
+        strict=True,
+    )
+    try:
+        for _ in reader:
+            pass
+    except csv.Error as error:
+        if "unexpected end" in str(error):
+            raise DataError(
+                f"{name}: a quote {shape.quote} is opened in line {lines[-1]:,} and never closed",
+                write=f"correct line {lines[-1]:,}",
+            ) from None
+
+
 def _records_with_lines(text: str, shape: Shape, name: str) -> tuple[list[list[str]], list[int]]:
     records, lines, line = [], [], 1
     for record in parse(text, shape.delimiter, shape.quote, name, most=None):
-        if any(cell.strip() for cell in record):
+        if not is_blank(record):
             records.append(record)
             lines.append(line)
         line += 1 + sum(cell.count("\n") for cell in record)

@@ -74,8 +74,11 @@ def find_shape(text: str, name: str, data: DataSection) -> Shape:
         if delimiter != ",":
             why = f"the first {RECORDS} rows have equally many cells with it"
             decisions.append(Decision(setting="data.delimiter", value=NAMES[delimiter], why=why))
-    records = [record for record in parse(sample, delimiter, quote, name) if any(cell.strip() for cell in record)]
-    records = [[cell.strip() for cell in record] for record in records]
+    records = [
+        [cell.strip() for cell in record] for record in parse(sample, delimiter, quote, name) if not is_blank(record)
+    ]
+    if not records:
+        raise DataError(f"{name} is empty", cause="the file was not written to the end, or is another one")
     widths = Counter(len(record) for record in records[1:] or records)
     width = max(widths, key=lambda width: (widths[width], width))
     header, names, named, decision = _find_header(records, width, name, data)
@@ -105,6 +108,11 @@ def parse(text: str, delimiter: str, quote: str, name: str, most: int | None = R
             f"{name}: the field that begins before line {reader.line_num + 1:,} cannot be read: {error}",
             cause="a quote that is opened and never closed, or a file that is no table",
         ) from None
+
+
+def is_blank(record: Sequence[str]) -> bool:
+    """Whether a record is a line with nothing in it, which does not count."""
+    return not record or (len(record) == 1 and not record[0].strip())
 
 
 def _find_quote(sample: str) -> str:
@@ -201,8 +209,8 @@ def _is_header(body: Records, place: int, missing: set[str]) -> bool:
     if len(record) < width - 1 or any(len(cell) > LONGEST_NAME for cell in record):
         return False
     shift = width - len(record)  # a header may leave out the name of the row numbers
-    if place == 0 and record in ([str(n) for n in range(len(record))], [str(n + 1) for n in range(len(record))]):
-        return True
+    if place == 0 and len(record) > 2 and record == [str(number) for number in range(len(record))]:
+        return True  # what pandas writes for columns without names
     numeric = []
     for column in range(width):
         cells = [row[column] for row in below if column < len(row) and row[column] not in missing]
