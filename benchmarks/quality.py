@@ -97,9 +97,10 @@ def measure(name: str, seeds: int, settings: list[str]) -> dict[str, Any] | None
             start = time.perf_counter()
             fitted = babysit.fit(path, settings=chosen, out=pathlib.Path(folder) / "run")
             seconds["babysit"].append(time.perf_counter() - start)
+            recipe = fitted.run.recipe
         classes = fitted.model.task.kind == "classification"
         scores["babysit"].append(fitted.evaluations["test"].score("accuracy" if classes else "R2").value)
-        prepared = babysit.prepare(fitted.run.recipe)
+        prepared = babysit.prepare(recipe)
         start = time.perf_counter()
         scores["scikit-learn"].append(scikit(prepared, seed, scaled_targets=False))
         seconds["scikit-learn"].append(time.perf_counter() - start)

@@ -121,7 +121,7 @@ def test_arrays_in_python(tmp_path: pathlib.Path, target: str) -> None:
 
 
 def test_a_training_that_diverges_says_so_and_is_kept(tmp_path: pathlib.Path) -> None:
-    settings = [*QUICK, "optimizer.name=sgd", "lr=1e6", "momentum=0", "loss.name=cross-entropy"]
+    settings = [*QUICK, "optimizer.name=sgd", "lr=1e25", "momentum=0", "loss.name=cross-entropy"]
     fitted = babysit.fit("digits", settings=settings, out=tmp_path / "run")
     assert fitted.outcome.diverged
     assert fitted.outcome.finished
