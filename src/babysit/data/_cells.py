@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
@@ -99,3 +101,38 @@ def stack(parts: Sequence[pl.Series]) -> pl.Series:
     if len({part.dtype in TEXT for part in parts}) > 1:
         parts = [as_text(part) for part in parts]
     return pl.concat([part.to_frame() for part in parts], how="vertical_relaxed").to_series()
+
+
+def with_numbers(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
+    """Columns of texts that are all plain numbers as float64, parsed once and together.
+
+    Codes with leading zeros, as 01234, stay texts.
+
+    Args:
+        frame: Cleaned.
+        keep: Columns to leave as they are.
+    """
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String and name not in set(keep)]
+    if not texts:
+        return frame
+    parsed = frame.select(pl.col(texts).cast(pl.Float64, strict=False))
+    absent, lost = frame.select(texts).null_count().row(0), parsed.null_count().row(0)
+    coded = frame.select(pl.col(texts).str.contains(r"^0\d+$").any()).row(0)
+    plain = [
+        name
+        for name, before, after, code in zip(texts, absent, lost, coded, strict=True)
+        if before == after < frame.height and not code
+    ]
+    return frame.with_columns(parsed.select(plain))
+
+
+def numbers_of(cells: pl.Series) -> npt.NDArray[np.float64] | None:
+    """float64 [N] with NaN for missing, when the cells are numbers already."""
+    if not (cells.dtype.is_float() or cells.dtype.is_integer()):
+        return None
+    return cells.to_numpy().astype(np.float64, copy=False)
+
+
+def number_text(number: float) -> str:
+    """A number as a person writes it: 3, not 3.0."""
+    return f"{int(number)}" if float(number).is_integer() and abs(number) < 1e15 else f"{number!r}"

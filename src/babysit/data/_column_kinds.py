@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babysit.data._cells import as_days, as_levels, as_moments, as_numbers, as_text
+from babysit.data._cells import as_days, as_levels, as_moments, as_numbers, as_text, numbers_of
 from babysit.data._wording import counted, row_numbers, several
 from babysit.record import ColumnType, DataError
 
@@ -45,6 +45,9 @@ class NumberColumn:
 
     def encode(self, cells: pl.Series) -> Encoded:
         """Its numbers, each float64 [N]."""
+        ready = numbers_of(cells)
+        if ready is not None:
+            return [ready]
         numbers = as_numbers(cells, self.decimal)
         refuse_wrong(self.name, "number", cells, numbers, self.words)
         return [with_nan(numbers)]
@@ -74,6 +77,9 @@ class BooleanColumn:
         """Its numbers, each float64 [N]."""
         if cells.dtype == pl.Boolean:
             return [with_nan(cells.cast(pl.Float64))]
+        ready = numbers_of(cells) if self.yes == "1" else None
+        if ready is not None and bool(((ready == 0) | (ready == 1) | np.isnan(ready)).all()):
+            return [ready]
         texts = as_levels(cells, numeric=self.yes == "1").str.to_lowercase()
         words = {self.no: 0.0, self.yes: 1.0} | {"false": 0.0, "true": 1.0}
         numbers = texts.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Float64)

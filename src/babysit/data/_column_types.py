@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from babysit.data._cells import TEXT, as_numbers, as_text
+from babysit.data._cells import TEXT, as_numbers, as_text, number_text, numbers_of
 from babysit.data._dates import compact_form, date_form
 from babysit.data._wording import counted, nearest, several
 from babysit.record import ColumnType, RecipeError
@@ -19,6 +21,7 @@ ID_ENDING = re.compile(r"(_|-| |^|(?<=[a-z]))(id|Id|ID)$")
 MOST_WORDS = 5  # distinct texts in a column of numbers that may be words for "missing"
 NUMBERS_AT_LEAST = 0.9  # share of a column's cells that must be numbers then
 DISTINCT_IDS = 0.95  # share of distinct texts from which a column names its rows
+MISSING_THROUGHOUT = "it is missing in every row"
 FEW = 20  # rows below which shares of distinct texts say nothing
 WORDS_OF_TEXT = 4  # words a cell from which distinct texts are prose
 MOST_ID_LEVELS = 1000  # repeated whole numbers of a column named "... id" are levels up to here
@@ -104,15 +107,16 @@ def find_type(cells: pl.Series, decimal: str = ".", may_count_rows: bool = False
         'boolean'
     """
     kind = cells.dtype
+    ready = numbers_of(cells)
+    if ready is not None:
+        return _of_ready_numbers(ready[~np.isnan(ready)], cells, may_count_rows)
     if kind.is_nested() or kind in (pl.Binary, pl.Object) or kind == pl.Null:
         return FoundType(
             "drop", "it holds nothing" if kind == pl.Null else f"it holds {kind}, no single values", aloud=True
         )
     present = cells.drop_nulls()
-    if kind.is_float():
-        present = present.drop_nans()
     if not len(present):
-        return FoundType("drop", "it is missing in every row", aloud=True)
+        return FoundType("drop", MISSING_THROUGHOUT, aloud=True)
     if present.n_unique() == 1 and len(present) == len(cells):
         return FoundType("drop", f"it is '{as_text(present)[0][:40]}' in every row", aloud=True)
     if kind == pl.Boolean:
@@ -121,7 +125,15 @@ def find_type(cells: pl.Series, decimal: str = ".", may_count_rows: bool = False
         return FoundType("date", "dates", aloud=True)
     if kind in TEXT:
         return _of_texts(present.cast(pl.String), cells.name, decimal, may_count_rows)
-    return _of_numbers(as_numbers(present), cells.name, may_count_rows)
+    return _of_numbers(as_numbers(present).to_numpy(), cells.name, may_count_rows)
+
+
+def _of_ready_numbers(present: npt.NDArray[np.float64], cells: pl.Series, may_count_rows: bool) -> FoundType:
+    if not len(present):
+        return FoundType("drop", MISSING_THROUGHOUT, aloud=True)
+    if present.min() == present.max() and len(present) == len(cells):
+        return FoundType("drop", f"it is '{number_text(present[0])}' in every row", aloud=True)
+    return _of_numbers(present, cells.name, may_count_rows)
 
 
 def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> FoundType:
@@ -162,7 +174,7 @@ def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> Fou
             write=f'"{name}" = "category"',
         )
     form = date_form(present.cast(pl.String)) if present.dtype in TEXT else None
-    compact = None if form else compact_form(as_numbers(present))
+    compact = None if form else compact_form(as_numbers(present).drop_nulls().to_numpy())
     if form or compact:
         return FoundType("date", why, form=form[0] if form else compact or "")
     examples = several([f"'{text[:40]}'" for text in as_text(present.head(3))])
@@ -183,9 +195,9 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
     wrong = numbers.null_count()
     if not wrong:
         codes = bool(present.str.contains(r"^0\d").any()) and not bool(present.str.contains(r"[.,:]").any())
-        if codes and not compact_form(numbers):
+        if codes and not compact_form(numbers.to_numpy()):
             return FoundType("category", "numbers with leading zeros are codes", aloud=True)
-        found = _of_numbers(numbers, name, may_count_rows)
+        found = _of_numbers(numbers.to_numpy(), name, may_count_rows)
         comma = decimal == "," and found.type == "number" and bool(present.str.contains(",", literal=True).any())
         why = f"{found.why}, with a decimal comma" if comma else found.why
         return FoundType(**{**found.__dict__, "why": why, "decimal": decimal})
@@ -209,25 +221,22 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
     return FoundType("category", f"text, {counted(distinct, 'distinct value')}")
 
 
-def _of_numbers(numbers: pl.Series, name: str, may_count_rows: bool) -> FoundType:
-    distinct = numbers.n_unique()
-    finite = bool(numbers.is_finite().all())
-    whole = finite and bool((numbers == numbers.round()).all())
-    if not whole:
+def _of_numbers(numbers: npt.NDArray[np.float64], name: str, may_count_rows: bool) -> FoundType:
+    if not bool((numbers == np.rint(numbers)).all()) or not bool(np.isfinite(numbers).all()):
         return FoundType("number", "numbers")
-    if set(numbers.head(1000).unique()) <= {0.0, 1.0} and set(numbers.unique()) == {0.0, 1.0}:
+    low, high = numbers.min(), numbers.max()
+    if low == 0 and high == 1:
         return FoundType("boolean", "0 and 1", no="0", yes="1")
-    steps = numbers.diff().drop_nulls()
-    counts = len(steps) > 0 and bool((steps == 1).all()) and numbers[0] in (0, 1)
     is_id = bool(ID_NAME.match(name.strip().lower())) or bool(ID_ENDING.search(name.strip()))
-    if distinct == len(numbers) > 1 and (is_id or (may_count_rows and counts)):
-        what = (
-            "it counts the rows" if counts else f"its name and {counted(distinct, 'distinct number')} say it names rows"
-        )
-        return FoundType("drop", what, aloud=True)
-    if is_id and distinct <= MOST_ID_LEVELS:
-        why = f"its name says that its {counted(distinct, 'number')} are names, not quantities"
-        return FoundType("category", why, aloud=True, numeric=True)
+    counts = low in (0, 1) and high - low == len(numbers) - 1 and bool((np.diff(numbers) == 1).all())
+    if is_id or (may_count_rows and counts):
+        distinct = len(np.unique(numbers))
+        if distinct == len(numbers) > 1:
+            why = f"its name and {counted(distinct, 'distinct number')} say that it names its rows"
+            return FoundType("drop", "it counts the rows" if counts else why, aloud=True)
+        if distinct <= MOST_ID_LEVELS:
+            why = f"its name says that its {counted(distinct, 'number')} are names, not quantities"
+            return FoundType("category", why, aloud=True, numeric=True)
     if form := compact_form(numbers):
         return FoundType("date", "dates of the form %Y%m%d", aloud=True, form=form)
     return FoundType("number", "whole numbers")

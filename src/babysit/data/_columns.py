@@ -11,8 +11,8 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from babysit.data._cells import clean
-from babysit.data._column_kinds import KINDS, CategoryColumn, Column, DroppedColumn
+from babysit.data._cells import clean, with_numbers
+from babysit.data._column_kinds import KINDS, CategoryColumn, Column, DroppedColumn, NumberColumn
 from babysit.data._prepared import TableLayout
 from babysit.data._wording import counted, nearest, row_numbers, several
 from babysit.record import DataError
@@ -86,6 +86,8 @@ class Columns:
             DataError: Columns are missing or surplus; a cell is no number; a number is infinite.
         """
         frame = clean(self.match(frame), self.missing)
+        plain = {column.name for column in self.columns if isinstance(column, NumberColumn) and column.decimal == "."}
+        frame = with_numbers(frame, keep=[name for name in frame.columns if name not in plain])
         numbers, codes = [], []
         for column in self.columns:
             if isinstance(column, CategoryColumn):
@@ -114,8 +116,9 @@ class Columns:
                     return frame.rename(dict(zip(frame.columns, names, strict=True)))
             if not self.named and frame.width == len(learned):
                 return frame.rename(dict(zip(frame.columns, learned, strict=True)))
-        missing = [name for name in self.names if name not in frame.columns]
-        surplus = [name for name in frame.columns if name not in set(whole)]
+        given, known = frame.columns, set(whole)
+        missing = [name for name in self.names if name not in set(given)] if not set(self.names) <= set(given) else []
+        surplus = [name for name in given if name not in known]
         if missing or surplus:
             raise _other_columns(missing, surplus, self.names, unnamed)
         return frame

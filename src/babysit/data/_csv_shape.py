@@ -84,6 +84,12 @@ def find_shape(text: str, name: str, data: DataSection) -> Shape:
     header, names, named, decision = _find_header(records, width, name, data)
     if decision is not None:
         decisions.append(decision)
+    if len(names) != width:
+        raise DataError(
+            f"{name}: line {header} names {counted(len(names), 'column')}, and the rows below it have {width}",
+            legal="a name for each cell of a row",
+            cause="a delimiter inside a name or a cell without quotes around it",
+        )
     doubles = [column for column, count in Counter(names).items() if count > 1]
     if doubles:
         raise DataError(

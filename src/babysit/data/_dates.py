@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from babysit.data._cells import as_moments
@@ -59,14 +61,13 @@ def date_form(texts: pl.Series) -> tuple[str, str] | None:
     return None
 
 
-def compact_form(numbers: pl.Series) -> str | None:
+def compact_form(numbers: npt.NDArray[np.float64]) -> str | None:
     """`%Y%m%d` when every whole number, as 20240229, is a date between 1900 and 2100."""
-    if not len(numbers) or numbers.min() < FIRST_COMPACT or numbers.max() > LAST_COMPACT:  # type: ignore[operator]
+    if not len(numbers) or numbers.min() < FIRST_COMPACT or numbers.max() > LAST_COMPACT:
         return None
-    whole = numbers.cast(pl.Int64, strict=False)
-    if whole.null_count() or not bool((whole.cast(pl.Float64) == numbers).all()):
+    if not bool((numbers == np.rint(numbers)).all()):
         return None
-    return "%Y%m%d" if _fits(whole.cast(pl.String), "%Y%m%d") else None
+    return "%Y%m%d" if _fits(pl.Series(numbers.astype(np.int64)).cast(pl.String), "%Y%m%d") else None
 
 
 def _fits(texts: pl.Series, form: str) -> bool:

@@ -62,9 +62,9 @@ def _not_there(path: pathlib.Path) -> DataError:
         return unreadable(parent, error)
     if neighbours is None:
         return DataError(f"there is no folder {parent}", cause="a path relative to another folder")
-    alike = nearest(path.name, neighbours)
-    bundled = nearest(str(path), BUNDLED)
-    write = str(parent / alike) if alike else bundled
+    # A bare word is more likely the name of a bundled set than that of a hidden file.
+    alike = nearest(path.name, [name for name in neighbours if not name.startswith(".")])
+    write = (nearest(str(path), BUNDLED) if not path.suffix else None) or (str(parent / alike) if alike else None)
     return DataError(
         f"there is no file or folder {path}",
         legal=f"a file, a folder of images, or a bundled set: {', '.join(BUNDLED)}",

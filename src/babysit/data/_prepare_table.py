@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from babysit.data._cells import as_days, as_numbers
+from babysit.data._cells import as_days, as_numbers, with_numbers
 from babysit.data._column_fit import fit_columns, said_aloud
 from babysit.data._column_types import find_type, find_types
 from babysit.data._deal import Keys, deal, refuse_unlearned
@@ -46,6 +46,7 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
     stated = dict(recipe.data.types)
     if groups is not None and recipe.split.group is not None:
         stated.setdefault(recipe.split.group, "drop")
+    frame = with_numbers(frame, keep=[name])
     types = find_types(frame, stated, name, table.named)
     columns, summaries = fit_columns(
         [frame[split["train"]]],

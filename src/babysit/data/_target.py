@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from babysit.data._cells import as_levels, as_numbers
+from babysit.data._cells import as_levels, as_numbers, number_text
 from babysit.data._prepared import Task
 from babysit.data._wording import counted, row_numbers, several, share
 from babysit.record import DataError, Decision
@@ -223,11 +223,6 @@ def refuse_infinite_target(numbers: pl.Series, source: str) -> None:
             cause="a division by zero, or a logarithm of zero",
             write="remove these rows, or correct them",
         )
-
-
-def number_text(number: float) -> str:
-    """A number as a person writes it: 3, not 3.0."""
-    return f"{int(number)}" if float(number).is_integer() and abs(number) < 1e15 else f"{number!r}"
 
 
 def _one_value(name: str, value: str, source: str) -> DataError:
