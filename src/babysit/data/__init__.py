@@ -10,6 +10,7 @@ from babysit.data._new_rows import NewRows, read_new_rows
 from babysit.data._prepare import prepare
 from babysit.data._prepared import ImageLayout, Indices, Prepared, Rows, TableLayout, Task
 from babysit.data._preprocessing import Preprocessing
+from babysit.data._row_file import RowFile, write_rows
 from babysit.data._rows import TensorRows
 from babysit.data._statistics import ColumnStatistics, RunningStatistics, statistics_of
 from babysit.data._target_standardise import TargetStandardise
@@ -28,6 +29,7 @@ __all__ = [
     "PCA",
     "Prepared",
     "Preprocessing",
+    "RowFile",
     "Rows",
     "RunningStatistics",
     "ScalePixels",
@@ -43,4 +45,5 @@ __all__ = [
     "prepare",
     "read_new_rows",
     "statistics_of",
+    "write_rows",
 ]
