@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,11 +15,14 @@ from torch import Tensor
 from babysit.data._exact import ROWS_PER_CHUNK, smallest_type
 from babysit.data._found import Arrays, Table
 from babysit.data._layout import find_layout
+from babysit.data._memory import physical_memory
 from babysit.data._prepared import ImageLayout
+from babysit.data._row_file import RowFile
 from babysit.data._wording import counted, row_numbers, several
 from babysit.record import DataError
 
 AnyArray = npt.NDArray[np.generic]
+SHARE_OF_MEMORY = 0.25  # of which inputs are kept in memory; more stay on disk when they lie there
 LEGAL = "numbers, booleans or text"
 
 
@@ -43,6 +48,9 @@ def from_arrays(
     Raises:
         DataError: Shapes that do not fit together, objects, complex or infinite numbers.
     """
+    on_disk = rows_on_disk(inputs)
+    if on_disk is not None:
+        return _from_disk(on_disk, target_series(targets, name, target), name, class_names)
     array = as_array(inputs, f"the inputs of {name}")
     values = target_series(targets, name, target)
     if array.ndim == 1:
@@ -63,6 +71,37 @@ def from_arrays(
     return Arrays(
         name, smallest_type(numbers), layout, values, target, given=given or {}, class_names=class_names,
         decisions=decisions,
+    )  # fmt: skip
+
+
+def rows_on_disk(inputs: object) -> RowFile | None:
+    """Inputs as rows that stay on disk: a RowFile, or a mapped .npy file of more than a quarter of the memory."""
+    if isinstance(inputs, RowFile):
+        return inputs
+    whole = isinstance(inputs, np.memmap) and isinstance(inputs.filename, str | os.PathLike)
+    if not whole or not isinstance(inputs, np.memmap) or inputs.nbytes <= SHARE_OF_MEMORY * physical_memory():
+        return None
+    path = pathlib.Path(inputs.filename)  # type: ignore[arg-type]
+    rows = RowFile(path) if path.suffix == ".npy" else None
+    return rows if rows is not None and tuple(rows.shape) == inputs.shape else None
+
+
+def _from_disk(rows: RowFile, targets: pl.Series, name: str, class_names: tuple[str, ...]) -> Arrays:
+    if len(rows) != len(targets):
+        raise DataError(
+            f"{name}: {counted(len(rows), 'row')} of inputs and {counted(len(targets), 'target')}",
+            legal="as many targets as rows",
+        )
+    if rows.dtype.is_complex:
+        raise DataError(f"the inputs of {name}: type {rows.dtype} cannot be learned from", legal=LEGAL)
+    layout, decisions = find_layout(rows.shape, name, whole=not rows.dtype.is_floating_point)
+    start = 0
+    for piece in rows.chunks() if rows.dtype.is_floating_point else ():
+        refuse_infinite(piece, f"{name} (from row {start + 1:,})", layout)
+        start += len(piece)
+    note = f"rows stay on disk, in {rows.path}, and are read as they are needed"
+    return Arrays(
+        name, rows, layout, targets, targets.name, class_names=class_names, decisions=decisions, notes=(note,)
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from babysit.data._wording import counted, several
 from babysit.record import DataError, DataSection
 
 BLOCK = 16 << 20
-NEW_LINE, CARRIAGE_RETURN = 10, 13
+NEW_LINE = 10
 Places = npt.NDArray[np.int64]
 
 
@@ -73,7 +73,7 @@ def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
     delimiter = "\t" if shape.delimiter == BLANKS else shape.delimiter
     content = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
     starts, ends, cells = count_cells(content, ord(delimiter), ord(shape.quote))
-    if cells[-1] < 0 or shape.width == 1:
+    if cells[-1] < 0 or shape.width == 1 or not quotes_hold_cells(content, ord(delimiter), ord(shape.quote)):
         return None
     filled = ends > starts
     starts, ends, cells = starts[filled][shape.header :], ends[filled][shape.header :], cells[filled][shape.header :]
@@ -95,6 +95,14 @@ def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
     except pl.exceptions.PolarsError:
         return None
     return frame if frame.height == len(cells) else None
+
+
+def quotes_hold_cells(content: npt.NDArray[np.uint8], delimiter: int, quote: int) -> bool:
+    """Whether quotes open at the beginning of a cell and close at its end, but for doubled ones inside."""
+    quotes = np.flatnonzero(content == quote)
+    padded = np.concatenate([[NEW_LINE], content, [NEW_LINE]]) if len(quotes) else content
+    beside = np.array([delimiter, NEW_LINE, quote])
+    return bool(np.isin(padded[quotes[0::2]], beside).all() and np.isin(padded[quotes[1::2] + 2], beside).all())
 
 
 def count_cells(content: npt.NDArray[np.uint8], delimiter: int, quote: int) -> tuple[Places, Places, Places]:

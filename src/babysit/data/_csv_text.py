@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import os
 import pathlib
 import re
 
+from babysit.data._memory import physical_memory
+from babysit.data._unreadable import unreadable
 from babysit.data._wording import nearest
 from babysit.record import DataError, Decision
 
@@ -56,18 +57,6 @@ def read_bytes(path: pathlib.Path) -> bytes:
     if not content.strip():
         raise DataError(f"{path} is empty", cause="the file was not written to the end, or is another one")
     return content
-
-
-def unreadable(path: pathlib.Path, error: OSError) -> DataError:
-    """The error for a file the system refuses to read."""
-    if isinstance(error, PermissionError):
-        return DataError(f"{path} may not be read: permission denied", write=f"chmod u+r '{path}'")
-    return DataError(f"{path} cannot be read: {error.strerror or error}")
-
-
-def physical_memory() -> int:
-    """Bytes of memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def refuse_other_kinds(content: bytes, name: str) -> None:

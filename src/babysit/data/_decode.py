@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from babysit.data._csv_text import physical_memory
+from babysit.data._memory import physical_memory
 from babysit.data._npy import SHARE_OF_MEMORY
 from babysit.data._pixels import DEEP, Canvas, Mode, draw, is_grey, upright_size
 from babysit.data._wording import counted, several, share

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import polars as pl
 from torch import Tensor
 
+from babysit.data._large_table import LargeTable
 from babysit.data._prepared import ImageLayout, TableLayout
-from babysit.record import Decision
+from babysit.data._row_file import RowFile
+from babysit.record import DataError, Decision
 
 PHASES = ("train", "validation", "test")
 
@@ -45,7 +47,7 @@ class Arrays:
 
     Attributes:
         name: Where they came from, for messages.
-        inputs: [N, D] numbers, or images [N, H, W], [N, H, W, C] or [N, C, H, W].
+        inputs: [N, D] numbers, or images [N, H, W], [N, H, W, C] or [N, C, H, W]; on disk when too large.
         layout: What the axes of `inputs` mean.
         targets: [N], as it came.
         target: Its name.
@@ -56,7 +58,7 @@ class Arrays:
     """
 
     name: str
-    inputs: Tensor
+    inputs: Tensor | RowFile
     layout: TableLayout | ImageLayout
     targets: pl.Series
     target: str = "target"
@@ -65,5 +67,19 @@ class Arrays:
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def tensor(self) -> Tensor:
+        """The inputs in memory.
 
-Found = Table | Arrays
+        Raises:
+            DataError: They lie on disk.
+        """
+        if isinstance(self.inputs, Tensor):
+            return self.inputs
+        raise DataError(
+            f"{self.name} lies on disk, as it is too large for the memory, and cannot be joined with other rows",
+            write="all rows in one file",
+        )
+
+
+Found = Table | LargeTable | Arrays

@@ -10,6 +10,7 @@ import torch
 
 from babysit.data._cells import TEXT, as_text, stack
 from babysit.data._found import Arrays, Found, Table
+from babysit.data._large_table import LargeTable
 from babysit.data._target import plain_label
 from babysit.data._wording import nearest, several
 from babysit.record import DataError, Decision, SplitSection
@@ -32,9 +33,14 @@ def with_given_files(found: Found, section: SplitSection, read: Reader) -> Found
     for phase, path in files.items():
         if path is None:
             continue
+        other = read(path)
+        if isinstance(found, LargeTable) or isinstance(other, LargeTable):
+            raise DataError(
+                f"{found.name} and {path}: a table that is read in pieces takes no rows from other files",
+                write="all rows in one Parquet file, and split.time or split.group to deal them",
+            )
         if phase in found.given:
             raise DataError(f"{found.name} holds {phase} rows already, and {path} was given too")
-        other = read(path)
         if isinstance(found, Table) and isinstance(other, Table):
             found = join_tables(found, other, phase)
         elif isinstance(found, Arrays) and isinstance(other, Arrays):
@@ -83,13 +89,13 @@ def _renamed(table: Table, other: Table) -> tuple[pl.DataFrame, tuple[str, ...]]
 
 def join_arrays(found: Arrays, other: Arrays, phase: str) -> Arrays:
     """Rows of other arrays as those of a phase."""
-    if found.inputs.shape[1:] != other.inputs.shape[1:]:
+    if found.tensor.shape[1:] != other.tensor.shape[1:]:
         raise DataError(
             f"a row of {other.name} has shape {tuple(other.inputs.shape[1:])}, one of {found.name} "
             f"{tuple(found.inputs.shape[1:])}"
         )
-    kind = torch.promote_types(found.inputs.dtype, other.inputs.dtype)
-    inputs = torch.cat([found.inputs.to(kind), other.inputs.to(kind)])
+    kind = torch.promote_types(found.tensor.dtype, other.tensor.dtype)
+    inputs = torch.cat([found.tensor.to(kind), other.tensor.to(kind)])
     targets = stack([found.targets, other.targets.alias(found.targets.name)])
     given = (dict(found.given) or {"train": len(found.inputs)}) | {phase: len(other.inputs)}
     return dataclasses.replace(found, inputs=inputs, targets=targets, given=given, notes=(*found.notes, *other.notes))

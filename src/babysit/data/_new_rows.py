@@ -13,9 +13,11 @@ from torch import Tensor
 from babysit.data._arrays import as_array, as_numbers, refuse_infinite
 from babysit.data._columns import Columns
 from babysit.data._exact import smallest_type
-from babysit.data._found import Arrays, Found, Table
+from babysit.data._found import Arrays, Table
 from babysit.data._image_folder import read_loose_images
+from babysit.data._large_table import LargeTable
 from babysit.data._npy import read_npy, read_npz
+from babysit.data._prepare_large import encoded_pieces, spill
 from babysit.data._prepared import ImageLayout, Rows, TableLayout, Task
 from babysit.data._roles import INPUTS
 from babysit.data._rows import TensorRows
@@ -62,7 +64,10 @@ def read_new_rows(
         DataError: It cannot be read, or does not fit to the rows of training.
     """
     if columns is not None:
-        return _from_table(_table_of(source, data, columns), columns, task)
+        found = find_source(source, data.model_copy(update={"target": None}))
+        if isinstance(found, LargeTable):
+            return _from_large_table(found, columns, task)
+        return _from_table(found if isinstance(found, Table) else _as_table(found, columns), columns, task)
     if isinstance(layout, ImageLayout):
         height, width, *_ = layout.shape if layout.axes != "NCHW" else layout.shape[1:]
         data = data.model_copy(update={"image_size": height if height == width else None})
@@ -76,10 +81,12 @@ def read_new_rows(
         targets = encode_known(pl.Series(task.target, classes), task, str(source)) if known else None
         return NewRows(TensorRows(_fitting(images, layout)), targets, notes, names=names)
     found = find_source(source, data.model_copy(update={"target": data.target if task.target == data.target else None}))
+    if isinstance(found, LargeTable):
+        raise DataError(f"{found.name} is a table, and the model was trained on arrays")
     if isinstance(found, Table):
         found = _as_arrays(found, layout)
     targets = encode_known(_named(found.targets, found.class_names), task, found.name)
-    return NewRows(TensorRows(_fitting(found.inputs, layout)), targets, found.notes)
+    return NewRows(TensorRows(_fitting(found.tensor, layout)), targets, found.notes)
 
 
 def _named(values: pl.Series, class_names: tuple[str, ...]) -> pl.Series:
@@ -89,26 +96,30 @@ def _named(values: pl.Series, class_names: tuple[str, ...]) -> pl.Series:
     return values
 
 
-def _table_of(source: object, data: DataSection, columns: Columns) -> Table:
-    found: Found = find_source(source, data.model_copy(update={"target": None}))
-    if isinstance(found, Table):
-        if columns.target in found.frame.columns and found.class_names:
-            named = _named(found.frame[columns.target], found.class_names)
-            return Table(found.name, found.frame.with_columns(named.alias(columns.target)), named=found.named)
-        return found
+def _as_table(found: Arrays, columns: Columns) -> Table:
+    """Arrays for a model that was trained on a table: columns in the order of training."""
     if isinstance(found.layout, ImageLayout):
         raise DataError(f"{found.name} holds images, and the model was trained on a table")
-    frame = pl.DataFrame(
-        {f"column_{place + 1}": found.inputs[:, place].numpy() for place in range(found.inputs.shape[1])}
-    )
     own = [column.name for column in columns.columns]
-    if frame.width == len(own):
-        frame = frame.rename(dict(zip(frame.columns, own, strict=True)))
-    return Table(found.name, frame.with_columns(_named(found.targets, found.class_names).alias(columns.target)))
+    cells = found.tensor.unbind(1)
+    names = own if len(own) == len(cells) else [f"column_{place + 1}" for place in range(len(cells))]
+    frame = pl.DataFrame({name: column.numpy() for name, column in zip(names, cells, strict=True)})
+    targets = _named(found.targets, found.class_names).alias(columns.target)
+    return Table(found.name, frame.with_columns(targets))
+
+
+def _from_large_table(table: LargeTable, columns: Columns, task: Task) -> NewRows:
+    columns.match(table.sample)
+    targets = None
+    if columns.target in table.sample.columns:
+        targets = encode_known(table.columns([columns.target])[columns.target], task, table.name)
+    return NewRows(spill(encoded_pieces(table, columns)), targets, table.notes)
 
 
 def _from_table(table: Table, columns: Columns, task: Task) -> NewRows:
     frame = columns.match(table.frame)
+    if table.class_names and columns.target in frame.columns:
+        frame = frame.with_columns(_named(frame[columns.target], table.class_names))
     targets = None
     if columns.target in frame.columns and frame[columns.target].null_count() < frame.height:
         targets = encode_known(frame[columns.target], task, table.name)

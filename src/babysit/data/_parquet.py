@@ -1,4 +1,4 @@
-"""Parquet as a table."""
+"""Parquet as a table: whole in memory, or in pieces when it is too large for that."""
 
 from __future__ import annotations
 
@@ -6,14 +6,28 @@ import pathlib
 
 import polars as pl
 
-from babysit.data._cells import clean
-from babysit.data._csv_text import unreadable
+from babysit.data._cells import TEXT, clean
 from babysit.data._found import Table
+from babysit.data._large_table import DAMAGE, LargeTable, collected, damaged
+from babysit.data._memory import physical_memory
+from babysit.data._unreadable import unreadable
 from babysit.record import DataError, DataSection
 
+# A table in memory needs about twice its size while it is cleaned and encoded.
+SHARE_OF_MEMORY = 0.25
+BYTES_OF_TEXT = 32  # of a cell: polars keeps 16 bytes a text and what does not fit into them elsewhere
+ROWS_OF_SAMPLE = 200_000
 
-def read_parquet(path: pathlib.Path, data: DataSection) -> Table:
+
+def read_parquet(path: pathlib.Path, data: DataSection) -> Table | LargeTable:
     """A Parquet file, or the Parquet files of a folder one behind the other.
+
+    Args:
+        path: Of the file or folder.
+        data: Texts that mean no value.
+
+    Returns:
+        The whole table, or one read in pieces when it would take more than a quarter of the memory.
 
     Raises:
         DataError: It cannot be read, or has no rows.
@@ -21,20 +35,25 @@ def read_parquet(path: pathlib.Path, data: DataSection) -> Table:
     try:
         if path.is_file() and path.stat().st_size == 0:
             raise DataError(f"{path} is empty", cause="the file was not written to the end, or is another one")
-        frame = pl.read_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
+        scan = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
     except PermissionError as error:
         raise unreadable(path, error) from None
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError) as error:
-        raise damaged(path, error) from None
-    if not frame.height:
+    rows, size = _extent(scan, str(path))
+    if not rows:
         raise DataError(f"{path} has columns and no rows", cause="a filter that let nothing through")
-    return Table(str(path), clean(frame, data.missing))
+    if size <= SHARE_OF_MEMORY * physical_memory():
+        return Table(str(path), clean(collected(scan, str(path)), data.missing))
+    sample = clean(collected(scan.head(ROWS_OF_SAMPLE), str(path)), data.missing)
+    note = f"{size / 2**30:.1f} GiB are read in pieces; types of columns were found in the first {sample.height:,} rows"
+    return LargeTable(str(path), scan, rows, data.missing, sample, (note,))
 
 
-def damaged(path: pathlib.Path, error: BaseException) -> DataError:
-    """The error for Parquet that cannot be read."""
-    reason = str(error).split("\n")[0][:200]
-    return DataError(
-        f"{path} is no whole Parquet file: {reason}",
-        cause="it was not written or downloaded to the end, or is of another kind",
-    )
+def _extent(scan: pl.LazyFrame, name: str) -> tuple[int, int]:
+    """Rows, and about how many bytes they take in memory."""
+    try:
+        rows = int(scan.select(pl.len()).collect().item())
+        kinds = scan.collect_schema().dtypes()
+    except DAMAGE as error:
+        raise damaged(name, error) from None
+    cell = sum(BYTES_OF_TEXT if kind in TEXT or kind.is_nested() else 8 for kind in kinds)
+    return rows, rows * cell

@@ -7,10 +7,10 @@ import pathlib
 from babysit.data._array_files import read_npy_file, read_npz_file
 from babysit.data._bundled import BUNDLED, load_bundled
 from babysit.data._csv import read_csv
-from babysit.data._csv_text import unreadable
 from babysit.data._found import Found
 from babysit.data._image_folder import is_image, read_image_folder
 from babysit.data._parquet import read_parquet
+from babysit.data._unreadable import unreadable
 from babysit.data._wording import nearest
 from babysit.record import DataError, DataSection
 

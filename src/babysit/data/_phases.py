@@ -38,5 +38,5 @@ def join_phases(parts: Mapping[str, Found], name: str) -> Found:
         elif isinstance(found, Arrays) and isinstance(other, Arrays):
             found = join_arrays(found, other, phase)
         else:
-            raise DataError(f"{name}: the {phase} part is of another kind than the training part")
+            raise DataError(f"{name}: the {phase} part is of another kind than the training part, or too large")
     return dataclasses.replace(found, name=name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from babysit.data._deal import Keys, deal, refuse_unlearned
 from babysit.data._describe import describe
 from babysit.data._fingerprint import fingerprint
-from babysit.data._found import Arrays, Found
+from babysit.data._found import Arrays, Found, Table
 from babysit.data._given_files import join_labels, with_given_files
+from babysit.data._prepare_large import prepare_large
 from babysit.data._prepare_table import prepare_table
 from babysit.data._prepared import ImageLayout, Prepared
 from babysit.data._rows import TensorRows
@@ -46,7 +49,9 @@ def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
         return find_source(named, recipe.data)
 
     found = with_given_files(read(chosen), recipe.split, read)
-    return prepare_arrays(recipe, found) if isinstance(found, Arrays) else prepare_table(recipe, found)
+    if isinstance(found, Arrays):
+        return prepare_arrays(recipe, found)
+    return prepare_table(recipe, found) if isinstance(found, Table) else prepare_large(recipe, found)
 
 
 def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
@@ -64,7 +69,7 @@ def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
     classes = target.values.numpy() if target.task.kind == "classification" else None
     split, dealt = deal(len(target.values), recipe.split, recipe.seed, Keys(classes), found.given)
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
-    inputs = TensorRows(found.inputs)
+    inputs = TensorRows(found.inputs) if isinstance(found.inputs, Tensor) else found.inputs
     summary = describe(
         found.name,
         "images" if isinstance(found.layout, ImageLayout) else "arrays",

@@ -16,10 +16,10 @@ from babysit.data._given_files import join_labels
 from babysit.data._prepared import Prepared
 from babysit.data._rows import TensorRows
 from babysit.data._splits import Labels
-from babysit.data._target import encode_target
+from babysit.data._target import Target, encode_target
 from babysit.data._target_column import find_target
 from babysit.data._wording import nearest, row_numbers, several
-from babysit.record import Recipe, RecipeError
+from babysit.record import ColumnType, Recipe, RecipeError
 
 
 def prepare_table(recipe: Recipe, table: Table) -> Prepared:
@@ -38,16 +38,11 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
     training = table.given.get("train", frame.height)
     values, joined = join_labels(frame[name], training)
     target = encode_target(values, table.name, recipe.data.task, table.class_names)
-    classes = target.values.numpy() if target.task.kind == "classification" else None
-    groups = _groups(frame, recipe, name)
-    keys = Keys(classes, groups, _times(frame, recipe))
+    keys = dealing_keys(frame, recipe, name, target)
     split, dealt = deal(frame.height, recipe.split, recipe.seed, keys, table.given)
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
-    stated = dict(recipe.data.types)
-    if groups is not None and recipe.split.group is not None:
-        stated.setdefault(recipe.split.group, "drop")
     frame = with_numbers(frame, keep=[name])
-    types = find_types(frame, stated, name, table.named)
+    types = find_types(frame, stated_types(recipe, keys), name, table.named)
     columns, summaries = fit_columns(
         [frame[split["train"]]],
         types,
@@ -78,6 +73,30 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         decisions=(*table.decisions, *chosen, *joined, *target.decisions, *said_aloud(types, columns), dealt),
         fingerprint=fingerprint(inputs, target.values, (*columns.features, *target.task.classes)),
     )
+
+
+def dealing_keys(frame: pl.DataFrame, recipe: Recipe, name: str, target: Target) -> Keys:
+    """What rows are dealt by.
+
+    Args:
+        frame: With the columns that the recipe deals by.
+        recipe: Says how rows are dealt.
+        name: Of the target column.
+        target: Encoded.
+
+    Raises:
+        RecipeError: A column is not there, or is missing in some rows.
+    """
+    classes = target.values.numpy() if target.task.kind == "classification" else None
+    return Keys(classes, _groups(frame, recipe, name), _times(frame, recipe))
+
+
+def stated_types(recipe: Recipe, keys: Keys) -> dict[str, ColumnType]:
+    """The recipe's types; a column that groups rows is dropped unless stated, as its values never come again."""
+    stated = dict(recipe.data.types)
+    if keys.groups is not None and recipe.split.group is not None:
+        stated.setdefault(recipe.split.group, "drop")
+    return stated
 
 
 def _column(frame: pl.DataFrame, setting: str, name: str) -> pl.Series:

@@ -16,6 +16,7 @@ from babysit.data._arrays import as_array, from_arrays
 from babysit.data._dataset_objects import from_hugging_face, from_torch_dataset, is_hugging_face
 from babysit.data._found import Arrays, Found, Table
 from babysit.data._frames import from_frame, is_pandas
+from babysit.data._large_table import LargeTable
 from babysit.data._paths import read_path
 from babysit.data._phases import are_phases, join_phases
 from babysit.record import DataError, DataSection
@@ -36,7 +37,7 @@ def find_source(source: object, data: DataSection) -> Found:
     Raises:
         DataError: Nothing is there, or it cannot be read.
     """
-    if isinstance(source, Table | Arrays):
+    if isinstance(source, Table | LargeTable | Arrays):
         return source
     if isinstance(source, str | pathlib.Path):
         return read_path(source, data)
