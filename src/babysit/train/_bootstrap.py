@@ -106,7 +106,7 @@ def median_of(values: Floats) -> Weighted:
         half = reached[:, -1:] / 2
         low = (reached >= half).argmax(axis=1)
         high = (reached > half).argmax(axis=1)
-        return (ascending[low] + ascending[high]) / 2
+        return np.asarray((ascending[low] + ascending[high]) / 2)
 
     return score
 

@@ -14,7 +14,10 @@ from babysit.train._loss import check_loss_fits
 # Steps after which a training of this size has learned what it will; the budget in epochs follows from it.
 STEPS = 4000
 SMALLEST_IMAGE = 8  # pixels a side; two halvings of it leave something to average over
-RATES = {"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-3, "adagrad": 1e-2}
+# With batch norm, standardised inputs and these budgets: of 1e-3, 3e-3 and 5e-3 the one that did best or as well as the
+# best on iris, wine, breast-cancer, diabetes, digits and california, five seeds each, for adamw; the other optimizers'
+# are where their updates are about as large.
+RATES = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "adagrad": 3e-2}
 
 
 def decide(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, tuple[Decision, ...]]:
@@ -77,14 +80,12 @@ def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Any) ->
     if model.widths is None:
         widths: tuple[int, ...]
         if architecture == "mlp":
-            widths = (64, 64) if rows < 1000 else (128, 128) if rows < 20_000 else (256, 128)
+            widths = (128, 128) if rows < 20_000 else (256, 128)
         else:
             widths = (32, 64) if rows < 20_000 else (32, 64, 128)
         choose("model", "widths", widths, f"{rows:,} training rows")
-    depth = len(model.widths or (0, 0))
     if model.batch_norm is None:
-        use = architecture != "mlp" or depth > 3
-        choose("model", "batch_norm", use, "deep enough to profit" if use else "two hidden layers start well without")
+        choose("model", "batch_norm", True, "it bears higher rates and cares less how the first weights were drawn")
     if model.dropout is None:
         choose("model", "dropout", 0.1, "a little noise against memorising")
 

@@ -223,7 +223,7 @@ def score_numbers(true: Floats, predicted: Floats, *, phase: str, unit: str = ""
     else:
         notes = (*notes, "R2 is undefined: every row has the same true value")
     constant = float(np.abs(true - np.median(true)).mean())
-    notes = (*notes, f"the best constant answer, the median {np.median(true):.4g}, has an MAE of {constant:.4g}")
+    notes = (*notes, f"the best constant answer, the median {np.median(true):,.4f}, has an MAE of {constant:,.4f}")
     shown = np.random.default_rng(seed).permutation(len(true))[:SHOWN_RESIDUALS]
     return Evaluation(
         phase=phase,
