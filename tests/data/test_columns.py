@@ -3,6 +3,7 @@
 import datetime
 import json
 import math
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -53,7 +54,7 @@ from babysit.record import DataError, Recipe
         ("real", [1.5, float("nan"), 2.0], "number"),
     ],
 )
-def test_types_are_found(name, cells, kind):
+def test_types_are_found(name: str, cells: Any, kind: Any) -> None:
     series = pl.Series(name, cells, strict=False)
     found = find_type(series)
     assert found.type == kind, found.why
@@ -62,7 +63,7 @@ def test_types_are_found(name, cells, kind):
     assert find_type(frame[name]).type == kind
 
 
-def test_the_first_column_without_a_name_may_count_rows():
+def test_the_first_column_without_a_name_may_count_rows() -> None:
     frame = pl.DataFrame({"column_1": ["1", "2", "3"], "column_2": ["1", "2", "3"], "column_3": ["a", "b", "a"]})
     types = find_types(frame, {}, "column_3", named=False)
     assert types["column_1"].type == "drop"
@@ -78,14 +79,14 @@ def test_the_first_column_without_a_name_may_count_rows():
         (["01/02/2020", "01/12/2020", "02/03/2020"], "%m/%d/%Y", "month before day"),
     ],
 )
-def test_days_and_months_are_told_apart_or_it_is_said(cells, form, said):
+def test_days_and_months_are_told_apart_or_it_is_said(cells: Any, form: str, said: Any) -> None:
     found = date_form(pl.Series(cells))
     assert found is not None
     assert found[0] == form
     assert said in found[1]
 
 
-def test_numbers_are_read_as_people_write_them():
+def test_numbers_are_read_as_people_write_them() -> None:
     assert as_numbers(pl.Series(["1,234.5", "+2", "7", "abc", None])).to_list() == [1234.5, 2.0, 7.0, None, None]
     assert as_numbers(pl.Series(["1.234,5", "2,5", "7"]), ",").to_list() == [1234.5, 2.5, 7.0]
     assert as_numbers(pl.Series(["1,5"])).to_list() == [None]
@@ -93,11 +94,11 @@ def test_numbers_are_read_as_people_write_them():
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
-def test_numbers_survive_their_text(values):
+def test_numbers_survive_their_text(values: list[float]) -> None:
     assert as_numbers(pl.Series([repr(value) for value in values])).to_list() == values
 
 
-def test_levels_are_one_text_whatever_the_type():
+def test_levels_are_one_text_whatever_the_type() -> None:
     for cells in (["3", "3.0", "4"], [3, 3, 4], [3.0, 3.0, 4.0]):
         assert as_levels(pl.Series(cells), numeric=True).to_list() == ["3", "3", "4"]
 
@@ -113,7 +114,7 @@ FRAME = pl.DataFrame(
 )
 
 
-def test_encoding_by_hand():
+def test_encoding_by_hand() -> None:
     prepared = prepare(Recipe(), FRAME)
     columns = prepared.columns
     assert columns is not None
@@ -145,7 +146,7 @@ def test_encoding_by_hand():
     assert columns.encode(new.with_columns(town=pl.lit(None)))[0, -1] == 0
 
 
-def test_columns_travel_as_json():
+def test_columns_travel_as_json() -> None:
     columns = prepare(Recipe(), FRAME).columns
     assert columns is not None
     again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
@@ -157,7 +158,7 @@ def test_columns_travel_as_json():
         Columns.from_dict({"schema": 1})
 
 
-def test_only_training_rows_teach():
+def test_only_training_rows_teach() -> None:
     rows = 200
     town = np.array(["a", "b"] * (rows // 2), dtype=object)
     town[-20:] = "only at the end"
@@ -174,7 +175,7 @@ def test_only_training_rows_teach():
     assert by_name["t"].high == 179
 
 
-def test_rare_levels_teach_the_unknown_code():
+def test_rare_levels_teach_the_unknown_code() -> None:
     levels = ["common"] * 50 + ["other"] * 48 + ["once", "twice"]
     types = find_types(pl.DataFrame({"level": levels, "y": range(100)}), {}, "y")
     columns, (summary,) = fit_columns([pl.DataFrame({"level": levels})], types, target="y", place=1)
@@ -182,7 +183,7 @@ def test_rare_levels_teach_the_unknown_code():
     assert summary.why.endswith("2 rare levels share the code of unknown ones")
 
 
-def test_pieces_give_what_the_whole_gives():
+def test_pieces_give_what_the_whole_gives() -> None:
     frame = with_numbers(FRAME.with_columns(x=pl.Series(np.random.default_rng(0).normal(1e6, 2, 100))), keep=["y"])
     types = find_types(frame, {}, "y")
     whole = fit_columns([frame], types, target="y", place=4)
@@ -198,7 +199,7 @@ def test_pieces_give_what_the_whole_gives():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), max_size=8), min_size=1, max_size=6))
-def test_moments_of_pieces_are_those_of_numpy(pieces):
+def test_moments_of_pieces_are_those_of_numpy(pieces: list[list[float]]) -> None:
     moments = Moments()
     for piece in pieces:
         moments.see(np.array([*piece, math.nan]))
@@ -218,13 +219,13 @@ def test_moments_of_pieces_are_those_of_numpy(pieces):
         ([2**24 + 1.0, 0] * 50, torch.float32),
     ],
 )
-def test_float32_only_where_it_loses_nothing(numbers, dtype):
+def test_float32_only_where_it_loses_nothing(numbers: Any, dtype: torch.dtype) -> None:
     frame = pl.DataFrame({"x": numbers, "y": [0, 1] * 50})
     assert prepare(Recipe(), frame).inputs.dtype == dtype
     assert prepare(Recipe(), (np.array(numbers)[:, None], np.arange(100) % 2)).inputs.dtype == dtype
 
 
-def test_other_columns_are_refused_by_name():
+def test_other_columns_are_refused_by_name() -> None:
     columns = prepare(Recipe(), FRAME).columns
     assert columns is not None
     with pytest.raises(DataError) as caught:
@@ -236,14 +237,14 @@ def test_other_columns_are_refused_by_name():
     assert torch.equal(columns.encode(FRAME.drop("y")).nan_to_num(), columns.encode(FRAME).nan_to_num())
 
 
-def test_text_among_numbers_is_refused_with_its_row():
+def test_text_among_numbers_is_refused_with_its_row() -> None:
     columns = prepare(Recipe(), FRAME).columns
     assert columns is not None
     with pytest.raises(DataError, match="column 'age' holds 'old' in row 1, which is no number"):
         columns.encode(FRAME.head(2).with_columns(age=pl.Series(["old", "3"])))
 
 
-def test_frames_without_names_are_matched_by_place():
+def test_frames_without_names_are_matched_by_place() -> None:
     columns = prepare(Recipe(), FRAME).columns
     assert columns is not None
     unnamed = FRAME.rename({name: f"column_{place + 1}" for place, name in enumerate(FRAME.columns)})
@@ -253,7 +254,7 @@ def test_frames_without_names_are_matched_by_place():
     assert torch.equal(columns.encode(short).nan_to_num(), columns.encode(FRAME).nan_to_num())
 
 
-def test_stated_types_win():
+def test_stated_types_win() -> None:
     recipe = Recipe.model_validate({"data": {"types": {"age": "category", "town": "drop", "member": "category"}}})
     prepared = prepare(recipe, FRAME)
     kinds = {column.name: column.type for column in prepared.summary.columns}

@@ -1,6 +1,7 @@
 """Text tables: what is found in a file, and that the fast reader and the slow one agree."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,26 +12,27 @@ from polars.testing import assert_frame_equal
 
 from babysit.data._csv import count_cells, read_csv, read_fast, read_slowly, table_of_text
 from babysit.data._csv_shape import find_shape
+from babysit.data._found import Table
 from babysit.record import DataError, DataSection
 
 BODY = "size,colour,price\n1,red,3.5\n2,blue,4\n3,red,1\n4,,2\n"
 
 
-def read(tmp_path: pathlib.Path, content: str | bytes, **data: object):
+def read(tmp_path: pathlib.Path, content: str | bytes, **data: Any) -> Table:
     path = tmp_path / "table.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return read_csv(path, DataSection(**data))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_unicode_encodings_are_found(tmp_path, encoding):
+def test_unicode_encodings_are_found(tmp_path: pathlib.Path, encoding: str) -> None:
     table = read(tmp_path, BODY.replace("red", "grün").encode(encoding))
     assert table.frame["colour"].to_list() == ["grün", "blue", "grün", None]
     assert table.frame.columns == ["size", "colour", "price"]
     assert bool(table.decisions) == (encoding != "utf-8")
 
 
-def test_old_western_encoding_is_found_and_said(tmp_path):
+def test_old_western_encoding_is_found_and_said(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, BODY.replace("red", "grün für 5 €").encode("cp1252"))
     assert table.frame["colour"][0] == "grün für 5 €"
     assert table.decisions[0].value == "cp1252"
@@ -38,24 +40,24 @@ def test_old_western_encoding_is_found_and_said(tmp_path):
 
 
 @pytest.mark.parametrize(("delimiter", "said"), [(",", ()), (";", "semicolon"), ("\t", "tab"), ("|", "bar")])
-def test_delimiters_are_found(tmp_path, delimiter, said):
+def test_delimiters_are_found(tmp_path: pathlib.Path, delimiter: str, said: Any) -> None:
     table = read(tmp_path, BODY.replace(",", delimiter))
     assert table.frame.width == 3
     assert [decision.value for decision in table.decisions] == ([said] if said else [])
 
 
-def test_decimal_commas_leave_the_semicolon_the_delimiter(tmp_path):
+def test_decimal_commas_leave_the_semicolon_the_delimiter(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, "a;b\n1,5;2,5\n3,5;4,5\n")
     assert table.frame.rows() == [("1,5", "2,5"), ("3,5", "4,5")]
 
 
-def test_runs_of_blanks_are_a_delimiter(tmp_path):
+def test_runs_of_blanks_are_a_delimiter(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, "  0.1   18.0 2.3\n 0.2 0.0    7.1\n 0.3 0.0    7.2\n")
     assert table.frame.rows() == [("0.1", "18.0", "2.3"), ("0.2", "0.0", "7.1"), ("0.3", "0.0", "7.2")]
     assert not table.named
 
 
-def test_missing_markers_count_after_blanks_are_stripped(tmp_path):
+def test_missing_markers_count_after_blanks_are_stripped(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, "a, b\n1, ?\n NA , x\n3, y\n")
     assert table.frame.rows() == [("1", None), (None, "x"), ("3", "y")]
 
@@ -75,29 +77,29 @@ def test_missing_markers_count_after_blanks_are_stripped(tmp_path):
         ("a,b\n1,?\n3,4\n", 1, ("a", "b")),
     ],
 )
-def test_headers_are_found(text, header, names):
+def test_headers_are_found(text: str, header: Any, names: tuple[str, ...]) -> None:
     shape = find_shape(text, "table.csv", DataSection())
     assert (shape.header, shape.names) == (header, names)
     assert shape.named == (names[0] != "column_1")
 
 
-def test_stated_header_rows_win():
+def test_stated_header_rows_win() -> None:
     shape = find_shape("a,b\nc,d\n1,2\n", "table.csv", DataSection(header_rows=1))
     assert (shape.header, shape.names) == (1, ("a", "b"))
 
 
-def test_quotes_hold_delimiters_line_feeds_and_quotes():
+def test_quotes_hold_delimiters_line_feeds_and_quotes() -> None:
     text = 'a,b\n"x, y",1\n"two\nlines","say ""hi"""\n'
     frame = table_of_text(text, "table.csv", DataSection()).frame
     assert frame.rows() == [("x, y", "1"), ("two\nlines", 'say "hi"')]
 
 
-def test_single_quotes_are_found():
+def test_single_quotes_are_found() -> None:
     frame = table_of_text("a,b\n'x, y',1\n'z',2\n'w',3\n", "table.csv", DataSection()).frame
     assert frame.rows() == [("x, y", "1"), ("z", "2"), ("w", "3")]
 
 
-def test_quotes_inside_cells_go_to_the_slow_reader():
+def test_quotes_inside_cells_go_to_the_slow_reader() -> None:
     text = 'pipe,length\n5" steel,1\n6" iron,2\n7 copper,3\n'
     shape = find_shape(text, "table.csv", DataSection())
     assert table_of_text(text, "table.csv", DataSection()).frame["pipe"].to_list() == [
@@ -108,13 +110,13 @@ def test_quotes_inside_cells_go_to_the_slow_reader():
     assert read_slowly(text, shape, "table.csv").height == 3
 
 
-def test_blank_lines_and_old_line_ends_do_not_count():
+def test_blank_lines_and_old_line_ends_do_not_count() -> None:
     rows = [("1", "2"), ("3", "4")]
     for text in ("a,b\n\n1,2\n\n3,4\n\n\n", "a,b\r\n1,2\r\n3,4\r\n", "a,b\r1,2\r3,4\r", "a,b\n1,2\n3,4"):
         assert table_of_text(text, "table.csv", DataSection()).frame.rows() == rows
 
 
-def test_rows_without_any_value_are_left_out_and_said():
+def test_rows_without_any_value_are_left_out_and_said() -> None:
     table = table_of_text("a,b\n1,2\n,\n3,4\n", "table.csv", DataSection())
     assert table.frame.height == 2
     assert table.notes == ("1 row without any value left out",)
@@ -124,18 +126,18 @@ def test_rows_without_any_value_are_left_out_and_said():
     ("text", "line", "cells"),
     [("a,b\n1,2\n3,4,5\n6,7\n", 3, 3), ("a,b\n1,2\n\n3\n4,5\n", 4, 1), ('a,b\n1,"x\ny"\n3\n4,5\n', 4, 1)],
 )
-def test_ragged_lines_are_named(text, line, cells):
+def test_ragged_lines_are_named(text: str, line: int, cells: Any) -> None:
     with pytest.raises(DataError, match=rf"line {line} has {cells} cells? where the others have 2"):
         table_of_text(text, "table.csv", DataSection())
 
 
-def test_a_file_cut_short_is_told_so():
+def test_a_file_cut_short_is_told_so() -> None:
     with pytest.raises(DataError) as caught:
         table_of_text("a,b,c\n1,2,3\n4,5,6\n7,8", "table.csv", DataSection())
     assert caught.value.cause == "the file was cut short"
 
 
-def test_a_quote_never_closed_is_told_so():
+def test_a_quote_never_closed_is_told_so() -> None:
     with pytest.raises(DataError) as caught:
         table_of_text('a,b\n1,2\n3,"x\n4,5\n6,7\n8,9\n', "table.csv", DataSection())
     assert "line 3" in str(caught.value) or "opened" in str(caught.value)
@@ -146,7 +148,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\x1c\x1d\x
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(CELL, CELL, st.integers(0, 9)), min_size=2, max_size=12))
-def test_fast_and_slow_reader_agree(rows):
+def test_fast_and_slow_reader_agree(rows: int) -> None:
     quoted = [f'"{a.replace(chr(34), chr(34) * 2)}","{b.replace(chr(34), chr(34) * 2)}",{c}' for a, b, c in rows]
     text = "first,second,third\n" + "\n".join(quoted) + "\n"
     shape = find_shape(text, "table.csv", DataSection(header_rows=1, delimiter=","))
@@ -159,7 +161,7 @@ def test_fast_and_slow_reader_agree(rows):
 
 @settings(max_examples=150, deadline=None)
 @given(st.text('ab1,"\n ', min_size=1, max_size=40))
-def test_whatever_the_fast_reader_accepts_the_slow_one_reads_so(text):
+def test_whatever_the_fast_reader_accepts_the_slow_one_reads_so(text: str) -> None:
     try:
         shape = find_shape(text, "table.csv", DataSection(delimiter=","))
     except DataError:
@@ -172,7 +174,7 @@ def test_whatever_the_fast_reader_accepts_the_slow_one_reads_so(text):
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.lists(st.text('ab,"\n', max_size=4), min_size=1, max_size=4), min_size=1, max_size=5))
-def test_counted_cells_are_those_written(records):
+def test_counted_cells_are_those_written(records: list[list[str]]) -> None:
     lines = [",".join('"' + cell.replace('"', '""') + '"' for cell in record) for record in records]
     content = np.frombuffer("\n".join(lines).encode(), dtype=np.uint8)
     starts, ends, cells = count_cells(content, ord(","), ord('"'))
@@ -180,7 +182,7 @@ def test_counted_cells_are_those_written(records):
     assert [content[start:end].tobytes().decode() for start, end in zip(starts, ends, strict=True)] == lines
 
 
-def test_the_real_files_read_fast(real_data):
+def test_the_real_files_read_fast(real_data: pathlib.Path) -> None:
     section = DataSection()
     for name, shape in (("adult/adult-train.csv", (32561, 15)), ("california_housing.csv", (20640, 10)),
                         ("default_credit.csv", (30000, 25))):  # fmt: skip

@@ -15,15 +15,13 @@ from babysit.data import Prepared, prepare
 from babysit.record import DataSection, InputError, Recipe
 
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-SIGNS = st.text('abc019.,;|\t\n\r "\'?-+e/:<>=%\x00é', max_size=120)
+SIGNS = st.text("abc019.,;|\t\n\r \"'?-+e/:<>=%\x00é", max_size=120)
 
 
-def survives(path: pathlib.Path, **data: object) -> Prepared | None:
-    recipe = Recipe(data=DataSection(source=str(path), **data))
+def survives(path: pathlib.Path) -> Prepared | None:
     try:
-        prepared = prepare(recipe)
-    except InputError as error:
-        assert str(error)
+        prepared = prepare(Recipe(data=DataSection(source=str(path))))
+    except InputError:
         return None
     assert len(prepared.inputs) == len(prepared.targets)
     return prepared
@@ -73,7 +71,7 @@ def png_bytes() -> bytes:
 @example(content=b"a,b\n1,2\n3,4")
 @example(content=b"\xff\xfea\x00")
 @example(content=b'"')
-def test_csv(tmp_path, content):
+def test_csv(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "fuzz.csv"
     path.write_bytes(content)
     survives(path)
@@ -85,7 +83,7 @@ def test_csv(tmp_path, content):
     header=st.sampled_from(["", "a,b,c\n", "id,when,y\n", "a,a,b\n"]),
     delimiter=st.sampled_from([",", ";", "\t"]),
 )
-def test_csv_that_looks_like_a_table(tmp_path, rows, header, delimiter):
+def test_csv_that_looks_like_a_table(tmp_path: pathlib.Path, rows: int, header: Any, delimiter: str) -> None:
     path = tmp_path / "fuzz.csv"
     lines = [delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
     path.write_text(header.replace(",", delimiter) + "\n".join(lines) + "\n")
@@ -94,7 +92,7 @@ def test_csv_that_looks_like_a_table(tmp_path, rows, header, delimiter):
 
 @FUZZ
 @given(content=st.one_of(mutated(npz_bytes()), st.binary(max_size=100).map(lambda tail: b"PK\x03\x04" + tail)))
-def test_npz(tmp_path, content):
+def test_npz(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "fuzz.npz"
     path.write_bytes(content)
     survives(path)
@@ -102,7 +100,7 @@ def test_npz(tmp_path, content):
 
 @FUZZ
 @given(content=st.one_of(mutated(npy_bytes()), st.binary(max_size=100).map(lambda tail: b"\x93NUMPY\x01\x00" + tail)))
-def test_npy(tmp_path, content):
+def test_npy(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "fuzz.npy"
     path.write_bytes(content)
     survives(path)
@@ -110,7 +108,7 @@ def test_npy(tmp_path, content):
 
 @FUZZ
 @given(content=st.one_of(mutated(parquet_bytes()), st.binary(max_size=100).map(lambda tail: b"PAR1" + tail + b"PAR1")))
-def test_parquet(tmp_path, content):
+def test_parquet(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "fuzz.parquet"
     path.write_bytes(content)
     survives(path)
@@ -118,7 +116,7 @@ def test_parquet(tmp_path, content):
 
 @FUZZ
 @given(content=st.one_of(mutated(png_bytes()), st.binary(max_size=100)))
-def test_png(tmp_path, content):
+def test_png(tmp_path: pathlib.Path, content: bytes) -> None:
     for name in ("cat/1.png", "cat/2.png", "cat/3.png", "dog/1.png", "dog/2.png"):
         file = tmp_path / "folder" / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +130,7 @@ def test_png(tmp_path, content):
 @example(name="\x00")
 @example(name="~nobody/x")
 @example(name="a" * 5000)
-def test_paths(name):
+def test_paths(name: str) -> None:
     try:
         prepare(Recipe(data=DataSection(source=f"/nowhere/{name}")))
     except InputError:
@@ -159,7 +157,7 @@ def header(shape: str, kind: str = "'<f8'") -> bytes:
         header("(" * 2000 + ")" * 2000),
     ],
 )
-def test_headers_that_lie_or_hold_objects(tmp_path, content):
+def test_headers_that_lie_or_hold_objects(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "lie.npy"
     path.write_bytes(content)
     assert survives(path) is None
