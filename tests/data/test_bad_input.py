@@ -236,7 +236,7 @@ def test_a_folder_of_other_things(tmp_path: pathlib.Path) -> None:
         (b"a,b\n1,\x00\x01\x02\n", "control signs"),
     ],
 )
-def test_other_files_under_the_name_of_csv(tmp_path: pathlib.Path, content: bytes, said: Any) -> None:
+def test_other_files_under_the_name_of_csv(tmp_path: pathlib.Path, content: bytes, said: str) -> None:
     assert said in str(error_of(write(tmp_path, content)))
 
 

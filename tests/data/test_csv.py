@@ -148,7 +148,7 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r\x1c\x1d\x
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(CELL, CELL, st.integers(0, 9)), min_size=2, max_size=12))
-def test_fast_and_slow_reader_agree(rows: int) -> None:
+def test_fast_and_slow_reader_agree(rows: list[tuple[str, str, int]]) -> None:
     quoted = [f'"{a.replace(chr(34), chr(34) * 2)}","{b.replace(chr(34), chr(34) * 2)}",{c}' for a, b, c in rows]
     text = "first,second,third\n" + "\n".join(quoted) + "\n"
     shape = find_shape(text, "table.csv", DataSection(header_rows=1, delimiter=","))

@@ -83,7 +83,9 @@ def test_csv(tmp_path: pathlib.Path, content: bytes) -> None:
     header=st.sampled_from(["", "a,b,c\n", "id,when,y\n", "a,a,b\n"]),
     delimiter=st.sampled_from([",", ";", "\t"]),
 )
-def test_csv_that_looks_like_a_table(tmp_path: pathlib.Path, rows: int, header: Any, delimiter: str) -> None:
+def test_csv_that_looks_like_a_table(
+    tmp_path: pathlib.Path, rows: list[list[str]], header: str, delimiter: str
+) -> None:
     path = tmp_path / "fuzz.csv"
     lines = [delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows]
     path.write_text(header.replace(",", delimiter) + "\n".join(lines) + "\n")

@@ -43,7 +43,7 @@ def k_folds(
 
     Example:
         >>> [held.tolist() for _, held in k_folds([0, 0, 1, 1], folds=2, seed=0)]
-        [[1, 3], [0, 2]]
+        [[1, 2], [0, 3]]
     """
     labels = targets.numpy() if isinstance(targets, Tensor) else np.asarray(targets)
     if kind == "auto":
