@@ -87,6 +87,8 @@ def headline(run: RunFolder) -> str:
     evaluation = run.evaluations.get("test") or run.evaluations.get("validation")
     if evaluation is None:
         return f"{what}: {run.info.status}, not scored yet."
+    if not evaluation.scores:
+        return f"{what}: no usable answers on {evaluation.rows:,} {evaluation.phase} rows."
     score = evaluation.scores[0]
     shown = (
         f"{score.value:.1%}" if score.name == "accuracy" and math.isfinite(score.value) else score_number(score.value)

@@ -4,7 +4,7 @@ from babysit.train._assemble import assemble, examples_of, loss_of
 from babysit.train._batches import Examples, batches_per_epoch, epoch_batches
 from babysit.train._decide import choose_device, decide
 from babysit.train._evaluate import answers, evaluate, evaluate_phase
-from babysit.train._export import export
+from babysit.train._export import example_rows, export
 from babysit.train._first_loss import check_first_loss
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss, outputs_needed
@@ -33,6 +33,7 @@ __all__ = [
     "epoch_batches",
     "evaluate",
     "evaluate_phase",
+    "example_rows",
     "examples_of",
     "export",
     "load",
