@@ -28,6 +28,8 @@ from babysit.record import DataError, Recipe
         ("size", ["1,5", "2,25", "3"], "number"),
         ("size", ["1", "2", "3"] * 10 + ["error"], "number"),
         ("size", ["1", "2", "x", "y", "z"] * 10, "category"),
+        ("share", ["5%", "7.5 %", None], "number"),
+        ("price", ["$5", "$1,200.50", "€ 7"], "number"),
         ("smoker", ["yes", "no", "No"], "boolean"),
         ("flag", ["0", "1", "1"], "boolean"),
         ("flag", [True, False, None], "boolean"),

@@ -195,3 +195,9 @@ def test_the_real_files_read_fast(real_data: pathlib.Path) -> None:
             assert_frame_equal(fast.fill_null(""), read_slowly(text, found, name))
         else:  # the slow reader skips the blanks after delimiters, which the fast one leaves to cleaning
             assert_frame_equal(fast.with_columns(pl.all().str.strip_chars()), read_slowly(text, found, name))
+
+
+def test_a_delimiter_at_the_end_of_each_line_makes_no_column() -> None:
+    table = table_of_text("a,b,c,\n1,2,3,\n4,5,6,\n", "table.csv", DataSection())
+    assert table.frame.columns == ["a", "b", "c"]
+    assert "each line ends with a delimiter" in table.notes[0]

@@ -203,6 +203,18 @@ def test_a_hundred_counted_classes_are_classes() -> None:
     assert prepared.task.classes[:3] == ("0", "1", "2")
 
 
+def test_targets_with_decimal_commas_are_numbers() -> None:
+    texts = [f"{number},{number % 10}5" for number in range(60)]
+    prepared = prepared_of(FRAME.with_columns(label=pl.Series(texts)))
+    assert prepared.task.kind == "regression"
+    assert prepared.targets[12] == 12.25
+    new = read_new_rows(
+        FRAME.with_columns(label=pl.Series(texts)), Recipe().data, prepared.columns, prepared.layout, prepared.task
+    )
+    assert new.targets is not None
+    assert torch.equal(new.targets, prepared.targets)
+
+
 def test_a_stated_task_wins() -> None:
     assert prepared_of((X, Y), data={"task": "regression"}).task.kind == "regression"
     assert len(prepared_of((X, np.arange(60) // 2 * 7), data={"task": "classification"}).task.classes) == 30

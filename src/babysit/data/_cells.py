@@ -10,6 +10,7 @@ import polars as pl
 
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 DAY = 86_400e6  # microseconds
+AFFIX = r"^[$€£¥]\s?|\s?[%$€£¥]$"  # what people write beside numbers that are numbers all the same
 
 
 def clean(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
@@ -43,10 +44,11 @@ def as_numbers(cells: pl.Series, decimal: str = ".") -> pl.Series:
 
     Args:
         cells: Texts, numbers, truth values, times of day (as hours) or durations (as seconds).
-        decimal: The decimal sign in texts: "." or ",". The other one may separate thousands.
+        decimal: The decimal sign in texts: "." or ",". The other one may separate thousands, and a sign of per cent
+            or of money may stand beside the number.
     """
     if cells.dtype in TEXT:
-        texts = cells.cast(pl.String)
+        texts = cells.cast(pl.String).str.replace(AFFIX, "")
         thousands = "," if decimal == "." else "."
         separated = texts.str.contains(rf"^[+-]?\d{{1,3}}(\{thousands}\d{{3}})+(\{decimal}\d*)?$").fill_null(False)
         if bool(separated.any()):
@@ -61,6 +63,13 @@ def as_numbers(cells: pl.Series, decimal: str = ".") -> pl.Series:
     if cells.dtype.is_temporal():
         return as_days(cells)
     return cells.cast(pl.Float64).fill_nan(None)
+
+
+def decimal_sign(texts: pl.Series, decimal: str = ".") -> str:
+    """The sign that is given, unless the other one makes more numbers of the first thousand texts."""
+    other = "," if decimal == "." else "."
+    head = texts.head(1000)
+    return decimal if as_numbers(head, decimal).null_count() <= as_numbers(head, other).null_count() else other
 
 
 def as_levels(cells: pl.Series, numeric: bool) -> pl.Series:
@@ -135,4 +144,4 @@ def numbers_of(cells: pl.Series) -> npt.NDArray[np.float64] | None:
 
 def number_text(number: float) -> str:
     """A number as a person writes it: 3, not 3.0."""
-    return f"{int(number)}" if float(number).is_integer() and abs(number) < 1e15 else f"{number!r}"
+    return f"{int(number)}" if float(number).is_integer() and abs(number) < 1e15 else f"{float(number)!r}"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babysit.data._cells import TEXT, as_numbers, as_text, number_text, numbers_of
+from babysit.data._cells import TEXT, as_numbers, as_text, decimal_sign, number_text, numbers_of
 from babysit.data._dates import compact_form, date_form
 from babysit.data._wording import counted, nearest, several
 from babysit.record import ColumnType, RecipeError
@@ -157,7 +157,7 @@ def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> Fou
     if found.type == wanted:
         return FoundType(**{**found.__dict__, "why": why, "aloud": False})
     if wanted == "number" or wanted == "boolean":
-        decimal = _decimal_sign(present, decimal) if present.dtype in TEXT else decimal
+        decimal = decimal_sign(present, decimal) if present.dtype in TEXT else decimal
         numbers = as_numbers(present, decimal)
         wrong = as_text(present).filter(numbers.is_null()).unique(maintain_order=True)
         if wanted == "number" and not len(wrong):
@@ -190,7 +190,7 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
         for yes, no in YES_WORDS.items():
             if set(levels) == {yes, no}:
                 return FoundType("boolean", f"'{no}' and '{yes}'", no=no, yes=yes)
-    decimal = _decimal_sign(present, decimal)
+    decimal = decimal_sign(present, decimal)
     numbers = as_numbers(present, decimal)
     wrong = numbers.null_count()
     if not wrong:
@@ -247,11 +247,3 @@ def _all_numbers(present: pl.Series) -> bool:
         return bool(present.dtype.is_numeric())
     texts = present.cast(pl.String)
     return not as_numbers(texts).null_count() and not bool(texts.str.contains(r"^0\d").any())
-
-
-def _decimal_sign(texts: pl.Series, decimal: str) -> str:
-    """The file's sign unless only the other one makes numbers of the texts."""
-    other = "," if decimal == "." else "."
-    if as_numbers(texts.head(1000), decimal).null_count() <= as_numbers(texts.head(1000), other).null_count():
-        return decimal
-    return other

@@ -58,6 +58,10 @@ def table_of_text(text: str, name: str, data: DataSection) -> Table:
     if empty and empty < frame.height:
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         notes = (f"{counted(empty, 'row')} without any value left out",)
+    last = frame.columns[-1]
+    if frame.width > 2 and (not shape.named or last.startswith("unnamed")) and frame[last].null_count() == frame.height:
+        frame = frame.drop(last)
+        notes = (*notes, "each line ends with a delimiter; the empty column behind it is left out")
     if not frame.height or empty == frame.height:
         raise DataError(f"{name} has a header and no rows below it", cause="the file was not written to the end")
     return Table(name, frame, named=shape.named, decisions=shape.decisions, notes=notes)

@@ -12,6 +12,7 @@ from babysit.data._splits import Labels, split_by_time, split_grouped, split_ran
 from babysit.data._wording import counted, several
 from babysit.record import DataError, Decision, SplitSection
 
+FEW = 10  # rows of which a split can hardly leave two values to train on
 NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -135,9 +136,9 @@ def refuse_unlearned(task: Task, targets: Labels, split: Mapping[str, Indices]) 
     train = targets[split["train"]]
     if len(np.unique(train)) < 2:
         raise DataError(
-            f"the {counted(len(train), 'training row')} hold one value of '{task.target}' only",
-            cause="the rows are ordered by the target and the split follows that order, or there are too few",
-            write="--set split.method=random",
+            f"{counted(len(train), 'training row')} with one value of '{task.target}' only",
+            cause="too few rows" if len(targets) < FEW else "the split follows the order or the groups of the target",
+            write=None if len(targets) < FEW else "--set split.method=random",
         )
     if task.kind == "regression":
         return ()

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from babysit.data._cells import as_levels, as_numbers, number_text
+from babysit.data._cells import as_levels, as_numbers, decimal_sign, number_text
 from babysit.data._prepared import Task
 from babysit.data._wording import counted, row_numbers, several, share
 from babysit.record import DataError, Decision
@@ -36,9 +36,7 @@ class Target:
     decisions: tuple[Decision, ...]
 
 
-def encode_target(
-    values: pl.Series, source: str, kind: Kind = "auto", class_names: tuple[str, ...] = (), decimal: str = "."
-) -> Target:
+def encode_target(values: pl.Series, source: str, kind: Kind = "auto", class_names: tuple[str, ...] = ()) -> Target:
     """Classes as numbers in sorted order, or numbers as float32.
 
     Args:
@@ -46,7 +44,6 @@ def encode_target(
         source: Where they came from, for errors.
         kind: What the user wants, or "auto".
         class_names: Names of whole-number classes 0, 1, ... when the source knows them.
-        decimal: The decimal sign of numbers in texts.
 
     Raises:
         DataError: Missing, infinite or unequal kinds of values, one value only, a class with one row.
@@ -60,10 +57,10 @@ def encode_target(
     _refuse_nested(values, source)
     values = _missing_as_null(values)
     _refuse_missing(values, source)
-    numbers = _numbers(values, decimal)
+    numbers = _numbers(values)
     if kind == "regression":
         if numbers is None:
-            raise _not_numbers(values, source, decimal)
+            raise _not_numbers(values, source)
         decision = Decision(setting="data.task", value="regression", why="the recipe says so")
         return _regression(numbers, source, decision)
     distinct = values.n_unique()
@@ -103,9 +100,9 @@ def encode_known(values: pl.Series, task: Task, source: str) -> Tensor:
     values = _missing_as_null(values)
     _refuse_missing(values, source)
     if task.kind == "regression":
-        numbers = as_numbers(values)
+        numbers = as_numbers(values, decimal_sign(values))
         if numbers.null_count():
-            raise _not_numbers(values, source, ".")
+            raise _not_numbers(values, source)
         refuse_infinite_target(numbers, source)
         return torch.tensor(numbers.to_numpy(), dtype=torch.float32)
     texts = as_levels(values, numeric=not as_numbers(pl.Series(task.classes)).null_count())
@@ -269,14 +266,14 @@ def _refuse_missing(values: pl.Series, source: str) -> None:
     )
 
 
-def _numbers(values: pl.Series, decimal: str) -> pl.Series | None:
+def _numbers(values: pl.Series) -> pl.Series | None:
     """The values as float64; None when some are no numbers."""
-    numbers = as_numbers(values, decimal)
+    numbers = as_numbers(values, decimal_sign(values))
     return None if numbers.null_count() else numbers
 
 
-def _not_numbers(values: pl.Series, source: str, decimal: str) -> DataError:
-    wrong = as_numbers(values, decimal).is_null()
+def _not_numbers(values: pl.Series, source: str) -> DataError:
+    wrong = as_numbers(values, decimal_sign(values)).is_null()
     examples = [f"'{text}'" for text in values.filter(wrong).unique(maintain_order=True).head(3)]
     return DataError(
         f"{source}: the target '{values.name}' holds text: {several(examples)} in {row_numbers(wrong.arg_true())}",
