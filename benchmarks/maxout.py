@@ -67,7 +67,7 @@ CONTENDERS: dict[str, Formulation] = {
 
 def whole_layer(layer: nn.Module, inputs: Tensor, pieces: int, formulation: Formulation) -> Callable[[], None]:
     def run() -> None:
-        formulation(layer(inputs), pieces).sum().backward()  # type: ignore[no-untyped-call]
+        formulation(layer(inputs), pieces).sum().backward()
         layer.zero_grad()
         _wait(inputs)
 

@@ -89,8 +89,8 @@ def test_predict(iris: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.Capt
     assert len(lines) == 151
     for name in ("answers.csv", "answers.parquet", "answers.json"):
         assert run(["predict", str(iris), str(table), "--out", str(tmp_path / name)]) == 0
-        read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "json": pl.read_json}[name.rpartition(".")[2]]
-        assert read(tmp_path / name).height == 150
+        read = {".csv": pl.read_csv, ".parquet": pl.read_parquet, ".json": pl.read_json}[pathlib.Path(name).suffix]
+        assert read(tmp_path / name).height == 150  # type: ignore[operator]
     assert run(["predict", str(iris), str(table), "--json"]) == 0
     capsys.readouterr()
     assert run(["predict", str(iris), str(table), "--out", str(tmp_path / "answers.xlsx")]) == 2

@@ -202,7 +202,7 @@ def test_a_badly_begun_deep_net_learns_with_it_and_not_without() -> None:
         for _ in range(60):
             loss = nn.functional.cross_entropy(model(inputs), targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             history.append(loss.item())
         return history

@@ -129,7 +129,7 @@ def test_inserted_in_mid_training_on_real_digits_then_folded() -> None:
             for rows in torch.split(order, 100):
                 loss = nn.functional.cross_entropy(model(inputs[rows]), targets[rows])
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
 
     def accuracy() -> float:

@@ -46,7 +46,7 @@ def test_equals_the_slow_oracle(shape: tuple[int, ...], dim: int, pieces: int, t
     inputs = inputs.round() if ties else inputs
     inputs.requires_grad_()
     values = max_pieces(inputs, pieces, dim)
-    values.sum().backward()  # type: ignore[no-untyped-call]
+    values.sum().backward()
     expected, gradient = slow_max_pieces(inputs.detach(), pieces, dim)
     assert torch.equal(values, expected)
     assert inputs.grad is not None
@@ -70,7 +70,7 @@ def test_gradients_of_both_orders_and_both_modes(pieces: int) -> None:
 
 def test_an_infinite_gradient_stays_with_the_winner() -> None:
     inputs = torch.tensor([[1.0, 2.0]], requires_grad=True)
-    max_pieces(inputs, 2).backward(torch.tensor([[torch.inf]]))  # type: ignore[no-untyped-call]
+    max_pieces(inputs, 2).backward(torch.tensor([[torch.inf]]))
     assert inputs.grad is not None
     assert inputs.grad.tolist() == [[0.0, torch.inf]]
 
@@ -79,7 +79,7 @@ def test_an_infinite_gradient_stays_with_the_winner() -> None:
 def test_nan_is_passed_on_and_takes_one_gradient(pieces: int) -> None:
     inputs = torch.tensor([[torch.nan] + [1.0] * (pieces - 1)], requires_grad=True)
     values = max_pieces(inputs, pieces)
-    values.sum().backward()  # type: ignore[no-untyped-call]
+    values.sum().backward()
     assert values.isnan().all()
     assert inputs.grad is not None
     assert inputs.grad.sum() == 1
@@ -89,7 +89,7 @@ def test_nan_is_passed_on_and_takes_one_gradient(pieces: int) -> None:
 def test_other_number_types(dtype: torch.dtype) -> None:
     inputs = normal(4, 6).to(dtype).requires_grad_()
     values = max_pieces(inputs, 3)
-    values.sum().backward()  # type: ignore[no-untyped-call]
+    values.sum().backward()
     assert values.dtype == dtype
     assert inputs.grad is not None
     assert inputs.grad.dtype == dtype
@@ -179,7 +179,7 @@ def test_a_training_step_lowers_the_loss() -> None:
     for _ in range(30):
         loss = nn.functional.mse_loss(model(inputs), targets)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]

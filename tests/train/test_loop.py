@@ -117,8 +117,8 @@ def test_every_optimizer_under_every_schedule(optimizer: str, schedule: str) -> 
 
 def test_dropout_and_batch_norm_in_their_training_modes() -> None:
     chosen = recipe("seed=3")
-    changes = {"dropout": 0.4, "batch_norm": True}
-    assert_same(trained(chosen, **changes), by_hand(chosen, OPTIMIZERS["sgd"][1], **changes))
+    ours = trained(chosen, dropout=0.4, batch_norm=True)
+    assert_same(ours, by_hand(chosen, OPTIMIZERS["sgd"][1], dropout=0.4, batch_norm=True))
 
 
 BASE = ("optimizer.name=rmsprop", "momentum=0.5", "schedule.name=step", "l2=0.01")

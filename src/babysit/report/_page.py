@@ -83,7 +83,7 @@ def render_page(run: RunFolder) -> str:
 def headline(run: RunFolder) -> str:
     """What was learned, from what, and how well, in a sentence."""
     data = run.summary.data
-    what = f"{data.target} learned from {data.rows:,} rows of {data.source}"
+    what = f"{data.target} learned from {data.rows:,} rows of {pathlib.Path(data.source).name}"
     evaluation = run.evaluations.get("test") or run.evaluations.get("validation")
     if evaluation is None:
         return f"{what}: {run.info.status}, not scored yet."
