@@ -12,7 +12,7 @@ from babysit.data._cells import clean
 from babysit.data._unreadable import unreadable
 from babysit.record import DataError
 
-CELLS_OF_PIECE = 10_000_000
+CELLS_OF_PIECE = 4_000_000
 DAMAGE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError)
 
 
@@ -64,6 +64,8 @@ def collected(scan: pl.LazyFrame, name: str) -> pl.DataFrame:
 def damaged(name: str, error: BaseException) -> DataError:
     """The error for Parquet that cannot be read."""
     reason = str(error).split("\n")[0][:200]
+    if isinstance(error, MemoryError) or "allocate memory" in reason:
+        return DataError(f"{name} cannot be read: {reason}", cause="a limit on the memory of this process")
     return DataError(
         f"{name} is no whole Parquet file: {reason}",
         cause="it was not written or downloaded to the end, or is of another kind",

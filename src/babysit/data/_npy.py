@@ -7,6 +7,7 @@ import lzma
 import math
 import pathlib
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -95,7 +96,9 @@ def _check_header(file: IO[bytes], name: str, size: int) -> int:
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
         raise DataError(f"{name} is a structured array", legal="numbers or text", write="one array a column")
-    shape, _, kind = read(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python's parser, on what damage has made of the header
+        shape, _, kind = read(file)
     if kind.hasobject:
         raise DataError(
             f"{name} holds Python objects, which are kept as pickles; a pickle can run any program when it is read",
