@@ -28,16 +28,16 @@ def read_npz_file(path: pathlib.Path, data: DataSection) -> Found:
     return from_named_arrays(read_npz(path), str(path), data)
 
 
-def read_npy_file(path: pathlib.Path, data: DataSection) -> Found:
+def read_npy_file(path: pathlib.Path) -> Found:
     """A .npy file: a table of numbers [N, D] whose last column is the target unless another is named.
 
     Raises:
         DataError: It cannot be read or is no table.
     """
-    return from_matrix(read_npy(path), str(path), data)
+    return from_matrix(read_npy(path), str(path))
 
 
-def from_matrix(array: AnyArray, name: str, data: DataSection) -> Found:
+def from_matrix(array: AnyArray, name: str) -> Found:
     """A table of numbers or texts without names."""
     if array.ndim != 2 or array.dtype.kind not in "biufUS":
         raise DataError(
@@ -66,7 +66,7 @@ def from_named_arrays(arrays: Mapping[str, AnyArray], name: str, data: DataSecti
     """
     if len(arrays) == 1:
         ((key, only),) = arrays.items()
-        return from_matrix(only, f"{name}: array '{key}'", data)
+        return from_matrix(only, f"{name}: array '{key}'")
     parts = find_roles(arrays, name, data.target)
     inputs: list[AnyArray] = []
     targets: list[pl.Series] = []

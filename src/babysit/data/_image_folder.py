@@ -49,7 +49,7 @@ def read_image_folder(path: pathlib.Path, data: DataSection) -> Arrays:
     except OSError as error:
         raise unreadable(path, error) from None
     if not files or len(set(classes)) < 2:
-        raise _no_classes(path, files, others)
+        raise _no_classes(path, files)
     names = [str(file.relative_to(path)) for file in files]
     decoded = decode_images([open_file(file) for file in files], names, str(path), data.image_size)
     labels = pl.Series("class", classes)[list(decoded.kept)]
@@ -79,7 +79,7 @@ def read_loose_images(path: pathlib.Path, data: DataSection) -> tuple[Tensor, tu
     """
     files, _ = _images(path)
     if not files:
-        raise _no_classes(path, files, [])
+        raise _no_classes(path, files)
     names = [str(file.relative_to(path)) for file in files]
     decoded = decode_images([open_file(file) for file in files], names, str(path), data.image_size)
     return decoded.pixels, tuple(names[place] for place in decoded.kept), decoded.notes
@@ -116,7 +116,7 @@ def _images(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path
     return images, others
 
 
-def _no_classes(path: pathlib.Path, files: list[pathlib.Path], others: list[pathlib.Path]) -> DataError:
+def _no_classes(path: pathlib.Path, files: list[pathlib.Path]) -> DataError:
     inside = sorted(path.iterdir())
     tables = [child.name for child in inside if child.suffix.lower() in TABLES]
     loose = [child for child in inside if child.is_file() and is_image(child)]

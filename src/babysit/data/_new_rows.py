@@ -71,7 +71,7 @@ def read_new_rows(
     if isinstance(layout, ImageLayout):
         height, width, *_ = layout.shape if layout.axes != "NCHW" else layout.shape[1:]
         data = data.model_copy(update={"image_size": height if height == width else None})
-    alone = _inputs_alone(source, data)
+    alone = _inputs_alone(source)
     if alone is not None:
         return NewRows(TensorRows(_fitting(alone, layout)), None)
     if isinstance(source, str | pathlib.Path) and pathlib.Path(source).is_dir():
@@ -126,7 +126,7 @@ def _from_table(table: Table, columns: Columns, task: Task) -> NewRows:
     return NewRows(TensorRows(columns.encode(frame)), targets, table.notes, frame)
 
 
-def _inputs_alone(source: object, data: DataSection) -> Tensor | None:
+def _inputs_alone(source: object) -> Tensor | None:
     """Inputs of a source that holds no targets: an array, a .npy file, a .npz with inputs only."""
     if isinstance(source, str | pathlib.Path):
         path = pathlib.Path(source)

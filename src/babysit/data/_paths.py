@@ -16,7 +16,6 @@ from babysit.record import DataError, DataSection
 
 READERS = {
     ".npz": read_npz_file,
-    ".npy": read_npy_file,
     ".parquet": read_parquet,
     ".pq": read_parquet,
 }
@@ -51,6 +50,8 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
             f"{path} is one image",
             legal="a folder with a folder of images for each class: FOLDER/cat/1.jpg, FOLDER/dog/1.jpg",
         )
+    if path.suffix.lower() == ".npy":
+        return read_npy_file(path)
     return READERS.get(path.suffix.lower(), read_csv)(path, data)
 
 

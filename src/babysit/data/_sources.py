@@ -54,7 +54,7 @@ def find_source(source: object, data: DataSection) -> Found:
     if isinstance(source, tuple | list) and len(source) == 2:
         return from_arrays(source[0], source[1], target=data.target or "target")
     if isinstance(source, np.ndarray | Tensor):
-        return from_matrix(as_array(source, "the array"), "the array", data)
+        return from_matrix(as_array(source, "the array"), "the array")
     raise DataError(
         f"a {type(source).__name__} is no source of data",
         legal=KINDS,
