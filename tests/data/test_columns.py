@@ -263,3 +263,12 @@ def test_stated_types_win() -> None:
     assert kinds == {"age": "category", "town": "drop", "member": "category", "joined": "date"}
     assert prepared.columns is not None
     assert prepared.columns.categories[0].levels == ("18", "31", "52")
+
+
+def test_a_two_after_zeros_and_ones_is_a_number() -> None:
+    frame = pl.DataFrame({"children": [0, 1] * 20, "x": range(40), "y": ["u", "v"] * 20})
+    prepared = prepare(Recipe(), frame)
+    assert prepared.columns is not None
+    assert prepared.columns.columns[0].kind == "boolean"
+    new = pl.DataFrame({"children": ["2", None], "x": [1, 2]})
+    assert prepared.columns.encode(new)[:, 0].nan_to_num(-1).tolist() == [2.0, -1.0]

@@ -163,3 +163,35 @@ def test_headers_that_lie_or_hold_objects(tmp_path: pathlib.Path, content: bytes
     path = tmp_path / "lie.npy"
     path.write_bytes(content)
     assert survives(path) is None
+
+
+CELLS = st.sampled_from(
+    [
+        st.one_of(st.none(), st.sampled_from(["a", "b", "?", "1,5", "2", " "])),
+        st.floats(),
+        st.integers(-(2**62), 2**62),
+        st.integers(0, 3),
+        st.one_of(st.none(), st.booleans()),
+        st.dates(),
+        st.one_of(st.none(), st.datetimes()),
+        st.lists(st.integers(0, 1), max_size=2),
+        st.binary(max_size=2),
+        st.none(),
+        st.text(max_size=5),
+    ]
+)
+
+
+@FUZZ
+@given(data=st.data(), rows=st.integers(1, 25), width=st.integers(1, 4))
+def test_frames(data: st.DataObject, rows: int, width: int) -> None:
+    cells = {f"c{place}": data.draw(CELLS) for place in range(width)}
+    columns = {name: data.draw(st.lists(cell, min_size=rows, max_size=rows)) for name, cell in cells.items()}
+    split = data.draw(st.sampled_from([{}, {"time": "c0"}, {"group": "c0"}, {"validation": 0.4, "test": 0}]))
+    frame = pl.DataFrame(columns, strict=False)
+    try:
+        prepared = prepare(Recipe.model_validate({"split": split}), frame)
+    except InputError:
+        return
+    assert prepared.columns is not None
+    assert prepared.columns.encode(frame).shape == prepared.inputs.shape

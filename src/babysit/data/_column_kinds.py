@@ -77,10 +77,9 @@ class BooleanColumn:
         """Its numbers, each float64 [N]."""
         if cells.dtype == pl.Boolean:
             return [with_nan(cells.cast(pl.Float64))]
-        ready = numbers_of(cells) if self.yes == "1" else None
-        if ready is not None and bool(((ready == 0) | (ready == 1) | np.isnan(ready)).all()):
-            return [ready]
-        texts = as_levels(cells, numeric=self.yes == "1").str.to_lowercase()
+        if (self.no, self.yes) == ("0", "1"):  # a number like any other: a later 2 is a surprise, not a mistake
+            return NumberColumn(self.name).encode(cells)
+        texts = as_text(cells).str.to_lowercase()
         words = {self.no: 0.0, self.yes: 1.0} | {"false": 0.0, "true": 1.0}
         numbers = texts.replace_strict(list(words), list(words.values()), default=None, return_dtype=pl.Float64)
         refuse_wrong(self.name, f"truth value ({self.no} or {self.yes})", cells, numbers, ())

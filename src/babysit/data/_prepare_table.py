@@ -101,6 +101,9 @@ def stated_types(recipe: Recipe, keys: Keys) -> dict[str, ColumnType]:
 
 def _column(frame: pl.DataFrame, setting: str, name: str) -> pl.Series:
     if name in frame.columns:
+        kind = frame.schema[name]
+        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+            raise RecipeError(f"split.{setting}: '{name}' holds {kind}, no single values", legal="text, numbers, dates")
         return frame[name]
     alike = nearest(name, frame.columns)
     raise RecipeError(
