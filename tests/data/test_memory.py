@@ -9,10 +9,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import polars as pl
 import pytest
+import torch
+
+from babysit.data import statistics_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and /proc/self/status are Linux's")
 
@@ -126,3 +130,22 @@ def test_a_parquet_file_larger_than_memory(tmp_path: pathlib.Path) -> None:
     assert int(height) == 50 * 125_000
     np.testing.assert_allclose([float(mean) for mean in means.strip("[]").split(",")], part.mean().row(0), rtol=1e-12)
     path.unlink()
+
+
+def peak_of_statistics(rows: int, features: int) -> int:
+    """Most bytes held at once while statistics and covariance are made of so many rows."""
+    piece = torch.randint(0, 256, (256, features), dtype=torch.uint8)
+    tracemalloc.start()
+    try:
+        statistics_of((piece for _ in range(rows // 256)), features, covariance=True)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_rows() -> None:
+    """O(D^2 + a block): four times the rows, the same peak."""
+    features = 256
+    few, many = peak_of_statistics(8192, features), peak_of_statistics(4 * 8192, features)
+    assert many < 1.05 * few
+    assert many < 8 * (8 * features**2 + 2 * 4096 * features)  # a few matrices, and the block in float64

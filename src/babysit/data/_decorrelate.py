@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -66,7 +67,8 @@ class _Rotation(Step):
     def _learn(self, statistics: ColumnStatistics) -> None:
         if statistics.covariance is None:
             raise InputError("these statistics lack the covariance", write="statistics_of(..., covariance=True)")
-        variances, vectors = torch.linalg.eigh(statistics.covariance)
+        # NumPy's LAPACK takes 3 s for 3072 features where the one in PyTorch's wheels took 25 s on the same processor.
+        variances, vectors = (torch.from_numpy(part) for part in np.linalg.eigh(statistics.covariance.cpu().numpy()))
         # A covariance has no negative eigenvalues; rounding makes some of the zeros negative.
         variances = variances.flip(0).clamp(min=0)
         directions = vectors.flip(1).T
