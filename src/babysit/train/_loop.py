@@ -24,7 +24,7 @@ from babysit.train._interrupt import Interruption
 from babysit.train._optimizer import build_optimizer
 from babysit.train._penalty import Penalty
 from babysit.train._phase import PhaseNumbers, measure_phase
-from babysit.train._random import stream_seed
+from babysit.train._random import seed_device, stream_seed
 from babysit.train._schedule import rate_at
 
 TELL_EVERY = 0.1  # seconds between two looks at the losses; each look waits for the device
@@ -123,7 +123,7 @@ class Training:
         start = time.monotonic() - position.seconds
         while not position.done and position.epoch < self._epochs:
             if position.batch == 0:
-                torch.manual_seed(stream_seed(self._recipe.seed, "network", position.epoch))
+                seed_device(self._examples.device, stream_seed(self._recipe.seed, "network", position.epoch))
             batches = epoch_batches(self._examples.train, self._batch_size, self._recipe.seed, position.epoch)
             self._network.train()
             for rows in batches[position.batch :]:
@@ -159,9 +159,11 @@ class Training:
         norm = None
         if recipe.regularisation.clip_norm is not None:
             norm = nn.utils.clip_grad_norm_(self._network.parameters(), recipe.regularisation.clip_norm)
-        self._penalty.before_step(lr)
+        if self._penalty.decays:
+            self._penalty.before_step(lr)
         self._optimizer.step()
-        self._penalty.after_step()
+        if self._penalty.limits:
+            self._penalty.after_step()
         self._waiting.append((position.step, shown, norm, lr, len(rows)))
         position.step += 1
         position.batch += 1

@@ -35,6 +35,16 @@ class Penalty:
         """Whether anything is added to the loss."""
         return bool(self._weights and (self._l2 or self._l1))
 
+    @property
+    def decays(self) -> bool:
+        """Whether `before_step` does anything."""
+        return bool(self._weights and self._decay)
+
+    @property
+    def limits(self) -> bool:
+        """Whether `after_step` does anything."""
+        return bool(self._weights and self._max_norm is not None)
+
     @torch.no_grad()
     def value(self) -> Tensor:
         """What is added to the loss: a scalar."""
@@ -61,7 +71,7 @@ class Penalty:
     @torch.no_grad()
     def before_step(self, lr: float) -> None:
         """Decoupled decay: w <- (1 - lr l2) w (Loshchilov and Hutter 2019, algorithm 2)."""
-        if self._decay and self._weights:
+        if self.decays:
             torch._foreach_mul_(self._weights, 1 - lr * self._decay)
 
     @torch.no_grad()
