@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import copy
+import dataclasses
 import logging
 import math
 import os
@@ -29,7 +30,6 @@ import pathlib
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ CPU = torch.device("cpu")
 SAMPLE = 2000  # training rows measured at an epoch's end
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Setting:
     """One comparison: a network at its first weights, rows, and how it is trained."""
 
@@ -64,19 +64,23 @@ class Setting:
 
     @property
     def epochs(self) -> int:
+        """Passes over the training rows."""
         assert self.recipe.budget.epochs is not None
         return self.recipe.budget.epochs
 
     @property
     def batch_size(self) -> int:
+        """Rows a step."""
         assert self.recipe.budget.batch_size is not None
         return self.recipe.budget.batch_size
 
     @property
     def steps(self) -> int:
+        """Of the whole training."""
         return self.epochs * math.ceil(len(self.examples.train) / self.batch_size)
 
     def weights(self, network: nn.Module) -> list[nn.Parameter]:
+        """What penalties act on."""
         return [parameter for parameter in network.parameters() if parameter.ndim >= 2]
 
     def optimizer(self, network: nn.Module) -> optim.Optimizer:
@@ -261,7 +265,7 @@ def over_data_loader(chosen: Setting, train: DataLoader[Any], measured: list[Dat
             best = (watched, {name: value.clone() for name, value in network.state_dict().items()})
 
 
-class Module(lightning.LightningModule):  # type: ignore[misc]
+class Module(lightning.LightningModule):
     """As Lightning's documentation writes one."""
 
     def __init__(self, chosen: Setting) -> None:
@@ -273,6 +277,7 @@ class Module(lightning.LightningModule):  # type: ignore[misc]
         self.watched, self.best = 0.0, (math.inf, dict[str, Tensor]())
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        """The loss of a batch, and what is kept of it."""
         with torch.no_grad():
             inputs = self.preprocess(batch[0])
         loss = functional.cross_entropy(self.network(inputs), batch[1])
@@ -286,15 +291,18 @@ class Module(lightning.LightningModule):  # type: ignore[misc]
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int = 0) -> None:
+        """Loss and accuracy of a piece of the rows that are measured."""
         outputs = self.network(self.preprocess(batch[0]))
         self.watched = float(functional.cross_entropy(outputs, batch[1]))
         self.log(f"accuracy-{dataloader_idx}", (outputs.argmax(1) == batch[1]).float().mean())
 
     def on_validation_epoch_end(self) -> None:
+        """Keep the best weights."""
         if self.watched < self.best[0]:
             self.best = (self.watched, {name: value.clone() for name, value in self.network.state_dict().items()})
 
     def configure_optimizers(self) -> Any:
+        """The optimizer and the rate of each step."""
         optimizer = self.chosen.optimizer(self.network)
         lr = self.chosen.recipe.optimizer.lr
         assert lr is not None
@@ -357,6 +365,8 @@ def empty_run(chosen: Setting) -> Iterator[RunFolder]:
 
 def keep(chosen: Setting, rounds: int) -> dict[str, Any]:
     """What keeping a Run costs: the trace of every step, and checkpoints."""
+    # Long enough that opening the database and the last wait for the disk, once a training, do not decide.
+    chosen = dataclasses.replace(chosen, recipe=with_settings(chosen.recipe, ["epochs=300"]))
 
     def kept() -> None:
         with empty_run(chosen) as run:

@@ -5,6 +5,11 @@
 
 What surrounds it: the rate of each step, the trace, the progress, the best weights, checkpoints, and the reasons to
 stop: the budget, no more progress, a loss that is no number, Ctrl-C.
+
+A checkpoint is made at an epoch's end, unless the last one took more than 2 % of the time since (epochs of
+milliseconds); in any case every 30 seconds, at the end and after Ctrl-C. So a kill -9 costs the work since the last
+one: at most 30 seconds, and where epochs are short one epoch more than fifty times what a checkpoint takes. That work
+is done again by the same steps from the same random streams: it costs time, never another result.
 """
 
 from __future__ import annotations
@@ -28,7 +33,9 @@ from babysit.train._random import seed_device, stream_seed
 from babysit.train._schedule import rate_at
 
 TELL_EVERY = 0.1  # seconds between two looks at the losses; each look waits for the device
-CHECKPOINT_EVERY = 30.0  # seconds; an epoch's end makes one besides
+CHECKPOINT_EVERY = 30.0  # seconds at most between two checkpoints
+CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into those at epochs' ends
+FLUSH_EVERY = 1.0  # seconds between two writes of the trace, for those who watch
 SYNC_EVERY = 5.0  # seconds between two waits for the disk; a killed process needs none, a power cut does
 DIVERGED = "the loss became"
 INTERRUPTED = "interrupted; what was learned is kept"
@@ -91,7 +98,8 @@ class Training:
         self._position = Position()
         self._best: dict[str, Tensor] = {}  # weights of the best epoch; empty before the first has ended
         self._waiting: list[tuple[int, Tensor, Tensor | None, float, int]] = []  # step, loss, gradient norm, rate, rows
-        self._synced = self._told = self._kept = 0.0
+        self._synced = self._told = self._kept = self._flushed = 0.0  # when each was done last
+        self._keeping = 0.0  # seconds that the last checkpoint took
         self._diverged = False
         # Training rows measured like the validation rows at an epoch's end: as many, and not too few.
         self._sample = max(2000, len(examples.validation))
@@ -111,7 +119,7 @@ class Training:
                 store.close()
 
     def _resume(self, store: TraceStore | None) -> None:
-        self._synced = self._told = self._kept = time.monotonic()
+        self._synced = self._told = self._kept = self._flushed = time.monotonic()
         if self._run is None or store is None or not (self._run.path / _checkpoint.FILE).exists():
             return
         file = self._run.path / _checkpoint.FILE
@@ -139,7 +147,9 @@ class Training:
             self._look(store)
             if position.batch == len(batches) and not self._diverged:
                 self._end_epoch(store)
-            self._keep(store)
+            spent = time.monotonic() - self._kept
+            if position.done or interruption.asked or self._keeping <= CHECKPOINT_SHARE * spent:
+                self._keep(store)
             if interruption.asked:
                 return
 
@@ -189,6 +199,9 @@ class Training:
             position.done = f"{DIVERGED} {losses[bad]} at step {step} (epoch {position.epoch + 1})"
             if store is not None:
                 store.add([Event(step, "not-finite", position.done)])
+        if store is not None and self._told - self._flushed > FLUSH_EVERY:
+            self._flushed = self._told
+            store.flush()
         step, lr = self._waiting[-1][0], self._waiting[-1][3]
         self._waiting.clear()
         self._listener.stepped(StepNumbers(step + 1, position.epoch + 1, losses[-1], lr))
@@ -246,15 +259,17 @@ class Training:
     def _keep(self, store: TraceStore | None) -> None:
         """Trace first, then the checkpoint: a checkpoint never knows of steps the trace has lost."""
         self._look(store)
-        self._kept = now = time.monotonic()
+        start = self._kept = time.monotonic()
         if self._run is None or store is None:
             return
-        durable = now - self._synced > SYNC_EVERY or bool(self._position.done)
+        durable = start - self._synced > SYNC_EVERY or bool(self._position.done)
         store.flush()
         content = _checkpoint.pack(self._position, self._network, self._best, self._optimizer)
         self._run.write(_checkpoint.FILE, content, durable=durable)
+        self._kept = self._flushed = time.monotonic()
+        self._keeping = self._kept - start
         if durable:
-            self._synced = now
+            self._synced = self._kept
 
     def _conclude(self, store: TraceStore | None) -> Outcome:
         position = self._position
