@@ -8,7 +8,7 @@ sqrt((N - 1) / N) times these, up to the 1e-5.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class _Rotation(Step):
         """float64 [D, kept]: onto each direction, divided by the spread there."""
         return self.directions.T / (self.variances[: self.kept] + EPSILON).sqrt()
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: object) -> None:
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
         # How many directions a share of the variance needs is known only to the state that arrives.
         arriving = state_dict.get(f"{prefix}directions")
         if not isinstance(self.components, int) and arriving is not None and arriving.shape[1:] == (self.features,):

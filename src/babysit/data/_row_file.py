@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -117,8 +118,7 @@ class RowFile:
 
     def _read(self, start: int, stop: int) -> Tensor:
         numbers = np.empty((stop - start, *self._shape[1:]), self._type)
-        if numbers.size:
-            self._read_at(memoryview(numbers).cast("B"), self._start + start * self._row)
+        self._read_at(_as_bytes(numbers), self._start + start * self._row)
         return torch.from_numpy(numbers)
 
     def _gather(self, rows: Indices) -> Tensor:
@@ -132,7 +132,7 @@ class RowFile:
         numbers = np.empty((len(wanted), *self._shape[1:]), self._type)
         ends = np.flatnonzero(np.diff(wanted) != 1) + 1
         bounds = [0, *ends.tolist(), len(wanted)] if numbers.size else []
-        flat = memoryview(numbers.reshape(-1)).cast("B") if numbers.size else memoryview(b"")
+        flat = _as_bytes(numbers)
         for first, last in itertools.pairwise(bounds):
             part = flat[first * self._row : last * self._row]
             self._read_at(part, self._start + int(wanted[first]) * self._row)
@@ -200,6 +200,11 @@ def write_rows(path: str | os.PathLike[str], chunks: Iterable[Tensor]) -> RowFil
     return RowFile(place)
 
 
+def _as_bytes(numbers: npt.NDArray[Any]) -> memoryview:
+    """The memory of a contiguous array, not a copy."""
+    return numbers.reshape(-1).view(np.uint8).data
+
+
 def _write(file: BinaryIO, chunks: Iterable[Tensor]) -> None:
     count, row, dtype = 0, None, None
     start = 0
@@ -213,7 +218,7 @@ def _write(file: BinaryIO, chunks: Iterable[Tensor]) -> None:
                 f"rows of shape {numbers.shape[1:]} and type {numbers.dtype} follow rows of {row} and {dtype}",
                 legal="pieces of one shape a row and one type",
             )
-        file.write(memoryview(numbers.reshape(-1)).cast("B") if numbers.size else b"")
+        file.write(_as_bytes(numbers))
         count += len(numbers)
     if row is None or dtype is None:
         raise DataError("there are no rows to write", cause="an empty stream")

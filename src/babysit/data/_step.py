@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,6 @@ class Step(nn.Module, abc.ABC):
             raise InputError(f"{type(self).__name__} was given the shape {self.shape}", legal="at least one feature")
         self.features = torch.Size(self.shape).numel()
         self.fitted = False
-        self.register_load_state_dict_post_hook(_settle_loaded)
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -109,6 +108,10 @@ class Step(nn.Module, abc.ABC):
                 cause="other columns, another image size, or axes in another order",
             )
 
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+        self.settle()
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Rounding a mean of 1.6e9 to half precision would make it infinity, so only the device may change.
         device = fn(torch.empty(0, device=next(self.buffers()).device)).device
@@ -119,11 +122,6 @@ class Step(nn.Module, abc.ABC):
                 moved = fn(exact)
                 self._buffers[name] = moved if moved.dtype == exact.dtype else exact.to(device)
         return self
-
-
-def _settle_loaded(module: nn.Module, incompatible_keys: object) -> None:
-    if isinstance(module, Step):
-        module.settle()
 
 
 def counted(number: int, noun: str) -> str:
