@@ -123,7 +123,7 @@ def test_any_numbers_in_any_pieces(values: list[list[float]], sizes: list[int]) 
 
 def test_bytes_are_exact() -> None:
     rows = torch.randint(0, 256, (5000, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    rows[:, 3] = 255
+    rows[:, 3] = 255  # sums and squares as large as they can be
     rows[17, 3] = 254
     found = statistics_of(pieces(rows, [123] * 41), 4)
     values = [[int(value) for value in rows[:, j]] for j in range(4)]

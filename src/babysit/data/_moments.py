@@ -15,7 +15,8 @@ Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[Any]
 
 NUMBERS_PER_BLOCK = 2**16  # half a MiB of float64: the passes over a block find it in a core's own cache
-ROWS_PER_BYTE_BLOCK = 256  # of uint8: 256 squares of at most 255^2 stay within 32 bits
+# Of uint8: 256 numbers up to 255 add up within 16 bits, a square fits 16 bits too, and 256 squares add up within 32.
+ROWS_PER_BYTE_BLOCK = 256
 ROWS_PER_EXACT_SUM = 2**20  # rows^2 * 255^2 stays within 63 bits, so the variance of bytes is exact integer arithmetic
 
 
@@ -76,10 +77,12 @@ class RunningMoments:
         rows = len(numbers)
         total, square = np.zeros(self.features, np.int64), np.zeros(self.features, np.int64)
         low, high = np.full(self.features, 255, np.uint8), np.zeros(self.features, np.uint8)
+        room = np.empty((min(rows, ROWS_PER_BYTE_BLOCK), self.features), np.uint16)
         for start in range(0, rows, ROWS_PER_BYTE_BLOCK):
             block = numbers[start : start + ROWS_PER_BYTE_BLOCK]
-            wide = block.astype(np.uint16)  # 255^2 still fits
-            total += wide.sum(0, dtype=np.uint32)
+            wide = room[: len(block)]
+            wide[...] = block
+            total += wide.sum(0, dtype=np.uint16)
             np.multiply(wide, wide, out=wide)
             square += wide.sum(0, dtype=np.uint32)
             np.minimum(low, block.min(0), out=low)
