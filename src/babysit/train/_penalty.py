@@ -51,7 +51,8 @@ class Penalty:
         total = torch.zeros((), device=self._weights[0].device if self._weights else None)
         for weight in self._weights:
             if self._l2:
-                total = total + 0.5 * self._l2 * weight.square().sum()
+                flat = weight.flatten()
+                total = total + 0.5 * self._l2 * torch.dot(flat, flat)  # one pass, where squares would be a second
             if self._l1:
                 total = total + self._l1 * weight.abs().sum()
         return total
