@@ -25,7 +25,7 @@ def recipe(
     Parameters
     ----------
     name
-        One of babysit's own (default, lecture), or a recipe file to check and complete.
+        One of babysit's own (default, lecture, lecture-tuned), or a recipe file to check and complete.
     set_
         Changes to it, such as lr=0.01.
     out
