@@ -106,7 +106,7 @@ class Setting:
 def digits() -> Setting:
     prepared = prepare(Recipe(), "digits")
     recipe = with_settings(
-        Recipe(), ["epochs=60", "batch_size=64", "lr=1e-3", "budget.patience=0", "loss.name=cross-entropy"]
+        Recipe(), ["epochs=40", "batch_size=64", "lr=1e-3", "budget.patience=0", "loss.name=cross-entropy"]
     )
     layers = [nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 10)]
     return setting("digits", nn.Sequential(nn.Flatten(), *layers), prepared.inputs[torch.arange(1527)],
@@ -115,7 +115,7 @@ def digits() -> Setting:
 
 def lecture(rows: int = 50_000) -> Setting:
     """CIFAR-10's images when BABYSIT_DATA names a folder that has them, random bytes of that shape otherwise."""
-    recipe = with_settings(load_recipe("lecture"), ["epochs=2"])
+    recipe = with_settings(load_recipe("lecture"), ["epochs=1"])
     network = nn.Sequential(nn.Flatten(), nn.Linear(3072, 50), nn.ReLU(), nn.Linear(50, 10))
     file = pathlib.Path(os.environ.get("BABYSIT_DATA", ".")) / "cifar10_jpeg.npz"
     layout = ImageLayout((32, 32, 3), "NHWC")
@@ -132,8 +132,8 @@ def lecture(rows: int = 50_000) -> Setting:
 
 def convolutional() -> Setting:
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randint(0, 256, (6900, 1, 28, 28), dtype=torch.uint8, generator=generator)
-    targets = torch.randint(0, 10, (6900,), generator=generator)
+    inputs = torch.randint(0, 256, (3500, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    targets = torch.randint(0, 10, (3500,), generator=generator)
     network = nn.Sequential(
         nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
@@ -143,7 +143,7 @@ def convolutional() -> Setting:
         Recipe(), ["epochs=1", "batch_size=64", "lr=1e-3", "budget.patience=0", "loss.name=cross-entropy"]
     )
     layout = ImageLayout((1, 28, 28), "NCHW")
-    return setting("convolutional", network, inputs, targets, layout, 6400, recipe, images="channel-mean-std")
+    return setting("convolutional", network, inputs, targets, layout, 3200, recipe, images="channel-mean-std")
 
 
 def setting(
@@ -366,7 +366,7 @@ def empty_run(chosen: Setting) -> Iterator[RunFolder]:
 def keep(chosen: Setting, rounds: int) -> dict[str, Any]:
     """What keeping a Run costs: the trace of every step, and checkpoints."""
     # Long enough that opening the database and the last wait for the disk, once a training, do not decide.
-    chosen = dataclasses.replace(chosen, recipe=with_settings(chosen.recipe, ["epochs=300"]))
+    chosen = dataclasses.replace(chosen, recipe=with_settings(chosen.recipe, ["epochs=200"]))
 
     def kept() -> None:
         with empty_run(chosen) as run:
@@ -387,7 +387,7 @@ def keep(chosen: Setting, rounds: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=["digits", "lecture", "convolutional"])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=7)
     chosen = parser.parse_args()
     results: dict[str, Any] = {}
     for make in (digits, lecture, convolutional):
