@@ -325,7 +325,7 @@ def refuse_other_work(chosen: Setting) -> float:
     for name, wanted in theirs.items():
         wanted = wanted.double()
         worst = max(worst, float((ours[name].double() - wanted).norm() / wanted.norm().clamp(min=1e-12)))
-    assert worst < 1e-2, f"{chosen.name}: weights differ by {worst}"
+    assert worst < 1e-3, f"{chosen.name}: weights differ by {worst}"
     return worst
 
 
