@@ -1,11 +1,14 @@
 """Small trainings on made data, for tests of the loop."""
 
+import pathlib
+
+import numpy as np
 import torch
 from torch import nn
 
 from babysit.data import Task
-from babysit.record import Recipe, with_settings
-from babysit.train import Examples, Training, build_loss
+from babysit.record import DataSummary, Recipe, RunFolder, RunSummary, with_settings
+from babysit.train import Examples, Training, build_loss, outputs_needed
 
 CLASSES = Task("classification", "kind", ("a", "b", "c"))
 TWO = Task("classification", "kind", ("a", "b"))
@@ -45,9 +48,17 @@ def examples(task: Task = CLASSES, rows: int = 80, validation: int = 16) -> Exam
 
 def trained(chosen: Recipe, task: Task = CLASSES, **changes: object) -> nn.Sequential:
     """A network after the recipe's training, with its last weights (there are no rows that choose)."""
-    from babysit.train import outputs_needed
-
     model = network(outputs_needed(chosen.loss, task), **changes)  # type: ignore[arg-type]
     rows = examples(task, validation=0)
     Training(model, build_loss(chosen.loss, task, [10, 20, 30][: len(task.classes)]), rows, chosen).run()
     return model
+
+
+def kept_run(path: pathlib.Path, chosen: Recipe) -> RunFolder:
+    """A Run folder for a training on `examples`."""
+    summary = RunSummary(
+        data=DataSummary(source="made", kind="table", rows=80, shape=(4,), task="classification", target="kind")
+    )
+    return RunFolder.create(
+        path, recipe=chosen, summary=summary, model={}, split={"train": np.arange(64)}, weights=b"", fingerprint=""
+    )
