@@ -22,6 +22,9 @@ from babysit.record._finding import (
 )
 from babysit.record._progress import EpochNumbers, Listener, Silence, StepNumbers
 from babysit.record._quantities import (
+    EVENTS,
+    FACTS,
+    HISTOGRAMS,
     QUANTITIES,
     Quantity,
 )
@@ -50,6 +53,7 @@ from babysit.record._recipe_text import (
     setting_paths,
     with_settings,
 )
+from babysit.record._remedies import REMEDIES
 from babysit.record._run_folder import (
     RunFolder,
     RunInfo,
@@ -69,11 +73,17 @@ from babysit.record._summary import (
     Score,
 )
 from babysit.record._trace import (
+    INPUTS,
+    OUTPUTS,
+    TARGETS,
+    WEIGHTED,
     Event,
     Histogram,
+    LayerKind,
     Row,
     Series,
     Trace,
+    TraceLayer,
 )
 from babysit.record._trace_store import (
     TraceStore,
@@ -93,22 +103,29 @@ __all__ = [
     "DataSection",
     "DataSummary",
     "Decision",
+    "EVENTS",
     "EpochNumbers",
     "Evaluation",
     "Event",
+    "FACTS",
     "Finding",
+    "HISTOGRAMS",
     "Histogram",
+    "INPUTS",
     "InitialisationSection",
     "InputError",
+    "LayerKind",
     "LayerSummary",
     "Listener",
     "LossSection",
     "MissingExtraError",
     "ModelSection",
+    "OUTPUTS",
     "OptimizerSection",
     "PreprocessingSection",
     "QUANTITIES",
     "Quantity",
+    "REMEDIES",
     "Recipe",
     "RecipeError",
     "RegularisationSection",
@@ -129,8 +146,11 @@ __all__ = [
     "SplitSection",
     "StepNumbers",
     "StorageError",
+    "TARGETS",
     "Trace",
+    "TraceLayer",
     "TraceStore",
+    "WEIGHTED",
     "library_versions",
     "load_recipe",
     "parse_recipe",

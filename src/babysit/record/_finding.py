@@ -58,6 +58,8 @@ class Finding:
         evidence: The numbers, by name.
         why: What it does to the training.
         remedies: Changes that treat it, the likeliest first.
+        explained_by: The finding that causes this one, by name; empty where nothing found does.
+        page: Where its page is.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Finding:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
     remedies: tuple[Remedy, ...] = ()
+    explained_by: str = ""
+    page: str = ""
     schema: int = FINDING_SCHEMA
 
     def to_dict(self) -> dict[str, Any]:

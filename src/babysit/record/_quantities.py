@@ -16,12 +16,122 @@ class Quantity(NamedTuple):
 QUANTITIES: dict[str, Quantity] = {
     quantity.name: quantity
     for quantity in (
+        # the whole network
         Quantity("loss", "", "the loss that was made small on the batch, penalties included, as it was"),
         Quantity("data-loss", "", "mean loss over the rows of a phase, penalties left out"),
         Quantity("accuracy", "share", "rows whose likeliest class is the right one"),
         Quantity("r2", "", "1 - squared error over the squared error of the phase's mean target"),
-        Quantity("lr", "per step", "learning rate of the step"),
-        Quantity("gradient-norm", "", "Euclidean length of the gradient over all parameters, before clipping"),
+        Quantity("criterion", "", "value that a known loss function gave in the step, whatever was made of it after"),
+        Quantity("lr", "per step", "learning rate of the step; of the first parameter group where rates differ"),
+        Quantity("momentum", "", "momentum of the optimizer, the first beta of an adaptive one"),
+        Quantity("gradient-norm", "", "length of the gradient before clipping; of a layer's weights or of all"),
+        Quantity("clip-factor", "", "length of the gradient at the step over its length before clipping; 1: untouched"),
+        Quantity("gradient-noise-scale", "rows", "trace of the covariance of rows' gradients over the squared length of"
+                 " their mean: the batch size at which noise and signal are equal (McCandlish et al. 2018, eq. 2.9)"),
+        Quantity("update-cosine", "", "cosine between the step's change of the weights and the negative gradient"),
+        Quantity("backwards", "count", "backward passes since the step before"),
+        Quantity("left-over-gradient", "", "length of the gradient found in the parameters before a step's first"
+                 " backward pass; 0 where it was cleared"),
+        Quantity("evaluation-mode-share", "share", "training passes so far that ran in evaluation mode though the"
+                 " network has dropout or batch norm"),
+        Quantity("training-mode-evaluations", "count", "passes without gradients so far that ran in training mode, of a"
+                 " network that has dropout or batch norm"),
         Quantity("epoch-seconds", "seconds", "wall time of an epoch's steps, evaluation left out"),
+        Quantity("step-seconds", "seconds", "wall time of a step that nobody measured"),
+        Quantity("rows-per-second", "per second", "rows of the batch over the time of a step that nobody measured"),
+        # the batch: (inputs), one feature of it as (inputs)[3], (outputs) as they entered the loss, (targets)
+        Quantity("batch-rows", "count", "rows of the batch"),
+        Quantity("rows-seen", "count", "rows measured so far, over which the values and features below are taken"),
+        Quantity("not-finite-share", "share", "values of the batch that are NaN or infinite"),
+        Quantity("value-mean", "", "mean of all finite values seen so far"),
+        Quantity("value-std", "", "standard deviation of all finite values seen so far"),
+        Quantity("value-min", "", "smallest finite value seen so far"),
+        Quantity("value-max", "", "largest finite value seen so far"),
+        Quantity("feature-mean", "", "mean of a feature (a column, or an image's channel) over the rows seen"),
+        Quantity("feature-std", "", "standard deviation of a feature over the rows seen"),
+        Quantity("feature-std-low", "", "smallest standard deviation of a feature that varies"),
+        Quantity("feature-std-median", "", "median standard deviation of the features that vary"),
+        Quantity("feature-std-high", "", "largest standard deviation of a feature"),
+        Quantity("feature-offset-median", "", "median over features of |mean| / std"),
+        Quantity("feature-offset-high", "", "largest |mean| / std of a feature"),
+        Quantity("features", "count", "features of a row: columns, or an image's channels"),
+        Quantity("constant-features", "count", "features with one value over all rows seen"),
+        Quantity("one-sign-share", "share", "features whose values all have one sign, over the rows seen"),
+        Quantity("width", "count", "outputs a row has"),
+        Quantity("row-sum-one-share", "share", "rows of outputs that lie in [0, 1] and sum to one"),
+        Quantity("column-sum-one-share", "share", "columns of outputs in [0, 1] that sum to one over the batch"),
+        Quantity("log-normalised-share", "share", "rows of outputs whose exponentials sum to one: log-probabilities"),
+        Quantity("unit-interval-share", "share", "values in [0, 1]"),
+        Quantity("negative-share", "share", "values below zero"),
+        Quantity("zero-share", "share", "values that are exactly zero"),
+        Quantity("constant-share", "share", "outputs whose value is the same for all rows of the batch"),
+        Quantity("integer-share", "share", "values that are whole numbers"),
+        Quantity("label-min", "", "smallest class number seen"),
+        Quantity("label-max", "", "largest class number seen"),
+        Quantity("classes-seen", "count", "different classes among the rows seen"),
+        Quantity("label-top-share", "share", "rows seen that are of the commonest class"),
+        Quantity("label-entropy", "nats", "entropy of the classes' shares among the rows seen"),
+        Quantity("label-dispersion", "", "spread of class counts between batches over what shuffled rows would give:"
+                 " about 1 when shuffled, about the batch size when sorted"),
+        Quantity("target-dispersion", "", "variance of batches' mean targets over what shuffled rows would give"),
+        # a layer, forwards
+        Quantity("activation-mean", "", "mean of the layer's outputs"),
+        Quantity("activation-std", "", "standard deviation of the layer's outputs"),
+        Quantity("activation-max", "", "largest size of an output"),
+        Quantity("activation-zero-share", "share", "outputs that are exactly zero"),
+        Quantity("activation-flat-share", "share", "outputs where the activation's slope is below 0.01"),
+        Quantity("activation-not-finite-share", "share", "outputs that are NaN or infinite"),
+        Quantity("never-active-share", "share", "units whose output was zero for every row of the window"),
+        Quantity("saturated-unit-share", "share", "units at a flat end for at least 95 % of the window's rows"),
+        Quantity("window-rows", "count", "rows in the window over which units were judged"),
+        Quantity("identical-units-share", "share", "units whose outputs equal another unit's on every row"),
+        Quantity("row-spread", "", "standard deviation over rows, averaged over units, over that of all outputs: near 0"
+                 " when a layer answers every row alike"),
+        Quantity("maxout-pieces-used", "share", "pieces of a maxout layer that win for at least one row"),
+        # a layer, backwards and over the step
+        Quantity("activation-gradient-std", "", "root mean square of the loss's gradient with respect to the outputs"),
+        Quantity("gradient-mean", "", "mean of the gradient of the layer's weights"),
+        Quantity("gradient-std", "", "standard deviation of the gradient of the layer's weights"),
+        Quantity("gradient-zero-share", "share", "gradients of the layer's weights that are exactly zero"),
+        Quantity("gradient-not-finite-share", "share", "gradients of the layer's weights that are NaN or infinite"),
+        Quantity("gradient-sign-share", "share", "of a unit's weight gradients, those of the commoner sign, averaged"
+                 " over units: 1 is the zig-zag of all-positive inputs, 0.5 no preference"),
+        Quantity("weight-norm", "", "Euclidean length of the layer's weights"),
+        Quantity("weight-std", "", "standard deviation of the layer's weights"),
+        Quantity("weight-not-finite-share", "share", "weights that are NaN or infinite"),
+        Quantity("update-norm", "", "length of the step's true change of the layer's weights"),
+        Quantity("update-ratio", "", "length of the step's true change of the weights over the length of the weights"),
     )
+}  # fmt: skip
+
+# What is counted in histograms: of a layer's outputs, its weights, the gradient of its weights.
+HISTOGRAMS = ("activation", "gradient", "weight")
+
+FACTS: dict[str, str] = {
+    "batch-size": "rows of the first batch",
+    "classes": "number of classes, where the task is to tell them apart",
+    "epochs": "epochs that are planned",
+    "loss": "the loss function: cross-entropy, nll, bce, bce-with-logits, mse, l1, smooth-l1, huber, hinge, kl, "
+            "gaussian-nll, poisson-nll, other",
+    "loss-reduction": "mean, sum or none",
+    "network-mode": "train or evaluation: the mode of the first training pass",
+    "optimizer": "the optimizer's name in small letters: sgd, adam, adamw, ...",
+    "output-shape": "of what entered the loss, as 64x10",
+    "parameters": "numbers that can be learned",
+    "rows": "training rows",
+    "steps-per-epoch": "optimizer steps an epoch",
+    "target-kind": "classes, probabilities or numbers",
+    "target-shape": "of the targets, as 64",
+    "weight-decay": "of the optimizer's first parameter group",
+}  # fmt: skip
+
+EVENTS: dict[str, str] = {
+    "gradient-missing": "a parameter that asks for a gradient was never given one",
+    "not-finite": "a number that is NaN or infinite appeared; the layer where it was born",
+    "parameter-frozen": "a parameter does not ask for a gradient",
+    "parameter-in-two-optimizers": "a parameter is in more than one optimizer",
+    "parameter-not-optimised": "a parameter is given gradients and is in no optimizer",
+    "step-skipped": "a backward pass with numbers that are not finite was not followed by a step (mixed precision)",
+    "step-missing": "backward passes were never followed by an optimizer step",
+    "unseen": "something of the network cannot be measured, and why",
 }

@@ -9,12 +9,12 @@ import json
 import math
 import pathlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
 from babysit.record._errors import RunFolderError, RunVersionError, StorageError
-from babysit.record._trace import TRACE_SCHEMA, Event, Histogram, Row, Trace
+from babysit.record._trace import TRACE_SCHEMA, Event, Histogram, Row, Trace, TraceLayer
 
 _TABLES = f"""
 PRAGMA user_version = {TRACE_SCHEMA};
@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS points (
 CREATE TABLE IF NOT EXISTS histograms (
     series INTEGER NOT NULL, step INTEGER NOT NULL, edges TEXT NOT NULL, counts TEXT NOT NULL,
     PRIMARY KEY (series, step)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (step INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS events (step INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL, layer TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS layers (place INTEGER PRIMARY KEY, content TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -85,7 +87,7 @@ class TraceStore:
         points, histograms, events = [], [], []
         for item in items:
             if isinstance(item, Event):
-                events.append(item)
+                events.append(tuple(item))
                 continue
             series = self._series_id(item.phase, item.layer, item.quantity)
             if isinstance(item, Row):
@@ -94,7 +96,7 @@ class TraceStore:
                 histograms.append((series, item.step, json.dumps(item.edges), json.dumps(item.counts)))
         self._database.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?)", points)
         self._database.executemany("INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?)", histograms)
-        self._database.executemany("INSERT INTO events VALUES (?, ?, ?)", events)
+        self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", events)
 
     def _series_id(self, phase: str, layer: str, quantity: str) -> int:
         key = (phase, layer, quantity)
@@ -105,6 +107,22 @@ class TraceStore:
             ).fetchone()
             self._series[key] = found
         return self._series[key]
+
+    def describe(self, layers: Iterable[TraceLayer] = (), facts: Mapping[str, str] | None = None) -> None:
+        """Say what the network is made of and what holds for the whole training; written at once.
+
+        Layers replace those said before, facts are added to them.
+        """
+        rows = [(place, json.dumps(layer)) for place, layer in enumerate(layers)]
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            if rows:
+                self._database.execute("DELETE FROM layers")
+                self._database.executemany("INSERT INTO layers VALUES (?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list((facts or {}).items()))
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise _translate(error, self._path) from error
 
     def forget_after(self, step: int) -> None:
         """Drop everything measured after `step`: a training that resumes there measures it again."""
@@ -174,7 +192,9 @@ def _read(database: sqlite3.Connection) -> Trace:
             "SELECT step, phase, layer, quantity, edges, counts FROM histograms JOIN series ON id = series"
             " ORDER BY step, id"
         ).fetchall()
-        events = database.execute("SELECT step, kind, text FROM events ORDER BY step, rowid").fetchall()
+        events = database.execute("SELECT step, kind, text, layer FROM events ORDER BY step, rowid").fetchall()
+        layers = database.execute("SELECT content FROM layers ORDER BY place").fetchall()
+        facts = database.execute("SELECT name, value FROM facts ORDER BY name").fetchall()
     finally:
         database.execute("ROLLBACK")
     return Trace(
@@ -187,6 +207,8 @@ def _read(database: sqlite3.Connection) -> Trace:
             for step, phase, layer, quantity, edges, counts in histograms
         ),
         events=tuple(Event(*row) for row in events),
+        layers=tuple(TraceLayer(*json.loads(content)) for (content,) in layers),
+        facts=dict(facts),
     )
 
 
