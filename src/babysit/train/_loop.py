@@ -14,13 +14,16 @@ is done again by the same steps from the same random streams: it costs time, nev
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from babysit.probe import Observer
 from babysit.record import EpochNumbers, Event, Listener, Recipe, Row, RunFolder, Silence, StepNumbers, TraceStore
 from babysit.train import _checkpoint
 from babysit.train._batches import Examples, batches_per_epoch, epoch_batches
@@ -37,6 +40,7 @@ CHECKPOINT_EVERY = 30.0  # seconds at most between two checkpoints
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into those at epochs' ends
 FLUSH_EVERY = 1.0  # seconds between two writes of the trace, for those who watch
 SYNC_EVERY = 5.0  # seconds between two waits for the disk; a killed process needs none, a power cut does
+OVERHEAD = 0.01  # of the time, at most, goes into probes after the first steps
 DIVERGED = "the loss became"
 INTERRUPTED = "interrupted; what was learned is kept"
 
@@ -68,6 +72,7 @@ class Training:
         recipe: Every decision filled in.
         run: Where to keep it; None keeps nothing.
         listener: Who shows it.
+        overhead: Share of the time that may be spent on probes; 0 attaches none.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Training:
         *,
         run: RunFolder | None = None,
         listener: Listener | None = None,
+        overhead: float = OVERHEAD,
     ) -> None:
         assert recipe.budget.epochs is not None
         assert recipe.budget.batch_size is not None
@@ -101,6 +107,8 @@ class Training:
         self._synced = self._told = self._kept = self._flushed = 0.0  # when each was done last
         self._keeping = 0.0  # seconds that the last checkpoint took
         self._diverged = False
+        self._overhead = overhead
+        self._observer: Observer | None = None
         # Training rows measured like the validation rows at an epoch's end: as many, and not too few.
         self._sample = max(2000, len(examples.validation))
 
@@ -112,11 +120,30 @@ class Training:
             with torch.random.fork_rng(devices), Interruption() as interruption:
                 self._resume(store)
                 self._listener.began(epochs=self._epochs, steps_per_epoch=self._per_epoch, step=self._position.step)
-                self._epoch_loop(store, interruption)
+                with self._watched(store):
+                    self._epoch_loop(store, interruption)
             return self._conclude(store)
         finally:
             if store is not None:
                 store.close()
+
+    @contextlib.contextmanager
+    def _watched(self, store: TraceStore | None) -> Iterator[None]:
+        """Probes for as long as it trains; they change nothing that is computed."""
+        if store is None or not self._overhead:
+            yield
+            return
+        facts = {
+            "epochs": str(self._epochs),
+            "rows": str(len(self._examples.train)),
+            "steps-per-epoch": str(self._per_epoch),
+        }
+        store.describe(facts=facts)
+        start = self._position.step
+        with Observer(
+            self._network, [self._optimizer], store, overhead=self._overhead, losses=False, step=start
+        ) as self._observer:
+            yield
 
     def _resume(self, store: TraceStore | None) -> None:
         self._synced = self._told = self._kept = self._flushed = time.monotonic()
@@ -197,7 +224,8 @@ class Training:
             step = self._waiting[bad][0]
             self._diverged = True
             position.done = f"{DIVERGED} {losses[bad]} at step {step} (epoch {position.epoch + 1})"
-            if store is not None:
+            # Where probes watch, they have said where it was born.
+            if store is not None and (self._observer is None or self._observer.not_finite is None):
                 store.add([Event(step, "not-finite", position.done)])
         if store is not None and self._told - self._flushed > FLUSH_EVERY:
             self._flushed = self._told

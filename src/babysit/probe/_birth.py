@@ -1,0 +1,76 @@
+"""Where a number that is not finite was born."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from babysit.probe._batch import first_tensor
+from babysit.probe._weights import row_name
+from babysit.record import INPUTS
+
+LOSS = "(loss)"
+
+
+def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:
+    """The layer, and a sentence, for a loss that is no number; the network is afterwards as it was.
+
+    The pass is made once more, without gradients, and the first module whose outputs are not finite though what
+    entered it was is the answer. Weights that are not finite already were made so by the step before.
+
+    Args:
+        network: As it was when the loss was computed.
+        arguments: What its forward pass was given.
+        options: The same by keyword.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(2, 1), nn.ReLU())
+        >>> find_birth(net, (torch.tensor([[float("nan"), 1.0]]),), {})
+        ('(inputs)', 'the inputs hold a number that is not finite')
+    """
+    with torch.no_grad():
+        entered = first_tensor([arguments, dict(options)])
+        if entered is not None and _not_finite(entered):
+            return INPUTS, "the inputs hold a number that is not finite"
+        for name, parameter in network.named_parameters():
+            if _not_finite(parameter):
+                layer = row_name(name)
+                return layer, f"the weights of {layer} were made not finite by the step before"
+        return _first_layer(network, arguments, options)
+
+
+def _first_layer(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:
+    found: list[str] = []
+
+    def looking(name: str) -> Callable[..., None]:
+        def hook(module: nn.Module, entered: Any, outputs: Any) -> None:
+            given, made = first_tensor(entered), first_tensor(outputs)
+            if not found and made is not None and _not_finite(made) and (given is None or not _not_finite(given)):
+                found.append(name)
+
+        return hook
+
+    # Children end before their parents, so that the innermost module is found first.
+    handles = [module.register_forward_hook(looking(name)) for name, module in network.named_modules()]
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    devices = sorted({tensor.device.index for tensor in network.parameters() if tensor.device.type == "cuda"})
+    try:
+        with torch.random.fork_rng(devices):
+            network(*arguments, **options)
+    except Exception as error:  # a forward pass that fails the second time tells nothing, and may not stop the training
+        return "", f"the layer was not found: {type(error).__name__}: {error}"
+    finally:
+        for handle in handles:
+            handle.remove()
+        for name, buffer in network.named_buffers():
+            buffer.copy_(buffers[name])
+    if not found:
+        return LOSS, "the network's outputs are finite; it was born in the loss"
+    return found[0], f"{found[0] or 'the network'} gave a number that is not finite from finite inputs"
+
+
+def _not_finite(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())

@@ -1,0 +1,66 @@
+"""When to look: the cost of watching stays under a share of the training's time."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import deque
+
+FIRST_STEPS = 10  # always measured: wiring and set-up show there
+MEMORY = 15  # of how many past steps the usual one is the median; robust against an evaluation or a checkpoint
+
+
+class Budget:
+    """Decides before each step whether it is measured.
+
+    What the first steps cost is not counted: they are measured whatever it takes. After them, the measured cost of all
+    samples, with what the next one will probably cost, stays under `share` of the time gone by.
+
+    Args:
+        share: Of the training's time; None measures every step.
+        first_steps: Steps at the beginning that are always measured.
+
+    Example:
+        >>> budget = Budget(0.01, first_steps=2)
+        >>> [budget.wants(step, now=step * 0.1) for step in range(4)]
+        [True, True, False, False]
+    """
+
+    def __init__(self, share: float | None, first_steps: int = FIRST_STEPS) -> None:
+        self.share = share
+        self.first_steps = first_steps
+        self.samples = 0
+        self.spent = 0.0  # seconds that samples after the first steps have cost
+        self.always = 0.0  # seconds a step that is not measured pays for being watched at all
+        self._sample_costs: deque[float] = deque(maxlen=5)
+        self._steps: deque[float] = deque(maxlen=MEMORY)
+        self._begin: float | None = None  # when the first steps were over
+        self._steps_since = 0
+
+    def wants(self, step: int, now: float) -> bool:
+        """Whether this step is measured; `now` in seconds by any clock that runs evenly."""
+        if self.share is None or step < self.first_steps:
+            return True
+        if self._begin is None:
+            self._begin = now
+            return False
+        self._steps_since += 1
+        expected = max(self._sample_costs, default=0.0)
+        paid = self.spent + self.always * self._steps_since
+        return paid + expected <= self.share * (now - self._begin)
+
+    def sampled(self, seconds: float) -> None:
+        """A sample was taken and cost so much."""
+        self.samples += 1
+        self._sample_costs.append(seconds)
+        if self._begin is not None:
+            self.spent += seconds
+
+    def stepped(self, seconds: float) -> None:
+        """A step that nobody measured took so long."""
+        self._steps.append(seconds)
+
+    @property
+    def usual_step(self) -> float:
+        """Median seconds of the last steps that nobody measured; NaN before the first."""
+        return statistics.median(self._steps) if self._steps else math.nan

@@ -1,0 +1,90 @@
+"""Functions called in a forward pass: `F.relu`, `torch.sigmoid`, `x @ self.weight`, as layers of their own.
+
+A mode of PyTorch's own sees each call while a measured forward pass runs, and is gone after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+# Operations that are linear in what the network computes, or move numbers about. Whatever is not listed counts as a
+# nonlinearity, so that a linear network is never claimed where one cannot be sure.
+_LINEAR = frozenset(
+    """
+    add sub rsub neg view reshape permute transpose swapaxes movedim t flatten unflatten squeeze unsqueeze expand
+    expand_as repeat tile cat concat concatenate stack hstack vstack chunk split unbind narrow select getitem clone
+    contiguous detach to float double half bfloat16 type type_as sum mean cumsum roll flip pad dropout alpha_dropout
+    feature_alpha_dropout dropout1d dropout2d dropout3d requires_grad_ retain_grad avg_pool1d avg_pool2d
+    adaptive_avg_pool1d adaptive_avg_pool2d interpolate unfold fold as_strided index_select gather numpy cpu cuda data
+    real view_as reshape_as set size dim shape mT T H diagonal tril triu masked_fill fill zero copy pixel_shuffle
+    identity alias batch_norm layer_norm group_norm instance_norm rms_norm linear conv1d conv2d conv3d
+    conv_transpose1d conv_transpose2d conv_transpose3d embedding embedding_bag checkpoint
+    """.split()
+)
+# Linear in each of two arguments: a nonlinearity where both come from the network.
+_PRODUCTS = frozenset(
+    "mul multiply matmul bmm mm mv dot einsum addmm baddbmm div true_divide divide outer bilinear".split()
+)
+_WEIGHTED = {
+    "linear": "linear", "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "conv_transpose1d": "conv",
+    "conv_transpose2d": "conv", "conv_transpose3d": "conv",
+}  # fmt: skip
+_MATRIX_PRODUCTS = frozenset("matmul mm addmm bmm".split())
+
+
+def plain_name(function: Callable[..., Any]) -> str:
+    """`relu` for torch.relu, F.relu, Tensor.relu_ and what the operators call: `mul` for *, `getitem` for [].
+
+    Example:
+        >>> plain_name(torch.Tensor.relu_), plain_name(torch.Tensor.__matmul__), plain_name(torch.Tensor.__radd__)
+        ('relu', 'matmul', 'add')
+    """
+    name = getattr(function, "__name__", "").strip("_")
+    if name[1:] in _LINEAR | _PRODUCTS and name[:1] in ("r", "i") and name not in _LINEAR | _PRODUCTS:
+        return name[1:]
+    return {"truediv": "div", "rtruediv": "div", "itruediv": "div", "rsub": "sub"}.get(name, name)
+
+
+def role_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
+    """What a call is: `linear` or `conv` with weights, `plain` (linear or moving numbers), or `function`."""
+    if name in _WEIGHTED:
+        return _WEIGHTED[name]
+    if name in _LINEAR:
+        return "plain"
+    if name in _PRODUCTS:
+        tensors = [item for item in (*arguments, *options.values()) if isinstance(item, Tensor) and item.requires_grad]
+        if name in _MATRIX_PRODUCTS and any(isinstance(item, nn.Parameter) and item.ndim >= 2 for item in tensors):
+            return "linear"
+        from_network = [item for item in tensors if not isinstance(item, nn.Parameter)]
+        return "function" if len(from_network) > 1 else "plain"
+    return "function"
+
+
+class Calls(TorchFunctionMode):
+    """Tells of each call of a torch function that gives floating numbers.
+
+    Args:
+        seen: Called with the function, its name, arguments, options and result, after it ran.
+    """
+
+    def __init__(
+        self, seen: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any], Tensor], None]
+    ) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run it, then tell."""
+        options = kwargs or {}
+        result = func(*args, **options)
+        if isinstance(result, Tensor) and result.requires_grad and result.is_floating_point():
+            with torch._C.DisableTorchFunction():
+                self._seen(func, plain_name(func), args, options, result)
+        return result

@@ -1,0 +1,129 @@
+"""The one place where PyTorch's functions are wrapped: loss functions, `backward` and the scaling of losses.
+
+Nothing is wrapped until somebody listens, and everything is as it was once nobody does. Modules' forward passes and
+optimizers' steps have hooks of their own and are not touched.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Names of torch.nn.functional and what facts call them.
+LOSSES = {
+    "binary_cross_entropy": "bce",
+    "binary_cross_entropy_with_logits": "bce-with-logits",
+    "cross_entropy": "cross-entropy",
+    "gaussian_nll_loss": "gaussian-nll",
+    "hinge_embedding_loss": "hinge",
+    "huber_loss": "huber",
+    "kl_div": "kl",
+    "l1_loss": "l1",
+    "mse_loss": "mse",
+    "multi_margin_loss": "hinge",
+    "multilabel_soft_margin_loss": "bce-with-logits",
+    "nll_loss": "nll",
+    "poisson_nll_loss": "poisson-nll",
+    "smooth_l1_loss": "smooth-l1",
+    "soft_margin_loss": "hinge",
+}
+
+
+class Listening(Protocol):
+    """Who wants to know. Neither method may raise, except to stop the training on purpose."""
+
+    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor, reduction: str) -> None:
+        """A loss function was called."""
+
+    def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
+        """A backward pass begins at `loss`, which was multiplied by `scale` before."""
+
+
+_listeners: list[Listening] = []
+_originals: list[tuple[Any, str, Any]] = []
+_lock = threading.RLock()
+
+
+def listen(listener: Listening) -> None:
+    """Tell this one, too."""
+    with _lock:
+        if not _listeners:
+            _wrap_all()
+        _listeners.append(listener)
+
+
+def stop_listening(listener: Listening) -> None:
+    """Tell this one no more; the last to go leaves PyTorch as it was."""
+    with _lock:
+        if listener in _listeners:
+            _listeners.remove(listener)
+        if not _listeners:
+            while _originals:
+                owner, name, original = _originals.pop()
+                setattr(owner, name, original)
+
+
+def _wrap_all() -> None:
+    for name, called in LOSSES.items():
+        _replace(functional, name, functools.partial(_wrapped_loss, called))
+    _replace(torch.autograd, "backward", _wrapped_backward)
+    _replace(torch.amp.GradScaler, "scale", _wrapped_scale)
+
+
+def _replace(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    original = getattr(owner, name)
+    _originals.append((owner, name, original))
+    setattr(owner, name, wrap(original))
+
+
+def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def loss(input: Any, target: Any, *arguments: Any, **options: Any) -> Any:  # noqa: A002  its callers name it so
+        value = original(input, target, *arguments, **options)
+        if torch.compiler.is_compiling() or not isinstance(input, Tensor) or not isinstance(target, Tensor):
+            return value
+        if isinstance(value, Tensor) and value.requires_grad:
+            for listener in tuple(_listeners):
+                listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
+        return value
+
+    return loss
+
+
+class _Scaled:
+    """The last product of a GradScaler, and what it was multiplied by."""
+
+    product: Callable[[], Tensor | None] = staticmethod(lambda: None)
+    by: Tensor | float = 1.0
+
+
+def _wrapped_backward(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            loss = tensors[0] if isinstance(tensors, tuple | list) and len(tensors) == 1 else tensors
+            if isinstance(loss, Tensor):
+                scale = _Scaled.by if _Scaled.product() is loss else 1.0
+                for listener in tuple(_listeners):
+                    listener.backward_begins(loss, scale)
+        return original(tensors, *arguments, **options)
+
+    return backward
+
+
+def _wrapped_scale(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def scale(self: Any, outputs: Any) -> Any:
+        result = original(self, outputs)
+        if isinstance(outputs, Tensor) and self.is_enabled():
+            _Scaled.product, _Scaled.by = weakref.ref(result), self._scale.detach().clone()
+        return result
+
+    return scale

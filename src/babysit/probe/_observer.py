@@ -1,0 +1,370 @@
+"""The observer: attached to a training, it measures within its budget and disturbs nothing.
+
+    a step =  forward passes, backward passes, optimizer steps, in whatever loop calls them
+
+Between measured steps all that is attached is one hook before the network's forward pass, two around the optimizer's
+step, and a wrapper around `backward` that reads the loss. A measured step attaches the rest, and takes it off again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.optim import Optimizer
+
+from babysit.probe._batch import InputProbe, first_tensor
+from babysit.probe._birth import find_birth
+from babysit.probe._budget import FIRST_STEPS, Budget
+from babysit.probe._forward import ForwardProbe
+from babysit.probe._interception import listen, stop_listening
+from babysit.probe._outputs import measure_outputs
+from babysit.probe._pending import Pending
+from babysit.probe._targets import TargetProbe
+from babysit.probe._weights import WeightProbe, optimizer_facts, rate_and_momentum
+from babysit.probe._wiring import Wiring, unseen_parts
+from babysit.record import Event, Histogram, Row, TraceLayer
+
+FLUSH_EVERY = 1.0  # seconds between two waits for the device, unless a step was measured on a CPU
+TWINS_UNTIL = 3  # samples in which identical units are looked for; later only at powers of two
+
+
+class Sink(Protocol):
+    """Where what was measured goes: a TraceStore, or anything like one."""
+
+    def add(self, items: Iterable[Row | Histogram | Event]) -> None:
+        """Take these."""
+
+    def describe(self, layers: Iterable[TraceLayer] = (), facts: Mapping[str, str] | None = None) -> None:
+        """Layers and facts."""
+
+
+NotFinite = Callable[[int, float, str, str], None]  # step, loss, layer, sentence
+
+
+class Observer:
+    """Measures a training while it runs.
+
+    Args:
+        network: What is trained; `DataParallel` and `DistributedDataParallel` are looked through.
+        optimizers: Everything that steps its weights.
+        sink: Where measurements go.
+        overhead: Share of the training's time that may be spent on measuring; None measures every step.
+        first_steps: Steps at the beginning that are always measured.
+        losses: Whether the loss of each step is taken from `backward`, and with the rate written down.
+        step: The number of the first step.
+        on_not_finite: Called once, at the first loss that is no number; what it raises stops the training.
+
+    Example:
+        >>> from babysit.record import Trace, TraceStore
+        >>> net, store = nn.Linear(3, 1), TraceStore(None)
+        >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        >>> with Observer(net, [optimizer], store, overhead=None):
+        ...     torch.nn.functional.mse_loss(net(torch.ones(4, 3)), torch.zeros(4, 1)).backward()
+        ...     optimizer.step()
+        >>> len(store.read().series("update-ratio", layer="weight").steps)
+        1
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizers: Sequence[Optimizer],
+        sink: Sink,
+        *,
+        overhead: float | None = 0.01,
+        first_steps: int = FIRST_STEPS,
+        losses: bool = True,
+        step: int = 0,
+        on_not_finite: NotFinite | None = None,
+    ) -> None:
+        self.step = step
+        self.not_finite: Event | None = None
+        self.budget = Budget(overhead, step + first_steps)
+        self._root = network
+        self._network = unwrapped(network)
+        self._optimizers = list(optimizers)
+        self._sink = sink
+        self._losses = losses
+        self._on_not_finite = on_not_finite
+        self._pending = Pending()
+        self._forward = ForwardProbe(self._network, self._pending)
+        self._weights = WeightProbe(self._network, self._pending)
+        self._inputs, self._targets = InputProbe(), TargetProbe()
+        self._wiring = Wiring(self._network, self._optimizers)
+        self._facts: dict[str, str] = {}
+        self._told: tuple[int, int] = (0, 0)  # layers and facts the sink knows of
+        self._handles: list[Any] = []
+        self._ending: Any = None
+        self._moded = any(isinstance(module, _BatchNorm | _DropoutNd) for module in self._network.modules())
+        self._given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # of the last pass, until its step is over
+        self._passes = self._backwards = self._evaluation_passes = self._training_passes = 0
+        self._evaluations_in_training_mode = 0
+        self._stepped = self._sampling = self._forward_done = self._busy = self._kept = False
+        self._step_losses: list[float | Tensor] = []
+        self._finite: Tensor | None = None
+        self._own_loss = False
+        self._step_began = self._flushed = 0.0
+        self._cost = 0.0
+        self._attached = False
+
+    def attach(self) -> Self:
+        """Begin to watch."""
+        if self._attached:
+            return self
+        self._attached = True
+        self._handles = [self._root.register_forward_pre_hook(self._before_forward, with_kwargs=True)]
+        for optimizer in self._optimizers:
+            self._handles.append(optimizer.register_step_pre_hook(self._before_step))
+            self._handles.append(optimizer.register_step_post_hook(self._after_step))
+        listen(self)
+        self._step_began = self._flushed = time.perf_counter()
+        self._sampling = self.budget.wants(self.step, self._step_began)
+        self._facts |= optimizer_facts(self._optimizers) | {
+            "parameters": str(sum(found.numel() for found in self._network.parameters() if found.requires_grad))
+        }
+        return self
+
+    def detach(self) -> None:
+        """Leave nothing behind, and hand over what was measured."""
+        if not self._attached:
+            return
+        self._attached = False
+        stop_listening(self)
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self._end_forward()
+        self._weights.end()
+        self._given = None
+        self._tell_losses()
+        self._sink.add(self._wiring.events(self.step, self._forward.called, ended=True))
+        self._sink.add(unseen_parts(self._network, self.step, self._forward.failures))
+        self.flush()
+
+    def __enter__(self) -> Self:
+        return self.attach()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.detach()
+
+    def loss(self, value: Tensor | float) -> None:
+        """Give the loss of the step under way, in place of the one that `backward` is called on."""
+        self._own_loss = True
+        self._take_loss(value.detach() if isinstance(value, Tensor) else value)
+
+    def flush(self) -> None:
+        """Hand over what was measured; waits for the device."""
+        self._flushed = time.perf_counter()
+        if len(self._pending):
+            self._sink.add(self._pending.rows())
+            self._sink.add(self._pending.histograms())
+        known = (len(self._forward.layers), len(self._facts))
+        if known != self._told:
+            self._told = known
+            self._sink.describe(self._forward.layers.values(), self._facts)
+
+    def last_good(self) -> dict[str, Tensor] | None:
+        """Weights and buffers before the last measured step whose loss was a number; None before the first."""
+        if not self._weights.good:
+            return None
+        return self._weights.good.tensors() | self._weights.good_buffers.tensors()
+
+    # What PyTorch calls.
+
+    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        if self._busy or torch.compiler.is_compiling():
+            return
+        if not torch.is_grad_enabled():
+            self._evaluations_in_training_mode += self._moded and module.training and self.step > 0
+            return
+        if self._stepped:
+            self._begin_step()
+        self._passes += 1
+        self._training_passes += 1
+        self._evaluation_passes += self._moded and not module.training
+        self._given = (arguments, options)
+        if self._sampling and not self._forward_done and torch._C._functorch.peek_interpreter_stack() is None:
+            self._begin_forward(module, arguments, options)
+
+    def _begin_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        start = time.perf_counter()
+        samples = self.budget.samples
+        rare = samples & (samples - 1) == 0
+        with torch.no_grad():
+            entered = first_tensor([arguments, options])
+            if entered is not None:
+                self._inputs.see(self.step, entered, self._pending, tell=rare or samples < FIRST_STEPS)
+                self._facts.setdefault("batch-size", str(entered.shape[0] if entered.ndim else 1))
+        self._facts.setdefault("network-mode", "train" if module.training else "evaluation")
+        if not self._weights.watching:
+            self._weights.begin(lambda: self._forward.scale)
+        self._forward.begin(self.step, histograms=rare, twins=rare or samples < TWINS_UNTIL)
+        # The hook that ends the measuring is called also when the forward pass fails.
+        self._ending = module.register_forward_hook(self._after_forward, always_call=True)
+        self._cost += time.perf_counter() - start
+
+    def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
+        self._end_forward()
+        self._forward_done = True
+
+    def _end_forward(self) -> None:
+        if self._forward.running:
+            self._forward.end()
+        if self._ending is not None:
+            self._ending.remove()
+            self._ending = None
+
+    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor, reduction: str) -> None:
+        """A loss function was called."""
+        if not self._sampling or not self._passes or self._backwards or self._busy:
+            return
+        start = time.perf_counter()
+        with torch.no_grad(), torch._C.DisableTorchFunction():
+            width = outputs.shape[1] if outputs.ndim > 1 else 1
+            measure_outputs(self.step, outputs, self._pending)
+            self._targets.see(self.step, targets, width, self._pending)
+            if value.numel() == 1:
+                self._pending.add(self.step, "", "criterion", value.detach())
+        if "loss" not in self._facts:
+            kind = "classes" if not targets.is_floating_point() else "numbers"
+            if kind == "numbers" and targets.shape == outputs.shape and name in ("cross-entropy", "kl"):
+                kind = "probabilities"
+            self._facts |= {
+                "loss": name, "loss-reduction": reduction, "target-kind": kind,
+                "output-shape": "x".join(map(str, outputs.shape)), "target-shape": "x".join(map(str, targets.shape)),
+            }  # fmt: skip
+            if name in ("cross-entropy", "nll"):
+                self._facts["classes"] = str(width)
+        self._cost += time.perf_counter() - start
+
+    def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
+        """A backward pass begins at `loss`."""
+        if self._busy or not self._passes:
+            return
+        if self._stepped:
+            self._begin_step()
+        self._forward.scale = scale
+        if self._sampling and self._backwards == 0 and self._wiring.steps:
+            self._pending.add(self.step, "", "left-over-gradient", self._weights.left_over())
+        self._backwards += 1
+        self._wiring.backwards += 1
+        if not self._own_loss and loss.numel() == 1:
+            self._take_loss(loss.detach().reshape(()) / scale if isinstance(scale, Tensor) else loss.detach())
+
+    def _take_loss(self, value: Tensor | float) -> None:
+        if isinstance(value, Tensor) and value.device.type == "cuda":
+            self._finite = torch.isfinite(value)
+            self._step_losses.append(value)
+            return
+        number = float(value)
+        self._step_losses.append(number)
+        self._finite = None
+        if not math.isfinite(number) and self.not_finite is None:
+            self._report_not_finite(number)
+
+    def _report_not_finite(self, loss: float) -> None:
+        self._busy = True
+        try:
+            layer, sentence = "", "it came at a step that was not measured"
+            if self._given is not None:
+                layer, sentence = find_birth(self._network, *self._given)
+        finally:
+            self._busy = False
+        text = f"the loss became {loss} at step {self.step}: {sentence}"
+        self.not_finite = Event(self.step, "not-finite", text, layer)
+        self._sink.add([self.not_finite])
+        self._tell_losses()
+        self.flush()
+        if self._on_not_finite is not None:
+            self._on_not_finite(self.step, loss, layer, sentence)
+
+    def _before_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
+        if not self._sampling or self._busy:
+            return
+        start = time.perf_counter()
+        with torch.no_grad():
+            if not self._kept and self.not_finite is None:
+                self._weights.keep(self._finite)
+            self._kept = True
+            self._weights.before_step(self.step, optimizer)
+            if self._wiring.steps == 0 or self.budget.samples < FIRST_STEPS:
+                self._wiring.look()
+            if optimizer is self._optimizers[0]:
+                for name, value in rate_and_momentum(optimizer).items():
+                    if name != "lr" or not self._losses:
+                        self._pending.add(self.step, "", name, value)
+        self._cost += time.perf_counter() - start
+
+    def _after_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
+        if self._busy:
+            return
+        if self._losses and optimizer is self._optimizers[0]:
+            self._pending.add(self.step, "", "lr", float(optimizer.param_groups[0].get("lr", math.nan)))
+        if self._sampling:
+            start = time.perf_counter()
+            samples = self.budget.samples
+            with torch.no_grad():
+                self._weights.after_step(self.step, optimizer, histograms=samples & (samples - 1) == 0)
+            self._cost += time.perf_counter() - start
+        self._stepped = True
+
+    def _begin_step(self) -> None:
+        """The step before is over: what it showed is written, and whether the next is measured is decided."""
+        now = time.perf_counter()
+        self._tell_losses()
+        seconds = now - self._step_began
+        if self._sampling:
+            self._end_sample(seconds)
+        else:
+            self.budget.stepped(seconds)
+        if now - self._flushed > FLUSH_EVERY or (self._sampling and not torch.cuda.is_initialized()):
+            self.flush()
+        self._given = None
+        self._passes = self._backwards = 0
+        self._stepped = self._forward_done = self._kept = self._own_loss = False
+        self._wiring.steps += 1
+        self.step += 1
+        self._step_began = time.perf_counter()
+        self._sampling = self.budget.wants(self.step, self._step_began)
+
+    def _end_sample(self, seconds: float) -> None:
+        start = time.perf_counter()
+        self._weights.end()
+        counts: dict[str, float] = {"backwards": self._backwards}
+        if self._moded:
+            counts["evaluation-mode-share"] = self._evaluation_passes / max(1, self._training_passes)
+            counts["training-mode-evaluations"] = self._evaluations_in_training_mode
+        usual = self.budget.usual_step
+        if math.isfinite(usual):
+            counts["step-seconds"] = usual
+            if "batch-size" in self._facts:
+                counts["rows-per-second"] = int(self._facts["batch-size"]) / usual
+        for name, value in counts.items():
+            self._pending.add(self.step, "", name, value)
+        self._sink.add(self._wiring.events(self.step, self._forward.called, ended=False))
+        cost = self._cost + self._forward.seconds + time.perf_counter() - start
+        self.budget.sampled(min(cost, seconds))
+        self._cost = self._forward.seconds = 0.0
+
+    def _tell_losses(self) -> None:
+        losses, self._step_losses = self._step_losses, []
+        if losses and self._losses:
+            mean = losses[0] if len(losses) == 1 else sum(losses[1:], losses[0]) / len(losses)
+            self._pending.add(self.step, "", "loss", mean)
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network within `DataParallel` and `DistributedDataParallel`."""
+    while isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        network = network.module
+    return network
