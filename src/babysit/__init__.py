@@ -12,13 +12,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from babysit.data import Prepared, Preprocessing, k_folds, prepare
+    from babysit.diagnose import diagnose
     from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import Fitted, demo, fit, resume
+    from babysit.procedure import Fitted, Watch, demo, fit, resume, watch
     from babysit.record import (
         BabysitError,
         Evaluation,
         Finding,
         InputError,
+        NotFiniteError,
         Recipe,
         Remedy,
         RunFolder,
@@ -37,6 +39,7 @@ _HOME = {
     "InputError": "record",
     "Maxout": "nn",
     "MaxoutConv2d": "nn",
+    "NotFiniteError": "record",
     "Prepared": "data",
     "Preprocessing": "data",
     "Recipe": "record",
@@ -44,7 +47,9 @@ _HOME = {
     "RunFolder": "record",
     "Trace": "record",
     "TrainedModel": "train",
+    "Watch": "procedure",
     "demo": "procedure",
+    "diagnose": "diagnose",
     "evaluate": "train",
     "export": "train",
     "fit": "procedure",
@@ -55,6 +60,7 @@ _HOME = {
     "predict": "train",
     "prepare": "data",
     "resume": "procedure",
+    "watch": "procedure",
     "write_page": "report",
 }
 
@@ -66,6 +72,7 @@ __all__ = [
     "InputError",
     "Maxout",
     "MaxoutConv2d",
+    "NotFiniteError",
     "Prepared",
     "Preprocessing",
     "Recipe",
@@ -73,8 +80,10 @@ __all__ = [
     "RunFolder",
     "Trace",
     "TrainedModel",
+    "Watch",
     "__version__",
     "demo",
+    "diagnose",
     "evaluate",
     "export",
     "fit",
@@ -85,6 +94,7 @@ __all__ = [
     "predict",
     "prepare",
     "resume",
+    "watch",
     "write_page",
 ]
 

@@ -21,6 +21,7 @@ from babysit.record import BabysitError
 
 VERBS = {
     "demo": "The whole procedure on a bundled real data set.",
+    "diagnose": "What was wrong with a training, from its saved trace.",
     "evaluate": "Score a Run, on its own held-out rows or on a file.",
     "export": "Write the model of a Run as ONNX or torch.export file.",
     "fit": "From data to a trained, scored and kept network with a report.",

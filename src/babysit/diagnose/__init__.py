@@ -1,7 +1,14 @@
-"""Pure functions from a Trace to Findings: one disease a file, no torch."""
+"""Pure functions from a Trace to Findings: one disease a file, no torch.
 
+The room and its main function have one name: `babysit.diagnose(trace)` is `babysit.diagnose.diagnose(trace)`.
+"""
+
+from babysit.diagnose import _callable
 from babysit.diagnose._catalogue import DISEASES
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._rank import diagnose
+from babysit.diagnose._rank import check_names, diagnose
+from babysit.diagnose._repeatedly import Repeatedly
 
-__all__ = ["DISEASES", "Disease", "diagnose"]
+__all__ = ["DISEASES", "Disease", "Repeatedly", "check_names", "diagnose"]
+
+_callable.make_callable(__name__)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
 
 from babysit.diagnose._catalogue import DISEASES
-from babysit.record import Finding, Trace
+from babysit.diagnose._disease import Disease
+from babysit.record import Finding, InputError, Severity, Trace
+
+SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
+MOST_LAYERS = 8  # named in the evidence of one finding
 
 
 def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
     """What is wrong with a training, causes first.
+
+    A disease is found once at most: where several layers have it, the finding tells of the worst and names the others.
+    A finding that another one explains comes after it, with `explained_by` set; what nothing explains is ordered by
+    the worst that it leads to, then as the catalogue is: data, wiring, set-up, dynamics.
 
     Args:
         trace: What was measured.
@@ -17,5 +27,88 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
 
     Returns:
         Findings, each with its evidence.
+
+    Raises:
+        InputError: A name in `ignore` is no finding's.
+
+    Example:
+        >>> from babysit.record import Row
+        >>> rows = [Row(step, "train", "", "loss", loss) for step, loss in enumerate((2.3, 1e9, float("nan")))]
+        >>> [(found.name, found.explained_by) for found in diagnose(Trace(tuple(rows)))]
+        [('learning-rate-too-high', ''), ('diverged', 'learning-rate-too-high')]
     """
-    return [found for disease in DISEASES.values() if disease.name not in ignore for found in disease.find(trace)]
+    check_names(ignore)
+    found = {name: _merged(findings) for name, disease in DISEASES.items() if (findings := disease.find(trace))}
+    return ranked(found, DISEASES, ignore=ignore)
+
+
+def ranked(
+    found: Mapping[str, Finding], diseases: Mapping[str, Disease], *, ignore: Sequence[str] = ()
+) -> list[Finding]:
+    """Findings in order, each with the finding that explains it.
+
+    A silenced finding is not reported, yet passes on what explains it to what it explains.
+    """
+    causes = {name: _causes(name, found, diseases) for name in found}
+    shown = [name for name in diseases if name in found and name not in ignore]
+    order = {name: place for place, name in enumerate(diseases)}
+    roots = [name for name in shown if not any(cause in shown for cause in causes[name])]
+    weight = {
+        root: min(_place(found[name]) for name in shown if name == root or root in causes[name]) for root in roots
+    }
+    waiting, result = set(shown), list[Finding]()
+    while waiting:
+        # Consequences of what was told already come before the next root.
+        ready = [name for name in waiting if not causes[name] & waiting]
+        name = min(ready, key=lambda name: (name in weight, weight.get(name, _place(found[name])), order[name]))
+        waiting.remove(name)
+        explaining = sorted(causes[name] & weight.keys(), key=lambda root: (weight[root], order[root]))
+        result.append(dataclasses.replace(found[name], explained_by=explaining[0] if explaining else ""))
+    return result
+
+
+def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Disease]) -> set[str]:
+    """Everything found that explains it, directly or through others that were found.
+
+    A note explains nothing that is worse than a note: what hardly matters did not break the training.
+    """
+    causes: set[str] = set()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        for cause in diseases[current].explained_by:
+            milder = cause in found and found[cause].severity == "note" and found[name].severity != "note"
+            if cause in found and cause not in causes and cause != name and not milder:
+                causes.add(cause)
+                waiting.append(cause)
+    return causes
+
+
+def _place(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
+
+
+def _merged(findings: Sequence[Finding]) -> Finding:
+    """One finding for a disease that several layers have: the first of the worst, and the names of all."""
+    worst = min(findings, key=_place)
+    if len(findings) == 1:
+        return worst
+    layers = list(dict.fromkeys(finding.where for finding in findings if finding.where))
+    more = {"layers": layers[:MOST_LAYERS], "more findings": len(findings) - 1}
+    return dataclasses.replace(worst, evidence={**worst.evidence, **more})
+
+
+def check_names(ignore: Sequence[str]) -> None:
+    """Refuse names that no finding has.
+
+    Raises:
+        InputError: With the nearest legal name.
+    """
+    if isinstance(ignore, str):
+        raise InputError(f"ignore is the text '{ignore}'", legal="a list of names", write=f'ignore=["{ignore}"]')
+    for name in ignore:
+        if name not in DISEASES:
+            nearest = difflib.get_close_matches(name, DISEASES, n=1, cutoff=0.0)[0]
+            raise InputError(
+                f"no finding is called '{name}'", legal="the names in docs/diseases.md", write=f"'{nearest}'"
+            )

@@ -1,6 +1,7 @@
-"""The whole procedure, from data to report: `fit` and `demo`."""
+"""What is done from beginning to end: fit, resume, demo, watch."""
 
 from babysit.procedure._demo import demo
 from babysit.procedure._fit import Fitted, fit, resume
+from babysit.procedure._watch import Watch, watch
 
-__all__ = ["Fitted", "demo", "fit", "resume"]
+__all__ = ["Fitted", "Watch", "demo", "fit", "resume", "watch"]

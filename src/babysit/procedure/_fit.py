@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from babysit.data import Prepared, prepare
+from babysit.diagnose import check_names, diagnose
 from babysit.record import (
     Evaluation,
+    Finding,
     Listener,
     Recipe,
     RecipeError,
@@ -51,6 +53,7 @@ class Fitted:
         outcome: How the training ended.
         evaluations: Scores by phase; empty after an interruption.
         report: The page; None after an interruption.
+        findings: What was wrong with the training, causes first.
     """
 
     run: RunFolder
@@ -58,6 +61,7 @@ class Fitted:
     outcome: Outcome
     evaluations: dict[str, Evaluation]
     report: pathlib.Path | None
+    findings: list[Finding]
 
 
 def fit(
@@ -88,6 +92,7 @@ def fit(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or "default")
     chosen = with_settings(chosen, [*settings])
     chosen = _with_source(chosen, source, target)
+    check_names(chosen.watch.ignore)
     path = pathlib.Path(out) if out is not None else _free_folder(chosen)
     refuse_existing(path)
     prepared = prepare(chosen, None if isinstance(source, str | pathlib.Path) else source)
@@ -173,12 +178,14 @@ def _train_and_score(
         run.write("weights.safetensors", pack_weights(model))
         run.set_status("finished" if outcome.finished else "interrupted")
         model.eval()
+        findings = diagnose(run.trace(), ignore=recipe.watch.ignore)
+        run.write_findings(findings)
         if not outcome.finished:
-            return Fitted(run, model, outcome, {}, None)
+            return Fitted(run, model, outcome, {}, None, findings)
         evaluations = {}
         for phase in ("validation", "test"):
             if len(prepared.split[phase]):
                 evaluations[phase] = evaluate_phase(model, prepared, phase, device, recipe.seed)
                 run.write_evaluation(evaluations[phase])
         report = write_page(run)
-    return Fitted(run, model.cpu(), outcome, evaluations, report)
+    return Fitted(run, model.cpu(), outcome, evaluations, report, findings)

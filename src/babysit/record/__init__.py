@@ -9,6 +9,7 @@ from babysit.record._errors import (
     DataError,
     InputError,
     MissingExtraError,
+    NotFiniteError,
     RecipeError,
     RunFolderError,
     RunLockedError,
@@ -16,6 +17,7 @@ from babysit.record._errors import (
     StorageError,
 )
 from babysit.record._finding import (
+    FINDING_SCHEMA,
     Finding,
     Remedy,
     Severity,
@@ -43,6 +45,7 @@ from babysit.record._recipe import (
     ScheduleSection,
     Section,
     SplitSection,
+    WatchSection,
 )
 from babysit.record._recipe_text import (
     load_recipe,
@@ -108,6 +111,7 @@ __all__ = [
     "Evaluation",
     "Event",
     "FACTS",
+    "FINDING_SCHEMA",
     "Finding",
     "HISTOGRAMS",
     "Histogram",
@@ -120,6 +124,7 @@ __all__ = [
     "LossSection",
     "MissingExtraError",
     "ModelSection",
+    "NotFiniteError",
     "OUTPUTS",
     "OptimizerSection",
     "PreprocessingSection",
@@ -151,6 +156,7 @@ __all__ = [
     "TraceLayer",
     "TraceStore",
     "WEIGHTED",
+    "WatchSection",
     "library_versions",
     "load_recipe",
     "parse_recipe",

@@ -8,6 +8,7 @@
     │       ├── RunLockedError    another process is writing to it
     │       └── RunVersionError   it was written by another version
     ├── MissingExtraError         an optional dependency is not installed (exit code 2)
+    ├── NotFiniteError            the loss became NaN or infinite, and was to be an error
     └── StorageError              the disk refused a write (exit code 2)
 
 Every message answers up to four questions, in this order: what was given, what is legal, the likely cause,
@@ -92,3 +93,7 @@ class MissingExtraError(BabysitError):
 
 class StorageError(BabysitError):
     """The disk refused a write: full, read-only or gone."""
+
+
+class NotFiniteError(BabysitError):
+    """The loss became NaN or infinite, and whoever watched the training asked for an error."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+
+from babysit.record._finding import Finding
+from babysit.record._trace import Trace
 
 
 class StepNumbers(NamedTuple):
@@ -41,6 +45,12 @@ class Listener(Protocol):
     def epoch_ended(self, numbers: EpochNumbers) -> None:
         """An epoch ended."""
 
+    def measured(self, trace: Trace) -> None:
+        """What was measured so far; told every second or so."""
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """What is wrong by now, causes first; told when it changes."""
+
     def ended(self, reason: str) -> None:
         """The training stopped; `reason` is a sentence for people."""
 
@@ -55,6 +65,12 @@ class Silence:
         """Show nothing."""
 
     def epoch_ended(self, numbers: EpochNumbers) -> None:
+        """Show nothing."""
+
+    def measured(self, trace: Trace) -> None:
+        """Show nothing."""
+
+    def found(self, findings: Sequence[Finding]) -> None:
         """Show nothing."""
 
     def ended(self, reason: str) -> None:

@@ -200,6 +200,15 @@ class BudgetSection(Section):
     seconds: Positive | None = setting(None, "stop after this long", unit="seconds", when="time is short")
 
 
+class WatchSection(Section):
+    """Looking inside while it trains."""
+
+    overhead: Share = setting(
+        0.01, "spent on measuring after the first ten steps; 0 does not look", unit="share of the time"
+    )
+    ignore: tuple[str, ...] = setting((), "findings not to report, by name", when="you know, and it is meant so")
+
+
 class Recipe(Section):
     """Everything chosen before training starts.
 
@@ -222,3 +231,4 @@ class Recipe(Section):
     schedule: ScheduleSection = ScheduleSection()
     regularisation: RegularisationSection = RegularisationSection()
     budget: BudgetSection = BudgetSection()
+    watch: WatchSection = WatchSection()

@@ -9,6 +9,7 @@
     checkpoint.safetensors  where the training stands: weights, optimizer, random streams, counters
     trace.sqlite            what was measured
     evaluation-PHASE.json   scores
+    findings.json           what was wrong with the training
     lock                    held by the process that writes
 
 The folder comes into being whole, by one rename, and each file in it changes by one rename, so that a process killed
@@ -25,7 +26,7 @@ import os
 import pathlib
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from typing import Any, Literal, TypeVar
 
@@ -35,7 +36,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babysit.record._atomic import storage_error, write_atomic
-from babysit.record._errors import RunFolderError, RunLockedError, RunVersionError
+from babysit.record._errors import InputError, RunFolderError, RunLockedError, RunVersionError
+from babysit.record._finding import FINDING_SCHEMA, Finding
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import parse_recipe, recipe_to_toml
 from babysit.record._summary import Evaluation, RunSummary
@@ -43,6 +45,7 @@ from babysit.record._trace import Trace
 from babysit.record._trace_store import TraceStore, read_trace
 
 RUN_SCHEMA = 1
+FINDINGS = "findings.json"
 Indices = dict[str, npt.NDArray[np.int64]]
 Kept = TypeVar("Kept", bound=BaseModel)
 Status = Literal["begun", "interrupted", "finished"]
@@ -225,6 +228,28 @@ class RunFolder:
         files = sorted(self.path.glob("evaluation-*.json"))
         found = (self._validated(file.name, Evaluation) for file in files)
         return {evaluation.phase: evaluation for evaluation in found}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was wrong with the training, causes first; none before it was diagnosed."""
+        if not (self.path / FINDINGS).exists():
+            return []
+        try:
+            content = json.loads(self._text(FINDINGS))
+            if content["schema"] != FINDING_SCHEMA:
+                raise RunVersionError(
+                    f"{self.path / FINDINGS} has schema {content['schema']}", legal=str(FINDING_SCHEMA)
+                )
+            return [Finding.from_dict(found) for found in content["findings"]]
+        except (ValueError, KeyError, TypeError, InputError) as error:
+            if isinstance(error, RunVersionError):
+                raise
+            raise RunFolderError(f"{self.path / FINDINGS} is damaged: {error}") from None
+
+    def write_findings(self, findings: Sequence[Finding]) -> None:
+        """Keep what was diagnosed, in the place of what was diagnosed before."""
+        content = {"schema": FINDING_SCHEMA, "findings": [finding.to_dict() for finding in findings]}
+        self.write(FINDINGS, json.dumps(content, indent=1))
 
     def trace(self) -> Trace:
         """What was measured so far."""

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from babysit.record._errors import RunFolderError, RunVersionError, StorageError
+from babysit.record._thinning import DENSE, ROOM, Thinning
 from babysit.record._trace import TRACE_SCHEMA, Event, Histogram, Row, Trace, TraceLayer
 
 _TABLES = f"""
@@ -33,7 +34,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 
 class TraceStore:
-    """Writes a Trace to a file as it is measured. Rows wait in memory until `flush`.
+    """Writes a Trace to a file as it is measured; None keeps it in memory. Rows wait until `flush`.
 
     Example:
         >>> import tempfile
@@ -44,22 +45,32 @@ class TraceStore:
         (2.3,)
     """
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self._path = path
+    def __init__(self, path: pathlib.Path | None) -> None:
+        self._path = path or pathlib.Path("the trace in memory")
         self._waiting: list[Row | Histogram | Event] = []
         self._series: dict[tuple[str, str, str], int] = {}
+        self._closed = False
         try:
-            self._database = sqlite3.connect(path, isolation_level=None)
+            self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._database.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing at this level; a power cut may lose the last flushes, never the file.
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_TABLES)
+            self._begin_thinning()
         except sqlite3.Error as error:
-            raise _translate(error, path) from error
+            raise _translate(error, self._path) from error
+
+    def _begin_thinning(self) -> None:
+        self._thinning = Thinning()
+        before = _read(self._database)
+        self._thinning.knows(sorted((*before.rows, *before.histograms), key=lambda item: item.step))
+        self._thinning.knows(before.events)
+        self._thinned = dict(self._thinning.strides)  # the strides that the file is thinned to
 
     def add(self, items: Iterable[Row | Histogram | Event]) -> None:
-        """Keep items for the next flush."""
-        self._waiting.extend(items)
+        """Keep items for the next flush, as far as the trace has room for them."""
+        admits = self._thinning.admits
+        self._waiting.extend([item for item in items if admits(item)])
 
     def flush(self) -> None:
         """Write what waits, in one transaction.
@@ -97,6 +108,26 @@ class TraceStore:
         self._database.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?)", points)
         self._database.executemany("INSERT OR REPLACE INTO histograms VALUES (?, ?, ?, ?)", histograms)
         self._database.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", events)
+        if self._thinned != self._thinning.strides:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Keep the first point of each bucket; see `_thinning.py`."""
+        for table, room, of_series in (
+            ("points", ROOM.network, "layer = ''"),
+            ("points", ROOM.layer, "layer <> ''"),
+            ("histograms", ROOM.histogram, "1"),
+        ):
+            finite = "AND {0}.value IS NOT NULL AND abs({0}.value) < 9e999" if table == "points" else ""
+            stride = self._thinning.strides[room]
+            self._database.execute(
+                f"DELETE FROM {table} WHERE step >= {DENSE} AND step % {stride} > 0 {finite.format(table)}"
+                f" AND series IN (SELECT id FROM series WHERE {of_series})"
+                f" AND EXISTS (SELECT 1 FROM {table} AS earlier WHERE earlier.series = {table}.series"
+                f" AND earlier.step BETWEEN max({DENSE}, {table}.step - {table}.step % {stride}) AND {table}.step - 1"
+                f" {finite.format('earlier')})"
+            )
+        self._thinned = dict(self._thinning.strides)
 
     def _series_id(self, phase: str, layer: str, quantity: str) -> int:
         key = (phase, layer, quantity)
@@ -132,6 +163,9 @@ class TraceStore:
             for table in ("points", "histograms", "events"):
                 self._database.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
             self._database.execute("COMMIT")
+            waiting, self._waiting = self._waiting, []
+            self._begin_thinning()
+            self.add(waiting)
         except sqlite3.Error as error:
             raise _translate(error, self._path) from error
 
@@ -140,7 +174,10 @@ class TraceStore:
         return _read(self._database)
 
     def close(self) -> None:
-        """Flush, fold the write-ahead log into the file and let go of it."""
+        """Flush, fold the write-ahead log into the file and let go of it. Closing again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             self.flush()
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,14 +1,20 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
+from babysit.report._findings import finding_line, print_findings
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
 from babysit.report._terminal import print_evaluation, print_summary, summary_dict
+from babysit.report._trace_page import render_trace_page, write_trace_page
 
 __all__ = [
     "TerminalProgress",
+    "finding_line",
     "print_evaluation",
+    "print_findings",
     "print_summary",
     "render_page",
+    "render_trace_page",
     "summary_dict",
     "write_page",
+    "write_trace_page",
 ]

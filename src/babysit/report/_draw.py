@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import plotly.graph_objects as go
@@ -19,7 +20,8 @@ COLOURS = {
 }
 
 
-def _layout(figure: go.Figure, x: str, y: str, height: int = 320) -> go.Figure:
+def laid_out(figure: go.Figure, x: str, y: str, height: int = 320) -> go.Figure:
+    """The look that all figures share."""
     figure.update_layout(
         height=height,
         margin={"l": 56, "r": 12, "t": 12, "b": 44},
@@ -60,9 +62,12 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
             x=found.not_finite, y=[lowest] * len(found.not_finite), name="NaN or infinite", mode="markers",
             marker={"symbol": "x", "size": 9, "color": RED},
         )  # fmt: skip
-    _layout(figure, "step", y)
+    laid_out(figure, "step", y)
     if log:
-        figure.update_yaxes(type="log", dtick=1)
+        # A tick a decade, but no wall of them where a loss ran away.
+        values = [value for curve in found.curves for value in curve.values if value > 0]
+        decades = math.log10(max(values) / min(values)) if values else 0
+        figure.update_yaxes(type="log", dtick=1 + decades // 6, exponentformat="power")
     return figure
 
 
@@ -71,7 +76,7 @@ def draw_bars(found: Bars) -> go.Figure:
     figure = go.Figure()
     for phase, counts in found.counts.items():
         figure.add_bar(x=[short(name) for name in found.names], y=counts, name=phase, marker={"color": COLOURS[phase]})
-    _layout(figure, "class", "rows", height=280)
+    laid_out(figure, "class", "rows", height=280)
     figure.update_layout(barmode="group")
     figure.update_xaxes(type="category")
     return figure
@@ -89,7 +94,7 @@ def draw_confusion(found: Confusion) -> go.Figure:
             hovertemplate="true %{y}, predicted %{x}: %{customdata} rows<extra></extra>",
         )
     )  # fmt: skip
-    _layout(figure, "predicted", "true", height=min(640, 220 + 26 * len(names)))
+    laid_out(figure, "predicted", "true", height=min(640, 220 + 26 * len(names)))
     figure.update_xaxes(type="category")
     figure.update_yaxes(type="category", autorange="reversed")
     return figure
@@ -103,7 +108,7 @@ def draw_reliability(found: Reliability) -> go.Figure:
         x=found.confidence, y=found.accuracy, mode="lines+markers", name="this model", line={"color": BLUE},
         customdata=found.rows, hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{customdata} rows<extra></extra>",
     )  # fmt: skip
-    _layout(figure, "confidence", "share right")
+    laid_out(figure, "confidence", "share right")
     figure.update_xaxes(range=[0, 1.02])
     figure.update_yaxes(range=[0, 1.05])
     return figure
@@ -117,13 +122,13 @@ def draw_residuals(found: Residuals) -> go.Figure:
         x=found.true, y=found.predicted, mode="markers", name="rows", marker={"size": 5, "color": BLUE, "opacity": 0.45}
     )
     figure.add_scatter(x=[low, high], y=[low, high], mode="lines", name="perfect", line={"dash": "dot", "color": GREY})
-    return _layout(figure, "true", "predicted", height=380)
+    return laid_out(figure, "true", "predicted", height=380)
 
 
 def draw_errors(found: Residuals) -> go.Figure:
     """How errors are spread."""
     figure = go.Figure(go.Histogram(x=found.error, marker={"color": BLUE}, nbinsx=50))
-    return _layout(figure, "predicted - true", "rows", height=280)
+    return laid_out(figure, "predicted - true", "rows", height=280)
 
 
 def short(name: str, longest: int = 24) -> str:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import pathlib
-from typing import Any, NamedTuple
 
-import jinja2
-import plotly.graph_objects as go
 import plotly.offline
-from plotly.utils import PlotlyJSONEncoder
 
 from babysit.record import Evaluation, RunFolder, recipe_to_toml, write_atomic
 from babysit.report import _draw, _figures
+from babysit.report._environment import environment, script_safe
+from babysit.report._inside import MOST_LAYERS
+from babysit.report._pictures import Picture, evidence_pictures, inside_pictures, loss_picture
 from babysit.report._terminal import data_lines, interval, score_number
 
 SHOWN_COLUMNS = 200  # rows of the column table; a wider table is told by its first ones
-
-
-class Picture(NamedTuple):
-    """A figure with the sentence that says how to read it."""
-
-    name: str
-    title: str
-    caption: str
-    figure: go.Figure
 
 
 def write_page(run: RunFolder, path: str | pathlib.Path | None = None) -> pathlib.Path:
@@ -52,31 +41,34 @@ def render_page(run: RunFolder) -> str:
     pictures = [*_data_pictures(run), *_training_pictures(run)]
     for evaluation in evaluations.values():
         pictures += _score_pictures(evaluation)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("babysit.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {
-        "number": score_number,
-        "interval": interval,
-        "shape": lambda sizes: " x ".join(map(str, sizes)),
-    }
-    return environment.get_template("page.html").render(
-        run=run,
-        info=run.info,
-        summary=summary,
-        headline=headline(run),
-        data_lines=data_lines(summary),
-        shown_columns=summary.data.columns[:SHOWN_COLUMNS],
-        evaluations=list(evaluations.values()),
-        events=trace.events,
-        parameters=sum(layer.parameters for layer in summary.layers),
-        pictures={
-            place: [found for found in pictures if found.name.startswith(place)] for place in _places(evaluations)
-        },
-        figures=_script_safe({found.name: _draw.as_json(found.figure) for found in pictures}),
-        plotly=plotly.offline.get_plotlyjs(),
-        recipe=recipe_to_toml(run.recipe),
+    findings = run.findings if trace.layers else None
+    drawn = evidence_pictures(trace, findings or ())
+    inside = inside_pictures(trace)
+    everything = [*pictures, *inside, *drawn.values()]
+    return (
+        environment()
+        .get_template("page.html")
+        .render(
+            run=run,
+            info=run.info,
+            summary=summary,
+            headline=headline(run),
+            data_lines=data_lines(summary),
+            shown_columns=summary.data.columns[:SHOWN_COLUMNS],
+            evaluations=list(evaluations.values()),
+            events=trace.happened("not-finite"),
+            findings=findings,
+            drawn=drawn,
+            inside=inside,
+            layers_left_out=len(trace.layers) > MOST_LAYERS,
+            parameters=sum(layer.parameters for layer in summary.layers),
+            pictures={
+                place: [found for found in pictures if found.name.startswith(place)] for place in _places(evaluations)
+            },
+            figures=script_safe({found.name: _draw.as_json(found.figure) for found in everything}),
+            plotly=plotly.offline.get_plotlyjs(),
+            recipe=recipe_to_toml(run.recipe),
+        )
     )
 
 
@@ -115,16 +107,9 @@ def _data_pictures(run: RunFolder) -> list[Picture]:
 def _training_pictures(run: RunFolder) -> list[Picture]:
     trace = run.trace()
     pictures = []
-    losses = _figures.loss_curves(trace)
-    if losses.curves or losses.not_finite:
-        text = (
-            "A sound training falls fast, then slowly. A validation loss that rises while the training loss falls is"
-            " overfitting; the weights of the best epoch are the ones kept. A curve that is nearly straight asks for a"
-            " higher rate, one that drops and stays flat for a lower one."
-        )
-        positive = all(value > 0 for curve in losses.curves for value in curve.values)
-        figure = _draw.draw_curves(losses, "loss", log=positive and bool(losses.curves))
-        pictures.append(Picture("training-loss", "Loss", text, figure))
+    loss = loss_picture(trace)
+    if loss is not None:
+        pictures.append(loss)
     name, scores = _figures.score_curves(trace)
     if scores.curves:
         title = "Accuracy" if name == "accuracy" else "R²"
@@ -161,9 +146,3 @@ def _score_pictures(evaluation: Evaluation) -> list[Picture]:
         text = "Errors should lie around zero, alike on both sides."
         pictures.append(Picture(f"{place}-errors", "Errors", text, _draw.draw_errors(errors)))
     return pictures
-
-
-def _script_safe(figures: dict[str, Any]) -> str:
-    """JSON that may stand within a script element: no name in the data can end it."""
-    text = json.dumps(figures, cls=PlotlyJSONEncoder)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from babysit.record import EpochNumbers, StepNumbers
+from babysit.record import EpochNumbers, Finding, StepNumbers, Trace
+from babysit.report._findings import finding_line
 
 LINE_EVERY = 2.0  # seconds between plain lines; the last epoch always has one
 
@@ -47,6 +49,7 @@ class TerminalProgress:
         self._live = self._console.is_terminal and not plain
         self._epochs = 0
         self._line = ""
+        self._told: set[tuple[str, str]] = set()
         self._last_line = 0.0
 
     def __enter__(self) -> Self:
@@ -94,6 +97,17 @@ class TerminalProgress:
             self._last_line = now
             text = f"{self._epoch_text(numbers.epoch)}  {self._line}  lr {numbers.lr:.2g}  {clock(numbers.seconds)}"
             self._console.print(text, soft_wrap=True, highlight=False)
+
+    def measured(self, trace: Trace) -> None:
+        """Show nothing: the bar has the loss already."""
+
+    def found(self, findings: Sequence[Finding]) -> None:
+        """A line for each finding that is new or has become worse; notes wait for the report."""
+        for finding in findings:
+            key = (finding.name, finding.severity)
+            if finding.severity != "note" and key not in self._told:
+                self._told.add(key)
+                self._console.print(finding_line(finding), soft_wrap=True)
 
     def ended(self, reason: str) -> None:
         """Take the bar away and say why the training ended."""

@@ -23,8 +23,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from babysit.diagnose import Repeatedly
 from babysit.probe import Observer
-from babysit.record import EpochNumbers, Event, Listener, Recipe, Row, RunFolder, Silence, StepNumbers, TraceStore
+from babysit.record import (
+    EpochNumbers,
+    Event,
+    Finding,
+    Listener,
+    Recipe,
+    Row,
+    RunFolder,
+    Silence,
+    StepNumbers,
+    Trace,
+    TraceStore,
+)
 from babysit.train import _checkpoint
 from babysit.train._batches import Examples, batches_per_epoch, epoch_batches
 from babysit.train._checkpoint import Position
@@ -40,7 +53,6 @@ CHECKPOINT_EVERY = 30.0  # seconds at most between two checkpoints
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into those at epochs' ends
 FLUSH_EVERY = 1.0  # seconds between two writes of the trace, for those who watch
 SYNC_EVERY = 5.0  # seconds between two waits for the disk; a killed process needs none, a power cut does
-OVERHEAD = 0.01  # of the time, at most, goes into probes after the first steps
 DIVERGED = "the loss became"
 INTERRUPTED = "interrupted; what was learned is kept"
 
@@ -72,7 +84,6 @@ class Training:
         recipe: Every decision filled in.
         run: Where to keep it; None keeps nothing.
         listener: Who shows it.
-        overhead: Share of the time that may be spent on probes; 0 attaches none.
     """
 
     def __init__(
@@ -84,7 +95,6 @@ class Training:
         *,
         run: RunFolder | None = None,
         listener: Listener | None = None,
-        overhead: float = OVERHEAD,
     ) -> None:
         assert recipe.budget.epochs is not None
         assert recipe.budget.batch_size is not None
@@ -107,8 +117,9 @@ class Training:
         self._synced = self._told = self._kept = self._flushed = 0.0  # when each was done last
         self._keeping = 0.0  # seconds that the last checkpoint took
         self._diverged = False
-        self._overhead = overhead
         self._observer: Observer | None = None
+        self._repeatedly: Repeatedly | None = None
+        self._found: list[Finding] = []
         # Training rows measured like the validation rows at an epoch's end: as many, and not too few.
         self._sample = max(2000, len(examples.validation))
 
@@ -130,7 +141,8 @@ class Training:
     @contextlib.contextmanager
     def _watched(self, store: TraceStore | None) -> Iterator[None]:
         """Probes for as long as it trains; they change nothing that is computed."""
-        if store is None or not self._overhead:
+        watch = self._recipe.watch
+        if store is None or not watch.overhead:
             yield
             return
         facts = {
@@ -140,10 +152,17 @@ class Training:
         }
         store.describe(facts=facts)
         start = self._position.step
+        self._repeatedly = Repeatedly(store.read, self._tell_findings, ignore=watch.ignore)
         with Observer(
-            self._network, [self._optimizer], store, overhead=self._overhead, losses=False, step=start
+            self._network, [self._optimizer], store, overhead=watch.overhead, losses=False, step=start
         ) as self._observer:
             yield
+
+    def _tell_findings(self, trace: Trace, findings: list[Finding]) -> None:
+        self._listener.measured(trace)
+        if findings != self._found:
+            self._found = findings
+            self._listener.found(findings)
 
     def _resume(self, store: TraceStore | None) -> None:
         self._synced = self._told = self._kept = self._flushed = time.monotonic()
@@ -230,6 +249,8 @@ class Training:
         if store is not None and self._told - self._flushed > FLUSH_EVERY:
             self._flushed = self._told
             store.flush()
+            if self._repeatedly is not None:
+                self._repeatedly.when_due()
         step, lr = self._waiting[-1][0], self._waiting[-1][3]
         self._waiting.clear()
         self._listener.stepped(StepNumbers(step + 1, position.epoch + 1, losses[-1], lr))
