@@ -191,6 +191,29 @@ def test_wrong_output_activation_of_classes(last: str, width: int, loss: str, ex
     assert severity("wrong-output-activation", trace(rows, layers=mlp(last), loss=loss)) == expected
 
 
+def test_an_activation_outside_the_network() -> None:
+    net, squashed = [linear("fc", 20, 10)], [0.52, 0.6, 0.7]
+    given = of("fc", activation_max=[math.log(p / (1 - p)) for p in squashed])
+    rows = outputs(width=10, value_min=[0.45, 0.41, 0.4], value_max=squashed)
+    assert severity("wrong-output-activation", trace(given, rows, layers=net, loss="cross-entropy")) == "sick"
+    assert severity("wrong-output-activation", trace(of("fc", activation_max=0.7), rows, layers=net, loss="mse")) == ""
+    cut = outputs(width=1, value_min=0.0, value_max=2.0, zero_share=0.4)
+    below = numbers(-3, 3, 0, 1)
+    assert severity("wrong-output-activation", trace(cut, below, layers=net, loss="mse")) == "sick"
+    linear_outputs = outputs(width=1, value_min=0.0, value_max=2.0, zero_share=0.0)
+    assert severity("wrong-output-activation", trace(linear_outputs, below, layers=net, loss="mse")) == ""
+
+
+def test_several_losses_in_a_step_are_not_judged() -> None:
+    """Their outputs and targets are mixed, and the facts tell of one of them."""
+    mixed = targets(value_min=-9.0, value_max=9.0, batch_rows=64, rows_seen=[128, 256, 384, 512, 640])
+    assert severity("wrong-loss", trace(mixed, outputs(width=1), loss="bce-with-logits")) == ""
+    twice = [*outputs(width=1), *outputs(width=1)]
+    far = targets(value_min=-9.0, value_max=9.0, batch_rows=64, rows_seen=[64, 128, 192, 256, 320])
+    assert severity("wrong-loss", trace(far, tuple(twice), loss="bce-with-logits")) == ""
+    assert severity("wrong-loss", trace(far, outputs(width=1), loss="bce-with-logits")) == "sick"
+
+
 def test_softmax_that_nobody_saw_under_nll() -> None:
     assert severity("wrong-output-activation", trace(probabilities(), loss="nll")) == "sick"
 

@@ -63,6 +63,26 @@ def test_a_linear_pair_in_a_plain_sequential() -> None:
     assert severity("nonlinearity-missing", trace(layers=named)) == "note"
 
 
+def test_a_pair_called_by_consecutive_numbers_alone() -> None:
+    middle = [activation("relu"), linear("head", 50, 10)]
+    assert severity("nonlinearity-missing", trace(layers=[linear("fc1", 20, 64), linear("fc3", 64, 50), *middle])) == ""
+    assert (
+        severity("nonlinearity-missing", trace(layers=[linear("stem", 20, 64), linear("b.0", 64, 50), *middle])) == ""
+    )
+
+
+def test_a_network_that_is_one_layer() -> None:
+    twice = [TraceLayer("linear", "linear", "", 1, 1), linear("", 1, 1)]
+    assert severity("nonlinearity-missing", trace(layers=twice)) == ""
+
+
+def test_weights_that_are_no_layers() -> None:
+    products = [TraceLayer("matmul", "linear", "", 1, 64), TraceLayer("matmul#2", "linear", "", 2, 10)]
+    assert severity("nonlinearity-missing", trace(layers=products)) == "warning"
+    bent = [products[0], TraceLayer("clamp", "function"), products[1]]
+    assert severity("nonlinearity-missing", trace(layers=bent)) == ""
+
+
 TRANSFORMER = [
     plain("embed", "embedding"), plain("ln1", "norm"), linear("q", 64, 64), linear("k", 64, 64), linear("v", 64, 64),
     activation("softmax"), linear("project", 64, 64), plain("ln2", "norm"), linear("up", 64, 256), activation("gelu"),

@@ -102,3 +102,30 @@ SHAPES: dict[str, Callable[[float], float]] = {
     "straight": lambda x: 2.3 - 1.8 * x,
     "a bump at the start": lambda x: 0.3 + 2.0 * math.exp(-6 * x) + 2.5 * math.exp(-(((x - 0.02) / 0.01) ** 2)),
 }
+
+
+def in_both(ratio: Callable[[int], float]) -> Ratios:
+    """Ratios of the step, the same in both layers."""
+    return {"fc1": ratio, "fc2": ratio}
+
+
+def waves(level: float, height: float, steps: int, periods: float, noise: float = 0.05) -> list[float]:
+    """Losses that go up and down, after two that fall."""
+    plain = noisy(lambda x: level * (1 + height * math.sin(2 * math.pi * periods * x)), steps, noise=noise)
+    return [2.3, 2.0, *plain]
+
+
+def validated(train: list[float], validation: list[float], **more: object) -> Trace:
+    """A trace with these losses at the ends of epochs; perhaps `accuracy`, `r2`, `planned` epochs and `lr`."""
+    rows = epochs(train, validation, steps=10)
+    for name in ("accuracy", "r2"):
+        if name in more:
+            rows += epochs(*more[name], steps=10, name=name)  # type: ignore[misc]
+    facts = {"epochs": str(more.get("planned", len(train)))}
+    lr = more.get("lr", 0.01)
+    assert isinstance(lr, float | list)
+    return training(noisy(SHAPES["exponential"], 10 * len(train)), rows=rows, facts=facts, lr=lr)
+
+
+FALLING = [2.0 * 0.8**epoch for epoch in range(20)]
+TURNING = [1.0 + 0.02 * (epoch - 6) ** 2 for epoch in range(20)]

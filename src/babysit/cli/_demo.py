@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 import babysit
 from babysit.cli._answer import answer
-from babysit.report import TerminalProgress
+from babysit.report import terminal_listener
 
 
 def demo(
@@ -25,10 +25,10 @@ def demo(
     out
         The Run folder to make; else runs/digits-NUMBER.
     plain
-        Lines instead of a progress bar.
+        Lines instead of a live panel.
     json
         The result as JSON on the standard output.
     """
-    with TerminalProgress(plain=plain) as progress:
+    with terminal_listener(plain=plain) as progress:
         fitted = babysit.demo(out=out, listener=progress)
     return answer(fitted, as_json=json)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 import babysit
 from babysit.cli._answer import answer
 from babysit.record import InputError
-from babysit.report import TerminalProgress
+from babysit.report import terminal_listener
 
 
 def fit(
@@ -43,11 +43,11 @@ def fit(
     resume
         Go on with an interrupted or killed Run instead.
     plain
-        Lines instead of a progress bar.
+        Lines instead of a live panel.
     json
         The result as JSON on the standard output.
     """
-    with TerminalProgress(plain=plain) as progress:
+    with terminal_listener(plain=plain) as progress:
         if resume is not None:
             given = {"DATA": data, "--target": target, "--recipe": recipe, "--set": set_, "--out": out}
             surplus = ", ".join(name for name, value in given.items() if value is not None)

@@ -57,15 +57,16 @@ DISEASE = Disease(
     ),
     source=(
         "CS231n lecture 6: ten layers of 500 units, tanh with 0.01 randn falls to nothing, Xavier keeps .36 of the"
-        " first layer. Measured on digits, 400 steps of plain SGD at 0.1, ReLU layers of 256 with PyTorch's default"
-        " weights: two to four hidden layers keep .5 to .2 of a sound network's share and learn, six keep .04 and"
-        " reach 67 %, seven keep .02 and nine .003 and stay at chance. Adam learns with all of them."
+        " first layer. Measured on digits and small synthetic tasks in this reading, where this line was set too: 85"
+        " trainings that learn keep .06 and more; ReLU layers of 256 with PyTorch's default weights after 400 steps of"
+        " plain SGD at 0.1: six hidden ones keep .04 and reach 67 %, seven keep .02 and nine .003 and stay at chance."
+        " Adam learns with all of them."
     ),
     why=(
         "Deep layers see nearly the same for every row, so that the outputs cannot depend on the inputs. Their"
         " weights' gradients shrink with it, and plain SGD stands still."
     ),
     remedies=("initialise=he", "insert-batch-norm"),
-    explained_by=("weights-symmetric", "inputs-constant"),
+    explained_by=("weights-symmetric",),
     find=find,
 )

@@ -57,6 +57,6 @@ DISEASE = Disease(
         " bad though the weights are good, and so will every use of it."
     ),
     remedies=("recalibrate-batch-norm",),
-    explained_by=("batch-too-small", "batches-not-shuffled", "learning-rate-too-high"),
+    explained_by=("batches-not-shuffled", "learning-rate-too-high"),
     find=find,
 )

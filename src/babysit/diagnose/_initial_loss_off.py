@@ -118,8 +118,9 @@ DISEASE = Disease(
         " constant answer's later. A lower one is no disease."
     ),
     source=(
-        "CS231n lecture 6: ln 10 = 2.303 for ten classes, 9 for an SVM. Measured on digits: 41 sound networks start at"
-        " 2.2 to 3.9, with the last layer's weights 100 times too large at 14, with all weights of std 1 at 761."
+        "CS231n lecture 6: ln 10 = 2.303 for ten classes, 9 for an SVM. Measured on digits, where this line was set"
+        " too: 107 sound trainings start at 2.2 to 3.9, with the last layer's weights 100 times too large at 14, with"
+        " all weights of std 1 at 761."
     ),
     why=(
         "Outputs are large before anything is known, so that the network is certain and wrong. The first steps go into"

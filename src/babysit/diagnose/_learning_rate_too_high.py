@@ -144,7 +144,6 @@ DISEASE = Disease(
     explained_by=(
         "inputs-not-finite", "targets-not-finite", "inputs-badly-scaled", "targets-badly-scaled", "wrong-loss",
         "gradients-not-cleared", "gradient-sign-flipped", "scheduler-misused", "activations-explode",
-        "gradients-explode", "initial-loss-off",
     ),
     find=find,
 )  # fmt: skip

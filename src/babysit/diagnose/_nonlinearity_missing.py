@@ -16,8 +16,8 @@ AFFINE = ("dropout", "batch-norm")  # in front of a linear layer they change not
 def find(trace: Trace) -> list[Finding]:
     """The whole network first; in a network that is nonlinear elsewhere, pairs that certainly follow one another."""
     linear = [place for place, layer in enumerate(trace.layers) if layer.kind in LINEAR]
-    if len(linear) < 2:
-        return []
+    if len(linear) < 2 or any(not trace.layers[place].name for place in linear):
+        return []  # a layer without a name is the whole network
     inside = trace.layers[linear[0] : linear[-1] + 1]
     kinds = {layer.kind for layer in inside if not _keeps_linear(layer)}
     if not kinds - {"norm"}:

@@ -112,9 +112,10 @@ def _outside(trace: Trace, last: TraceLayer) -> OutputActivation | None:
     batches = _by_step(trace, last.name)
     again: dict[str, Callable[[float], float]] = {"sigmoid": _sigmoid, "tanh": math.tanh}
     for name, function in again.items():
-        found = OutputActivation("outputs", name, *LIMITS[name])
-        if len(batches) >= LEAST_STEPS and all(_made_by(function, *batch) for batch in batches):
-            return found
+        # Where both are nearly alike, as tanh(x) and x are when small, nothing is claimed.
+        changed = any(abs(max(abs(low), abs(high)) - size) > DIFFERENT for size, low, high in batches)
+        if len(batches) >= LEAST_STEPS and changed and all(_made_by(function, *batch) for batch in batches):
+            return OutputActivation("outputs", name, *LIMITS[name])
     zeros = of_outputs(trace, "zero-share").values
     if len(zeros) >= LEAST_STEPS and min(zeros) >= LEAST_ZEROS and all(low == 0 for _, low, _ in batches):
         return OutputActivation("outputs", "relu", *LIMITS["relu"])
@@ -126,6 +127,5 @@ def _sigmoid(value: float) -> float:
 
 
 def _made_by(function: Callable[[float], float], size: float, low: float, high: float) -> bool:
-    """Whether one end of the outputs is the function of the layer's largest size, and no end is that size itself."""
-    made = abs(high - function(size)) <= EQUAL or abs(low - function(-size)) <= EQUAL
-    return made and abs(max(abs(low), abs(high)) - size) > DIFFERENT
+    """Whether one end of the outputs is the function of the layer's largest size."""
+    return abs(high - function(size)) <= EQUAL or abs(low - function(-size)) <= EQUAL

@@ -11,6 +11,8 @@ from babysit.diagnose._disease import Disease
 from babysit.record import Finding, InputError, Severity, Trace
 
 SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
+# How a training ended, whatever the cause. Their severity says how bad that is, and nothing of how sure a cause is.
+OUTCOMES = frozenset({"diverged", "stuck-at-chance"})
 MOST_LAYERS = 8  # named in the evidence of one finding
 
 
@@ -19,7 +21,7 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
 
     A disease is found once at most: where several layers have it, the finding tells of the worst and names the others.
     A finding that another one explains comes after it, with `explained_by` set; what nothing explains is ordered by
-    the worst that it leads to, then as the catalogue is: data, wiring, set-up, dynamics.
+    severity (its own or that of the end it explains), then as the catalogue is: data, wiring, set-up, dynamics.
 
     Args:
         trace: What was measured.
@@ -51,37 +53,40 @@ def ranked(
     """
     causes = {name: _causes(name, found, diseases) for name in found}
     shown = [name for name in diseases if name in found and name not in ignore]
-    order = {name: place for place, name in enumerate(diseases)}
-    roots = [name for name in shown if not any(cause in shown for cause in causes[name])]
-    weight = {
-        root: min(_place(found[name]) for name in shown if name == root or root in causes[name]) for root in roots
-    }
+    roots = {name for name in shown if not causes[name] & set(shown)}
+    worst = {name: _place(found[name]) for name in shown}
+    for outcome in OUTCOMES & set(shown):
+        worst |= {cause: min(worst[cause], _place(found[outcome])) for cause in causes[outcome] & set(shown)}
+    order = {name: (worst[name], _place(found[name]), place) for place, name in enumerate(shown)}
     waiting, result = set(shown), list[Finding]()
     while waiting:
         # Consequences of what was told already come before the next root.
         ready = [name for name in waiting if not causes[name] & waiting]
-        name = min(ready, key=lambda name: (name in weight, weight.get(name, _place(found[name])), order[name]))
+        name = min(ready, key=lambda name: (name in roots, order[name]))
         waiting.remove(name)
-        explaining = sorted(causes[name] & weight.keys(), key=lambda root: (weight[root], order[root]))
-        result.append(dataclasses.replace(found[name], explained_by=explaining[0] if explaining else ""))
+        explaining = min(causes[name] & roots, key=lambda root: order[root], default="")
+        result.append(dataclasses.replace(found[name], explained_by=explaining))
     return result
 
 
 def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Disease]) -> set[str]:
-    """Everything found that explains it, directly or through others that were found.
+    """Everything found that explains it, directly or through others that do.
 
-    A note explains nothing that is worse than a note: what hardly matters did not break the training.
+    What is milder does not explain it: numbers of which a training merely suffers did not break it. An outcome has
+    a cause in any case, and is explained by all that is more than a note.
     """
     causes: set[str] = set()
     waiting = [name]
     while waiting:
-        current = waiting.pop()
-        for cause in diseases[current].explained_by:
-            milder = cause in found and found[cause].severity == "note" and found[name].severity != "note"
-            if cause in found and cause not in causes and cause != name and not milder:
+        for cause in diseases[waiting.pop()].explained_by:
+            if cause in found and cause not in causes and _may_explain(found[cause], found[name]):
                 causes.add(cause)
                 waiting.append(cause)
-    return causes
+    return causes - {name}
+
+
+def _may_explain(cause: Finding, effect: Finding) -> bool:
+    return _place(cause) <= _place(effect) or (effect.name in OUTCOMES and cause.severity != "note")
 
 
 def _place(finding: Finding) -> int:

@@ -26,7 +26,7 @@ def find(trace: Trace) -> list[Finding]:
     if flat:
         worst = max(flat, key=lambda name: flat[name])
         severity: Severity = "sick" if flat[worst] >= MOST else "warning"
-        evidence = {
+        evidence: dict[str, float | str] = {
             "share of outputs on flat ends": flat[worst], "threshold": MOST if flat[worst] >= MOST else MANY,
             "slope below": 0.01, "when": "at the start",
         }  # fmt: skip
@@ -88,8 +88,9 @@ DISEASE = Disease(
     ),
     source=(
         "CS231n lecture 6: tanh with weights of 1.0 randn over 500 inputs, 90 % of outputs beyond 0.99. Measured on"
-        " digits: sound tanh and sigmoid networks have at most .01 at the start and up to .34 when all rows are"
-        " learned; with 1.0 randn .65 to .89 at the start. TheDeepChecker (TOSEM 2022) warns from half of the units."
+        " digits and small synthetic tasks, where this line was set too: 162 tanh and sigmoid layers of sound"
+        " trainings have at most .003 at the start and .38 when all rows are learned, and no unit flat on 95 % of"
+        " rows; with 1.0 randn .65 to .89 at the start. TheDeepChecker (TOSEM 2022) warns from half of the units."
     ),
     why=(
         "At a flat end the slope is nearly zero, and a gradient that has to pass it is gone. The layers before learn"

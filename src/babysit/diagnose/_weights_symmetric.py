@@ -32,10 +32,9 @@ def _symmetric(trace: Trace, layer: TraceLayer) -> dict[str, float | str]:
     # A layer that answers every row alike, because what enters it is dead, tells nothing of its weights.
     spread = dict(zip(*observed(trace, "row-spread", layer=layer.name), strict=True))
     telling = [(step, share) for step, share in zip(steps, shares, strict=True) if spread.get(step, 1.0) > LEAST_SPREAD]
-    if telling and _starts_here(steps) and min(share for _, share in telling) >= ALL:
-        return {
-            "units identical": min(share for _, share in telling), "threshold": ALL, "last seen at step": telling[-1][0],
-        }  # fmt: skip
+    least = min((share for _, share in telling), default=0.0)
+    if least >= ALL and _starts_here(steps):
+        return {"units identical": least, "threshold": ALL, "last seen at step": telling[-1][0]}
     seen, spreads = trace.series("weight-std", layer=layer.name)
     if _starts_here(seen) and len(spreads) >= LEAST_STEPS and all(value == 0 for value in spreads):
         # Weights that something keeps from moving, such as a mask, are no symmetry: gradients must be alike too.
@@ -68,6 +67,6 @@ DISEASE = Disease(
         " two layers in a row, no gradient comes through at all."
     ),
     remedies=("initialise=he",),
-    explained_by=("parameters-frozen", "step-missing"),
+    explained_by=(),
     find=find,
 )

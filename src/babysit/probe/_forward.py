@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from babysit.nn import ActivationCard, activation_card, card_for
+from babysit.nn import ActivationCard, MaxPieces, activation_card, card_for
 from babysit.probe._activations import (
     FlatEnds,
     flat_in_inputs,
@@ -187,9 +187,11 @@ class ForwardProbe:
             self._pending.add_histogram(self._step, name, "activation", some_numbers(values, MOST_COUNTED))
         if kind == "activation":
             before = some_rows(inputs.detach()) if inputs is not None and inputs.shape == outputs.shape else None
-            self._activation(name, values, before, dimension, card)
+            self._activation(name, values, before, dimension, card, outputs.detach())
+            if isinstance(module, MaxPieces) and inputs is not None:
+                self._pieces(name, inputs, module.pieces, module.dim)
         if weighted and self._with_twins:
-            self._add(name, "identical-units-share", identical_share(as_float(by_unit(values, dimension))))
+            self._add(name, "identical-units-share", identical_share(by_unit(values, dimension)))
         noise_inputs = None
         if kind == "linear" and outputs.ndim == 2:
             self._last_linear = name
@@ -198,19 +200,21 @@ class ForwardProbe:
             outputs.register_hook(self._returning(name, noise_inputs))
 
     def _activation(
-        self, name: str, values: Tensor, before: Tensor | None, dimension: int, card: ActivationCard | None
-    ) -> None:
+        self, name: str, values: Tensor, before: Tensor | None, dimension: int, card: ActivationCard | None,
+        whole: Tensor,
+    ) -> None:  # fmt: skip
         by_inputs = False
         ends: FlatEnds | None = None
-        if card is not None and not card.can_die:
+        if card is not None and card.name != "relu":  # whose flat end is zero, which is counted anyhow
             ends = flat_in_outputs(card)
             if ends is None and before is not None:
                 ends, by_inputs = flat_in_inputs(card), True
         window = self._windows.get(name)
         if window is None:
             window = self._windows[name] = UnitWindow(ends)
-        rows = values.shape[0] if values.ndim > 1 else 1
-        zeros, share = window.see(values, dimension, rows, before if by_inputs else None)
+        inputs = before if by_inputs else None
+        can_die = card is not None and card.can_die
+        zeros, share = window.see(values, dimension, inputs=inputs, whole=whole if can_die else None)
         self._add(name, "activation-zero-share", zeros)
         if share is not None:
             self._add(name, "activation-flat-share", share)
@@ -220,13 +224,16 @@ class ForwardProbe:
     def _maxout(self, name: str, outputs: Tensor, entered: Tensor | None, pieces: int, dimension: int) -> None:
         """The pieces' own values are what enters; a piece is used when it wins for some row."""
         self._guarded(name, "activation", None, outputs, None, activation_card("maxout"))
-        if entered is None:
-            return
-        with torch.no_grad():
-            values = some_rows(entered.detach())[:MOST_PIECE_ROWS].movedim(dimension, -1)
-            apart = values.reshape(-1, pieces, values.shape[-1] // pieces)
-            winners = torch.nn.functional.one_hot(apart.argmax(1), pieces).any(0)
-            self._add(name, "maxout-pieces-used", winners.mean(dtype=torch.float32))
+        if entered is not None:
+            calls = self._calls[name]
+            with torch.no_grad():
+                self._pieces(name if calls == 1 else f"{name}#{calls}", entered, pieces, dimension)
+
+    def _pieces(self, name: str, entered: Tensor, pieces: int, dimension: int) -> None:
+        values = some_rows(entered.detach())[:MOST_PIECE_ROWS].movedim(dimension, -1)
+        apart = values.reshape(-1, pieces, values.shape[-1] // pieces)
+        winners = torch.nn.functional.one_hot(apart.argmax(1), pieces).any(0)
+        self._add(name, "maxout-pieces-used", winners.mean(dtype=torch.float32))
 
     def _returning(self, name: str, inputs: Tensor | None) -> Callable[[Tensor], None]:
         """Measures the gradient that comes back to a layer's outputs. Holds no tensor of the graph."""

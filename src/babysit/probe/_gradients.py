@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
+from babysit.probe._spread import not_finite_share, spread
 from babysit.probe._subset import MOST, as_float
 
 
@@ -31,16 +30,14 @@ def measure_gradient(gradient: Tensor) -> dict[str, Tensor | float]:
         (0.5, 0.0)
     """
     values = as_float(_some(dense(gradient)))
-    mean = values.mean()
-    std = torch.linalg.vector_norm(values - mean) / max(1, values.numel()) ** 0.5
-    share: Tensor | float = 0.0
-    if std.device.type != "cpu" or not math.isfinite(std.item()):
-        share = 1 - torch.isfinite(values).mean(dtype=torch.float32)
+    if not values.numel():
+        return {}
+    mean, std, largest, *_ = spread(values)
     return {
         "gradient-mean": mean,
         "gradient-std": std,
-        "gradient-zero-share": (values == 0).float().mean(),
-        "gradient-not-finite-share": share,
+        "gradient-zero-share": (values == 0).mean(dtype=torch.float32),
+        "gradient-not-finite-share": not_finite_share(values, largest),
     }
 
 

@@ -9,7 +9,8 @@ from babysit.probe._pending import Pending
 from babysit.probe._subset import as_float, some_rows
 from babysit.record import OUTPUTS
 
-SUM_WITHIN = 1e-3  # how far from one a row of probabilities in float32 or bfloat16 may sum
+SUM_WITHIN = 1e-3  # how far from one a row of probabilities may sum
+ROUNDINGS = 2  # by so many roundings of its type, where it has few digits: bfloat16 has three
 
 
 def measure_outputs(step: int, outputs: Tensor, pending: Pending) -> None:
@@ -33,15 +34,17 @@ def measure_outputs(step: int, outputs: Tensor, pending: Pending) -> None:
         "unit-interval-share": inside.mean(dtype=torch.float32),
         "negative-share": (values < 0).mean(dtype=torch.float32),
         "zero-share": (values == 0).mean(dtype=torch.float32),
-        "constant-share": (values == values[:1]).all(dim=0).mean(dtype=torch.float32),
         "not-finite-share": 1 - torch.isfinite(values).mean(dtype=torch.float32),
     }
+    if len(values) > 1:  # one row is like itself
+        numbers["constant-share"] = (values == values[:1]).all(dim=0).mean(dtype=torch.float32)
+    within = max(SUM_WITHIN, ROUNDINGS * torch.finfo(outputs.dtype).eps)
     if values.shape[1] > 1:
-        close = (values.sum(1) - 1).abs() <= SUM_WITHIN
+        close = (values.sum(1) - 1).abs() <= within
         numbers["row-sum-one-share"] = (close & inside.all(1)).mean(dtype=torch.float32)
-        numbers["log-normalised-share"] = (values.logsumexp(1).abs() <= SUM_WITHIN).mean(dtype=torch.float32)
+        numbers["log-normalised-share"] = (values.logsumexp(1).abs() <= within).mean(dtype=torch.float32)
     if outputs.ndim == 2 and len(values) == len(whole) and len(whole) > 1:  # all rows of the batch, or sums say nothing
-        over_rows = (values.sum(0) - 1).abs() <= SUM_WITHIN
+        over_rows = (values.sum(0) - 1).abs() <= within
         numbers["column-sum-one-share"] = (over_rows & inside.all(0)).mean(dtype=torch.float32)
     for name, value in numbers.items():
         pending.add(step, OUTPUTS, name, value)

@@ -37,13 +37,15 @@ class Pending:
 
     def add_histogram(self, step: int, layer: str, quantity: str, values: Tensor) -> None:
         """Count a flat tensor's finite values between the smallest and the largest, without waiting for them."""
-        values = as_float(values.detach())
+        values = as_float(values.detach()).reshape(-1)
+        if not values.numel():
+            return
         finite = torch.isfinite(values)
         # What is not finite takes a finite value's place in the range, and counts nothing.
         low = torch.where(finite, values, torch.full_like(values, torch.inf)).amin()
         high = torch.where(finite, values, torch.full_like(values, -torch.inf)).amax()
-        width = ((high - low) / BINS).clamp_min(torch.finfo(values.dtype).tiny)
-        place = torch.where(finite, (values - low) / width, torch.zeros_like(values)).long().clamp_(0, BINS - 1)
+        width = (high / BINS - low / BINS).clamp_min(torch.finfo(values.dtype).tiny)
+        place = torch.where(finite, (values - low) / width, torch.zeros_like(values)).clamp_(0, BINS - 1).long()
         counts = torch.zeros(BINS, device=values.device).scatter_add_(0, place, finite.float())
         self._counted.append((step, layer, quantity, low, high, counts))
 
@@ -77,5 +79,5 @@ def _read(tensors: list[Tensor]) -> Iterator[float]:
     for places in groups.values():
         together = torch.stack([tensors[place].reshape(()) for place in places])
         for place, number in zip(places, together.tolist(), strict=True):
-            numbers[place] = number
+            numbers[place] = float(number)
     return iter(numbers)

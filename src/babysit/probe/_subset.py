@@ -1,8 +1,9 @@
 """A part of a tensor that is large enough to measure and small enough to be cheap.
 
-Means, shares and standard deviations of 32,768 numbers are within a percent of those of all numbers (the standard error
-of a standard deviation is 1/sqrt(2n)); reading more would cost time and tell nothing new. Lengths of weights, gradients
-and updates are never taken from a part: they are exact.
+Means, shares and standard deviations of 32,768 independent numbers are within a percent of those of all numbers (the
+standard error of a standard deviation is 1/sqrt(2n)); reading more would cost time and tell nothing new. Pixels of one
+picture are alike: what is said of pictures is as sure as it is from so many pictures. Whether a unit is ever active is
+no mean and needs more rows: see `WIDE`. Lengths of weights, gradients and updates are exact, never taken from a part.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import torch
 from torch import Tensor
 
 MOST = 2**15  # numbers read for a mean, a share or a standard deviation
-MOST_ROWS = 1024  # rows read for what is said about units
+MOST_ROWS = 1024  # rows read at most
+# Numbers read for whether a unit is ever active: 1000 rows of 1000 units. Read by maximum and minimum alone, which take
+# 0.2 ms for 500,000 numbers where the layer that made them took 15 (one core, measured).
+WIDE = 2**20
 
 
 def some_rows(values: Tensor, most: int = MOST) -> Tensor:
@@ -32,9 +36,14 @@ def some_numbers(values: Tensor, most: int = MOST) -> Tensor:
     flat = values.reshape(-1)
     if flat.numel() > most:
         flat = flat[:: -(-flat.numel() // most) | 1]  # an odd stride does not fall in step with even widths
-    return flat.float() if flat.dtype in (torch.float16, torch.bfloat16) else flat
+    return as_float(flat)
 
 
 def as_float(values: Tensor) -> Tensor:
-    """Half precision widened: its sums overflow at 65,504."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+    """Half precision and less widened: sums overflow at 65,504, and 8 bits have no sums."""
+    return values.float() if values.dtype.itemsize < torch.float32.itemsize else values
+
+
+def as_double(values: Tensor) -> Tensor:
+    """In float64, for sums over many batches; in float32 on Apple's devices, which have no float64."""
+    return values.float() if values.device.type == "mps" else values.double()

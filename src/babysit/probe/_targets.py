@@ -5,25 +5,28 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from babysit.probe._batch import share_not_finite
 from babysit.probe._pending import Pending
-from babysit.probe._subset import as_float, some_rows
+from babysit.probe._subset import as_double, some_rows
 from babysit.record import TARGETS
 
 MOST_CLASSES = 2000  # more are not counted one by one
 MOST_BATCHES = 200  # whose counts are kept for the dispersion
+LEFT_OUT = -100  # the class number that PyTorch's losses leave out unless told otherwise
 
 
 class TargetProbe:
     """Running counts of classes, or running statistics of numbers, over the batches seen."""
 
     def __init__(self) -> None:
-        self._counts: list[Tensor] = []  # float64 [classes], one a batch, of the last batches
+        self._counts: list[Tensor] = []  # [classes], one a batch, of the last batches
         self._total: Tensor | None = None  # the same over all
         self._low: Tensor | None = None
         self._high: Tensor | None = None
-        self._means: list[Tensor] = []
-        self._sums = torch.zeros(3, dtype=torch.float64)  # count, sum, sum of squares of numbers
-        self._shift: Tensor | None = None  # the first batch's mean: sums about it lose no digits
+        self._origin: Tensor | None = None  # one of the first batch's numbers: sums about it lose no digits
+        self._sums: Tensor | None = None  # count, sum, sum of squares of numbers, about the origin
+        self._row_sums: Tensor | None = None  # the same of rows' means
+        self._batches: list[Tensor] = []  # of rows' means in the last batches: count and sum
         self._rows = 0
         self._binary: bool | None = None  # whether targets that are numbers are zeros and ones
 
@@ -32,64 +35,68 @@ class TargetProbe:
         targets = targets.detach()
         if not targets.numel():
             return
-        rows = targets.shape[0] if targets.ndim else 1
-        self._rows += rows
-        pending.add(step, TARGETS, "batch-rows", float(rows))
-        pending.add(step, TARGETS, "rows-seen", float(self._rows))
+        targets = targets if targets.ndim else targets.reshape(1)
+        pending.add(step, TARGETS, "batch-rows", float(targets.shape[0]))
         if targets.is_floating_point():
             self._numbers(step, targets, pending)
         else:
             self._classes(step, targets.reshape(-1).long(), max(width, 2), pending)
+            self._rows += targets.shape[0]
+        pending.add(step, TARGETS, "rows-seen", float(self._rows))
 
     def _numbers(self, step: int, targets: Tensor, pending: Pending) -> None:
-        finite = torch.isfinite(targets)
-        pending.add(step, TARGETS, "not-finite-share", 1 - finite.mean(dtype=torch.float32))
-        values = torch.nan_to_num(as_float(some_rows(targets)).double(), nan=0.0, posinf=0.0, neginf=0.0)
-        low, high = values.aminmax()
-        self._keep_range(low, high)
-        if self._shift is None:
-            self._shift = values.mean()
-        about = values - self._shift
-        mean = about.mean()
-        self._means = [*self._means[-(MOST_BATCHES - 1) :], mean]
-        self._sums = self._sums.to(values.device) + torch.stack(
-            (torch.tensor(float(values.numel()), dtype=torch.float64, device=values.device), about.sum(),
-             about.square().sum())
-        )  # fmt: skip
-        whole = self._sums[1] / self._sums[0]
-        variance = (self._sums[2] / self._sums[0] - whole.square()).clamp_min(0)
-        whole_numbers = (values == values.round()).mean(dtype=torch.float32)
-        numbers = {
-            "value-mean": self._shift + whole, "value-std": variance.sqrt(), "integer-share": whole_numbers,
-            "value-min": self._low, "value-max": self._high,
-        }  # fmt: skip
-        if len(self._means) > 1:
-            between = torch.stack(self._means).var()
-            rows = targets.shape[0] if targets.ndim else 1
-            numbers["target-dispersion"] = between * rows / variance.clamp_min(1e-300)
-        for name, value in numbers.items():
-            assert value is not None
-            pending.add(step, TARGETS, name, value)
-        if targets.ndim < 2 or targets.shape[1] == 1:  # zeros and ones under a binary loss are classes too
-            if self._binary is not False:
-                self._binary = bool(((values == 0) | (values == 1)).all())  # waits for the device, for numbers once
-            if self._binary:
-                self._count(step, values.reshape(-1).long(), 2, pending)
-
-    def _classes(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
-        # PyTorch's losses leave out -100 unless told otherwise: padding is no class.
-        kept = targets != -100
-        low = torch.where(kept, targets, torch.full_like(targets, 2**31)).amin().double()
-        self._keep_range(low, torch.where(kept, targets, torch.full_like(targets, -(2**31))).amax().double())
+        pending.add(step, TARGETS, "not-finite-share", share_not_finite(targets))
+        part = some_rows(targets)
+        values = as_double(part.reshape(part.shape[0], -1))  # [rows, numbers of a row]
+        self._rows += values.shape[0]
+        finite = torch.isfinite(values)
+        self._keep_range(torch.where(finite, values, torch.inf).amin(), torch.where(finite, values, -torch.inf).amax())
+        if self._origin is None:
+            first = values.flatten()[finite.flatten().to(torch.uint8).argmax()]
+            self._origin = torch.where(torch.isfinite(first), first, 0.0)
+        about = torch.where(finite, values - self._origin, 0.0)
+        self._sums = _added(self._sums, about, finite)
+        found = finite.sum(1)
+        means = about.sum(1) / found.clamp_min(1)
+        self._row_sums = _added(self._row_sums, means, found > 0)
+        self._batches = [*self._batches[-(MOST_BATCHES - 1) :], torch.stack(((found > 0).sum(), means.sum()))]
+        mean, variance = _mean_and_variance(self._sums)
+        whole = ((values == values.round()) & finite).sum() / finite.sum()  # NaN of none
+        seen = self._sums[0] > 0
         assert self._low is not None
         assert self._high is not None
-        pending.add(step, TARGETS, "label-min", self._low)
-        pending.add(step, TARGETS, "label-max", self._high)
+        numbers = {
+            "value-mean": self._origin + mean, "value-std": variance.sqrt(), "value-min": self._low,
+            "value-max": self._high,
+        }  # fmt: skip
+        for name, value in numbers.items():
+            pending.add(step, TARGETS, name, torch.where(seen, value, torch.nan))
+        pending.add(step, TARGETS, "integer-share", whole)
+        if len(self._batches) > 1:
+            between = variance_of_batches(torch.stack(self._batches))
+            # Numbers that are all the same have no spread, and none between batches.
+            _, of_rows = _mean_and_variance(self._row_sums)
+            ratio = torch.where(of_rows > 0, between / of_rows, 0.0)
+            pending.add(step, TARGETS, "target-dispersion", ratio)
+        if values.shape[1] == 1 and self._binary is not False:  # zeros and ones under a binary loss are classes too
+            self._binary = bool(((values == 0) | (values == 1) | ~finite).all())  # waits for the device
+            if self._binary:
+                self._count(step, torch.where(finite, values, -1.0).reshape(-1).long(), 2, pending)
+
+    def _classes(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
+        kept = targets != LEFT_OUT
+        numbers = as_double(targets)
+        self._keep_range(torch.where(kept, numbers, torch.inf).amin(), torch.where(kept, numbers, -torch.inf).amax())
+        assert self._low is not None
+        assert self._high is not None
+        seen = self._low <= self._high  # a batch that is all left out has no range
+        pending.add(step, TARGETS, "label-min", torch.where(seen, self._low, torch.nan))
+        pending.add(step, TARGETS, "label-max", torch.where(seen, self._high, torch.nan))
         if width <= MOST_CLASSES:
             self._count(step, targets, width, pending)
 
     def _count(self, step: int, targets: Tensor, classes: int, pending: Pending) -> None:
-        ones = ((targets >= 0) & (targets < classes)).double()
+        ones = as_double((targets >= 0) & (targets < classes))
         counts = ones.new_zeros(classes).scatter_add_(0, targets.clamp(0, classes - 1), ones)
         if self._total is not None and self._total.shape != counts.shape:
             self._counts, self._total = [], None
@@ -105,6 +112,33 @@ class TargetProbe:
     def _keep_range(self, low: Tensor, high: Tensor) -> None:
         self._low = low if self._low is None else torch.minimum(self._low, low)
         self._high = high if self._high is None else torch.maximum(self._high, high)
+
+
+def _added(sums: Tensor | None, values: Tensor, counted: Tensor) -> Tensor:
+    """Count, sum and sum of squares, with those of more values; what is not counted is 0 among them."""
+    more = torch.stack((counted.sum().to(values.dtype), values.sum(), values.square().sum()))
+    return more if sums is None else sums.to(more.device) + more
+
+
+def _mean_and_variance(sums: Tensor) -> tuple[Tensor, Tensor]:
+    count = sums[0].clamp_min(1)
+    mean = sums[1] / count
+    return mean, (sums[2] / count - mean.square()).clamp_min(0)
+
+
+def variance_of_batches(batches: Tensor) -> Tensor:
+    """Variance of rows as batches' means [batches, (rows, sum)] tell it when rows are shuffled, whatever their sizes.
+
+    Sum over batches of n (m - mean)^2 over b - 1, m the mean of a batch's n rows.
+
+    Example:
+        >>> float(variance_of_batches(torch.tensor([[4.0, 4.0], [4.0, -4.0]])))
+        8.0
+    """
+    rows, sums = batches.unbind(1)
+    means = sums / rows.clamp_min(1)
+    mean = sums.sum() / rows.sum().clamp_min(1)
+    return (rows * (means - mean).square()).sum() / max(1, len(batches) - 1)
 
 
 def dispersion(counts: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from babysit.probe._subset import as_float
+
 
 class Snapshot:
     """Copies of tensors, made into the same memory again and again."""
@@ -56,7 +58,7 @@ def measure_update(before: Tensor, after: Tensor) -> dict[str, Tensor]:
         >>> float(found["update-ratio"])
         0.10000000149011612
     """
-    after = after.detach()
+    after, before = as_float(after.detach()), as_float(before)
     change = torch.dist(after, before)
     length = torch.linalg.vector_norm(before)
     return {
@@ -70,10 +72,12 @@ def descent_cosine(before: Sequence[Tensor], after: Sequence[nn.Parameter], grad
     """Cosine between the change of the weights and the negative gradient, over all of them together."""
     products, changes, lengths = [], [], []
     for old, new, gradient in zip(before, after, gradients, strict=True):
-        change = (new.detach() - old).flatten()
-        flat = gradient.detach().flatten().to(change.dtype)
+        # Half precision holds neither the squares of small numbers nor sums of many.
+        change = (as_float(new.detach()) - as_float(old)).flatten()
+        flat = as_float(gradient.detach()).flatten().to(change.dtype)
         products.append(torch.dot(change, flat))
-        changes.append(torch.dot(change, change))
-        lengths.append(torch.dot(flat, flat))
-    scale = (torch.stack(changes).sum() * torch.stack(lengths).sum()).sqrt()
+        changes.append(torch.linalg.vector_norm(change))
+        lengths.append(torch.linalg.vector_norm(flat))
+    # The product of two squared lengths would vanish where each length is a fair number.
+    scale: Tensor = torch.linalg.vector_norm(torch.stack(changes)) * torch.linalg.vector_norm(torch.stack(lengths))
     return -torch.stack(products).sum() / scale.clamp_min(torch.finfo(scale.dtype).tiny)

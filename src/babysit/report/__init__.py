@@ -1,12 +1,15 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
 from babysit.report._findings import finding_line, print_findings
+from babysit.report._listener import terminal_listener
+from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
 from babysit.report._terminal import print_evaluation, print_summary, summary_dict
 from babysit.report._trace_page import render_trace_page, write_trace_page
 
 __all__ = [
+    "LivePanel",
     "TerminalProgress",
     "finding_line",
     "print_evaluation",
@@ -15,6 +18,7 @@ __all__ = [
     "render_page",
     "render_trace_page",
     "summary_dict",
+    "terminal_listener",
     "write_page",
     "write_trace_page",
 ]

@@ -18,7 +18,7 @@ from babysit.report._findings import finding_line
 LINE_EVERY = 2.0  # seconds between plain lines; the last epoch always has one
 
 
-class _TimeLeft(ProgressColumn):
+class TimeLeft(ProgressColumn):
     """Time left at the pace so far."""
 
     max_refresh = 0.5
@@ -71,7 +71,7 @@ class TerminalProgress:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
-            _TimeLeft(),
+            TimeLeft(),
             TextColumn("{task.fields[numbers]}"),
             console=self._console,
             transient=True,

@@ -86,7 +86,8 @@ def trace_headline(trace: Trace, findings: Sequence[Finding]) -> str:
         verdict = f"first of all {findings[0].name}"
     elif count["warning"]:
         verdict = f"{count['warning']} warning{'s' if count['warning'] > 1 else ''}, first {findings[0].name}"
-    return f"{max(row.step for row in trace.rows) + 1:,} steps, loss {losses.values[0]:.4g} to {losses.values[-1]:.4g}: {verdict}."
+    steps = max(row.step for row in trace.rows) + 1  # of many losses that are no numbers, the last are not kept
+    return f"{steps:,} steps, loss {losses.values[0]:.4g} to {losses.values[-1]:.4g}: {verdict}."
 
 
 def _network_pictures(trace: Trace) -> list[Picture | None]:

@@ -152,7 +152,12 @@ class Training:
         }
         store.describe(facts=facts)
         start = self._position.step
-        self._repeatedly = Repeatedly(store.read, self._tell_findings, ignore=watch.ignore)
+
+        def read() -> Trace:
+            store.flush()
+            return store.read()
+
+        self._repeatedly = Repeatedly(read, self._tell_findings, ignore=watch.ignore)
         with Observer(
             self._network, [self._optimizer], store, overhead=watch.overhead, losses=False, step=start
         ) as self._observer:
@@ -249,8 +254,8 @@ class Training:
         if store is not None and self._told - self._flushed > FLUSH_EVERY:
             self._flushed = self._told
             store.flush()
-            if self._repeatedly is not None:
-                self._repeatedly.when_due()
+        if self._repeatedly is not None:
+            self._repeatedly.when_due()
         step, lr = self._waiting[-1][0], self._waiting[-1][3]
         self._waiting.clear()
         self._listener.stepped(StepNumbers(step + 1, position.epoch + 1, losses[-1], lr))
