@@ -47,6 +47,7 @@ class ForwardProbe:
         self.seconds = 0.0  # spent in measuring since somebody set it to 0
         self.scale: float | Tensor = 1.0  # what the loss was multiplied by before its backward pass
         self.failures: dict[str, str] = {}  # layers that could not be measured, and why
+        self._network = network
         self._pending = pending
         self._modules = [(name, module, module_kind(module)) for name, module in _visible(network)]
         self._windows: dict[str, UnitWindow] = {}
@@ -61,12 +62,13 @@ class ForwardProbe:
         self._last_linear = ""
         self._with_histograms = self._with_twins = False
 
-    def begin(self, step: int, *, histograms: bool, twins: bool) -> None:
-        """Measure the pass that begins now."""
+    def begin(self, step: int, called: nn.Module, *, histograms: bool, twins: bool) -> None:
+        """Measure the pass of `called` that begins now."""
         self._step, self._depth, self._last_weighted = step, 0, ""
         self._with_histograms, self._with_twins = histograms, twins
         self._noisy, self._last_linear = self._last_linear, ""
-        self._stack.clear()
+        # The network's own hook before the pass is running: one that is added now comes too late to be called.
+        self._stack = [("", module_kind(called) is not None)] if called is self._network else []
         self._calls.clear()
         for name, module, kind in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._entering(name, kind is not None)))
@@ -181,7 +183,7 @@ class ForwardProbe:
         if kind == "pooling" or not values.numel():
             return
         weighted = kind in WEIGHTED and values.ndim > 1
-        for quantity, value in measure_activations(values, dimension, by_unit=weighted).items():
+        for quantity, value in measure_activations(values, dimension, by_unit=kind != "embedding").items():
             self._add(name, quantity, value)
         if self._with_histograms:
             self._pending.add_histogram(self._step, name, "activation", some_numbers(values, MOST_COUNTED))

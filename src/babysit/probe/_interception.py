@@ -7,9 +7,11 @@ optimizers' steps have hooks of their own and are not touched.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import weakref
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
@@ -39,13 +41,15 @@ LOSSES = {
 class Listening(Protocol):
     """Who wants to know. Neither method may raise, except to stop the training on purpose."""
 
-    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor, reduction: str) -> None:
-        """A loss function was called."""
+    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
+        """A loss function was called; there is no value when it raised an error."""
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """A backward pass begins at `loss`, which was multiplied by `scale` before."""
 
 
+# `__main__` is the user's own, whatever the list of Python's modules says.
+_NOT_THEIRS = (sys.stdlib_module_names | {"torch", "babysit"}) - {"__main__"}
 _listeners: list[Listening] = []
 _originals: list[tuple[Any, str, Any]] = []
 _lock = threading.RLock()
@@ -79,20 +83,44 @@ def _wrap_all() -> None:
 
 def _replace(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     original = getattr(owner, name)
+    wrapped = wrap(original)
     _originals.append((owner, name, original))
-    setattr(owner, name, wrap(original))
+    setattr(owner, name, wrapped)
+    if owner is functional:
+        # `from torch.nn.functional import cross_entropy` has given the function a name elsewhere, too.
+        for module in _modules_of_others():
+            for alias, value in list(vars(module).items()):
+                if value is original:
+                    _originals.append((module, alias, original))
+                    setattr(module, alias, wrapped)
+
+
+def _modules_of_others() -> list[ModuleType]:
+    """Modules that are no part of PyTorch or of Python and may have taken a loss function by name."""
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if isinstance(module, ModuleType) and name.partition(".")[0] not in _NOT_THEIRS
+    ]
 
 
 def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def loss(input: Any, target: Any, *arguments: Any, **options: Any) -> Any:  # noqa: A002  its callers name it so
-        value = original(input, target, *arguments, **options)
-        if torch.compiler.is_compiling() or not isinstance(input, Tensor) or not isinstance(target, Tensor):
+        value = None
+        try:
+            value = original(input, target, *arguments, **options)
             return value
-        if isinstance(value, Tensor) and value.requires_grad:
-            for listener in tuple(_listeners):
-                listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
-        return value
+        finally:
+            # Also when it raises: a label that is no class is worth telling of.
+            if (
+                not torch.compiler.is_compiling()
+                and isinstance(input, Tensor)
+                and isinstance(target, Tensor)
+                and (input.requires_grad)
+            ):
+                for listener in tuple(_listeners):
+                    listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
 
     return loss
 

@@ -25,6 +25,7 @@ from babysit.probe._birth import find_birth
 from babysit.probe._budget import FIRST_STEPS, Budget
 from babysit.probe._forward import ForwardProbe
 from babysit.probe._interception import listen, stop_listening
+from babysit.probe._loss_shape import averaged_shape, crossed_target
 from babysit.probe._outputs import measure_outputs
 from babysit.probe._pending import Pending
 from babysit.probe._targets import TargetProbe
@@ -69,6 +70,7 @@ class Observer:
         >>> with Observer(net, [optimizer], store, overhead=None):
         ...     torch.nn.functional.mse_loss(net(torch.ones(4, 3)), torch.zeros(4, 1)).backward()
         ...     optimizer.step()
+        >>> store.flush()
         >>> len(store.read().series("update-ratio", layer="weight").steps)
         1
     """
@@ -107,7 +109,8 @@ class Observer:
         self._given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # of the last pass, until its step is over
         self._passes = self._backwards = self._evaluation_passes = self._training_passes = 0
         self._evaluations_in_training_mode = 0
-        self._stepped = self._sampling = self._forward_done = self._busy = self._kept = False
+        self._outputs: Tensor | None = None  # of a measured pass, until its step is over
+        self._stepped = self._sampling = self._forward_done = self._busy = self._kept = self._loss_seen = False
         self._step_losses: list[float | Tensor] = []
         self._finite: Tensor | None = None
         self._own_loss = False
@@ -143,7 +146,7 @@ class Observer:
         self._handles.clear()
         self._end_forward()
         self._weights.end()
-        self._given = None
+        self._given = self._outputs = None
         self._tell_losses()
         self._sink.add(self._wiring.events(self.step, self._forward.called, ended=True))
         self._sink.add(unseen_parts(self._network, self.step, self._forward.failures))
@@ -208,7 +211,10 @@ class Observer:
         self._facts.setdefault("network-mode", "train" if module.training else "evaluation")
         if not self._weights.watching:
             self._weights.begin(lambda: self._forward.scale)
-        self._forward.begin(self.step, histograms=rare, twins=rare or samples < TWINS_UNTIL)
+        if samples == 0:
+            with torch.no_grad():
+                self._weights.begin_with(self.step)
+        self._forward.begin(self.step, module, histograms=rare, twins=rare or samples < TWINS_UNTIL)
         # The hook that ends the measuring is called also when the forward pass fails.
         self._ending = module.register_forward_hook(self._after_forward, always_call=True)
         self._cost += time.perf_counter() - start
@@ -216,6 +222,8 @@ class Observer:
     def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
         self._end_forward()
         self._forward_done = True
+        found = first_tensor(outputs)
+        self._outputs = found.detach() if found is not None else None
 
     def _end_forward(self) -> None:
         if self._forward.running:
@@ -224,16 +232,17 @@ class Observer:
             self._ending.remove()
             self._ending = None
 
-    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor, reduction: str) -> None:
-        """A loss function was called."""
-        if not self._sampling or not self._passes or self._backwards or self._busy:
+    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
+        """A loss function was called; there is no value when it raised an error."""
+        if not self._sampling or not self._passes or self._backwards or self._busy or self._loss_seen:
             return
+        self._loss_seen = True  # of several losses in a step the first is measured
         start = time.perf_counter()
         with torch.no_grad(), torch._C.DisableTorchFunction():
             width = outputs.shape[1] if outputs.ndim > 1 else 1
             measure_outputs(self.step, outputs, self._pending)
             self._targets.see(self.step, targets, width, self._pending)
-            if value.numel() == 1:
+            if value is not None and value.numel() == 1:
                 self._pending.add(self.step, "", "criterion", value.detach())
         if "loss" not in self._facts:
             kind = "classes" if not targets.is_floating_point() else "numbers"
@@ -255,11 +264,26 @@ class Observer:
             self._begin_step()
         self._forward.scale = scale
         if self._sampling and self._backwards == 0 and self._wiring.steps:
-            self._pending.add(self.step, "", "left-over-gradient", self._weights.left_over())
+            self._pending.add(self.step, "", "left-over-gradient", self._weights.left_over(self._optimizers))
+        if self._sampling and self._backwards == 0 and not self._loss_seen and self._outputs is not None:
+            self._unknown_loss(loss, self._outputs)
         self._backwards += 1
         self._wiring.backwards += 1
         if not self._own_loss and loss.numel() == 1:
             self._take_loss(loss.detach().reshape(()) / scale if isinstance(scale, Tensor) else loss.detach())
+
+    def _unknown_loss(self, loss: Tensor, outputs: Tensor) -> None:
+        """A loss written by hand: the network's outputs are taken for what entered it."""
+        start = time.perf_counter()
+        with torch.no_grad():
+            measure_outputs(self.step, outputs, self._pending)
+        shape = tuple(outputs.shape)
+        self._facts.setdefault("loss", "other")
+        self._facts.setdefault("output-shape", "x".join(map(str, shape)))
+        target = crossed_target(shape, averaged_shape(loss))
+        if target is not None:
+            self._facts.setdefault("target-shape", "x".join(map(str, target)))
+        self._cost += time.perf_counter() - start
 
     def _take_loss(self, value: Tensor | float) -> None:
         if isinstance(value, Tensor) and value.device.type == "cuda":
@@ -329,9 +353,9 @@ class Observer:
             self.budget.stepped(seconds)
         if now - self._flushed > FLUSH_EVERY or (self._sampling and not torch.cuda.is_initialized()):
             self.flush()
-        self._given = None
+        self._given = self._outputs = None
         self._passes = self._backwards = 0
-        self._stepped = self._forward_done = self._kept = self._own_loss = False
+        self._stepped = self._forward_done = self._kept = self._own_loss = self._loss_seen = False
         self._wiring.steps += 1
         self.step += 1
         self._step_began = time.perf_counter()

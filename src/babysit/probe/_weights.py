@@ -43,6 +43,7 @@ class WeightProbe:
         self._names = {parameter: row_name(name) for name, parameter in self.named.items()}
         self._full = {parameter: name for name, parameter in self.named.items()}
         self._handles: list[RemovableHandle] = []
+        self._began = -1  # the step before which the weights were looked at
         self._lengths: dict[nn.Parameter, Tensor] = {}  # of the gradient as backward left it
 
     def begin(self, scale: Callable[[], float | Tensor]) -> None:
@@ -70,15 +71,24 @@ class WeightProbe:
         """Whether gradients are being looked at."""
         return bool(self._handles)
 
-    def left_over(self) -> float | Tensor:
-        """Length of whatever gradient the parameters hold now."""
-        lengths = [gradient_length(found.grad) for found in self.named.values() if found.grad is not None]
+    def left_over(self, optimizers: Sequence[Optimizer]) -> float | Tensor:
+        """Length of whatever gradient the parameters that are stepped hold now."""
+        ours = [found for optimizer in optimizers for found in self._ours(optimizer)]
+        lengths = [gradient_length(found.grad) for found in ours if found.grad is not None]
         return torch.linalg.vector_norm(torch.stack([length.cpu() for length in lengths])) if lengths else 0.0
 
     def keep(self, finite: Tensor | None) -> None:
         """Copy the weights before a step, unless the loss was no number."""
         self.good.take(self.named, finite)
         self.good_buffers.take(dict(self._network.named_buffers()), finite)
+
+    def begin_with(self, step: int) -> None:
+        """The weights as they are at the start, of all layers: also of those that no optimizer will step."""
+        self._began = step
+        for parameter, name in self._names.items():
+            if parameter.ndim > 1 and parameter.is_floating_point():
+                part = as_float(some_numbers(parameter.detach()))
+                self._pending.add(step, name, "weight-std", part.std(correction=0))
 
     def before_step(self, step: int, optimizer: Optimizer) -> None:
         """Gradients as the optimizer finds them."""
@@ -119,7 +129,8 @@ class WeightProbe:
                 continue
             part = as_float(some_numbers(parameter.detach()))
             std = part.std(correction=0)
-            self._pending.add(step, name, "weight-std", std)
+            if step != self._began:  # at the first step it was taken before the weights changed
+                self._pending.add(step, name, "weight-std", std)
             if std.device.type != "cpu" or not math.isfinite(std.item()):
                 share = 1 - torch.isfinite(part).mean(dtype=torch.float32)
                 self._pending.add(step, name, "weight-not-finite-share", share)
