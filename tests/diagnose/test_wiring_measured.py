@@ -245,7 +245,7 @@ SICK: dict[str, tuple[str, str, Training]] = {
     "no activation": ("nonlinearity-missing", "sick", Training(mlp(inside=nn.Identity))),
     "in no optimizer": ("parameters-not-optimised", "warning", Training(
         mlp(), parameters=lambda net: list(net.parameters())[:2])),
-    "detached": ("parameters-frozen", "warning", Training(detached)),
+    "detached": ("parameters-frozen", "sick", Training(detached)),
     "frozen": ("parameters-frozen", "sick", Training(
         frozen, parameters=lambda net: list(net[3].parameters()))),  # type: ignore[index]
     "never cleared": ("gradients-not-cleared", "sick", Training(mlp(), clear=False, rate=0.001)),

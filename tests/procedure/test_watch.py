@@ -186,6 +186,35 @@ def test_the_report_holds_it_all(tmp_path: pathlib.Path) -> None:
     assert "http://" not in page.split("<script>")[0]
 
 
+def test_a_loader_tells_its_rows() -> None:
+    net = mlp()
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.zeros(100, 64)), batch_size=8)
+    w = babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing", loader=loader)
+    w.describe({"epochs": "20"})
+    assert w.trace().facts == {"rows": "100", "steps-per-epoch": "13", "epochs": "20"}
+    with pytest.raises(InputError, match="epoch'"):
+        w.describe({"epoch": "20"})
+
+
+def test_a_label_that_is_no_class_is_named_though_pytorch_raises() -> None:
+    net = mlp()
+    with babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing") as w, pytest.raises(IndexError):
+        functional.cross_entropy(net(torch.rand(8, 64)), torch.full((8,), 10))
+    assert w.findings()[0].name == "labels-out-of-range"
+
+
+def test_a_hand_written_loss_that_crosses_rows_is_named() -> None:
+    net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1))
+    optimizer = torch.optim.Adam(net.parameters())
+    with babysit.watch(net, optimizer, show="nothing") as w:
+        for _ in range(10):
+            optimizer.zero_grad()
+            ((net(torch.rand(16, 64)) - torch.rand(16)) ** 2).mean().backward()
+            optimizer.step()
+    assert w.trace().facts["target-shape"] == "16"
+    assert "loss-broadcasts" in names(w.findings())
+
+
 def test_the_room_can_be_called_by_its_functions_name() -> None:
     trace = train(mlp(), 20.0, epochs=1).trace()
     assert babysit.diagnose(trace) == babysit.diagnose.diagnose(trace)  # type: ignore[attr-defined]

@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from babysit.record import DataSummary, RunFolder, RunSummary
-from babysit.report import render_page, write_page
+from babysit.report import render_page, write_page, write_trace_page
+from tests.report.inside import FINDINGS, seen_inside
 from tests.report.runs import classes, make_run, numbers
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -65,6 +66,25 @@ def test_it_opens_alone_and_fits(browser: Browser, tmp_path: pathlib.Path, kind:
     assert wrong == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("h1").inner_text().startswith(made.summary.data.target)
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_trace_opens_alone_and_fits(browser: Browser, tmp_path: pathlib.Path, width: int) -> None:
+    page, wrong = open_page(
+        browser, write_trace_page(seen_inside(), FINDINGS, tmp_path / "trace.html"), width, dark=True
+    )
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".finding").count() == len(FINDINGS)
+    # The slider shows another step's histograms.
+    shown = "document.getElementById('inside-activation').data.map(found => found.visible)"
+    assert page.evaluate(shown) == [True, False, False]
+    rail = page.locator("#inside-activation .slider-rail-touch-rect")
+    box = rail.bounding_box()
+    assert box is not None
+    rail.click(position={"x": box["width"] - 2, "y": box["height"] / 2}, force=True)
+    page.wait_for_function(f"({shown}).indexOf(true) === 2")
     page.context.close()
 
 

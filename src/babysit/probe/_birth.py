@@ -55,18 +55,17 @@ def _first_layer(network: nn.Module, arguments: tuple[Any, ...], options: Mappin
 
     # Children end before their parents, so that the innermost module is found first.
     handles = [module.register_forward_hook(looking(name)) for name, module in network.named_modules()]
+    # The pass may write into buffers (batch norm's averages), which the backward pass still needs: it gets copies.
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     devices = sorted({tensor.device.index for tensor in network.parameters() if tensor.device.type == "cuda"})
     try:
         with torch.random.fork_rng(devices):
-            network(*arguments, **options)
+            torch.func.functional_call(network, buffers, arguments, dict(options))
     except Exception as error:  # a forward pass that fails the second time tells nothing, and may not stop the training
         return "", f"the layer was not found: {type(error).__name__}: {error}"
     finally:
         for handle in handles:
             handle.remove()
-        for name, buffer in network.named_buffers():
-            buffer.copy_(buffers[name])
     if not found:
         return LOSS, "the network's outputs are finite; it was born in the loss"
     return found[0], f"{found[0] or 'the network'} gave a number that is not finite from finite inputs"

@@ -21,9 +21,12 @@ class Budget:
         first_steps: Steps at the beginning that are always measured.
 
     Example:
-        >>> budget = Budget(0.01, first_steps=2)
-        >>> [budget.wants(step, now=step * 0.1) for step in range(4)]
-        [True, True, False, False]
+        >>> budget = Budget(0.01, first_steps=1)
+        >>> budget.wants(0, now=0.0), budget.wants(1, now=0.1)
+        (True, False)
+        >>> budget.sampled(0.002)
+        >>> budget.wants(2, now=0.2), budget.wants(3, now=0.6)
+        (False, True)
     """
 
     def __init__(self, share: float | None, first_steps: int = FIRST_STEPS) -> None:

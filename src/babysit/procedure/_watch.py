@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from types import TracebackType
 from typing import Literal, Self
 
@@ -14,7 +15,18 @@ from torch.optim import Optimizer
 
 from babysit.diagnose import Repeatedly, check_names, diagnose
 from babysit.probe import Observer
-from babysit.record import Event, Finding, Histogram, InputError, NotFiniteError, Row, Trace, TraceLayer, TraceStore
+from babysit.record import (
+    FACTS,
+    Event,
+    Finding,
+    Histogram,
+    InputError,
+    NotFiniteError,
+    Row,
+    Trace,
+    TraceLayer,
+    TraceStore,
+)
 from babysit.report import finding_line, print_findings, write_trace_page
 
 OnNotFinite = Literal["go-on", "stop", "raise"]
@@ -92,6 +104,17 @@ class Watch:
             raise InputError(f"an evaluation has no {unknown[0]}", legal=", ".join(names))
         step = max(0, self._observer.step)
         self._store.add([Row(step, phase, "", names[name], float(value)) for name, value in numbers.items()])
+
+    def describe(self, facts: Mapping[str, str]) -> None:
+        """Tell what holds for the whole training, such as `{"epochs": "20"}`.
+
+        Raises:
+            InputError: A fact that nobody reads; `babysit.record.FACTS` lists those that are.
+        """
+        unknown = sorted(set(facts) - set(FACTS))
+        if unknown:
+            raise InputError(f"there is no fact '{unknown[0]}'", legal=", ".join(FACTS))
+        self._store.describe(facts=facts)
 
     def findings(self) -> list[Finding]:
         """What is wrong by now, causes first."""
@@ -172,6 +195,7 @@ def watch(
     on_not_finite: OnNotFinite = "go-on",
     show: Show = "lines",
     keep: str | pathlib.Path | None = None,
+    loader: object = None,
 ) -> Watch:
     """Watch a training: measure it, say what is wrong while it runs, and stay out of its way.
 
@@ -188,6 +212,7 @@ def watch(
             before.
         show: `lines` on the standard error stream as findings are made, or `nothing`.
         keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
+        loader: The training's DataLoader, for its numbers of rows and batches; nothing is read from it.
 
     Raises:
         InputError: What was given cannot be watched.
@@ -209,9 +234,21 @@ def watch(
     _check(network, optimizers, overhead, on_not_finite, show)
     check_names(ignore)
     path = pathlib.Path(keep) if keep is not None else None
-    return Watch(
+    watching = Watch(
         network, optimizers, overhead=overhead, ignore=ignore, on_not_finite=on_not_finite, show=show, keep=path
     )
+    watching.describe(_facts(loader))
+    return watching
+
+
+def _facts(loader: object) -> dict[str, str]:
+    """Rows and batches of a DataLoader, as far as it knows them."""
+    found = {}
+    for name, counted in (("rows", getattr(loader, "dataset", None)), ("steps-per-epoch", loader)):
+        if isinstance(counted, Sized):
+            with contextlib.suppress(TypeError):  # a stream of rows does not know how many there are
+                found[name] = str(len(counted))
+    return found
 
 
 def _check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -73,11 +74,26 @@ class Finding:
     schema: int = FINDING_SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; remedies in their text form."""
-        return {**asdict(self), "evidence": dict(self.evidence), "remedies": [str(remedy) for remedy in self.remedies]}
+        """As plain JSON values; remedies in their text form, NaN and infinities as "NaN", "Infinity", "-Infinity"."""
+        return {
+            **asdict(self),
+            "evidence": _plain(dict(self.evidence)),
+            "remedies": [str(remedy) for remedy in self.remedies],
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Finding:
         """The inverse of `to_dict`."""
         remedies = tuple(Remedy.parse(text) for text in content.get("remedies", ()))
         return cls(**{**content, "remedies": remedies})
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for numbers that are not finite."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

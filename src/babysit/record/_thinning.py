@@ -53,7 +53,7 @@ class Thinning:
     Example:
         >>> thinning = Thinning()
         >>> rows = [Row(step, "train", "", "loss", 1.0) for step in range(10_000)]
-        >>> len([row for row in rows if thinning.admits(row)]) < 6000
+        >>> len([row for row in rows if thinning.admits(row)]) < 8000
         True
     """
 
@@ -108,7 +108,7 @@ def thinned(items: Sequence[Row | Histogram | Event]) -> list[Row | Histogram | 
 
     Example:
         >>> len(thinned([Row(step, "train", "fc", "weight-norm", 1.0) for step in range(5000)]))
-        801
+        800
     """
     last_step = max((item.step for item in items if not isinstance(item, Event)), default=0)
     result: list[Row | Histogram | Event] = []

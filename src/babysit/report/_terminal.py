@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from babysit.record import Evaluation, RunFolder, RunSummary, Score
+from babysit.report._findings import finding_line
 
 SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
 
@@ -33,8 +34,10 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
     for check in summary.checks:
         text = f"check: {check.name} {check.measured:.4g}, expected about {check.expected:.4g}: {check.verdict}"
         console.print(text, style=None if check.verdict == "pass" else "yellow", highlight=False, markup=False)
-    for event in run.trace().events:
+    for event in run.trace().happened("not-finite"):
         console.print(f"step {event.step}: {event.text}", style="red", highlight=False, markup=False)
+    for finding in run.findings:
+        console.print(finding_line(finding), soft_wrap=True)
     evaluations = run.evaluations
     if not evaluations:
         console.print(f"no scores yet: the Run is {run.info.status}", style="yellow", highlight=False)
@@ -130,4 +133,5 @@ def summary_dict(run: RunFolder) -> dict[str, Any]:
         **run.summary.model_dump(mode="json", exclude={"schema_number"}),
         "evaluations": {name: found.model_dump(mode="json") for name, found in run.evaluations.items()},
         "events": [event._asdict() for event in run.trace().events],
+        "findings": [finding.to_dict() for finding in run.findings],
     }
