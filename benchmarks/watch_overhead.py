@@ -42,7 +42,8 @@ class Transformer(nn.Module):
         self.out = nn.Linear(width, vocabulary)
         self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(length))
 
-    def forward(self, tokens: Tensor) -> Tensor:  # [N, T] -> [N, C, T]
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[N, T] characters to [N, C, T] logits."""
         outputs: Tensor = self.out(self.blocks(self.tokens(tokens) + self.places, mask=self.mask))
         return outputs.transpose(1, 2)
 

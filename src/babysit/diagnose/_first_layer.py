@@ -17,6 +17,13 @@ def first_weighted(trace: Trace) -> TraceLayer | None:
     return next((layer for layer in trace.layers if layer.kind in WEIGHTED), None)
 
 
+def first_outputs(trace: Trace) -> float | None:
+    """Standard deviation of the first weighted layer's outputs before any step; None where it was not measured."""
+    first = first_weighted(trace)
+    steps, values = trace.series("activation-std", layer=first.name) if first is not None else ((), ())
+    return values[0] if steps and steps[0] == 0 and math.isfinite(values[0]) else None
+
+
 def takes_care_of_scale(trace: Trace) -> bool:
     """Whether the scale of the inputs does not matter to this network.
 
