@@ -3,6 +3,7 @@
 Every contender trains the same network on the same batches; they take turns, a chunk of steps each, and the cost is
 the median over rounds of its seconds over those of training unwatched in the same round.
 
+- `unwatched, again`: the same as what all are compared with: how far the machine's noise alone goes.
 - `watch`: `babysit.watch` as it comes, with a budget of one percent.
 - `watch, every step`: the same measurements at each step (overhead=None): what a sample costs.
 - `gradient histograms`: as Weights & Biases' `watch` does it: a hook on every parameter that counts a 64-bin histogram
@@ -131,7 +132,14 @@ def contenders(make: Callable[[], tuple[nn.Module, Tensor, Tensor]], device: tor
     """Everybody, attached."""
     found = {
         name: Trainee(make, device)
-        for name in ("unwatched", "watch", "watch, every step", "gradient histograms", "forward hooks")
+        for name in (
+            "unwatched",
+            "unwatched, again",
+            "watch",
+            "watch, every step",
+            "gradient histograms",
+            "forward hooks",
+        )
     }
     for name, overhead in (("watch", 0.01), ("watch, every step", None)):
         trainee = found[name]
@@ -173,7 +181,7 @@ def measure(name: str, device: torch.device, rounds: int, seconds: float) -> dic
 def main() -> None:
     """Every network on every device there is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a round of training unwatched")
     options = parser.parse_args()
     devices = [torch.device("cpu"), *([torch.device("cuda")] if torch.cuda.is_available() else [])]

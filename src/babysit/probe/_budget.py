@@ -7,6 +7,7 @@ import statistics
 from collections import deque
 
 FIRST_STEPS = 10  # always measured: wiring and set-up show there
+PAUSE = 10.0  # times a usual step: what lasts longer is no training (an evaluation, a notebook nobody touches)
 MEMORY = 15  # of how many past steps the usual one is the median; robust against an evaluation or a checkpoint
 
 
@@ -14,7 +15,8 @@ class Budget:
     """Decides before each step whether it is measured.
 
     What the first steps cost is not counted: they are measured whatever it takes. After them, the measured cost of all
-    samples, with what the next one will probably cost, stays under `share` of the time gone by.
+    samples, with what the next one will probably cost, stays under `share` of the time spent in training, pauses
+    left out.
 
     Args:
         share: Of the training's time; None measures every step.
@@ -37,26 +39,30 @@ class Budget:
         self.always = 0.0  # seconds a step that is not measured pays for being watched at all
         self._sample_costs: deque[float] = deque(maxlen=5)
         self._steps: deque[float] = deque(maxlen=MEMORY)
-        self._begin: float | None = None  # when the first steps were over
+        self._last: float | None = None  # when the last step after the first ones began
+        self._trained = 0.0  # seconds in training since then
         self._steps_since = 0
 
     def wants(self, step: int, now: float) -> bool:
         """Whether this step is measured; `now` in seconds by any clock that runs evenly."""
         if self.share is None or step < self.first_steps:
             return True
-        if self._begin is None:
-            self._begin = now
+        if self._last is None:
+            self._last = now
             return False
+        passed, self._last = now - self._last, now
+        longest = PAUSE * self.usual_step
+        self._trained += passed if math.isnan(longest) else min(passed, longest)
         self._steps_since += 1
         expected = max(self._sample_costs, default=0.0)
         paid = self.spent + self.always * self._steps_since
-        return paid + expected <= self.share * (now - self._begin)
+        return paid + expected <= self.share * self._trained
 
     def sampled(self, seconds: float) -> None:
         """A sample was taken and cost so much."""
         self.samples += 1
         self._sample_costs.append(seconds)
-        if self._begin is not None:
+        if self._last is not None:
             self.spent += seconds
 
     def stepped(self, seconds: float) -> None:
