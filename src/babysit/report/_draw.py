@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -36,6 +37,13 @@ def laid_out(figure: go.Figure, x: str, y: str, height: int = 320) -> go.Figure:
     return figure
 
 
+def log_axis(figure: go.Figure, values: Sequence[float | None]) -> None:
+    """A logarithmic y axis: a tick a decade, more of them within one or two, fewer where a loss ran away."""
+    positive = [value for value in values if value is not None and value > 0 and math.isfinite(value)]
+    decades = math.log10(max(positive) / min(positive)) if positive else 0.0
+    figure.update_yaxes(type="log", dtick=1 + decades // 6 if decades >= 2 else None, exponentformat="power")
+
+
 def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
     """Lines over steps; NaN and infinite values as red marks at the bottom, the best epoch as a dotted line."""
     figure = go.Figure()
@@ -64,10 +72,7 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
         )  # fmt: skip
     laid_out(figure, "step", y)
     if log:
-        # A tick a decade, but no wall of them where a loss ran away.
-        values = [value for curve in found.curves for value in curve.values if value > 0]
-        decades = math.log10(max(values) / min(values)) if values else 0
-        figure.update_yaxes(type="log", dtick=1 + decades // 6, exponentformat="power")
+        log_axis(figure, [value for curve in found.curves for value in curve.values])
     return figure
 
 

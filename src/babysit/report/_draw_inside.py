@@ -6,7 +6,7 @@ import math
 
 import plotly.graph_objects as go
 
-from babysit.report._draw import BLUE, GREY, ORANGE, laid_out, short
+from babysit.report._draw import BLUE, GREY, ORANGE, laid_out, log_axis, short
 from babysit.report._inside import DepthProfile, HistogramMap, LayerCurves
 
 # From the first layer to the last: dark to light, told apart in grey, too.
@@ -28,7 +28,7 @@ def draw_layer_curves(found: LayerCurves, y: str, *, log: bool = False, line: fl
         figure.add_hline(y=line, line={"dash": "dot", "color": GREY}, annotation_text=f"{line:g}")
     laid_out(figure, "step", y, height=360)
     if log:
-        figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+        log_axis(figure, [value for curve in found.curves for value in curve.values])
     if len(found.curves) > 8:
         figure.update_layout(showlegend=False)
     return figure
@@ -44,7 +44,7 @@ def draw_depth(found: DepthProfile, y: str) -> go.Figure:
             x=names, y=shown, name=f"step {step:,}", mode="lines+markers", line={"color": colour}, marker={"size": 6}
         )
     laid_out(figure, "layer, first to last", y, height=340)
-    figure.update_yaxes(type="log", dtick=1, exponentformat="power")
+    log_axis(figure, (*found.first, *found.last))
     figure.update_xaxes(type="category", tickangle=-45)
     return figure
 

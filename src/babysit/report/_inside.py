@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -104,7 +105,8 @@ def histogram_map(trace: Trace, quantity: str) -> HistogramMap | None:
         all_steps[round(place * (len(all_steps) - 1) / max(1, MOST_STEPS - 1))] for place in range(MOST_STEPS)
     )
     steps = tuple(sorted(set(steps)))
-    reach = max(_reach(histogram) for name in layers for histogram in found[name].values()) or 1.0
+    # One step that exploded would squeeze all others to a line: of the steps' ranges the median is taken.
+    reach = statistics.median(max(_reach(_at(found[name], step)) for name in layers) for step in steps) or 1.0
     centres = tuple(-reach + (place + 0.5) * 2 * reach / BINS for place in range(BINS))
     shares = tuple(
         tuple(_rebinned(_at(found[name], step), reach) for name in layers) for step in steps

@@ -28,8 +28,9 @@ def sparkline(values: Sequence[float], width: int) -> str:
     finite = [value for group in groups for value in group if math.isfinite(value)]
     if not finite:
         return BAD * len(groups)
-    log = min(finite) > 0 and math.log10(max(finite) / min(finite)) > DECADES
-    means = [_mean(group, log=log) for group in groups]
+    log = min(finite) > 0 and math.log10(max(finite)) - math.log10(min(finite)) > DECADES
+    largest = max(map(abs, finite)) or 1.0  # sums of the largest floating numbers would overflow
+    means = [_mean(group, largest, log=log) for group in groups]
     known = [value for value in means if value is not None]
     if not known:
         return BAD * len(groups)
@@ -43,10 +44,10 @@ def _groups(values: Sequence[float], width: int) -> list[Sequence[float]]:
     return [values[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def _mean(group: Sequence[float], *, log: bool) -> float | None:
+def _mean(group: Sequence[float], largest: float, *, log: bool) -> float | None:
     if not all(math.isfinite(value) for value in group):
         return None
-    return sum(math.log10(value) if log else value for value in group) / len(group)
+    return sum(math.log10(value) if log else value / largest for value in group) / len(group)
 
 
 def _block(value: float, low: float, high: float) -> str:
