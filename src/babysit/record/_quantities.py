@@ -36,7 +36,6 @@ QUANTITIES: dict[str, Quantity] = {
                  " network has dropout or batch norm"),
         Quantity("training-mode-evaluations", "count", "passes without gradients so far that ran in training mode, of a"
                  " network that has dropout or batch norm"),
-        Quantity("epoch-seconds", "seconds", "wall time of an epoch's steps, evaluation left out"),
         Quantity("step-seconds", "seconds", "wall time of a step that nobody measured"),
         Quantity("rows-per-second", "per second", "rows of the batch over the time of a step that nobody measured"),
         # the batch: (inputs), one feature of it as (inputs)[3], (outputs) as they entered the loss, (targets)
@@ -131,7 +130,6 @@ EVENTS: dict[str, str] = {
     "parameter-frozen": "a parameter does not ask for a gradient",
     "parameter-in-two-optimizers": "a parameter is in more than one optimizer",
     "parameter-not-optimised": "a parameter is given gradients and is in no optimizer",
-    "step-skipped": "a backward pass with numbers that are not finite was not followed by a step (mixed precision)",
     "step-missing": "backward passes were never followed by an optimizer step",
     "unseen": "something of the network cannot be measured, and why",
 }

@@ -13,7 +13,7 @@ from babysit.report._environment import environment, script_safe
 from babysit.report._inside import MOST_LAYERS
 from babysit.report._pictures import Picture, evidence_pictures, inside_pictures, loss_picture
 
-SHOWN_EVENTS = ("not-finite", "step-missing", "step-skipped", "unseen")
+SHOWN_EVENTS = ("not-finite", "step-missing", "unseen")
 _NETWORK = (
     ("lr", "Learning rate", "As the optimizer had it, step by step."),
     ("gradient-norm", "Gradient norm", "Length of the gradient before clipping, where it was measured."),
