@@ -19,7 +19,7 @@ def find(trace: Trace) -> list[Finding]:
             "event": events[0].text, "step": events[0].step, "threshold": "a step after the backward passes"
         }  # fmt: skip
         return [DISEASE.finding("optimizer", evidence=evidence)]
-    if trace.happened("parameter-not-optimised") or trace.happened("step-skipped"):
+    if trace.happened("parameter-not-optimised"):
         return []
     names = [name for name in trace.layers_with("update-norm") if name]
     updates = {name: observed(trace, "update-norm", layer=name) for name in names}
