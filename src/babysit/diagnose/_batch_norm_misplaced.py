@@ -5,10 +5,9 @@ from __future__ import annotations
 import statistics
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest
 from babysit.diagnose._learned import severity_by_outcome
 from babysit.diagnose._losses import NEVER_NEGATIVE
-from babysit.diagnose._observed import observed
+from babysit.diagnose._observed import latest, observed
 from babysit.record import INPUTS, OUTPUTS, Finding, Trace
 
 LOSSES = NEVER_NEGATIVE | {"nll"}  # with others, outputs may be an embedding, where it belongs

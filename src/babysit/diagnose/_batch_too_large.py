@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import whole_number
+from babysit.diagnose._fact import whole_number
 from babysit.diagnose._observed import observed
 from babysit.record import Finding, Trace
 

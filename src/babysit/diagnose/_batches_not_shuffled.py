@@ -6,8 +6,8 @@ import statistics
 from typing import Any
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest, whole_number
-from babysit.diagnose._observed import observed
+from babysit.diagnose._fact import whole_number
+from babysit.diagnose._observed import latest, observed
 from babysit.record import INPUTS, OUTPUTS, TARGETS, Finding, Severity, Trace
 
 ALARM = 1e-5  # probability that shuffled batches pass the bound; tenfold below one in 10,000, as it is approximate

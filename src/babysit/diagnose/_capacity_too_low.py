@@ -8,9 +8,9 @@ from babysit.diagnose._constant_answer import share_of_constant_answer
 from babysit.diagnose._depth_profile import gradients_at_the_end
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._epoch_ends import epoch_ends
+from babysit.diagnose._fact import whole_number
 from babysit.diagnose._gradient_flow import vanishing
 from babysit.diagnose._gradients_vanish import FADING
-from babysit.diagnose._latest import whole_number
 from babysit.record import Finding, Trace
 
 EPOCHS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from babysit.diagnose._latest import latest
+from babysit.diagnose._observed import latest
 from babysit.record import TARGETS, Trace
 
 CLASS_LOSSES = frozenset({"cross-entropy", "nll", "bce", "bce-with-logits"})

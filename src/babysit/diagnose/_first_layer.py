@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from babysit.diagnose._latest import latest
+from babysit.diagnose._observed import latest
 from babysit.record import INPUTS, WEIGHTED, Trace, TraceLayer
 
 # A first layer whose outputs have a tenth of the spread that its inputs would give it was fed something smaller: a

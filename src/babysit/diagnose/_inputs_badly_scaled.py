@@ -8,7 +8,7 @@ from typing import Any
 from babysit.diagnose._constant_answer import share_of_constant_answer
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._first_layer import first_outputs, takes_care_of_scale
-from babysit.diagnose._latest import latest
+from babysit.diagnose._observed import latest
 from babysit.record import INPUTS, Finding, Severity, Trace
 
 # Measured: two hidden layers of 64 ReLU units on standardised digits times a factor, 20 epochs, two seeds. Test

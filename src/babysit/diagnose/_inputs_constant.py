@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest, whole_number
-from babysit.diagnose._observed import observed
+from babysit.diagnose._fact import whole_number
+from babysit.diagnose._observed import latest, observed
 from babysit.record import INPUTS, Finding, Trace
 
 LEAST_ROWS = 100  # a flag set in one row of twenty shows among so many with a probability of 99.4 %

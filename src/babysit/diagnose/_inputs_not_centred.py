@@ -6,7 +6,7 @@ from typing import Any
 
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._first_layer import first_weighted, takes_care_of_scale
-from babysit.diagnose._latest import latest
+from babysit.diagnose._observed import latest
 from babysit.record import INPUTS, Finding, Trace
 
 # Pixels from 0 to 1 are sound: their channels' |mean| / std is 2.0 for CIFAR-10 and 2.1 for ImageNet, 1.0 for digits.

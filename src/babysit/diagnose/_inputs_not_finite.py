@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest
-from babysit.diagnose._observed import observed
+from babysit.diagnose._observed import latest, observed
 from babysit.record import INPUTS, Finding, Trace
 
 WHOLE_FEATURE = 0.02  # of a feature: how near to whole ones the bad values must come in every batch to be told as such

@@ -7,8 +7,8 @@ from typing import Any
 
 from babysit.diagnose._constant_answer import CLASS_LOSSES, share_of_constant_answer
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest, whole_number
-from babysit.diagnose._observed import observed
+from babysit.diagnose._fact import whole_number
+from babysit.diagnose._observed import latest, observed
 from babysit.record import TARGETS, Finding, Severity, Trace
 
 TOP_OF_TWO = 0.9  # a usual line for strong imbalance of two classes

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest
+from babysit.diagnose._observed import latest
 from babysit.record import OUTPUTS, TARGETS, Finding, Trace
 
 LOSSES = frozenset({"cross-entropy", "nll"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest, whole_number
-from babysit.diagnose._observed import observed
+from babysit.diagnose._fact import whole_number
+from babysit.diagnose._observed import latest, observed
 from babysit.record import TARGETS, Finding, Trace
 
 MEMORISED = 0.5  # of the way from the commonest class's share to 1, or of the variance, in training

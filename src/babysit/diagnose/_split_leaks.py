@@ -6,7 +6,7 @@ import math
 
 from babysit.diagnose._constant_answer import CLASS_LOSSES
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest
+from babysit.diagnose._observed import latest
 from babysit.record import TARGETS, Finding, Trace
 
 SAME = 1e-5  # relative: what summing the same float32 numbers in another order may change

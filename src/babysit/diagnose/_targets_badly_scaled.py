@@ -6,8 +6,7 @@ from typing import Any
 
 from babysit.diagnose._constant_answer import share_of_constant_answer
 from babysit.diagnose._disease import Disease
-from babysit.diagnose._latest import latest
-from babysit.diagnose._observed import observed
+from babysit.diagnose._observed import latest, observed
 from babysit.record import OUTPUTS, TARGETS, Finding, Severity, Trace
 
 SQUARED = frozenset({"mse"})
