@@ -18,6 +18,9 @@ from babysit.record import Trace, TraceStore
 WIRING = [name for name, disease in DISEASES.items() if disease.group == "wiring"]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
+# One seed in the quick gate, five by `make test-slow`.
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))]
+
 
 def read(store: TraceStore) -> Trace:
     store.flush()
@@ -45,8 +48,8 @@ class Training:
     parameters: Callable[[nn.Module], list[nn.Parameter]] = field(default=lambda net: list(net.parameters()))
     evaluate: Callable[[nn.Module, Tensor], object] = field(default=lambda net, inputs: None)
 
-    def trace(self) -> Trace:
-        torch.manual_seed(0)
+    def trace(self, seed: int) -> Trace:
+        torch.manual_seed(seed)
         inputs = torch.randn(640, 20)
         hidden = torch.tanh(inputs @ torch.randn(20, 10))
         targets = {
@@ -77,9 +80,9 @@ class Training:
         return read(store)
 
 
-def found(training: Training) -> dict[str, str]:
+def found(training: Training, seed: int) -> dict[str, str]:
     """Names of wiring findings, with their severity."""
-    trace = training.trace()
+    trace = training.trace(seed)
     return {finding.name: finding.severity for name in WIRING for finding in DISEASES[name].find(trace)}
 
 
@@ -185,9 +188,10 @@ HEALTHY = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", HEALTHY)
-def test_healthy_trainings_have_no_wiring_disease(name: str) -> None:
-    assert found(HEALTHY[name]) == {}
+def test_healthy_trainings_have_no_wiring_disease(name: str, seed: int) -> None:
+    assert found(HEALTHY[name], seed) == {}
 
 
 def detached() -> nn.Module:
@@ -261,10 +265,11 @@ SICK: dict[str, tuple[str, str, Training]] = {
 
 
 @pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", SICK)
-def test_sick_trainings_are_found(name: str) -> None:
+def test_sick_trainings_are_found(name: str, seed: int) -> None:
     disease, severity, training = SICK[name]
-    assert found(training).get(disease) == severity
+    assert found(training, seed).get(disease) == severity
 
 
 def test_a_step_that_is_never_taken_is_found() -> None:
