@@ -9,7 +9,7 @@ import pytest
 
 HOUSE = pathlib.Path(__file__).parent.parent / "src" / "babysit"
 ORDER = (
-    "record data nn probe diagnose train rehearse script tune report adapters procedure cli".split()
+    "record data nn probe diagnose train rehearse script tune report explain adapters procedure cli".split()
 )  # fmt: skip
 # Rooms that must open without torch: the recipe is checked, a page is drawn and help is printed without it.
 WITHOUT_TORCH = {"record", "diagnose", "report"}

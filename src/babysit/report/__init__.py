@@ -1,6 +1,17 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
 from babysit.report._findings import finding_line, print_findings
+from babysit.report._lesson import (
+    GreyImage,
+    HistogramsFigure,
+    ImagesFigure,
+    Lesson,
+    LessonFigure,
+    Line,
+    LinesFigure,
+    Panel,
+    TableFigure,
+)
 from babysit.report._listener import terminal_listener
 from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
@@ -9,7 +20,16 @@ from babysit.report._terminal import print_evaluation, print_summary, summary_di
 from babysit.report._trace_page import render_trace_page, write_trace_page
 
 __all__ = [
+    "GreyImage",
+    "HistogramsFigure",
+    "ImagesFigure",
+    "Lesson",
+    "LessonFigure",
+    "Line",
+    "LinesFigure",
     "LivePanel",
+    "Panel",
+    "TableFigure",
     "TerminalProgress",
     "finding_line",
     "print_evaluation",
