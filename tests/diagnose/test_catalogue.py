@@ -19,6 +19,7 @@ NAMES = {
         double-softmax sigmoid-before-logits-loss softmax-over-one-unit softmax-wrong-axis wrong-output-activation
         wrong-loss loss-broadcasts nonlinearity-missing parameters-not-optimised parameters-frozen gradients-not-cleared
         evaluation-mode-in-training training-mode-in-evaluation gradient-sign-flipped step-missing scheduler-misused
+        rows-mixed batch-fails
     """,
     "set-up": """
         weights-symmetric activations-vanish activations-explode gradients-vanish gradients-explode units-saturated

@@ -7,20 +7,42 @@ import math
 from babysit.diagnose._constant_answer import CLASS_LOSSES
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._observed import latest
-from babysit.record import TARGETS, Finding, Trace
+from babysit.record import TARGETS, Finding, Severity, Trace
 
 SAME = 1e-5  # relative: what summing the same float32 numbers in another order may change
+DUPLICATES = 0.01  # of the validation rows: a few rows measured twice are no leak
+TWINS = 3.0  # times the share of training rows that have a twin: data of few values repeats itself everywhere
+MOST = 0.5
 EPOCHS = 3
 MOVES = 1e-2  # relative change of the loss between its largest and smallest: two constants would prove nothing
 LEARNED = 0.9  # of the labels' entropy: constant answers give equal losses to rows of equal shares, too
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Losses of both phases that are equal to many digits every epoch.
+    """Rows in both splits and statistics taken from both, where somebody compared them; equal losses anyway."""
+    return _duplicates(trace) or _fitted_on_both(trace) or _equal_losses(trace)
 
-    Nothing else of a leak shows in a trace. Rows that stand in both splits are looked for before training starts, where
-    the rows themselves can be compared.
-    """
+
+def _duplicates(trace: Trace) -> list[Finding]:
+    shared = latest(trace, "duplicate-rows-share", phase="validation")
+    twins = latest(trace, "twin-rows-share")
+    if shared is None or twins is None or shared < DUPLICATES + TWINS * twins:
+        return []
+    evidence = {"validation rows that are training rows": shared, "threshold": DUPLICATES + TWINS * twins,
+                "training rows with a twin": twins}  # fmt: skip
+    severity: Severity = "sick" if shared >= MOST else "warning"
+    return [DISEASE.finding("validation rows", evidence=evidence, severity=severity)]
+
+
+def _fitted_on_both(trace: Trace) -> list[Finding]:
+    share = latest(trace, "fitted-on-both-share", phase="validation")
+    if share is None or share < MOST:
+        return []
+    evidence = {"features standardised over both splits": share, "threshold": MOST}
+    return [DISEASE.finding("statistics", evidence=evidence, severity="warning")]
+
+
+def _equal_losses(trace: Trace) -> list[Finding]:
     train = dict(zip(*trace.series("data-loss"), strict=True))
     validation = dict(zip(*trace.series("data-loss", phase="validation"), strict=True))
     both = sorted(train.keys() & validation.keys())
@@ -42,10 +64,16 @@ DISEASE = Disease(
     name="split-leaks",
     group="data",
     severity="sick",
-    seen_as="Training and validation loss are the same number, epoch after epoch.",
+    seen_as=(
+        "Validation rows stand among the training rows; or features are standardised over both together; or both losses"
+        " are the same number, epoch after epoch."
+    ),
     threshold=(
-        f"Relative difference of the two losses at most {SAME:g} in every one of at least {EPOCHS} epochs, while the"
-        f" loss itself moves by {MOVES:g} and more and comes below {LEARNED:g} of a constant answer's."
+        f"Where rows were compared: more than {DUPLICATES:g} of the validation rows are training rows, and more than"
+        f" {TWINS:g} times the share of training rows that have a twin ({MOST:g}: sick); or mean 0 and standard"
+        f" deviation 1 over both splits together, not over the training rows, in {MOST:g} of the features. Or a"
+        f" relative difference of the two losses of at most {SAME:g} in every one of at least {EPOCHS} epochs, while"
+        f" the loss itself moves by {MOVES:g} and more and comes below {LEARNED:g} of a constant answer's."
     ),
     source=(
         "Arithmetic: means over two samples of n rows differ by about their standard deviation times sqrt(2/n), some"

@@ -1,6 +1,22 @@
 """Hooks that measure a training. They never judge and never disturb; one quantity a file."""
 
+from babysit.probe._batch import InputProbe, first_tensor
 from babysit.probe._budget import Budget
+from babysit.probe._interception import Listening, listen, stop_listening
 from babysit.probe._observer import Observer, Sink, unwrapped
+from babysit.probe._pending import Pending
+from babysit.probe._targets import TargetProbe
 
-__all__ = ["Budget", "Observer", "Sink", "unwrapped"]
+__all__ = [
+    "Budget",
+    "InputProbe",
+    "Listening",
+    "Observer",
+    "Pending",
+    "Sink",
+    "TargetProbe",
+    "first_tensor",
+    "listen",
+    "stop_listening",
+    "unwrapped",
+]

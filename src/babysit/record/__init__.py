@@ -11,9 +11,11 @@ from babysit.record._errors import (
     MissingExtraError,
     NotFiniteError,
     RecipeError,
+    RehearsalError,
     RunFolderError,
     RunLockedError,
     RunVersionError,
+    SickError,
     StorageError,
 )
 from babysit.record._finding import (
@@ -21,6 +23,16 @@ from babysit.record._finding import (
     Finding,
     Remedy,
     Severity,
+    plain,
+)
+from babysit.record._pre_flight import (
+    PRE_FLIGHT_SCHEMA,
+    PRE_FLIGHT_STEPS,
+    CheckListener,
+    CheckSilence,
+    PreFlight,
+    PreFlightStep,
+    Verdict,
 )
 from babysit.record._progress import EpochNumbers, Listener, Silence, StepNumbers
 from babysit.record._quantities import (
@@ -56,7 +68,7 @@ from babysit.record._recipe_text import (
     setting_paths,
     with_settings,
 )
-from babysit.record._remedies import REMEDIES
+from babysit.record._remedies import INTERVENTIONS, REMEDIES
 from babysit.record._run_folder import (
     RunFolder,
     RunInfo,
@@ -99,6 +111,8 @@ __all__ = [
     "BudgetSection",
     "CalibrationBin",
     "Check",
+    "CheckListener",
+    "CheckSilence",
     "ClassScores",
     "ColumnSummary",
     "ColumnType",
@@ -116,6 +130,7 @@ __all__ = [
     "HISTOGRAMS",
     "Histogram",
     "INPUTS",
+    "INTERVENTIONS",
     "InitialisationSection",
     "InputError",
     "LayerKind",
@@ -127,6 +142,10 @@ __all__ = [
     "NotFiniteError",
     "OUTPUTS",
     "OptimizerSection",
+    "PRE_FLIGHT_SCHEMA",
+    "PRE_FLIGHT_STEPS",
+    "PreFlight",
+    "PreFlightStep",
     "PreprocessingSection",
     "QUANTITIES",
     "Quantity",
@@ -134,6 +153,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "RegularisationSection",
+    "RehearsalError",
     "Remedy",
     "Row",
     "RunFolder",
@@ -147,6 +167,7 @@ __all__ = [
     "Section",
     "Series",
     "Severity",
+    "SickError",
     "Silence",
     "SplitSection",
     "StepNumbers",
@@ -155,11 +176,13 @@ __all__ = [
     "Trace",
     "TraceLayer",
     "TraceStore",
+    "Verdict",
     "WEIGHTED",
     "WatchSection",
     "library_versions",
     "load_recipe",
     "parse_recipe",
+    "plain",
     "read_trace",
     "recipe_from_dict",
     "recipe_names",

@@ -9,6 +9,8 @@
     │       └── RunVersionError   it was written by another version
     ├── MissingExtraError         an optional dependency is not installed (exit code 2)
     ├── NotFiniteError            the loss became NaN or infinite, and was to be an error
+    ├── RehearsalError            the training itself failed while it was rehearsed
+    ├── SickError                 a check found what makes a sound training impossible, and was to be an error
     └── StorageError              the disk refused a write (exit code 2)
 
 Every message answers up to four questions, in this order: what was given, what is legal, the likely cause,
@@ -16,6 +18,11 @@ and what to write instead.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from babysit.record._trace import Trace
 
 
 class BabysitError(Exception):
@@ -97,3 +104,17 @@ class StorageError(BabysitError):
 
 class NotFiniteError(BabysitError):
     """The loss became NaN or infinite, and whoever watched the training asked for an error."""
+
+
+class SickError(BabysitError):
+    """A check found what makes a sound training impossible, and whoever asked wanted an error."""
+
+
+class RehearsalError(BabysitError):
+    """The training itself failed while it was rehearsed: its error is the cause (`__cause__`).
+
+    Attributes:
+        trace: What was measured until then.
+    """
+
+    trace: Trace | None = None

@@ -77,7 +77,7 @@ class Finding:
         """As plain JSON values; remedies in their text form, NaN and infinities as "NaN", "Infinity", "-Infinity"."""
         return {
             **asdict(self),
-            "evidence": _plain(dict(self.evidence)),
+            "evidence": plain(dict(self.evidence)),
             "remedies": [str(remedy) for remedy in self.remedies],
         }
 
@@ -88,12 +88,12 @@ class Finding:
         return cls(**{**content, "remedies": remedies})
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no word for numbers that are not finite."""
+def plain(value: Any) -> Any:
+    """Values as JSON can hold them. It has no word for numbers that are not finite."""
     if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

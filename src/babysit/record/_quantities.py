@@ -73,6 +73,12 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("label-dispersion", "", "spread of class counts between batches over what shuffled rows would give:"
                  " about 1 when shuffled, about the batch size when sorted"),
         Quantity("target-dispersion", "", "variance of batches' mean targets over what shuffled rows would give"),
+        Quantity("duplicate-rows-share", "share", "validation rows whose inputs stand among the training rows, too"),
+        Quantity("twin-rows-share", "share", "training rows whose inputs another training row has, too"),
+        Quantity("fitted-on-both-share", "share", "features whose mean and standard deviation are 0 and 1 over training"
+                 " and validation rows together, and not over the training rows"),
+        Quantity("row-mixing", "", "largest change of a row's outputs when all other rows of the batch are others, in"
+                 " evaluation mode, over the standard deviation of the outputs"),
         # a layer, forwards
         Quantity("activation-mean", "", "mean of the layer's outputs"),
         Quantity("activation-std", "", "standard deviation of the layer's outputs"),
@@ -117,6 +123,7 @@ FACTS: dict[str, str] = {
     "optimizer": "the optimizer's name in small letters: sgd, adam, adamw, ...",
     "output-shape": "of what entered the loss, as 64x10",
     "parameters": "numbers that can be learned",
+    "rehearsal": "what was rehearsed in place of the training as it is: tiny-batch",
     "rows": "training rows",
     "steps-per-epoch": "optimizer steps an epoch",
     "target-kind": "classes, probabilities or numbers",
@@ -125,6 +132,7 @@ FACTS: dict[str, str] = {
 }  # fmt: skip
 
 EVENTS: dict[str, str] = {
+    "failed": "the training ended by an error; the layer in which it was raised",
     "gradient-missing": "a parameter that asks for a gradient was never given one",
     "not-finite": "a number that is NaN or infinite appeared; the layer where it was born",
     "parameter-frozen": "a parameter does not ask for a gradient",

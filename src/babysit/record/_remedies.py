@@ -5,6 +5,7 @@ from __future__ import annotations
 REMEDIES: dict[str, str] = {
     "activation": "use another activation: activation=relu",
     "batch-size": "use another number of rows a batch: batch-size=64",
+    "bias-prior": "start the output biases at what the targets are on average",
     "call-step": "call the optimizer's step after backward",
     "centre-inputs": "subtract each feature's mean, taken from the training rows",
     "class-weights": "weigh each class by the inverse of its share",
@@ -41,4 +42,10 @@ REMEDIES: dict[str, str] = {
     "unfreeze": "let gradients reach every parameter",
     "weight-decay": "another weight decay: weight-decay=0.01",
     "wider": "more units a layer: wider=2 doubles them",
+}
+
+# What a rehearsal alone understands: changes that find something out and cure nothing.
+INTERVENTIONS: dict[str, str] = {
+    "lr-times": "the learning rate times a factor: lr-times=10",
+    "tiny-batch": "the same few rows at every step: tiny-batch=20",
 }

@@ -1,0 +1,135 @@
+"""PreFlight: what the checks before a training found, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from babysit.record._finding import Finding, plain
+
+PRE_FLIGHT_SCHEMA = 1
+PRE_FLIGHT_STEPS: dict[str, str] = {
+    "data": "inputs and targets as they come: finite, scaled, centred, balanced, shuffled, split clean",
+    "wiring": "one batch through: shapes, losses, gradients, optimizers, rows that do not mix",
+    "init": "spread of activations and gradients through depth before the first step",
+    "initial-loss": "the first loss against that of a network that knows nothing",
+    "regularisation": "what weight decay adds, or would add, to the loss",
+    "overfit-tiny": "a few examples learned by heart",
+    "rate-range": "which learning rates learn, at constant rates on a ladder",
+    "short-training": "a short training, watched",
+}
+Verdict = Literal["pass", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class PreFlightStep:
+    """One of the eight steps.
+
+    Attributes:
+        name: Of `PRE_FLIGHT_STEPS`.
+        verdict: `fail` when something sick was found, `warn` for a warning, `skip` when it was not done.
+        measured: What was measured, in a sentence with its numbers.
+        expected: What a sound training shows.
+        why: Why it matters, or why it was not done.
+        findings: What is wrong.
+        numbers: What was measured, for programs.
+        seconds: What it took.
+    """
+
+    name: str
+    verdict: Verdict
+    measured: str = ""
+    expected: str = ""
+    why: str = ""
+    findings: tuple[Finding, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values; findings by name, as they stand in full elsewhere."""
+        return {
+            "name": self.name,
+            "verdict": self.verdict,
+            "measured": self.measured,
+            "expected": self.expected,
+            "why": self.why,
+            "findings": [finding.name for finding in self.findings],
+            "numbers": plain(dict(self.numbers)),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True)
+class PreFlight:
+    """All steps of one check.
+
+    Attributes:
+        subject: What was checked.
+        steps: In the order of `PRE_FLIGHT_STEPS`.
+        findings: What is wrong, causes first.
+        seconds: What it took.
+        interrupted: Whether somebody stopped it; what was done by then is here.
+    """
+
+    subject: str
+    steps: tuple[PreFlightStep, ...]
+    findings: tuple[Finding, ...]
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing sick was found."""
+        return not any(finding.severity == "sick" for finding in self.findings)
+
+    def step(self, name: str) -> PreFlightStep:
+        """The step of that name; KeyError when there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "schema": PRE_FLIGHT_SCHEMA,
+            "subject": self.subject,
+            "ok": self.ok,
+            "interrupted": self.interrupted,
+            "seconds": round(self.seconds, 3),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "steps": [step.to_dict() for step in self.steps],
+        }
+
+
+class CheckListener(Protocol):
+    """Who shows a check while it runs."""
+
+    def began(self, steps: tuple[str, ...], seconds: float) -> None:
+        """The steps to come, and the seconds that may be spent."""
+
+    def step_began(self, name: str) -> None:
+        """A step begins."""
+
+    def step_ended(self, step: PreFlightStep) -> None:
+        """A step is over."""
+
+    def ended(self) -> None:
+        """All is over, or was stopped."""
+
+
+class CheckSilence:
+    """Shows nothing."""
+
+    def began(self, steps: tuple[str, ...], seconds: float) -> None:
+        """Nothing."""
+
+    def step_began(self, name: str) -> None:
+        """Nothing."""
+
+    def step_ended(self, step: PreFlightStep) -> None:
+        """Nothing."""
+
+    def ended(self) -> None:
+        """Nothing."""
