@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from babysit.data import Prepared, Preprocessing, k_folds, prepare
     from babysit.diagnose import diagnose
     from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import Fitted, Watch, demo, fit, resume, watch
+    from babysit.procedure import Fitted, Report, Watch, check, demo, fit, resume, watch
     from babysit.record import (
         BabysitError,
         Evaluation,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Recipe,
         Remedy,
         RunFolder,
+        SickError,
         Trace,
         load_recipe,
     )
@@ -44,10 +45,13 @@ _HOME = {
     "Preprocessing": "data",
     "Recipe": "record",
     "Remedy": "record",
+    "Report": "procedure",
     "RunFolder": "record",
+    "SickError": "record",
     "Trace": "record",
     "TrainedModel": "train",
     "Watch": "procedure",
+    "check": "procedure",
     "demo": "procedure",
     "diagnose": "diagnose",
     "evaluate": "train",
@@ -77,11 +81,14 @@ __all__ = [
     "Preprocessing",
     "Recipe",
     "Remedy",
+    "Report",
     "RunFolder",
+    "SickError",
     "Trace",
     "TrainedModel",
     "Watch",
     "__version__",
+    "check",
     "demo",
     "diagnose",
     "evaluate",

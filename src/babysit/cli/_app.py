@@ -20,6 +20,7 @@ from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
 from babysit.record import BabysitError
 
 VERBS = {
+    "check": "The pre-flight: eight steps before hours are spent.",
     "demo": "The whole procedure on a bundled real data set.",
     "diagnose": "What was wrong with a training, from its saved trace.",
     "evaluate": "Score a Run, on its own held-out rows or on a file.",

@@ -1,3 +1,39 @@
 """Subjects, rehearsals, and the checks that come before hours are spent."""
 
-__all__: list[str] = []
+from babysit.rehearse._bench import Bench
+from babysit.rehearse._check_data import check_data
+from babysit.rehearse._check_init import check_init
+from babysit.rehearse._check_initial_loss import check_initial_loss
+from babysit.rehearse._check_overfit_tiny import check_overfit_tiny
+from babysit.rehearse._check_rate_range import check_rate_range
+from babysit.rehearse._check_regularisation import check_regularisation
+from babysit.rehearse._check_short_training import check_short_training
+from babysit.rehearse._check_wiring import check_wiring
+from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
+from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearse._pre_flight import pre_flight
+from babysit.rehearse._recipe_subject import RecipeSubject
+from babysit.rehearse._restore import restored
+from babysit.rehearse._subject import Probes, Subject
+
+__all__ = [
+    "Bench",
+    "Examination",
+    "LiveObjects",
+    "OptimizerLike",
+    "Probes",
+    "RecipeSubject",
+    "SECONDS",
+    "Subject",
+    "WATCHED_STEPS",
+    "check_data",
+    "check_init",
+    "check_initial_loss",
+    "check_overfit_tiny",
+    "check_rate_range",
+    "check_regularisation",
+    "check_short_training",
+    "check_wiring",
+    "pre_flight",
+    "restored",
+]

@@ -17,6 +17,9 @@ from babysit.probe import Observer
 from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
 from babysit.rehearse._bench import Batch, LossOf
 
+FIRST = 10  # steps that are always measured
+START, AFTER_START = 50, 0.25  # the same with `start`, and the share of time that measuring may take after them
+
 
 @dataclass
 class Scene:
@@ -50,7 +53,7 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
     Args:
         scene: Its parts are changed.
         steps: Optimizer steps.
-        probes: `all`, `budget` or `losses`.
+        probes: `all`, `start`, `budget` or `losses`.
         seconds: Stop early when they are spent; one step is always taken.
 
     Raises:
@@ -61,8 +64,9 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
     scene.network.train()
     watching: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if probes != "losses":
-        overhead = None if probes == "all" else 0.01
-        watching = Observer(scene.network, scene.optimizers, store, overhead=overhead)
+        overhead = {"all": None, "start": AFTER_START, "budget": 0.01}[probes]
+        first = START if probes == "start" else FIRST
+        watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first)
     done = 0
     try:
         with watching:

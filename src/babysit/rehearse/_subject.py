@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from babysit.record import Remedy, Trace
 from babysit.rehearse._bench import Bench
 
-Probes = Literal["all", "budget", "losses"]
+Probes = Literal["all", "start", "budget", "losses"]
 
 
 class Subject(Protocol):
@@ -33,8 +33,8 @@ class Subject(Protocol):
             steps: Optimizer steps, at least 1.
             remedies: Changes that hold for this rehearsal alone.
             seed: Of the order of rows and of all that is drawn at random.
-            probes: `all` measures every step, `budget` as often as one percent of the time allows, `losses` the loss
-                and the rate only.
+            probes: `all` measures every step, `start` the first fifty and later ones for a quarter of the time,
+                `budget` as often as one percent of the time allows, `losses` the loss and the rate only.
             seconds: Stop early when they are spent.
 
         Returns:

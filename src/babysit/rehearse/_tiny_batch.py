@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from itertools import cycle
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from babysit.diagnose import learned_by_heart
 from babysit.record import Row, Trace
 from babysit.rehearse._answers import answers_of, score, target_rows
-from babysit.rehearse._batches import first_rows, rows_of
+from babysit.rehearse._batches import first_rows, inputs_and_targets, rows_of, tensors_of
 from babysit.rehearse._bench import Batch
 from babysit.rehearse._scene import Scene
 
 TINY = 20  # examples; CS231n lecture 6
 LOOK_EVERY = 5  # steps between two looks at the answers, each of which costs a forward pass
+
+
+@contextlib.contextmanager
+def nothing_dropped(network: nn.Module) -> Iterator[None]:
+    """Dropout off, all else as in training: batch norm's running statistics of so few steps are not settled."""
+    dropping = [module for module in network.modules() if isinstance(module, _DropoutNd) and module.training]
+    for module in dropping:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in dropping:
+            module.training = True
 
 
 def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
@@ -36,7 +55,8 @@ def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
         right: list[tuple[str, float]] = []
         losses = []
         for one in found:
-            answers, loss = answers_of(scene.network, scene.loss_of, one)
+            with nothing_dropped(scene.network):
+                answers, loss = answers_of(scene.network, scene.loss_of, one)
             losses.append(float(loss.detach()))
             if answers is None:
                 continue
@@ -52,3 +72,16 @@ def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
         return [*told, *worst], step > 0 and learned_by_heart(seen)
 
     scene.after_step = look
+
+
+def contradictory(batch: Batch) -> bool:
+    """Whether two rows have equal inputs and different targets, so that nobody can know both."""
+    parts = inputs_and_targets(batch)
+    if parts is None or not isinstance(parts[1], Tensor) or len(tensors_of(parts[0])) != 1:
+        return False
+    inputs, targets = tensors_of(parts[0])[0], parts[1]
+    if not inputs.ndim or len(inputs) != len(targets):
+        return False
+    _, same = inputs.reshape(len(inputs), -1).unique(dim=0, return_inverse=True)
+    both = torch.cat([same[:, None].double(), targets.reshape(len(targets), -1).double()], 1)
+    return len(both.unique(dim=0)) > len(same.unique())

@@ -1,5 +1,7 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
+from babysit.report._check_progress import CheckProgress
+from babysit.report._check_text import check_page_part, check_renderable, print_check
 from babysit.report._findings import finding_line, print_findings
 from babysit.report._lesson import (
     GreyImage,
@@ -20,6 +22,7 @@ from babysit.report._terminal import print_evaluation, print_summary, summary_di
 from babysit.report._trace_page import render_trace_page, write_trace_page
 
 __all__ = [
+    "CheckProgress",
     "GreyImage",
     "HistogramsFigure",
     "ImagesFigure",
@@ -31,7 +34,10 @@ __all__ = [
     "Panel",
     "TableFigure",
     "TerminalProgress",
+    "check_page_part",
+    "check_renderable",
     "finding_line",
+    "print_check",
     "print_evaluation",
     "print_findings",
     "print_summary",

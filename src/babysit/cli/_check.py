@@ -1,0 +1,83 @@
+"""`babysit check`."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+import babysit
+from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
+from babysit.record import InputError, write_atomic
+from babysit.report import CheckProgress, print_check
+
+Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+
+
+def check(
+    subject: str,
+    /,
+    *,
+    target: str | None = None,
+    only: Names = None,
+    skip: Names = None,
+    ignore: Names = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
+    seconds: float = 60.0,
+    steps: int = 200,
+    seed: int = 0,
+    json: pathlib.Path | None = None,
+) -> int:
+    """The pre-flight: eight steps before hours are spent, each with its numbers and a verdict.
+
+    Exit code 0 sound, 1 sick, 2 could not be run.
+
+    Parameters
+    ----------
+    subject
+        A recipe (a .toml file), or data as `fit` takes it.
+    target
+        Of data: the column to learn.
+    only
+        Steps to do: data, wiring, init, initial-loss, regularisation, overfit-tiny, rate-range, short-training.
+    skip
+        Steps not to do.
+    ignore
+        Names of findings not to report.
+    set_
+        Changes to the recipe, as path=value.
+    seconds
+        That may be spent.
+    steps
+        Of the watched training, at most.
+    seed
+        Of every rehearsal.
+    json
+        Where to write the report as JSON; - for the standard output, in place of the report.
+    """
+    if json is not None and str(json) != "-" and json.is_dir():
+        raise InputError(f"{json} is a folder", legal="a file to write", write=f"--json {json}/check.json")
+    report = babysit.check(
+        subject,
+        target=target,
+        settings=set_ or (),
+        only=only or (),
+        skip=skip or (),
+        ignore=ignore or (),
+        seconds=seconds,
+        steps=steps,
+        seed=seed,
+        listener=CheckProgress(),
+    )
+    if str(json) == "-":
+        sys.stdout.write(report.to_json() + "\n")
+    else:
+        print_check(report.pre_flight, Console())
+        if json is not None:
+            write_atomic(json, report.to_json() + "\n")
+    if report.pre_flight.interrupted:
+        return INTERRUPTED
+    return DONE if report.ok else BAD_NEWS

@@ -1,0 +1,226 @@
+"""Step 6, overfit a tiny subset: a few examples learned by heart, and when that fails, why.
+
+Regularisation, dropout and augmentation are off, and the network is trained within a rehearsal. When it fails, the
+reason is sought by changing one thing at a time: the rate, the optimizer, the first weights, the inputs' scale.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from babysit.diagnose import DISEASES, learned_by_heart
+from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
+from babysit.rehearse._examination import Examination, skipped, verdict_of
+from babysit.rehearse._tiny_batch import TINY, contradictory
+
+STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
+LEFT_ON = 100  # with something left on: it has to get somewhere, not all the way
+SHARE = 0.2  # of the check's time, for the first attempt
+REASON_SHARE = 0.05  # for each attempt to find out why
+PLAIN = (Remedy("tiny-batch", str(TINY)), Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+RATES = ("10", "0.1", "100", "0.01")
+OTHERS = (
+    Remedy("optimizer", "adam"),
+    Remedy("initialise", "auto"),
+    Remedy("standardise-inputs"),
+    Remedy("insert-batch-norm"),
+    Remedy("activation", "relu"),
+    Remedy("unfreeze"),
+    Remedy("flip-sign"),
+)
+HARDLY = 0.5  # of the first loss: a rate at which less than half is gone is far too low
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to learn the rows by heart.
+
+    Attributes:
+        remedies: What was changed beside dropout and weight decay.
+        trace: Of the rehearsal.
+    """
+
+    remedies: tuple[Remedy, ...]
+    trace: Trace
+
+    @property
+    def learned(self) -> bool:
+        """Whether the rows are known by heart, or answered rightly at least."""
+        found = DISEASES["cannot-overfit-tiny-batch"].find(self.trace)
+        return learned_by_heart(self.trace) or (self.steps > 0 and self.right and not found)
+
+    @property
+    def right(self) -> bool:
+        """Whether the last answers were all right."""
+        return self.score is not None and self.score[1] >= (1.0 if self.score[0] == "accuracy" else 0.95)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return len(self.trace.series("loss").steps)
+
+    @property
+    def loss(self) -> float:
+        """The last loss; NaN when there is none."""
+        losses = self.trace.series("loss").values
+        return losses[-1] if losses else math.nan
+
+    @property
+    def loss_left(self) -> float:
+        """The last loss over the first."""
+        losses = self.trace.series("loss").values
+        return losses[-1] / losses[0] if losses and losses[0] else math.nan
+
+    @property
+    def score(self) -> tuple[str, float] | None:
+        """Accuracy or R2 after the last look."""
+        for name in ("accuracy", "r2"):
+            values = self.trace.series(name).values
+            if values:
+                return name, values[-1]
+        return None
+
+    def __str__(self) -> str:
+        scored = f", {self.score[0]} {self.score[1]:.3g}" if self.score is not None else ""
+        return f"loss {self.loss:.3g}{scored} after {self.steps} steps"
+
+
+def check_overfit_tiny(examination: Examination) -> PreFlightStep:
+    """Learn 20 examples by heart; when it fails, look for the reason.
+
+    Source: CS231n lecture 6, "make sure that you can overfit very small portion of the training data".
+    """
+    if examination.fails:
+        return skipped("overfit-tiny", "batches do not go through")
+    if _contradictory(examination):
+        return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
+    plain = attempt(examination, SHARE)
+    numbers: dict[str, Any] = {"examples": TINY, "steps": plain.steps, "loss": plain.loss}
+    if plain.score is not None:
+        numbers[plain.score[0]] = plain.score[1]
+    findings: list[Finding] = []
+    tried: list[Attempt] = []
+    measured = f"{TINY} examples: {plain}"
+    if plain.learned:
+        findings += _too_strong(examination, tried)
+    else:
+        cured = _by_rate(examination, tried)
+        if cured is not None:
+            measured += f"; at {cured.remedies[0].value} times the rate {cured}"
+            findings += _of_rate(plain, cured)
+        else:
+            findings += _cannot(examination, plain, tried)
+    if tried:
+        numbers["tried"] = {" ".join(map(str, one.remedies)): str(one) for one in tried}
+    findings = [finding for finding in findings if finding.name not in examination.ignore]
+    return PreFlightStep(
+        "overfit-tiny",
+        verdict_of(findings),
+        measured,
+        "loss near 0, every answer right",
+        "a network that cannot store a few rows will not learn many",
+        tuple(findings),
+        numbers,
+    )
+
+
+def attempt(
+    examination: Examination, share: float, *remedies: Remedy, leave: str = "", steps: int = STEPS
+) -> Attempt:
+    """One rehearsal on the tiny subset.
+
+    Args:
+        examination: Whose subject and time.
+        share: Of its seconds.
+        *remedies: Changes beside the usual ones.
+        leave: Name of a usual change that is not made.
+        steps: At most.
+
+    Raises:
+        InputError: A remedy that the subject cannot take.
+    """
+    usual = [one for one in PLAIN if one.name != leave]
+    seconds = min(share * examination.seconds, max(1.0, examination.left))
+    trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
+    return Attempt(remedies, trace)
+
+
+def _contradictory(examination: Examination) -> bool:
+    bench = examination.bench
+    if bench is None:
+        return False
+    with examination.as_before():
+        return contradictory(next(bench.batches(examination.seed)))
+
+
+def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
+    for factor in RATES:
+        tried.append(attempt(examination, REASON_SHARE, Remedy("lr-times", factor)))
+        if tried[-1].learned:
+            return tried[-1]
+    return None
+
+
+def _of_rate(plain: Attempt, cured: Attempt) -> list[Finding]:
+    """The rate alone kept the rows from being learned. That is sure of a rate that made things worse."""
+    factor = float(cured.remedies[0].value or 1)
+    evidence = {
+        "loss left at the rate": plain.loss_left, "threshold": HARDLY, "times the rate": factor,
+        "then by heart after steps": cured.steps,
+    }  # fmt: skip
+    rates = plain.trace.series("lr").values
+    remedies = [f"lr={rates[0] * factor:.3g}"] if rates else []
+    name = "learning-rate-too-high" if factor < 1 else "learning-rate-too-low"
+    if factor > 1 and not plain.loss_left >= HARDLY:
+        return []
+    severity: Severity = "sick" if factor < 1 and not plain.loss_left <= 1 else "warning"
+    return [DISEASES[name].finding("tiny subset", evidence=evidence, severity=severity, remedies=remedies)]
+
+
+def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> list[Finding]:
+    """No rate helps. What does is told with the finding."""
+    found = DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
+    if not found:
+        return []
+    cures = []
+    for remedy in OTHERS:
+        if examination.left < REASON_SHARE * examination.seconds:
+            break
+        try:
+            tried.append(attempt(examination, REASON_SHARE, remedy))
+        except InputError:
+            continue  # this subject has nothing that the remedy could change
+        if tried[-1].learned:
+            cures.append(tried[-1])
+    cures.sort(key=lambda one: one.steps)
+    evidence = dict(found[0].evidence)
+    if cures:
+        evidence |= {f"by heart with {one.remedies[0]}": f"after {one.steps} steps" for one in cures}
+    else:
+        evidence["tried without success"] = [" ".join(map(str, one.remedies)) for one in tried]
+    remedies = tuple(one.remedies[0] for one in cures if one.remedies[0].name != "flip-sign")
+    return [dataclasses.replace(found[0], evidence=evidence, remedies=remedies)]
+
+
+def _too_strong(examination: Examination, tried: list[Attempt]) -> list[Finding]:
+    """Dropout and weight decay, each left on alone: what then keeps the rows from being learned is too strong."""
+    findings = []
+    for name, disease in (("dropout", "dropout-too-high"), ("weight-decay", "weight-decay-too-strong")):
+        if not _has(examination, name):
+            continue
+        left_on = attempt(examination, REASON_SHARE, leave=name, steps=LEFT_ON)
+        tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{name}-left-on"),)))
+        loss_stays = not left_on.loss_left < HARDLY
+        if not left_on.learned and loss_stays and left_on.steps >= LEFT_ON:
+            evidence = {"loss left with it": left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
+            findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity="warning"))
+    return findings
+
+
+def _has(examination: Examination, name: str) -> bool:
+    if name == "dropout":
+        return any(layer.kind == "dropout" for layer in examination.trace.layers)
+    return float(examination.trace.facts.get("weight-decay", "0") or 0) > 0

@@ -1,0 +1,130 @@
+"""The pre-flight: eight steps in the lecture's order, each with a verdict, before hours are spent."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from babysit.diagnose import DISEASES, check_names, ranked
+from babysit.record import (
+    PRE_FLIGHT_STEPS,
+    CheckListener,
+    CheckSilence,
+    Finding,
+    InputError,
+    PreFlight,
+    PreFlightStep,
+)
+from babysit.rehearse._check_data import check_data
+from babysit.rehearse._check_init import check_init
+from babysit.rehearse._check_initial_loss import check_initial_loss
+from babysit.rehearse._check_overfit_tiny import check_overfit_tiny
+from babysit.rehearse._check_rate_range import check_rate_range
+from babysit.rehearse._check_regularisation import check_regularisation
+from babysit.rehearse._check_short_training import check_short_training
+from babysit.rehearse._check_wiring import check_wiring
+from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination, skipped, verdict_of
+from babysit.rehearse._subject import Subject
+
+STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
+    "data": check_data,
+    "wiring": check_wiring,
+    "init": check_init,
+    "initial-loss": check_initial_loss,
+    "regularisation": check_regularisation,
+    "overfit-tiny": check_overfit_tiny,
+    "rate-range": check_rate_range,
+    "short-training": check_short_training,
+}
+assert STEPS.keys() == PRE_FLIGHT_STEPS.keys()
+SEVERITIES = ("sick", "warning", "note")
+
+
+def pre_flight(
+    subject: Subject,
+    *,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    seconds: float = SECONDS,
+    steps: int = WATCHED_STEPS,
+    seed: int = 0,
+    ignore: Sequence[str] = (),
+    listener: CheckListener | None = None,
+) -> PreFlight:
+    """Check a subject before it is trained; it is afterwards as it was, bit for bit.
+
+    Args:
+        subject: A Recipe or live objects.
+        only: Names of the steps to do; empty means all.
+        skip: Names of steps not to do.
+        seconds: That may be spent; each step takes a share of it at most.
+        steps: Of the watched training, at most.
+        seed: Of every rehearsal.
+        ignore: Names of findings not to report.
+        listener: Who shows it.
+
+    Returns:
+        A verdict for each step, and the findings, causes first. Ctrl-C ends it with what was done by then.
+
+    Raises:
+        InputError: An unknown step or finding, no time, or a subject that cannot be trained at all.
+    """
+    _check_steps(only, skip)
+    check_names(ignore)
+    if not seconds > 0 or steps < 1:
+        raise InputError(f"a check of {seconds:g} seconds and {steps} steps", legal="more than none of both")
+    wanted = [name for name in STEPS if (not only or name in only) and name not in skip]
+    told = listener or CheckSilence()
+    examination = Examination(subject, seconds=seconds, steps=steps, seed=seed, ignore=ignore)
+    began = time.monotonic()
+    done: list[PreFlightStep] = []
+    interrupted = False
+    told.began(tuple(wanted), seconds)
+    try:
+        for name in wanted:
+            told.step_began(name)
+            start = time.monotonic()
+            step = dataclasses.replace(STEPS[name](examination), seconds=time.monotonic() - start)
+            done.append(step)
+            told.step_ended(step)
+    except KeyboardInterrupt:
+        interrupted = True
+        done += [skipped(name, "interrupted") for name in wanted[len(done) :]]
+    finally:
+        told.ended()
+    findings = merged(done, ignore)
+    return PreFlight(subject.name, tuple(_with_causes(done, findings)), findings, time.monotonic() - began, interrupted)
+
+
+def merged(steps: Sequence[PreFlightStep], ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """The findings of all steps, each name once with its worst, ranked together."""
+    found: dict[str, Finding] = {}
+    for finding in (finding for step in steps for finding in step.findings):
+        known = found.get(finding.name)
+        if known is None or SEVERITIES.index(finding.severity) < SEVERITIES.index(known.severity):
+            found[finding.name] = finding
+    return tuple(ranked(found, DISEASES, ignore=ignore))
+
+
+def _with_causes(steps: Sequence[PreFlightStep], findings: Sequence[Finding]) -> list[PreFlightStep]:
+    """Steps whose findings know what explains them."""
+    by_name = {finding.name: finding.explained_by for finding in findings}
+    result = []
+    for step in steps:
+        told = tuple(
+            dataclasses.replace(one, explained_by=by_name[one.name]) for one in step.findings if one.name in by_name
+        )
+        verdict = verdict_of(told) if step.verdict != "skip" else "skip"
+        result.append(dataclasses.replace(step, findings=told, verdict=verdict))
+    return result
+
+
+def _check_steps(only: Collection[str], skip: Collection[str]) -> None:
+    for name in (*only, *skip):
+        if name not in STEPS:
+            nearest = difflib.get_close_matches(name, STEPS, n=1, cutoff=0.0)[0]
+            raise InputError(f"the check has no step '{name}'", legal=", ".join(STEPS), write=f"'{nearest}'")
+    if not [name for name in STEPS if (not only or name in only) and name not in skip]:
+        raise InputError("no step is left to do", legal=", ".join(STEPS))
