@@ -32,35 +32,59 @@ class Answers:
     loss: Tensor
 
 
-class _Ear:
-    """Keeps the first call of a loss function."""
+class Ear:
+    """Hears loss functions. It keeps the first call after `begin`.
+
+    To put ears up and take them off costs some milliseconds: who asks often keeps one up.
+    """
 
     def __init__(self) -> None:
         self.heard: tuple[str, Tensor, Tensor] | None = None
+        self._open = False
+
+    def begin(self) -> None:
+        """Forget what was heard, and keep the next call."""
+        self.heard, self._open = None, True
+
+    def end(self) -> None:
+        """Keep no more."""
+        self._open = False
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
-        if self.heard is None:
+        if self._open and self.heard is None:
             self.heard = (name, outputs, targets)
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """Nobody calls it here."""
 
 
-def answers_of(network: nn.Module, loss_of: LossOf, batch: Batch) -> tuple[Answers | None, Tensor]:
+def answers_of(
+    network: nn.Module, loss_of: LossOf, batch: Batch, ear: Ear | None = None
+) -> tuple[Answers | None, Tensor]:
     """One batch through network and loss.
+
+    Args:
+        network: As it is, mode included.
+        loss_of: The loss of a batch.
+        batch: The batch.
+        ear: One that listens already; None listens for this batch alone.
 
     Returns:
         What entered a loss function that is known, None where none was called; and the loss.
     """
-    ear = _Ear()
-    listen(ear)
+    own = Ear() if ear is None else ear
+    if ear is None:
+        listen(own)
+    own.begin()
     try:
         loss = loss_of(network, batch)
     finally:
-        stop_listening(ear)
-    if ear.heard is None:
+        own.end()
+        if ear is None:
+            stop_listening(own)
+    if own.heard is None:
         return None, loss
-    name, outputs, targets = ear.heard
+    name, outputs, targets = own.heard
     return Answers(name, outputs.detach(), targets.detach(), loss.detach()), loss
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from babysit.record import WEIGHTED, PreFlightStep, Trace
+from babysit.diagnose import DISEASES
+from babysit.record import WEIGHTED, Finding, PreFlightStep, Trace
 from babysit.rehearse._examination import Examination, skipped, verdict_of
 
 # Of the group set-up, what other steps tell.
@@ -20,6 +21,11 @@ ELSEWHERE = frozenset(
 )
 
 
+def of_dynamics(finding: Finding) -> bool:
+    """Whether it followed from how the network was trained: units that a large step killed were alive at the start."""
+    return finding.explained_by != "" and DISEASES[finding.explained_by].group == "dynamics"
+
+
 def check_init(examination: Examination) -> PreFlightStep:
     """Look at the standard deviation of each layer's outputs and of their gradients at step 0, and for equal units.
 
@@ -30,7 +36,7 @@ def check_init(examination: Examination) -> PreFlightStep:
         The step; `numbers["layers"]` has name, std of outputs and of gradients of each weighted layer.
     """
     trace = examination.trace
-    findings = examination.of_groups({"set-up"}, without=ELSEWHERE)
+    findings = [one for one in examination.of_groups({"set-up"}, without=ELSEWHERE) if not of_dynamics(one)]
     layers = _profile(trace)
     if not layers:
         return skipped("init", "no layer with weights was measured")

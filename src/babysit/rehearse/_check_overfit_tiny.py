@@ -31,6 +31,8 @@ OTHERS = (
     Remedy("unfreeze"),
     Remedy("flip-sign"),
 )
+NOTHING = 0.9  # of the first loss: with it nothing at all is learned
+WITH_IT = "loss left with it, where without it all is learned"
 HARDLY = 0.5  # of the first loss: a rate at which less than half is gone is far too low
 
 
@@ -106,6 +108,9 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     measured = f"{TINY} examples: {plain}"
     if plain.learned:
         findings += _too_strong(examination, tried)
+    elif known := _known(examination):
+        measured += f", as {known[0].name} lets expect"
+        findings += DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
     else:
         cured = _by_rate(examination, tried)
         if cured is not None:
@@ -127,9 +132,13 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     )
 
 
-def attempt(
-    examination: Examination, share: float, *remedies: Remedy, leave: str = "", steps: int = STEPS
-) -> Attempt:
+def _known(examination: Examination) -> list[Finding]:
+    """What the watched training has shown that explains it: then time is better spent than on looking for more."""
+    causes = DISEASES["cannot-overfit-tiny-batch"].explained_by
+    return [one for one in examination.findings if one.severity == "sick" and one.name in causes]
+
+
+def attempt(examination: Examination, share: float, *remedies: Remedy, leave: str = "", steps: int = STEPS) -> Attempt:
     """One rehearsal on the tiny subset.
 
     Args:
@@ -215,8 +224,9 @@ def _too_strong(examination: Examination, tried: list[Attempt]) -> list[Finding]
         tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{name}-left-on"),)))
         loss_stays = not left_on.loss_left < HARDLY
         if not left_on.learned and loss_stays and left_on.steps >= LEFT_ON:
-            evidence = {"loss left with it": left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
-            findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity="warning"))
+            evidence = {WITH_IT: left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
+            severity: Severity = "sick" if not left_on.loss_left < NOTHING else "warning"
+            findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity=severity))
     return findings
 
 

@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from babysit.record import PreFlightStep
-from babysit.rehearse._check_init import ELSEWHERE
+from babysit.rehearse._check_init import ELSEWHERE, of_dynamics
 from babysit.rehearse._examination import Examination, skipped, verdict_of
 
 # These are told by the steps that try rates and the tiny subset.
@@ -28,6 +28,7 @@ def check_short_training(examination: Examination) -> PreFlightStep:
     if examination.fails or not losses:
         return skipped("short-training", "batches do not go through")
     findings = examination.of_groups({"dynamics"}, without=OTHERS | OF_LONG_TRAININGS) + examination.named(SET_UP)
+    findings += [one for one in examination.of_groups({"set-up"}, without=ELSEWHERE) if of_dynamics(one)]
     ratios = [
         value for layer in trace.layers for value in trace.series("update-ratio", layer=layer.name).values
         if math.isfinite(value)

@@ -20,7 +20,7 @@ from babysit.record import (
 from babysit.rehearse._check_data import check_data
 from babysit.rehearse._check_init import check_init
 from babysit.rehearse._check_initial_loss import check_initial_loss
-from babysit.rehearse._check_overfit_tiny import check_overfit_tiny
+from babysit.rehearse._check_overfit_tiny import WITH_IT, check_overfit_tiny
 from babysit.rehearse._check_rate_range import check_rate_range
 from babysit.rehearse._check_regularisation import check_regularisation
 from babysit.rehearse._check_short_training import check_short_training
@@ -102,10 +102,13 @@ def merged(steps: Sequence[PreFlightStep], ignore: Sequence[str] = ()) -> tuple[
     """The findings of all steps, each name once with its worst, ranked together."""
     found: dict[str, Finding] = {}
     for finding in (finding for step in steps for finding in step.findings):
-        known = found.get(finding.name)
-        if known is None or SEVERITIES.index(finding.severity) < SEVERITIES.index(known.severity):
+        before = found.get(finding.name)
+        if before is None or SEVERITIES.index(finding.severity) < SEVERITIES.index(before.severity):
             found[finding.name] = finding
-    return tuple(ranked(found, DISEASES, ignore=ignore))
+    # What was switched off and on again is proven to be a cause: nothing else explains it.
+    proven = {name: DISEASES[name] for name, finding in found.items() if WITH_IT in finding.evidence}
+    known = {**DISEASES, **{name: dataclasses.replace(one, explained_by=()) for name, one in proven.items()}}
+    return tuple(ranked(found, known, ignore=ignore))
 
 
 def _with_causes(steps: Sequence[PreFlightStep], findings: Sequence[Finding]) -> list[PreFlightStep]:

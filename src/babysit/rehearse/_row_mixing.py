@@ -13,7 +13,7 @@ LEAST_ROWS = 4
 
 
 def row_mixing(bench: Bench, seed: int = 0) -> float | None:
-    """Exchange all rows of a batch but one and see how far that one's outputs move.
+    """Exchange all rows of a batch but one, the first or the last, and see how far that one's outputs move.
 
     The batch is looked at in evaluation mode, where batch norm does not mix rows. The other rows are those of a second
     batch, or the same in another order with their values changed.
@@ -30,17 +30,24 @@ def row_mixing(bench: Bench, seed: int = 0) -> float | None:
     network = bench.network
     network.eval()
     with torch.no_grad():
-        rows = min(len(given), len(others))
-        exchanged = given.clone()
-        # Row 0 stays; the others are those of the next batch, turned by one where both batches are the same.
-        exchanged[1:rows] = others[1:rows] if not torch.equal(given, others) else others[1:rows].roll(1, 0)
-        exchanged[rows:] = given[1 : len(given) - rows + 1]
-        alone, among = first_tensor(network(given)), first_tensor(network(exchanged))
-    if alone is None or among is None or not alone.ndim or alone.shape != among.shape or len(alone) != len(given):
-        return None
+        # The other rows are those of the next batch, turned by one where it is shorter or the same.
+        same = len(others) < len(given) or torch.equal(given, others)
+        replaced = given.roll(1, 0) if same else others[: len(given)]
+        alone = first_tensor(network(given))
+        changes = []
+        # The last row, too: of rows taken for time, the first knows nothing of the others.
+        for row in (0, -1):
+            exchanged = replaced.clone()
+            exchanged[row] = given[row]
+            among = first_tensor(network(exchanged))
+            if alone is None or among is None or not alone.ndim or alone.shape != among.shape:
+                return None
+            if len(alone) != len(given):
+                return None
+            changes.append(float((alone[row] - among[row]).abs().max()))
+    assert alone is not None
     spread = float(alone.float().std())
-    change = float((alone[0] - among[0]).abs().max())
-    return change / spread if spread > 0 else 0.0
+    return max(changes) / spread if spread > 0 else 0.0
 
 
 def _single_input(bench: Bench, batch: object) -> Tensor | None:
@@ -71,6 +78,11 @@ def gradient_mixing(bench: Bench, seed: int = 0) -> float | None:
     outputs = first_tensor(bench.network(inputs))
     if outputs is None or len(outputs) != len(inputs):
         return None
-    (gradient,) = torch.autograd.grad(outputs[0].sum(), inputs)
-    sizes = gradient.flatten(1).abs().amax(1)
-    return float(sizes[1:].max() / sizes[0].clamp_min(torch.finfo(sizes.dtype).tiny))
+    found = []
+    for row in (0, -1):
+        (gradient,) = torch.autograd.grad(outputs[row].sum(), inputs, retain_graph=True)
+        sizes = gradient.flatten(1).abs().amax(1)
+        own = sizes[row].clone()
+        sizes[row] = 0
+        found.append(float(sizes.max() / own.clamp_min(torch.finfo(sizes.dtype).tiny)))
+    return max(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -69,7 +70,9 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
         watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first)
     done = 0
     try:
-        with watching:
+        with watching, warnings.catch_warnings():
+            # They are the user's, who has seen them or will: a check would repeat them at each rehearsal.
+            warnings.simplefilter("ignore")
             for rows in _steps(scene, steps, seconds, store):
                 done += 1
                 if probes == "losses":

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
 from babysit.diagnose import learned_by_heart
+from babysit.probe import listen, stop_listening
 from babysit.record import Row, Trace
-from babysit.rehearse._answers import answers_of, score, target_rows
+from babysit.rehearse._answers import Ear, answers_of, score, target_rows
 from babysit.rehearse._batches import first_rows, inputs_and_targets, rows_of, tensors_of
 from babysit.rehearse._bench import Batch
 from babysit.rehearse._scene import Scene
@@ -47,6 +48,9 @@ def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
     scene.batches = cycle(found)
     scene.facts["rehearsal"] = "tiny-batch"
     known: list[Row] = []
+    ear = Ear()
+    listen(ear)
+    scene.undo.callback(stop_listening, ear)
 
     def look(step: int, batch: Batch) -> tuple[list[Row], bool]:
         if step % LOOK_EVERY and step:
@@ -56,7 +60,7 @@ def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
         losses = []
         for one in found:
             with nothing_dropped(scene.network):
-                answers, loss = answers_of(scene.network, scene.loss_of, one)
+                answers, loss = answers_of(scene.network, scene.loss_of, one, ear)
             losses.append(float(loss.detach()))
             if answers is None:
                 continue
