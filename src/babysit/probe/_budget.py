@@ -19,8 +19,9 @@ class Budget:
     left out.
 
     Args:
-        share: Of the training's time; None measures every step.
+        share: Of the training's time; None goes by steps alone.
         first_steps: Steps at the beginning that are always measured.
+        every: Without a share: of the later steps, those whose number is a multiple of this are measured.
 
     Example:
         >>> budget = Budget(0.01, first_steps=1)
@@ -31,8 +32,9 @@ class Budget:
         (False, True)
     """
 
-    def __init__(self, share: float | None, first_steps: int = FIRST_STEPS) -> None:
+    def __init__(self, share: float | None, first_steps: int = FIRST_STEPS, every: int = 1) -> None:
         self.share = share
+        self.every = every
         self.first_steps = first_steps
         self.samples = 0
         self.spent = 0.0  # seconds that samples after the first steps have cost
@@ -45,8 +47,10 @@ class Budget:
 
     def wants(self, step: int, now: float) -> bool:
         """Whether this step is measured; `now` in seconds by any clock that runs evenly."""
-        if self.share is None or step < self.first_steps:
+        if step < self.first_steps:
             return True
+        if self.share is None:
+            return step % self.every == 0
         if self._last is None:
             self._last = now
             return False

@@ -57,8 +57,9 @@ class Observer:
         network: What is trained; `DataParallel` and `DistributedDataParallel` are looked through.
         optimizers: Everything that steps its weights.
         sink: Where measurements go.
-        overhead: Share of the training's time that may be spent on measuring; None measures every step.
+        overhead: Share of the training's time that may be spent on measuring; None goes by `every` alone.
         first_steps: Steps at the beginning that are always measured.
+        every: Without an overhead: of the later steps, which are measured; 1 for all.
         losses: Whether the loss of each step is taken from `backward`, and with the rate written down.
         step: The number of the first step.
         on_not_finite: Called once, at the first loss that is no number; what it raises stops the training.
@@ -83,13 +84,14 @@ class Observer:
         *,
         overhead: float | None = 0.01,
         first_steps: int = FIRST_STEPS,
+        every: int = 1,
         losses: bool = True,
         step: int = 0,
         on_not_finite: NotFinite | None = None,
     ) -> None:
         self.step = step
         self.not_finite: Event | None = None
-        self.budget = Budget(overhead, step + first_steps)
+        self.budget = Budget(overhead, step + first_steps, every)
         self._root = network
         self._network = unwrapped(network)
         self._optimizers = list(optimizers)

@@ -56,6 +56,7 @@ class Examination:
         self.steps = steps
         self.seed = seed
         self.ignore = tuple(ignore)
+        self.watched_seconds = 0.0
         self._began = time.monotonic()
 
     @property
@@ -71,7 +72,10 @@ class Examination:
     @functools.cached_property
     def watched(self) -> Trace:
         """A short training as it is, its first steps measured one by one."""
-        return self.rehearsed(self.steps, seconds=WATCHED_SHARE * self.seconds)
+        start = time.monotonic()
+        found = self.rehearsed(self.steps, seconds=WATCHED_SHARE * self.seconds)
+        self.watched_seconds = time.monotonic() - start
+        return found
 
     def rehearsed(self, steps: int, *remedies: Remedy, seconds: float, losses_only: bool = False) -> Trace:
         """A rehearsal, which may fail: the trace then ends with the event `failed`."""

@@ -19,7 +19,7 @@ from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, Trac
 from babysit.rehearse._bench import Batch, LossOf
 
 FIRST = 10  # steps that are always measured
-START, AFTER_START = 50, 0.25  # the same with `start`, and the share of time that measuring may take after them
+START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
 
 
 @dataclass
@@ -65,9 +65,9 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
     scene.network.train()
     watching: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if probes != "losses":
-        overhead = {"all": None, "start": AFTER_START, "budget": 0.01}[probes]
-        first = START if probes == "start" else FIRST
-        watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first)
+        overhead = 0.01 if probes == "budget" else None
+        first, every = (START, AFTER_START) if probes == "start" else (FIRST, 1)
+        watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first, every=every)
     done = 0
     try:
         with watching, warnings.catch_warnings():

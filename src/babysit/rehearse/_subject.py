@@ -33,7 +33,7 @@ class Subject(Protocol):
             steps: Optimizer steps, at least 1.
             remedies: Changes that hold for this rehearsal alone.
             seed: Of the order of rows and of all that is drawn at random.
-            probes: `all` measures every step, `start` the first fifty and later ones for a quarter of the time,
+            probes: `all` measures every step, `start` the first fifty and every fifth of the later ones,
                 `budget` as often as one percent of the time allows, `losses` the loss and the rate only.
             seconds: Stop early when they are spent.
 
