@@ -101,8 +101,8 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
         start = time.perf_counter()
         report = babysit.check(network, nn.CrossEntropyLoss(), loader, optimizer, seconds=seconds, seed=number)
         whole.append(time.perf_counter() - start)
-        for step in report.pre_flight.steps:
-            steps.setdefault(step.name, []).append(step.seconds)
+        for done in report.pre_flight.steps:
+            steps.setdefault(done.name, []).append(done.seconds)
         names = [f"{finding.severity} {finding.name}" for finding in report.findings]
         print(f"{name}: {whole[-1]:.1f} s, {', '.join(names) or 'nothing found'}", flush=True)
     found = quartiles(whole)

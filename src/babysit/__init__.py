@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from babysit.data import Prepared, Preprocessing, k_folds, prepare
     from babysit.diagnose import diagnose
+    from babysit.explain import explain
     from babysit.nn import Maxout, MaxoutConv2d, initialise
     from babysit.procedure import Fitted, Report, Watch, check, demo, fit, resume, watch
     from babysit.record import (
@@ -55,6 +56,7 @@ _HOME = {
     "demo": "procedure",
     "diagnose": "diagnose",
     "evaluate": "train",
+    "explain": "explain",
     "export": "train",
     "fit": "procedure",
     "initialise": "nn",
@@ -92,6 +94,7 @@ __all__ = [
     "demo",
     "diagnose",
     "evaluate",
+    "explain",
     "export",
     "fit",
     "initialise",

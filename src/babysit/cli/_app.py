@@ -24,6 +24,7 @@ VERBS = {
     "demo": "The whole procedure on a bundled real data set.",
     "diagnose": "What was wrong with a training, from its saved trace.",
     "evaluate": "Score a Run, on its own held-out rows or on a file.",
+    "explain": "What something is, with its figure computed here and now.",
     "export": "Write the model of a Run as ONNX or torch.export file.",
     "fit": "From data to a trained, scored and kept network with a report.",
     "predict": "Answers of a Run for new data, as CSV or Parquet.",

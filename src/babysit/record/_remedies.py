@@ -46,6 +46,7 @@ REMEDIES: dict[str, str] = {
 
 # What a rehearsal alone understands: changes that find something out and cure nothing.
 INTERVENTIONS: dict[str, str] = {
+    "lr-sweep": "the learning rate from one value to another by a constant factor a step: lr-sweep=1e-7:10:100",
     "lr-times": "the learning rate times a factor: lr-times=10",
     "tiny-batch": "the same few rows at every step: tiny-batch=20",
 }

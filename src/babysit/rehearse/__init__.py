@@ -12,6 +12,9 @@ from babysit.rehearse._check_wiring import check_wiring
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
 from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
 from babysit.rehearse._pre_flight import pre_flight
+from babysit.rehearse._rate_ladder import find_rate_range
+from babysit.rehearse._rate_range import RateRange, rate_range
+from babysit.rehearse._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearse._recipe_subject import RecipeSubject
 from babysit.rehearse._restore import restored
 from babysit.rehearse._subject import Probes, Subject
@@ -22,6 +25,8 @@ __all__ = [
     "LiveObjects",
     "OptimizerLike",
     "Probes",
+    "RateRange",
+    "RateSweep",
     "RecipeSubject",
     "SECONDS",
     "Subject",
@@ -34,6 +39,10 @@ __all__ = [
     "check_regularisation",
     "check_short_training",
     "check_wiring",
+    "find_rate_range",
     "pre_flight",
+    "rate_range",
+    "read_sweep",
     "restored",
+    "sweep_rates",
 ]

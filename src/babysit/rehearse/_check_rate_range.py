@@ -1,11 +1,110 @@
-"""Step 7, rate range: which learning rates learn, at constant rates on a ladder."""
+"""Step 7, rate range: which learning rates learn, at constant rates on a ladder; one sweep where steps are dear."""
 
 from __future__ import annotations
 
-from babysit.record import PreFlightStep
-from babysit.rehearse._examination import Examination, skipped
+import math
+from typing import Any
+
+from babysit.diagnose import DISEASES
+from babysit.record import Finding, InputError, PreFlightStep, Severity
+from babysit.rehearse._examination import Examination, skipped, verdict_of
+from babysit.rehearse._rate_ladder import FEWEST, find_rate_range, members_of
+from babysit.rehearse._rate_range import RateRange
+from babysit.rehearse._rate_sweep import RateSweep, sweep_rates
+
+SHARE = 0.3  # of the check's time
+SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
+DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
+SWEEP = (1e-6, 10.0, 60)  # from, to, steps
+FEWEST_RATES = 30
 
 
 def check_rate_range(examination: Examination) -> PreFlightStep:
-    """Not there yet."""
-    return skipped("rate-range", "not there yet")
+    """Find the interval of good rates, the one to take and the largest stable one, and hold the user's against them.
+
+    Where not even a few steps of each member can be afforded, one sweep of rising rates answers in their place.
+    """
+    trace = examination.trace
+    if examination.fails or not trace.series("loss").steps:
+        return skipped("rate-range", "batches do not go through")
+    if not all(map(math.isfinite, trace.series("loss").values[:1])):
+        return skipped("rate-range", "the first loss is no number")
+    rates = trace.series("lr").values
+    rate = rates[0] if rates else math.nan
+    seconds = min(SHARE * examination.seconds, max(1.0, examination.left))
+    step_seconds = _step_seconds(examination)
+    try:
+        if members_of(step_seconds, seconds) < FEWEST:
+            steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))
+            return _from_sweep(sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps), rate)
+        found = find_rate_range(examination.subject, seconds=seconds, first_seed=examination.seed)
+    except InputError as error:
+        return skipped("rate-range", error.given)
+    findings = [one for one in _findings(examination, found, rate) if one.name not in examination.ignore]
+    return PreFlightStep(
+        "rate-range",
+        verdict_of(findings),
+        _sentence(found, rate),
+        "a rate within the good ones",
+        "the one hyper-parameter that decides most; 45 % of the rank of a trial"
+        if not found.refused
+        else found.refused,
+        tuple(findings),
+        {**found.to_dict(), "rate": rate},
+    )
+
+
+def _step_seconds(examination: Examination) -> float:
+    """Of a step that nobody measures, from the watched training."""
+    usual = [value for value in examination.trace.series("step-seconds").values if math.isfinite(value)]
+    steps = len(examination.trace.series("loss").steps)
+    return usual[-1] if usual else examination.watched_seconds / max(1, steps)
+
+
+def _sentence(found: RateRange, rate: float) -> str:
+    yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
+    if found.best is None:
+        return f"no answer: {found.refused}"
+    stable = f", stable up to {found.stable:.2g}" if found.stable is not None else ""
+    return (
+        f"take {found.best:.2g}; good from {found.low:.2g} to {found.high:.2g}{stable} (confidence"
+        f" {found.confidence:.0%}){yours}"
+    )
+
+
+def _findings(examination: Examination, found: RateRange, rate: float) -> list[Finding]:
+    """A rate more than a decade outside the good ones, or one that is not even stable."""
+    if found.best is None or found.low is None or found.high is None or found.confidence < SURE or not rate > 0:
+        return []
+    evidence: dict[str, Any] = {
+        "rate": rate, "good from": found.low, "good to": found.high, "confidence": found.confidence,
+        "steps of each member": found.steps,
+    }  # fmt: skip
+    remedies = (f"lr={found.best:.2g}",)
+    if rate > DECADE * found.high or (found.stable is not None and rate > 2 * found.stable):
+        severity: Severity = "sick" if found.stable is not None and rate > 2 * found.stable else "warning"
+        evidence |= {"largest stable": found.stable, "threshold": min(DECADE * found.high, 2 * (found.stable or 0))}
+        return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity=severity,
+                                                           remedies=remedies)]  # fmt: skip
+    if rate < found.low / DECADE:
+        # A low rate learns, only later: sick is what does not move, which the short training tells.
+        evidence["threshold"] = found.low / DECADE
+        return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
+                                                          remedies=remedies)]  # fmt: skip
+    return []
+
+
+def _from_sweep(found: RateSweep, rate: float) -> PreFlightStep:
+    yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
+    numbers = {"best": found.best, "refused": found.refused, "rates": list(found.rates), "losses": list(found.losses),
+               "rate": rate}  # fmt: skip
+    if found.best is None:
+        return PreFlightStep("rate-range", "skip", why=f"one sweep gave no answer: {found.refused}", numbers=numbers)
+    return PreFlightStep(
+        "rate-range",
+        "pass",
+        f"steepest fall at {found.best:.2g}, in one sweep{yours}",
+        "a rate near the steepest fall",
+        "steps are dear: one sweep of rising rates, which tells less than a ladder of constant ones",
+        numbers=numbers,
+    )

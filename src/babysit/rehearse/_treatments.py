@@ -13,7 +13,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
 from babysit.nn import activation, card_for, initialise, insert_batch_norm
-from babysit.record import InputError, Remedy
+from babysit.record import InputError, Remedy, Row
 from babysit.rehearse._batches import inputs_and_targets
 from babysit.rehearse._bias_prior import set_bias_prior
 from babysit.rehearse._input_scaling import centre, scale_to_range, standardise
@@ -74,6 +74,22 @@ def _lr_times(scene: Scene, remedy: Remedy, seed: int) -> None:
     for optimizer in scene.optimizers:
         for group in optimizer.param_groups:
             group["lr"] = factor * float(group["lr"])
+
+
+def _lr_sweep(scene: Scene, remedy: Remedy, seed: int) -> None:
+    low, high, steps = (float(part) for part in (remedy.value or "").split(":"))
+    groups = [group for optimizer in scene.optimizers for group in optimizer.param_groups]
+    first = float(groups[0]["lr"]) or 1.0
+    shares = [float(group["lr"]) / first for group in groups]
+
+    def rise(step: int, batch: object) -> tuple[list[Row], bool]:
+        rate = low * (high / low) ** ((step + 1) / (steps - 1))
+        for group, share in zip(groups, shares, strict=True):
+            group["lr"] = rate * share
+        return [], False
+
+    rise(-1, None)
+    scene.after_step = rise
 
 
 def _optimizer(scene: Scene, remedy: Remedy, seed: int) -> None:
@@ -162,6 +178,7 @@ TREATMENTS: dict[str, Callable[[Scene, Remedy, int], None]] = {
     "initialise": _initialise,
     "insert-batch-norm": _insert_batch_norm,
     "lr": _lr,
+    "lr-sweep": _lr_sweep,
     "lr-times": _lr_times,
     "optimizer": _optimizer,
     "scale-inputs": lambda scene, remedy, seed: scale_to_range(scene),

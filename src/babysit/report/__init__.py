@@ -14,6 +14,8 @@ from babysit.report._lesson import (
     Panel,
     TableFigure,
 )
+from babysit.report._lesson_page import render_lessons_page, write_lessons_page
+from babysit.report._lesson_text import print_lesson
 from babysit.report._listener import terminal_listener
 from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
@@ -40,11 +42,14 @@ __all__ = [
     "print_check",
     "print_evaluation",
     "print_findings",
+    "print_lesson",
     "print_summary",
+    "render_lessons_page",
     "render_page",
     "render_trace_page",
     "summary_dict",
     "terminal_listener",
+    "write_lessons_page",
     "write_page",
     "write_trace_page",
 ]
