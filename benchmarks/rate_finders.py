@@ -2,7 +2,7 @@
 
 Each problem is trained in full at every sixth of a decade, three seeds, and the rate with the lowest validation loss
 (of the best epoch) is the truth; so are, as a plateau, all rates whose loss is within five percent of that, or within
-one percent of the fall from the loss at the lowest rate. Then each
+one percent of the fall from the loss at the lowest rate, or within one standard error of the seeds. Then each
 finder is asked, five times a problem with other first weights and another order of rows.
 
 - `babysit`: members at constant rates on a ladder, coarse to fine (`find_rate_range`).
@@ -116,17 +116,17 @@ def set_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr
 
 
-def truth_of(setting: Setting) -> dict[str, float]:
-    """Validation loss of full trainings by rate: the mean over seeds."""
+def truth_of(setting: Setting) -> dict[str, list[float]]:
+    """Validation loss of full trainings by rate and seed."""
     problem = setting.problem
     count = round(PER_DECADE * math.log10(problem.high / problem.low))
-    found: dict[str, float] = {}
+    found: dict[str, list[float]] = {}
     worse = 0
     for number in range(count + 1):
         rate = problem.low * 10 ** (number / PER_DECADE)
-        losses = [setting.full_training(rate, seed) for seed in range(SEEDS)]
-        found[repr(rate)] = statistics.fmean(losses)
-        worse = worse + 1 if found[repr(rate)] > 3 * min(found.values()) and number > count // 3 else 0
+        found[repr(rate)] = [setting.full_training(rate, seed) for seed in range(SEEDS)]
+        lowest = min(map(statistics.fmean, found.values()))
+        worse = worse + 1 if statistics.fmean(found[repr(rate)]) > 3 * lowest and number > count // 3 else 0
         if worse == 4:  # four rungs far above the best: it does not get better again
             break
     return found
@@ -261,11 +261,23 @@ def as_good(truth: dict[float, float], shares: tuple[float, float]) -> float:
     return lowest + max(shares[0] * abs(lowest), shares[1] * (truth[min(truth)] - lowest))
 
 
-def judged(truth: dict[float, float], rate: float | None) -> dict[str, float | bool]:
+def plateau_of(seeds: dict[float, list[float]]) -> list[float]:
+    """Rates as good as the best: by their loss, or because seeds differ by more than that (one standard error)."""
+    truth = {rate: statistics.fmean(losses) for rate, losses in seeds.items()}
+    best = min(truth, key=lambda one: truth[one])
+    found = []
+    for rate, losses in seeds.items():
+        apart = [loss - least for loss, least in zip(losses, seeds[best], strict=True)]
+        error = statistics.stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
+        if truth[rate] <= max(as_good(truth, PLATEAU), truth[best] + error):
+            found.append(rate)
+    return found
+
+
+def judged(truth: dict[float, float], plateau: list[float], rate: float | None) -> dict[str, float | bool]:
     """Distances in decades, and whether a full training at the rate does well."""
     if rate is None or not rate > 0:
         return {"best": math.inf, "plateau": math.inf, "usable": False, "refused": rate is None}
-    plateau = [one for one, loss in truth.items() if loss <= as_good(truth, PLATEAU)]
     best = min(truth, key=lambda one: truth[one])
     return {
         "best": abs(math.log10(rate / best)),
@@ -282,7 +294,7 @@ def main() -> None:
     parser.add_argument("--problems", nargs="+", choices=PROBLEMS, default=None)
     parser.add_argument("--repetitions", type=int, default=5)
     arguments = parser.parse_args()
-    known: dict[str, dict[str, float]] = json.loads(TRUTH.read_text()) if TRUTH.exists() else {}
+    known: dict[str, dict[str, list[float]]] = json.loads(TRUTH.read_text()) if TRUTH.exists() else {}
     there = [name for name in PROBLEMS if "BABYSIT_DATA" in os.environ or not name.startswith(("MNIST", "california"))]
     cases: dict[str, list[dict[str, Any]]] = {}
     for name in arguments.problems or there:
@@ -292,15 +304,16 @@ def main() -> None:
             known[name] = truth_of(setting)
             TRUTH.write_text(json.dumps(known, indent=1) + "\n")
             print(f"{name}: brute force in {time.monotonic() - start:.0f} s", flush=True)
-        truth = {float(rate): loss for rate, loss in known[name].items()}
+        seeds = {float(rate): losses for rate, losses in known[name].items()}
+        truth = {rate: statistics.fmean(losses) for rate, losses in seeds.items()}
         best = min(truth, key=lambda one: truth[one])
-        plateau = [rate for rate, loss in truth.items() if loss <= as_good(truth, PLATEAU)]
+        plateau = plateau_of(seeds)
         print(f"{name}: best {best:.2g}, plateau {min(plateau):.2g} to {max(plateau):.2g}", flush=True)
         for seed, (finder, rate, steps) in itertools.chain.from_iterable(
             ((seed, one) for one in ask(copy.copy(setting), seed)) for seed in range(arguments.repetitions)
         ):
             cases.setdefault(finder, []).append(
-                {"problem": name, "seed": seed, "rate": rate, "steps": steps, **judged(truth, rate)}
+                {"problem": name, "seed": seed, "rate": rate, "steps": steps, **judged(truth, plateau, rate)}
             )
         for finder in ("babysit", "babysit, one sweep"):
             rates = [case["rate"] for case in cases[finder] if case["problem"] == name]

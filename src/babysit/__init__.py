@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from babysit.diagnose import diagnose
     from babysit.explain import explain
     from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import Fitted, Report, Watch, check, demo, fit, resume, watch
+    from babysit.procedure import Fitted, Report, Watch, check, compare_init, demo, fit, resume, watch
     from babysit.record import (
         BabysitError,
         Evaluation,
@@ -53,6 +53,7 @@ _HOME = {
     "TrainedModel": "train",
     "Watch": "procedure",
     "check": "procedure",
+    "compare_init": "procedure",
     "demo": "procedure",
     "diagnose": "diagnose",
     "evaluate": "train",
@@ -91,6 +92,7 @@ __all__ = [
     "Watch",
     "__version__",
     "check",
+    "compare_init",
     "demo",
     "diagnose",
     "evaluate",

@@ -21,6 +21,7 @@ from babysit.record import BabysitError
 
 VERBS = {
     "check": "The pre-flight: eight steps before hours are spent.",
+    "compare-init": "Initialisations side by side on your network and data, and the one to take.",
     "demo": "The whole procedure on a bundled real data set.",
     "diagnose": "What was wrong with a training, from its saved trace.",
     "evaluate": "Score a Run, on its own held-out rows or on a file.",
@@ -39,7 +40,8 @@ app = App(
     help_format="plaintext",
 )
 for verb, summary in VERBS.items():
-    app.command(f"babysit.cli._{verb}:{verb}", name=verb, help=summary)
+    function = verb.replace("-", "_")
+    app.command(f"babysit.cli._{function}:{function}", name=verb, help=summary)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -76,7 +76,7 @@ def _figures(scheme: str) -> tuple[LessonFigure, ...]:
         layers, _ = ten_layers(scheme, tanh)
         panels = []
         for number in SHOWN:
-            values = layers[number - 1]
+            values = layers[number - 1] if tanh else layers[number - 1][layers[number - 1] > 0]
             highest = max(1e-9, float(np.quantile(values, 0.99)))
             edges = np.linspace(-1.0 if tanh else 0.0, 1.0 if tanh else highest, BINS + 1)
             counts, _ = np.histogram(values, edges)

@@ -14,6 +14,7 @@ from babysit.nn._initialise import initialise
 from babysit.nn._insert_batch_norm import BatchNormInsertion, insert_batch_norm
 from babysit.nn._maxout import Maxout, MaxoutConv2d, MaxPieces, max_pieces
 from babysit.nn._recalibrate_batch_norm import recalibrate_batch_norm
+from babysit.nn._schemes import SCHEMES
 
 __all__ = [
     "ActivationCard",
@@ -31,6 +32,7 @@ __all__ = [
     "MaxoutConv2d",
     "Pixels",
     "ResidualBlock",
+    "SCHEMES",
     "activation",
     "activation_card",
     "activation_names",

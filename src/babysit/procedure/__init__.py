@@ -1,8 +1,19 @@
 """What is done from beginning to end: check, fit, resume, demo, watch."""
 
 from babysit.procedure._check import Report, check
+from babysit.procedure._compare_init import compare_init
 from babysit.procedure._demo import demo
 from babysit.procedure._fit import Fitted, fit, resume
 from babysit.procedure._watch import Watch, watch
 
-__all__ = ["Fitted", "Report", "Watch", "check", "demo", "fit", "resume", "watch"]
+__all__ = [
+    "Fitted",
+    "Report",
+    "Watch",
+    "check",
+    "compare_init",
+    "demo",
+    "fit",
+    "resume",
+    "watch",
+]

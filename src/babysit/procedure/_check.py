@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.record import (
-    PRE_FLIGHT_STEPS,
     CheckListener,
     Finding,
     InputError,
@@ -149,14 +148,14 @@ def check(
 
     Source: CS231n, lecture 6 ("Babysitting the learning process").
     """
-    made = _subject(subject, loss, loader, optimizer, validation, scheduler, step, target, settings)
+    made = subject_of(subject, loss, loader, optimizer, validation, scheduler, step, target, settings)
     found = pre_flight(
         made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, listener=listener
     )
     return Report(found)
 
 
-def _subject(
+def subject_of(
     subject: object,
     loss: Callable[..., Tensor] | None,
     loader: Iterable[Any] | None,
@@ -167,6 +166,11 @@ def _subject(
     target: str | None,
     settings: Iterable[str],
 ) -> Subject:
+    """What was given, as a Subject: a network with its loss, loader and optimizer; else a Recipe or data.
+
+    Raises:
+        InputError: It is neither, or something is missing.
+    """
     if isinstance(subject, nn.Module):
         if loader is None or optimizer is None:
             missing = "a loader of training batches" if loader is None else "an optimizer"
@@ -202,8 +206,3 @@ def recipe_subject(given: object, target: str | None = None, settings: Iterable[
     if target is not None:
         recipe = with_settings(recipe, [f"data.target={target}"])
     return RecipeSubject(with_settings(recipe, [*settings]), source)
-
-
-def step_names() -> tuple[str, ...]:
-    """The names of the eight steps, in order."""
-    return tuple(PRE_FLIGHT_STEPS)

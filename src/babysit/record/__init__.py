@@ -4,6 +4,7 @@ from babysit.record._atomic import (
     storage_error,
     write_atomic,
 )
+from babysit.record._comparison import InitialisationComparison, SchemeLayer, SchemeResult
 from babysit.record._errors import (
     BabysitError,
     DataError,
@@ -131,6 +132,7 @@ __all__ = [
     "Histogram",
     "INPUTS",
     "INTERVENTIONS",
+    "InitialisationComparison",
     "InitialisationSection",
     "InputError",
     "LayerKind",
@@ -163,6 +165,8 @@ __all__ = [
     "RunSummary",
     "RunVersionError",
     "ScheduleSection",
+    "SchemeLayer",
+    "SchemeResult",
     "Score",
     "Section",
     "Series",

@@ -9,6 +9,8 @@ from babysit.rehearse._check_rate_range import check_rate_range
 from babysit.rehearse._check_regularisation import check_regularisation
 from babysit.rehearse._check_short_training import check_short_training
 from babysit.rehearse._check_wiring import check_wiring
+from babysit.rehearse._compare_initialisations import COMPARED as COMPARED_SCHEMES
+from babysit.rehearse._compare_initialisations import compare_initialisations
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
 from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
 from babysit.rehearse._pre_flight import pre_flight
@@ -21,6 +23,7 @@ from babysit.rehearse._subject import Probes, Subject
 
 __all__ = [
     "Bench",
+    "COMPARED_SCHEMES",
     "Examination",
     "LiveObjects",
     "OptimizerLike",
@@ -39,6 +42,7 @@ __all__ = [
     "check_regularisation",
     "check_short_training",
     "check_wiring",
+    "compare_initialisations",
     "find_rate_range",
     "pre_flight",
     "rate_range",

@@ -22,8 +22,9 @@ LEARNED = 0.05  # of the first loss: what the best rate has to gain, or nothing 
 NOISES = 3.0  # standard errors of a member's tail that this has to exceed, too
 DIVERGED = 1.05  # of the first loss: a member that ends above is none that learns
 STABLE = 1.0  # of the first loss: the largest rate that ends below is the largest stable one
-# The recommended rate lies this far from the top of the good interval to its geometric middle; short trainings flatter
-# neither end. Set on the problems of benchmarks/rate_finders.py.
+# Decades by which the answer lies below the middle of what is good in a short training: short trainings flatter high
+# rates. On the problems of benchmarks/rate_finders.py, each left out in turn, the others ask for .1 to .25.
+LOWER = 0.2
 RESAMPLES = 200
 WITHIN = 0.3  # decades: answers of resampled seeds that far apart count as the same
 
@@ -157,15 +158,17 @@ def _between(rates: Sequence[float], typical: Sequence[float], place: int, low: 
     """The rate to take, on a logarithmic scale.
 
     The centre of the good rates, each weighed by how far its loss lies under that of the worst good one: a flat valley
-    gives its middle, a sharp one its bottom.
+    gives its middle, a sharp one its bottom. Then a little lower, as the training goes on for longer than this.
     """
     worst = max(typical[low : high + 1])
     spread = worst - typical[place]
     if high == low or spread <= 0:
-        return rates[place] if high == low else math.sqrt(rates[low] * rates[high])
+        middle = rates[place] if high == low else math.sqrt(rates[low] * rates[high])
+        return max(rates[low], middle / 10**LOWER)
     weights = [(worst - loss) / spread for loss in typical[low : high + 1]]
     logs = [math.log(rate) for rate in rates[low : high + 1]]
-    return math.exp(sum(w * x for w, x in zip(weights, logs, strict=True)) / sum(weights))
+    middle = math.exp(sum(w * x for w, x in zip(weights, logs, strict=True)) / sum(weights))
+    return max(rates[low], middle / 10**LOWER)
 
 
 def _confidence(

@@ -20,9 +20,12 @@ from babysit.record import InputError, Remedy
 from babysit.rehearse._subject import Subject
 
 LOW, HIGH, STEPS = 1e-7, 10.0, 100
-BETA = 0.9  # of the exponential average: about ten batches
+BETA = 0.8  # of the exponential average: about five batches
 STOP = 3.0  # times the lowest smoothed loss: it has diverged (CS231n lecture 6 breaks out there)
-WINDOW = 0.5  # decades over which the fall is measured: shorter ones measure batches
+# Decades over which the fall is measured: shorter ones measure batches. Of .5, 1 and 1.5, and averages of .7 to .9, the
+# pair that came nearest to the best rates of benchmarks/rate_finders.py without leaning on any one of them.
+WINDOW = 1.5
+MEDIAN_STEP = 0.954  # median |difference| of two normal numbers of standard deviation 1
 NOISES = 3.0  # standard errors that the fall has to exceed
 
 
@@ -90,7 +93,9 @@ def read_sweep(rates: Sequence[float], losses: Sequence[float]) -> RateSweep:
     place = min(range(len(falls)), key=lambda number: falls[number])
     # The smoothing lags behind by about beta / (1 - beta) steps.
     steepest = min(max(0, place + width // 2 - round(BETA / (1 - BETA) / 2)), len(used) - 1)
-    noise = math.sqrt(statistics.fmean((b - a) ** 2 for a, b in pairwise(losses[: len(smooth)])) / 2)
+    # Of neighbours before the fall: the median, as the end of a sweep leaps.
+    steps = [abs(b - a) for a, b in pairwise(losses[: max(3, place + width)])]
+    noise = statistics.median(steps) / MEDIAN_STEP
     error = noise * math.sqrt(2 * (1 - BETA) / (1 + BETA))  # of a difference of two smoothed losses
     if -falls[place] < NOISES * error:
         return RateSweep(None, "the fall is no larger than the noise of batches", *made)

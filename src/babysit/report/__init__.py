@@ -2,6 +2,7 @@
 
 from babysit.report._check_progress import CheckProgress
 from babysit.report._check_text import check_page_part, check_renderable, print_check
+from babysit.report._comparison import comparison_lesson
 from babysit.report._findings import finding_line, print_findings
 from babysit.report._lesson import (
     GreyImage,
@@ -38,6 +39,7 @@ __all__ = [
     "TerminalProgress",
     "check_page_part",
     "check_renderable",
+    "comparison_lesson",
     "finding_line",
     "print_check",
     "print_evaluation",
