@@ -14,8 +14,8 @@ finder is asked, five times a problem with other first weights and another order
 The peers' rules are formulated here anew from what their documentation and sources say they do (Lightning 2.5, fastai
 2.7, torch-lr-finder 0.2), so that all finders see the same networks, batches and weights.
 
-A finder's answer is usable when a full training at it comes within ten percent of the best loss, or two of the fall. Distances are in
-decades, to the best rate and to the nearest rate of the plateau.
+A finder's answer is usable when a full training at it comes within ten percent of the best loss, or two of the fall.
+Distances are in decades, to the best rate and to the nearest rate of the plateau.
 
     python benchmarks/rate_finders.py [--problems ...] [--repetitions 5]
 

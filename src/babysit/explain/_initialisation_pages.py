@@ -77,16 +77,19 @@ def _figures(scheme: str) -> tuple[LessonFigure, ...]:
         panels = []
         for number in SHOWN:
             values = layers[number - 1] if tanh else layers[number - 1][layers[number - 1] > 0]
-            highest = max(1e-9, float(np.quantile(values, 0.99)))
+            highest = max(1e-9, float(np.quantile(values, 0.99))) if values.size else 1.0
             edges = np.linspace(-1.0 if tanh else 0.0, 1.0 if tanh else highest, BINS + 1)
             counts, _ = np.histogram(values, edges)
             panels.append(Panel(f"layer {number}", tuple(edges.tolist()), tuple(counts.tolist()),
-                                f"std {values.std():.2g}"))  # fmt: skip
+                                f"std {layers[number - 1].std():.2g}"))  # fmt: skip
         rows.append((name, tuple(panels)))
         ahead.append(Line(name, depth, spreads(scheme, tanh)))
         back.append(Line(name, depth, gradient_spreads(scheme, tanh)))
         table.append((f"std, {name}", *(f"{layers[number - 1].std():.4g}" for number in SHOWN)))
-    experiment = f"{ROWS:,} inputs of mean 0 and variance 1 through ten layers of {UNITS} units."
+    experiment = (
+        f"{ROWS:,} inputs of mean 0 and variance 1 through ten layers of {UNITS} units. Of relu's outputs those"
+    )
+    experiment += " above zero are drawn."
     return (
         HistogramsFigure("histograms", "Outputs of each layer", experiment, tuple(rows)),
         LinesFigure("forwards", "Spread of activations", "Level is good: what shrinks or grows is lost ten layers on.",

@@ -12,7 +12,7 @@ from babysit.rehearse._rate_ladder import FEWEST, find_rate_range, members_of
 from babysit.rehearse._rate_range import RateRange
 from babysit.rehearse._rate_sweep import RateSweep, sweep_rates
 
-SHARE = 0.3  # of the check's time
+SHARE = 0.2  # of the check's time
 SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
 DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
 SWEEP = (1e-6, 10.0, 60)  # from, to, steps

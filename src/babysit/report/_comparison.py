@@ -49,8 +49,8 @@ def _table(found: InitialisationComparison) -> TableFigure:
         if one.failed:
             rows.append((name, "could not be tried", "", "", "", one.failed))
             continue
-        stds = [layer.std for layer in one.layers]
-        back = [layer.gradient_std for layer in one.layers if math.isfinite(layer.gradient_std)]
+        stds = [layer.std for layer in one.layers if layer.weighted]
+        back = [layer.gradient_std for layer in one.layers if layer.weighted and math.isfinite(layer.gradient_std)]
         flat = [layer.flat for layer in one.layers if layer.flat is not None]
         spread = f" ± {statistics.stdev(one.losses):.1g}" if len(one.losses) > 1 else ""
         mean = statistics.fmean(one.losses) if all(map(math.isfinite, one.losses)) else math.inf
@@ -70,9 +70,10 @@ def _table(found: InitialisationComparison) -> TableFigure:
 def _spread(name: str, title: str, text: str, tried: list[SchemeResult], *, back: bool) -> LinesFigure:
     lines = []
     for one in tried:
-        values = tuple(layer.gradient_std if back else layer.std for layer in one.layers)
+        layers = [layer for layer in one.layers if layer.weighted]
+        values = tuple(layer.gradient_std if back else layer.std for layer in layers)
         lines.append(Line(one.scheme, tuple(float(number) for number in range(1, len(values) + 1)), values))
-    return LinesFigure(name, title, text, "layer", "std", tuple(lines), log_y=True, mode="lines+points")
+    return LinesFigure(name, title, text, "layer with weights", "std", tuple(lines), log_y=True, mode="lines+points")
 
 
 def _spaced(panels: list[Panel]) -> list[Panel]:
