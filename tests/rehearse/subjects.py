@@ -90,7 +90,6 @@ SOUND: dict[str, Callable[[], Given]] = {
     "mlp, adam": lambda: given(mlp()),
     "mlp, sgd": lambda: given(mlp(), lr=0.1, kind=SGD),
     "mlp, momentum": lambda: given(mlp(), lr=0.02, kind=SGD, momentum=0.9),
-    "mlp, slow sgd": lambda: given(mlp(), lr=0.01, kind=SGD),
     "mlp, tanh": lambda: given(mlp(act=nn.Tanh), lr=3e-3),
     "mlp, batch norm, dropout, decay": lambda: given(mlp(norm=True, dropout=0.5), kind=ADAMW, weight_decay=0.01),
     "cnn": lambda: given(Convolutional(), lr=3e-3),

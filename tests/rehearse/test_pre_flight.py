@@ -28,6 +28,15 @@ def test_a_sound_training_passes(name: str) -> None:
     assert {step.verdict for step in report.pre_flight.steps} <= {"pass", "skip"}
 
 
+def test_a_rate_far_below_the_good_ones_is_worth_a_warning() -> None:
+    torch.manual_seed(0)
+    report = check(given(mlp(), lr=0.01, kind=torch.optim.SGD))
+    assert report.ok, str(report)
+    assert [finding.name for finding in report.findings if finding.severity == "warning"] == ["learning-rate-too-low"]
+    assert report.steps["overfit-tiny"].verdict == "pass"
+    assert "times the rate" in report.steps["overfit-tiny"].measured
+
+
 @pytest.mark.parametrize("name", SICK)
 def test_a_fault_is_found_first_and_its_step_does_not_pass(name: str) -> None:
     make, step = SICK[name]

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from babysit.explain import explain
 from babysit.record import DataSummary, RunFolder, RunSummary
-from babysit.report import render_page, write_page, write_trace_page
+from babysit.report import render_page, write_lessons_page, write_page, write_trace_page
 from tests.report.inside import FINDINGS, seen_inside
+from tests.report.lessons import LESSON
 from tests.report.runs import classes, make_run, numbers
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -138,3 +140,14 @@ def test_the_page_is_replaced_whole(tmp_path: pathlib.Path) -> None:
     path = write_page(run)
     assert path == run.path / "report.html"
     assert write_page(run, tmp_path / "elsewhere.html").read_text() == path.read_text()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_lessons_open_alone_and_fit(browser: Browser, tmp_path: pathlib.Path, width: int) -> None:
+    lessons = [LESSON, *(explain(name) for name in ("relu", "whiten", "zig-zag"))]
+    page, wrong = open_page(browser, write_lessons_page(lessons, "Four lessons", tmp_path / "lessons.html"), width)
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".plot .main-svg:first-child").count() == page.locator(".plot").count() > 6
+    assert page.locator("nav a").count() == len(lessons)
+    page.context.close()

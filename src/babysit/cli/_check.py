@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -56,9 +55,9 @@ def check(
     seed
         Of every rehearsal.
     json
-        Where to write the report as JSON; - for the standard output, in place of the report.
+        Where to write the report as JSON, too.
     """
-    if json is not None and str(json) != "-" and json.is_dir():
+    if json is not None and json.is_dir():
         raise InputError(f"{json} is a folder", legal="a file to write", write=f"--json {json}/check.json")
     report = babysit.check(
         subject,
@@ -72,12 +71,9 @@ def check(
         seed=seed,
         listener=CheckProgress(),
     )
-    if str(json) == "-":
-        sys.stdout.write(report.to_json() + "\n")
-    else:
-        print_check(report.pre_flight, Console())
-        if json is not None:
-            write_atomic(json, report.to_json() + "\n")
+    if json is not None:
+        write_atomic(json, report.to_json() + "\n")
+    print_check(report.pre_flight, Console())
     if report.pre_flight.interrupted:
         return INTERRUPTED
     return DONE if report.ok else BAD_NEWS

@@ -13,7 +13,6 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import DONE
 from babysit.record import InputError
-from babysit.rehearse import COMPARED_SCHEMES
 from babysit.report import comparison_lesson, print_lesson, write_lessons_page
 
 
@@ -52,9 +51,7 @@ def compare_init(
     """
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder", legal="a file to write", write=f"--html {html}/compare.html")
-    found = babysit.compare_init(
-        subject, target=target, settings=set_ or (), schemes=schemes or COMPARED_SCHEMES, steps=steps, seeds=seeds
-    )
+    found = babysit.compare_init(subject, target=target, settings=set_ or (), schemes=schemes, steps=steps, seeds=seeds)
     lesson = comparison_lesson(found)
     if json:
         sys.stdout.write(json_module.dumps(found.to_dict(), indent=2) + "\n")

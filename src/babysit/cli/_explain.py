@@ -14,8 +14,6 @@ from rich.console import Console
 from rich.table import Table
 
 from babysit.cli._codes import DONE
-from babysit.explain import explain as explain_one
-from babysit.explain import explain_lecture, page_of, pages
 from babysit.record import InputError, plain
 from babysit.report import Lesson, print_lesson, write_lessons_page
 
@@ -43,6 +41,9 @@ def explain(
     """
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder", legal="a file to write", write=f"--html {html}/lesson.html")
+    from babysit.explain import explain as explain_one  # here, since it imports torch
+    from babysit.explain import explain_lecture, page_of
+
     name = " ".join(names)
     if not name:
         _list(Console())
@@ -73,6 +74,8 @@ def _as_json(lessons: list[Lesson]) -> None:
 
 
 def _list(console: Console) -> None:
+    from babysit.explain import pages
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("kind", style="bold")
     table.add_column("names")

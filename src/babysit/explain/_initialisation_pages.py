@@ -86,10 +86,8 @@ def _figures(scheme: str) -> tuple[LessonFigure, ...]:
         ahead.append(Line(name, depth, spreads(scheme, tanh)))
         back.append(Line(name, depth, gradient_spreads(scheme, tanh)))
         table.append((f"std, {name}", *(f"{layers[number - 1].std():.4g}" for number in SHOWN)))
-    experiment = (
-        f"{ROWS:,} inputs of mean 0 and variance 1 through ten layers of {UNITS} units. Of relu's outputs those"
-    )
-    experiment += " above zero are drawn."
+    experiment = f"{ROWS:,} inputs of mean 0 and variance 1 through ten layers of {UNITS} units. Of relu's outputs"
+    experiment += " those above zero are drawn."
     return (
         HistogramsFigure("histograms", "Outputs of each layer", experiment, tuple(rows)),
         LinesFigure("forwards", "Spread of activations", "Level is good: what shrinks or grows is lost ten layers on.",

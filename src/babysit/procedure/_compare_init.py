@@ -21,7 +21,7 @@ def compare_init(
     step: Callable[[nn.Module, Any], Tensor] | None = None,
     target: str | None = None,
     settings: Iterable[str] = (),
-    schemes: Sequence[str] = COMPARED_SCHEMES,
+    schemes: Sequence[str] | None = None,
     steps: int = 60,
     seeds: int = 3,
 ) -> InitialisationComparison:
@@ -35,7 +35,7 @@ def compare_init(
         step: The loss of a batch, in place of `loss`.
         target: Of data: the column to learn.
         settings: Of a Recipe or data: changes, as `path=value`.
-        schemes: `as given`, and names that `babysit.initialise` takes.
+        schemes: `as given`, and names that `babysit.initialise` takes; None for the usual ones.
         steps: Of each short training.
         seeds: Of weights and order.
 
@@ -54,4 +54,4 @@ def compare_init(
         ['he', 'zero']
     """
     made = subject_of(subject, loss, loader, optimizer, None, None, step, target, settings)
-    return compare_initialisations(made, schemes=schemes, steps=steps, seeds=seeds)
+    return compare_initialisations(made, schemes=schemes or COMPARED_SCHEMES, steps=steps, seeds=seeds)

@@ -15,7 +15,7 @@ from babysit.record import InputError, Remedy, Trace
 from babysit.rehearse._batches import Batches, inputs_and_targets, seed_streams
 from babysit.rehearse._bench import Batch, Bench, LossOf, MakeOptimizer
 from babysit.rehearse._restore import restored
-from babysit.rehearse._scene import Scene, train_scene
+from babysit.rehearse._scene import Scene, quiet, train_scene
 from babysit.rehearse._subject import Probes
 from babysit.rehearse._treatments import treat
 
@@ -105,7 +105,7 @@ class LiveObjects:
         with self.as_before():
             seed_streams(seed)
             scene = Scene(self._network, self._made(), self._batches.stream(seed), self._loss_of, facts=self.facts())
-            with scene.undo:
+            with scene.undo, quiet():
                 treat(scene, remedies, seed)
                 seed_streams(seed)  # what a remedy drew changes nothing of what is drawn in training
                 return train_scene(scene, steps, probes=probes, seconds=seconds)

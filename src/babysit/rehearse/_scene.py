@@ -70,9 +70,7 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
         watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first, every=every)
     done = 0
     try:
-        with watching, warnings.catch_warnings():
-            # They are the user's, who has seen them or will: a check would repeat them at each rehearsal.
-            warnings.simplefilter("ignore")
+        with watching, quiet():
             for rows in _steps(scene, steps, seconds, store):
                 done += 1
                 if probes == "losses":
@@ -88,6 +86,14 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
     store.describe(facts=scene.facts)
     store.flush()
     return store.read()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings. They are the user's, who has seen them or will: a check would repeat them at each rehearsal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _steps(scene: Scene, steps: int, seconds: float | None, store: TraceStore) -> Iterator[list[Row]]:
