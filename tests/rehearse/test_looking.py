@@ -59,7 +59,7 @@ def test_statistics_of_both_splits_are_found(both: bool) -> None:
     assert found == (["statistics"] if both else [])
 
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[Any, bool]] = {
     "mlp": (lambda: mlp(norm=True, dropout=0.5), False),
     "cnn": (Convolutional, False),
     "lstm": (lambda: Recurrent(batch_first=True), False),

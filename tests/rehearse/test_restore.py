@@ -81,7 +81,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "weight norm": lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 3)),
     "half in double": lambda: nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3)),
 }
-OPTIMIZERS: dict[str, Callable[[nn.Module], Optimizer]] = {
+OPTIMIZERS: dict[str, Callable[[Any], Optimizer]] = {
     "sgd": lambda network: SGD(network.parameters(), lr=0.05, momentum=0.9),
     "adam": lambda network: Adam(network.parameters(), lr=1e-3),
     "groups": lambda network: AdamW(
