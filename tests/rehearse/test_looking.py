@@ -1,5 +1,7 @@
 """Rows gone through before a training: twins across splits, statistics of both, rows that mix; output biases."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn

@@ -81,12 +81,18 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "weight norm": lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 3)),
     "half in double": lambda: nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3)),
 }
-OPTIMIZERS: dict[str, Callable[[Any], Optimizer]] = {
+
+
+def in_groups(network: nn.Module) -> Optimizer:
+    first, *others = network.parameters()
+    groups: list[dict[str, Any]] = [{"params": [first], "lr": 1e-2}, {"params": others}]
+    return AdamW(groups, lr=1e-3)
+
+
+OPTIMIZERS: dict[str, Callable[[nn.Module], Optimizer]] = {
     "sgd": lambda network: SGD(network.parameters(), lr=0.05, momentum=0.9),
     "adam": lambda network: Adam(network.parameters(), lr=1e-3),
-    "groups": lambda network: AdamW(
-        [{"params": list(network.parameters())[:1], "lr": 1e-2}, {"params": list(network.parameters())[1:]}], lr=1e-3
-    ),
+    "groups": lambda network: in_groups(network),
     "amsgrad": lambda network: Adam(network.parameters(), lr=torch.tensor(1e-3), amsgrad=True),
 }
 
