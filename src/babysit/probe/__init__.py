@@ -2,14 +2,16 @@
 
 from babysit.probe._batch import InputProbe, first_tensor
 from babysit.probe._budget import Budget
-from babysit.probe._interception import Listening, listen, stop_listening
-from babysit.probe._observer import Observer, Sink, unwrapped
+from babysit.probe._interception import LOSSES, Listening, listen, stop_listening
+from babysit.probe._observer import Observer, unwrapped
 from babysit.probe._pending import Pending
+from babysit.probe._sink import Sink
 from babysit.probe._targets import TargetProbe
 
 __all__ = [
     "Budget",
     "InputProbe",
+    "LOSSES",
     "Listening",
     "Observer",
     "Pending",

@@ -39,10 +39,13 @@ LOSSES = {
 
 
 class Listening(Protocol):
-    """Who wants to know. Neither method may raise, except to stop the training on purpose."""
+    """Who wants to know. No method may raise, except to stop the training on purpose."""
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called; there is no value when it raised an error."""
+
+    def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
+        """A loss function was called on outputs that no gradient flows back from."""
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """A backward pass begins at `loss`, which was multiplied by `scale` before."""
@@ -117,10 +120,12 @@ def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., An
                 not torch.compiler.is_compiling()
                 and isinstance(input, Tensor)
                 and isinstance(target, Tensor)
-                and (input.requires_grad)
             ):
                 for listener in tuple(_listeners):
-                    listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
+                    if input.requires_grad:
+                        listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
+                    else:
+                        listener.loss_evaluated(called, input, target, value)
 
     return loss
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,23 +28,14 @@ from babysit.probe._interception import listen, stop_listening
 from babysit.probe._loss_shape import averaged_shape, crossed_target
 from babysit.probe._outputs import measure_outputs
 from babysit.probe._pending import Pending
+from babysit.probe._sink import Sink
 from babysit.probe._targets import TargetProbe
 from babysit.probe._weights import WeightProbe, optimizer_facts, rate_and_momentum
 from babysit.probe._wiring import Wiring, unseen_parts
-from babysit.record import Event, Histogram, Row, TraceLayer
+from babysit.record import Event
 
 FLUSH_EVERY = 1.0  # seconds between two waits for the device, unless a step was measured on a CPU
 TWINS_UNTIL = 3  # samples in which identical units are looked for; later only at powers of two
-
-
-class Sink(Protocol):
-    """Where what was measured goes: a TraceStore, or anything like one."""
-
-    def add(self, items: Iterable[Row | Histogram | Event]) -> None:
-        """Take these."""
-
-    def describe(self, layers: Iterable[TraceLayer] = (), facts: Mapping[str, str] | None = None) -> None:
-        """Layers and facts."""
 
 
 NotFinite = Callable[[int, float, str, str], None]  # step, loss, layer, sentence
@@ -167,6 +158,11 @@ class Observer:
         self._own_loss = True
         self._take_loss(value.detach() if isinstance(value, Tensor) else value)
 
+    @property
+    def optimizers(self) -> tuple[Optimizer, ...]:
+        """What steps the network's weights."""
+        return tuple(self._optimizers)
+
     def flush(self) -> None:
         """Hand over what was measured; waits for the device."""
         self._flushed = time.perf_counter()
@@ -183,6 +179,10 @@ class Observer:
         if not self._weights.good:
             return None
         return self._weights.good.tensors() | self._weights.good_buffers.tensors()
+
+    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        """The network is about to be called, and its hooks have been gathered already: this pass is told by hand."""
+        self._before_forward(module, arguments, {})
 
     # What PyTorch calls.
 
@@ -257,6 +257,9 @@ class Observer:
             if name in ("cross-entropy", "nll"):
                 self._facts["classes"] = str(width)
         self._cost += time.perf_counter() - start
+
+    def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
+        """An evaluation is no step of training."""
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """A backward pass begins at `loss`."""

@@ -18,8 +18,10 @@ from babysit.rehearse._rate_ladder import find_rate_range
 from babysit.rehearse._rate_range import RateRange, rate_range
 from babysit.rehearse._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearse._recipe_subject import RecipeSubject
-from babysit.rehearse._restore import restored
+from babysit.rehearse._restore import random_streams_restored, restored
+from babysit.rehearse._scene import Scene
 from babysit.rehearse._subject import Probes, Subject
+from babysit.rehearse._treatments import treat
 
 __all__ = [
     "Bench",
@@ -32,6 +34,7 @@ __all__ = [
     "RateSweep",
     "RecipeSubject",
     "SECONDS",
+    "Scene",
     "Subject",
     "WATCHED_STEPS",
     "check_data",
@@ -45,8 +48,10 @@ __all__ = [
     "compare_initialisations",
     "find_rate_range",
     "pre_flight",
+    "random_streams_restored",
     "rate_range",
     "read_sweep",
     "restored",
     "sweep_rates",
+    "treat",
 ]

@@ -54,6 +54,9 @@ class Ear:
         if self._open and self.heard is None:
             self.heard = (name, outputs, targets)
 
+    def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
+        """No gradient flows back from it: no loss to train on."""
+
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """Nobody calls it here."""
 
