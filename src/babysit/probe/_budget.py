@@ -22,6 +22,8 @@ class Budget:
         share: Of the training's time; None goes by steps alone.
         first_steps: Steps at the beginning that are always measured.
         every: Without a share: of the later steps, those whose number is a multiple of this are measured.
+        growth: Without a share, in place of `every`: the step measured next is later by this share of those taken, so
+            that a long training costs little more than a short one, and its samples are always the same.
 
     Example:
         >>> budget = Budget(0.01, first_steps=1)
@@ -30,11 +32,18 @@ class Budget:
         >>> budget.sampled(0.002)
         >>> budget.wants(2, now=0.2), budget.wants(3, now=0.6)
         (False, True)
+        >>> budget = Budget(None, first_steps=2, growth=0.5)
+        >>> [step for step in range(12) if budget.wants(step, now=0.0)]
+        [0, 1, 2, 3, 5, 8]
     """
 
-    def __init__(self, share: float | None, first_steps: int = FIRST_STEPS, every: int = 1) -> None:
+    def __init__(
+        self, share: float | None, first_steps: int = FIRST_STEPS, every: int = 1, growth: float = 0.0
+    ) -> None:
         self.share = share
         self.every = every
+        self.growth = growth
+        self._next = float(first_steps)
         self.first_steps = first_steps
         self.samples = 0
         self.spent = 0.0  # seconds that samples after the first steps have cost
@@ -49,6 +58,10 @@ class Budget:
         """Whether this step is measured; `now` in seconds by any clock that runs evenly."""
         if step < self.first_steps:
             return True
+        if self.share is None and self.growth:
+            wanted = step >= self._next
+            self._next = step * (1 + self.growth) if wanted else self._next
+            return wanted
         if self.share is None:
             return step % self.every == 0
         if self._last is None:

@@ -116,11 +116,7 @@ def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., An
             return value
         finally:
             # Also when it raises: a label that is no class is worth telling of.
-            if (
-                not torch.compiler.is_compiling()
-                and isinstance(input, Tensor)
-                and isinstance(target, Tensor)
-            ):
+            if not torch.compiler.is_compiling() and isinstance(input, Tensor) and isinstance(target, Tensor):
                 for listener in tuple(_listeners):
                     if input.requires_grad:
                         listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
