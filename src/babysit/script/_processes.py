@@ -116,4 +116,5 @@ def _environment() -> dict[str, str]:
     home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     found["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [found.get("PYTHONPATH")])])
     found.setdefault("MPLBACKEND", "Agg")  # a window would wait for somebody to close it
+    found.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait take others' processors
     return found

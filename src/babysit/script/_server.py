@@ -15,6 +15,9 @@ import tempfile
 import time
 from typing import Any, NoReturn
 
+# The first optimizer of a process imports it, for a second and more: once for all runs.
+import torch._dynamo  # noqa: F401
+
 from babysit.script._child import Request, serve
 
 GRACE = 10.0  # seconds that a run may take to end itself
