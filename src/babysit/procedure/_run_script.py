@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import os
 import pathlib
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from rich.console import Console
 
 from babysit.diagnose import Repeatedly, check_names, diagnose
 from babysit.record import FINDING_SCHEMA, Event, Finding, InputError, Remedy, Trace, TraceStore
 from babysit.report import finding_line, print_findings, trace_headline, write_trace_page
-from babysit.script import Changes, Seam, with_arguments
+from babysit.script import Changes, Ended, Seam, with_arguments
 from babysit.script import run_script as run_plainly
 
 Show = Literal["lines", "plain", "nothing"]
@@ -119,10 +121,12 @@ def run_script(
     target = with_arguments(str(script), arguments, module=module)
     with TraceStore(pathlib.Path(keep) if keep is not None else None) as store:
         teller = _Teller(store, ignore, show)
-        began = time.monotonic()
-        seam = Seam(store, changes=changes, overhead=overhead, more=teller.more)
+        began, process = time.monotonic(), os.getpid()
+        seam = Seam(store, changes=changes, overhead=overhead, more=teller.more, scores=False)
         with seam:
             ended = run_plainly(target, epochs=epochs)
+            if os.getpid() != process:
+                _leave(ended)
             sys.stdout.flush()
         seam.tell(finished=ended.how == "finished" and not ended.code)
         if ended.how == "failed":
@@ -177,6 +181,16 @@ class _Teller:
             if self._console is not None and finding.severity != "note" and key not in self._shown:
                 self._shown.add(key)
                 self._console.print(finding_line(finding), soft_wrap=True)
+
+
+def _leave(ended: Ended) -> NoReturn:
+    """The end of a process that the script forked: as the script's own, and none of what watches it."""
+    if ended.traceback:
+        sys.stderr.write(ended.traceback)
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended.code)
 
 
 def _epochs(remedies: Sequence[Remedy]) -> int | None:
