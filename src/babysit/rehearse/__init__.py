@@ -20,10 +20,11 @@ from babysit.rehearse._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearse._recipe_subject import RecipeSubject
 from babysit.rehearse._restore import random_streams_restored, restored
 from babysit.rehearse._scene import Scene
-from babysit.rehearse._subject import Probes, Subject
+from babysit.rehearse._subject import TO_THE_END, Ask, Probes, Subject, Together, rehearse_all
 from babysit.rehearse._treatments import treat
 
 __all__ = [
+    "Ask",
     "Bench",
     "COMPARED_SCHEMES",
     "Examination",
@@ -36,6 +37,8 @@ __all__ = [
     "SECONDS",
     "Scene",
     "Subject",
+    "TO_THE_END",
+    "Together",
     "WATCHED_STEPS",
     "check_data",
     "check_init",
@@ -51,6 +54,7 @@ __all__ = [
     "random_streams_restored",
     "rate_range",
     "read_sweep",
+    "rehearse_all",
     "restored",
     "sweep_rates",
     "treat",

@@ -2,10 +2,9 @@
 
 from babysit.script._script import Ended, Script, run_script, with_arguments
 from babysit.script._seam import Enough, Seam
-from babysit.script._subject import Ask, Rehearsed, ScriptSubject
+from babysit.script._subject import Rehearsed, ScriptSubject
 
 __all__ = [
-    "Ask",
     "Ended",
     "Enough",
     "Rehearsed",

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from babysit.record import Event, InputError, RehearsalError, Remedy, Trace, TraceStore
-from babysit.rehearse import Bench, Probes
+from babysit.record import BabysitError, Event, InputError, RehearsalError, Remedy, Trace, TraceStore
+from babysit.rehearse import TO_THE_END, Ask, Bench, Probes
 from babysit.script._child import Answer, Request
 from babysit.script._processes import Processes
 from babysit.script._script import Script
@@ -32,17 +32,6 @@ class Rehearsed:
     trace: Trace
     answer: Answer
     output: str = ""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What a run shall be; see `Request`."""
-
-    remedies: tuple[Remedy, ...] = ()
-    steps: int | None = None
-    seconds: float = SECONDS
-    probes: Probes = "start"
-    seed: int = 0
 
 
 class ScriptSubject:
@@ -103,13 +92,22 @@ class ScriptSubject:
         """
         if steps < 1:
             raise InputError(f"a rehearsal of {steps} steps", legal="1 or more")
-        done = self.run(Ask(tuple(remedies), steps, seconds or SECONDS, probes, seed))
+        found = self.rehearse_together([Ask(steps, tuple(remedies), seed, probes, seconds)])[0]
+        if isinstance(found, BabysitError):
+            raise found
+        return found
+
+    def rehearse_together(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+        """Several at a time; see `Together`."""
+        return [self._as_rehearsal(one) for one in self.run_all(asks)]
+
+    def _as_rehearsal(self, done: Rehearsed) -> Trace | BabysitError:
         if done.answer.how == "refused":
-            raise InputError(done.answer.error)
+            return InputError(done.answer.error)
         if done.answer.how in ("failed", "killed"):
             failed = RehearsalError(f"{self.name} failed at step {done.answer.steps}: {done.answer.error}")
             failed.trace = done.trace
-            raise failed
+            return failed
         return done.trace
 
     def run(self, ask: Ask) -> Rehearsed:
@@ -151,8 +149,8 @@ class ScriptSubject:
             trace=str(folder / "trace.sqlite"),
             output=str(folder / "output.txt"),
             remedies=tuple(map(str, ask.remedies)),
-            steps=ask.steps,
-            seconds=ask.seconds,
+            steps=None if ask.steps >= TO_THE_END else ask.steps,
+            seconds=SECONDS if ask.seconds is None else ask.seconds,
             probes=ask.probes,
             seed=ask.seed,
             threads=self._threads,
