@@ -1,6 +1,7 @@
 """Subjects, rehearsals, and the checks that come before hours are spent."""
 
 from babysit.rehearse._bench import Bench
+from babysit.rehearse._candidates import Candidate, candidates_from, rate_of, usual_candidates
 from babysit.rehearse._check_data import check_data
 from babysit.rehearse._check_init import check_init
 from babysit.rehearse._check_initial_loss import check_initial_loss
@@ -12,7 +13,9 @@ from babysit.rehearse._check_wiring import check_wiring
 from babysit.rehearse._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearse._compare_initialisations import compare_initialisations
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
+from babysit.rehearse._heal import HEAL_SECONDS, heal
 from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearse._outcome import Outcome, gain, outcome_of
 from babysit.rehearse._pre_flight import pre_flight
 from babysit.rehearse._rate_ladder import find_rate_range
 from babysit.rehearse._rate_range import RateRange, rate_range
@@ -27,9 +30,12 @@ __all__ = [
     "Ask",
     "Bench",
     "COMPARED_SCHEMES",
+    "Candidate",
     "Examination",
+    "HEAL_SECONDS",
     "LiveObjects",
     "OptimizerLike",
+    "Outcome",
     "Probes",
     "RateRange",
     "RateSweep",
@@ -40,6 +46,7 @@ __all__ = [
     "TO_THE_END",
     "Together",
     "WATCHED_STEPS",
+    "candidates_from",
     "check_data",
     "check_init",
     "check_initial_loss",
@@ -50,12 +57,17 @@ __all__ = [
     "check_wiring",
     "compare_initialisations",
     "find_rate_range",
+    "gain",
+    "heal",
+    "outcome_of",
     "pre_flight",
     "random_streams_restored",
+    "rate_of",
     "rate_range",
     "read_sweep",
     "rehearse_all",
     "restored",
     "sweep_rates",
     "treat",
+    "usual_candidates",
 ]
