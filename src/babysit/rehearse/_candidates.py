@@ -1,4 +1,4 @@
-"""Candidates: changes worth a rehearsal, from the findings, the likeliest first, and from what all trainings may need."""
+"""Candidates: changes worth a rehearsal, from findings, the likeliest first, and from what any training may need."""
 
 from __future__ import annotations
 
