@@ -13,6 +13,7 @@ from babysit.rehearse._compare_initialisations import COMPARED as COMPARED_SCHEM
 from babysit.rehearse._compare_initialisations import compare_initialisations
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
 from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearse._members import Member, TrainMembers, one_by_one
 from babysit.rehearse._pre_flight import pre_flight
 from babysit.rehearse._rate_ladder import find_rate_range
 from babysit.rehearse._rate_range import RateRange, rate_range
@@ -26,6 +27,7 @@ __all__ = [
     "COMPARED_SCHEMES",
     "Examination",
     "LiveObjects",
+    "Member",
     "OptimizerLike",
     "Probes",
     "RateRange",
@@ -33,6 +35,7 @@ __all__ = [
     "RecipeSubject",
     "SECONDS",
     "Subject",
+    "TrainMembers",
     "WATCHED_STEPS",
     "check_data",
     "check_init",
@@ -44,6 +47,7 @@ __all__ = [
     "check_wiring",
     "compare_initialisations",
     "find_rate_range",
+    "one_by_one",
     "pre_flight",
     "rate_range",
     "read_sweep",
