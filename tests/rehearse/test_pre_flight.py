@@ -1,6 +1,7 @@
 """The pre-flight on sound and on sick trainings: verdicts, causes first, everything as it was afterwards."""
 
 import copy
+import functools
 import json
 import random
 
@@ -37,11 +38,17 @@ def test_a_rate_far_below_the_good_ones_is_worth_a_warning() -> None:
     assert "times the rate" in report.steps["overfit-tiny"].measured
 
 
+@functools.cache
+def report_of(name: str) -> babysit.Report:
+    """The whole check of one of the sick."""
+    torch.manual_seed(0)
+    return check(SICK[name][0]())
+
+
 @pytest.mark.parametrize("name", SICK)
 def test_a_fault_is_found_first_and_its_step_does_not_pass(name: str) -> None:
-    make, step = SICK[name]
-    torch.manual_seed(0)
-    report = check(make())
+    step = SICK[name][1]
+    report = report_of(name)
     assert report.findings[0].name == name, str(report)
     assert report.steps[step].verdict in ("warn", "fail")
     assert report.ok == all(finding.severity != "sick" for finding in report.findings)
@@ -61,7 +68,7 @@ def test_everything_is_as_it_was(name: str) -> None:
     modes = [module.training for module in one.network.modules()]
     gradients = [parameter.grad.clone() for parameter in one.network.parameters() if parameter.grad is not None]
     streams = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # type: ignore[index]  # noqa: NPY002
-    check(one)
+    check(one, seconds=10, steps=40)  # every step of it, none of them long
     assert all(torch.equal(value, weights[key]) for key, value in one.network.state_dict().items())
     assert str(state) == str(one.optimizer.state_dict())
     assert modes == [module.training for module in one.network.modules()]
@@ -85,7 +92,7 @@ def test_same_seed_same_report() -> None:
 
 
 def test_report_is_json_with_the_agreed_words(capsys: pytest.CaptureFixture[str]) -> None:
-    report = check(SICK["double-softmax"][0]())
+    report = report_of("double-softmax")
     content = json.loads(report.to_json())
     assert content["schema"] == 1
     assert content["findings"][0]["name"] == "double-softmax"

@@ -63,9 +63,9 @@ def check(
         subject,
         target=target,
         settings=set_ or (),
-        only=only or (),
-        skip=skip or (),
-        ignore=ignore or (),
+        only=_apart(only),
+        skip=_apart(skip),
+        ignore=_apart(ignore),
         seconds=seconds,
         steps=steps,
         seed=seed,
@@ -77,3 +77,8 @@ def check(
     if report.pre_flight.interrupted:
         return INTERRUPTED
     return DONE if report.ok else BAD_NEWS
+
+
+def _apart(names: list[str] | None) -> list[str]:
+    """Names with blanks or with commas between them."""
+    return [name for given in names or [] for name in given.split(",") if name]

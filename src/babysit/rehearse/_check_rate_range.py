@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 from babysit.diagnose import DISEASES
@@ -17,6 +18,9 @@ SURE = 0.8  # confidence from which on a rate far outside the good ones is worth
 DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
 SWEEP = (1e-6, 10.0, 60)  # from, to, steps
 FEWEST_RATES = 30
+# A sweep answers within about a decade (benchmarks/rate_finders.py), and the steepest fall lies above the rates that
+# fine-tuning takes: so only what it shows to diverge, or rates so far below, are worth a warning.
+ROUGHLY, FAR_BELOW = 10.0, 1000.0
 
 
 def check_rate_range(examination: Examination) -> PreFlightStep:
@@ -36,7 +40,8 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
     try:
         if members_of(step_seconds, seconds) < FEWEST:
             steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))
-            return _from_sweep(sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps), rate)
+            swept = sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps)
+            return _from_sweep(swept, rate, examination.ignore)
         found = find_rate_range(examination.subject, seconds=seconds, first_seed=examination.seed)
     except InputError as error:
         return skipped("rate-range", error.given)
@@ -94,17 +99,35 @@ def _findings(examination: Examination, found: RateRange, rate: float) -> list[F
     return []
 
 
-def _from_sweep(found: RateSweep, rate: float) -> PreFlightStep:
+def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = ()) -> PreFlightStep:
     yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
     numbers = {"best": found.best, "refused": found.refused, "rates": list(found.rates), "losses": list(found.losses),
                "rate": rate}  # fmt: skip
     if found.best is None:
         return PreFlightStep("rate-range", "skip", why=f"one sweep gave no answer: {found.refused}", numbers=numbers)
+    findings = [one for one in _findings_of_sweep(found, found.best, rate) if one.name not in ignore]
     return PreFlightStep(
         "rate-range",
-        "pass",
+        verdict_of(findings),
         f"steepest fall at {found.best:.2g}, in one sweep{yours}",
         "a rate near the steepest fall",
         "steps are dear: one sweep of rising rates, which tells less than a ladder of constant ones",
-        numbers=numbers,
+        tuple(findings),
+        numbers,
     )
+
+
+def _findings_of_sweep(found: RateSweep, best: float, rate: float) -> list[Finding]:
+    """A rate clearly beyond where the sweep diverged, or very far below its steepest fall."""
+    end = found.rates[len(found.smoothed)] if len(found.smoothed) < len(found.rates) else math.inf
+    evidence: dict[str, Any] = {"rate": rate, "steepest fall of one sweep at": best}
+    remedies = (f"lr={best:.2g}",)
+    if rate > ROUGHLY * end:
+        evidence |= {"the sweep diverged at": end, "threshold": ROUGHLY * end}
+        return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity="warning",
+                                                           remedies=remedies)]  # fmt: skip
+    if 0 < rate < best / FAR_BELOW:
+        evidence["threshold"] = best / FAR_BELOW
+        return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
+                                                          remedies=remedies)]  # fmt: skip
+    return []

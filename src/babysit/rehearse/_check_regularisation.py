@@ -106,7 +106,7 @@ def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> Penalty:
     Example:
         >>> net = nn.Linear(2, 1, bias=False)
         >>> _ = nn.init.ones_(net.weight)
-        >>> penalty_of(net, [SGD(net.parameters(), lr=0.1, weight_decay=0.5)]).value
+        >>> penalty_of(net, [torch.optim.SGD(net.parameters(), lr=0.1, weight_decay=0.5)]).value
         0.5
     """
     names = {id(parameter): name for name, parameter in network.named_parameters()}
