@@ -100,6 +100,9 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     if _contradictory(examination):
         return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
     plain = attempt(examination, SHARE)
+    stopped = plain.trace.happened("failed")
+    if stopped and not plain.learned:
+        return skipped("overfit-tiny", f"with the same rows at every step it fails: {stopped[0].text}")
     numbers: dict[str, Any] = {"examples": TINY, "steps": plain.steps, "loss": plain.loss}
     if plain.score is not None:
         numbers[plain.score[0]] = plain.score[1]

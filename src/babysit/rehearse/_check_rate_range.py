@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Collection
 from typing import Any
 
 from babysit.diagnose import DISEASES
 from babysit.record import Finding, InputError, PreFlightStep, Severity
+from babysit.rehearse._candidates import rate_of
 from babysit.rehearse._examination import Examination, skipped, verdict_of
-from babysit.rehearse._rate_ladder import FEWEST, find_rate_range, members_of
+from babysit.rehearse._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
 from babysit.rehearse._rate_range import RateRange
 from babysit.rehearse._rate_sweep import RateSweep, sweep_rates
 
@@ -33,11 +35,12 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
         return skipped("rate-range", "batches do not go through")
     if not all(map(math.isfinite, trace.series("loss").values[:1])):
         return skipped("rate-range", "the first loss is no number")
-    rates = trace.series("lr").values
-    rate = rates[0] if rates else math.nan
+    rate = rate_of(trace) or math.nan
     seconds = min(SHARE * examination.seconds, max(1.0, examination.left))
     step_seconds = _step_seconds(examination)
     try:
+        if examination.bench is None:
+            return _around(examination, rate)
         if members_of(step_seconds, seconds) < FEWEST:
             steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))
             swept = sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps)
@@ -45,7 +48,24 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
         found = find_rate_range(examination.subject, seconds=seconds, first_seed=examination.seed)
     except InputError as error:
         return skipped("rate-range", error.given)
-    findings = [one for one in _findings(examination, found, rate) if one.name not in examination.ignore]
+    return _told(examination, found, rate, _findings(examination, found, rate))
+
+
+def _around(examination: Examination, rate: float) -> PreFlightStep:
+    """Of a script: each member reads its data again, so that there are few. Its schedule goes on under all of them,
+    and what a low first rate is for is not known, so that no finding is more than a warning."""
+    if not rate > 0:
+        return skipped("rate-range", "no rate was seen")
+    steps = min(STEPS, len(examination.trace.series("loss").steps))
+    if steps < FEWEST:
+        return skipped("rate-range", f"{steps} steps in all are too few to compare rates by")
+    found = find_rates_around(examination.subject, rate, steps=steps, seed=examination.seed)
+    findings = [dataclasses.replace(one, severity="warning") for one in _findings(examination, found, rate)]
+    return _told(examination, found, rate, findings)
+
+
+def _told(examination: Examination, found: RateRange, rate: float, findings: list[Finding]) -> PreFlightStep:
+    findings = [one for one in findings if one.name not in examination.ignore]
     return PreFlightStep(
         "rate-range",
         verdict_of(findings),

@@ -90,6 +90,34 @@ def find_rate_range(
     return rate_range(curves, sum(firsts) / len(firsts))
 
 
+def find_rates_around(
+    subject: Subject, rate: float, *, decades: float = 2.0, steps: int = STEPS, seed: int = 0
+) -> RateRange:
+    """A short ladder around the rate that is taken, half a decade apart, one seed each.
+
+    For subjects whose every rehearsal begins with reading data and building a network, as a script's does.
+
+    Args:
+        subject: What is trained.
+        rate: The middle of the ladder.
+        decades: To both sides.
+        steps: Of each member.
+        seed: Of all members.
+
+    Raises:
+        InputError: A rate that is none.
+    """
+    if not 0 < rate < math.inf or steps < 2:
+        raise InputError(f"a ladder around a rate of {rate:g} with {steps} steps", legal="a rate above 0, 2 steps")
+    rates = [
+        rate * 10 ** (place / PER_DECADE) for place in range(-int(decades * PER_DECADE), int(decades * PER_DECADE) + 1)
+    ]
+    members = [Member((Remedy("lr", repr(one)),), seed) for one in rates]
+    curves = {one: [losses] for one, losses in zip(rates, one_by_one(subject, members, steps), strict=True) if losses}
+    firsts = [members[0][0] for members in curves.values()]
+    return rate_range(curves, sum(firsts) / max(1, len(firsts)))
+
+
 def members_of(step_seconds: float, seconds: float, *, low: float = LOW, high: float = HIGH, seeds: int = SEEDS) -> int:
     """Steps that each member can take within some seconds: coarse ones of one seed each, fine ones of several.
 
