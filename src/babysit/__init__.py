@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from babysit.diagnose import diagnose
     from babysit.explain import explain
     from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import Fitted, Report, Watch, check, compare_init, demo, fit, resume, watch
+    from babysit.procedure import (
+        Fitted,
+        Report,
+        ScriptRun,
+        Watch,
+        check,
+        compare_init,
+        demo,
+        fit,
+        resume,
+        run_script,
+        watch,
+    )
     from babysit.record import (
         BabysitError,
         Evaluation,
@@ -48,6 +60,7 @@ _HOME = {
     "Remedy": "record",
     "Report": "procedure",
     "RunFolder": "record",
+    "ScriptRun": "procedure",
     "SickError": "record",
     "Trace": "record",
     "TrainedModel": "train",
@@ -67,6 +80,7 @@ _HOME = {
     "predict": "train",
     "prepare": "data",
     "resume": "procedure",
+    "run_script": "procedure",
     "watch": "procedure",
     "write_page": "report",
 }
@@ -86,6 +100,7 @@ __all__ = [
     "Remedy",
     "Report",
     "RunFolder",
+    "ScriptRun",
     "SickError",
     "Trace",
     "TrainedModel",
@@ -106,6 +121,7 @@ __all__ = [
     "predict",
     "prepare",
     "resume",
+    "run_script",
     "watch",
     "write_page",
 ]

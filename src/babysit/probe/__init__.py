@@ -3,10 +3,11 @@
 from babysit.probe._batch import InputProbe, first_tensor
 from babysit.probe._budget import Budget
 from babysit.probe._interception import LOSSES, Listening, listen, stop_listening
-from babysit.probe._observer import Observer, unwrapped
+from babysit.probe._observer import Observer
 from babysit.probe._pending import Pending
 from babysit.probe._sink import Sink
 from babysit.probe._targets import TargetProbe
+from babysit.probe._unwrapped import unwrapped
 
 __all__ = [
     "Budget",

@@ -22,7 +22,7 @@ from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
 from babysit.report._terminal import print_evaluation, print_summary, summary_dict
-from babysit.report._trace_page import render_trace_page, write_trace_page
+from babysit.report._trace_page import render_trace_page, trace_headline, write_trace_page
 
 __all__ = [
     "CheckProgress",
@@ -51,6 +51,7 @@ __all__ = [
     "render_trace_page",
     "summary_dict",
     "terminal_listener",
+    "trace_headline",
     "write_lessons_page",
     "write_page",
     "write_trace_page",
