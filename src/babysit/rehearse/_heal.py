@@ -35,6 +35,7 @@ from babysit.rehearse._subject import TO_THE_END, Ask, Subject, rehearse_all
 
 HEAL_SECONDS = 120.0
 WATCH_SHARE = 0.25  # of the time, for the untouched training
+SEARCH_SHARE = 0.8  # of the time, after which nothing new is tried: what was found has to be confirmed
 SINGLES_SHARE = 0.5  # of the time, at the most, for changes one by one
 WORKS = 0.1  # of the gap, that a change must close to be recommended; seeds of one training differ by less
 HELPS = 0.1  # of the gap that is left, that one more change must close
@@ -117,12 +118,14 @@ class Clinic:
         asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in candidates]
         if (steps, self.seed) not in self.untouched:
             asks.insert(0, Ask(steps, (), self.seed, "losses", self._longest(share)))
-        found = self._rehearse(asks, stage)
-        if len(found) > len(candidates):
+        found = self._rehearse(asks, stage, until=SEARCH_SHARE)
+        if not found:
+            return []
+        if len(asks) > len(candidates):
             self.untouched[steps, self.seed] = outcome_of(found.pop(0))
         before = self.untouched[steps, self.seed]
         trials = []
-        for candidate, one in zip(candidates, found, strict=True):
+        for candidate, one in zip(candidates, found, strict=False):  # some may have found no time
             outcome = outcome_of(one)
             comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
             refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
@@ -141,15 +144,20 @@ class Clinic:
             Ask(self.steps, candidates[place].remedies if place >= 0 else (), seed, "losses", self._longest(1.0))
             for place, seed in wanted
         ]
-        found = self._rehearse(asks, "further seeds")
+        found = self._rehearse(asks, "further seeds", until=1.0)
         outcomes: dict[int, list[Outcome]] = {place: [] for place in places}
-        for (place, _), one in zip(wanted, found, strict=True):
+        for (place, _), one in zip(wanted, found, strict=False):
             outcomes[place].append(outcome_of(one))
         return outcomes
 
-    def _rehearse(self, asks: Sequence[Ask], stage: str) -> list[Trace | BabysitError]:
+    def _rehearse(self, asks: Sequence[Ask], stage: str, *, until: float) -> list[Trace | BabysitError]:
+        """Rehearse in order, for as long as there is time: until a share of all of it is spent."""
         self.listener.trying(stage, len(asks))
-        found = rehearse_all(self.subject, asks)
+        found: list[Trace | BabysitError] = []
+        for place in range(0, len(asks), self.jobs):
+            if time.monotonic() - self.began > until * self.seconds:
+                break
+            found += rehearse_all(self.subject, asks[place : place + self.jobs])
         for one in found:
             self._count(outcome_of(one))
         return found
@@ -276,7 +284,8 @@ def _halving(clinic: Clinic, candidates: Sequence[Candidate], stage: str) -> lis
         share = REDUCTION**-rung
         steps = clinic.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
         room = max(2, int(clinic.affordable(SINGLES_SHARE) / share / (rung + 1)))
-        trials = clinic.compare(alive[:room], steps, stage, share)
+        found = clinic.compare(alive[:room], steps, stage, share)
+        trials = found or trials
         if rung:
             alive = [trial.candidate for trial in trials[: max(2, math.ceil(len(trials) / REDUCTION))]]
     return trials
@@ -311,7 +320,10 @@ def _pruned(clinic: Clinic, best: Trial) -> Trial:
             )
             for at in range(len(best.candidate.remedies))
         ]
-        smaller = max(clinic.compare(without, clinic.steps, "without"), key=lambda trial: trial.gain)
+        tried = clinic.compare(without, clinic.steps, "without")
+        if not tried:
+            break
+        smaller = max(tried, key=lambda trial: trial.gain)
         if smaller.gain < best.gain - DISPENSABLE:
             break
         best = smaller
