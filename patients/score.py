@@ -16,7 +16,8 @@ For each patient `babysit check sick.py --json PATH` is asked for its findings; 
 With --heal `babysit heal sick.py --json PATH` is asked for remedies, `babysit run --remedy R ... sick.py` runs the
 program in full with them, and its last `metric: X` line gives the share of the gap that was closed: 0 is the sick
 program's median, 1 the well one's. A nan metric or a negative R2 counts as 0 (a model no better than a constant). Exit
-codes other than 0 and 1, a timeout or an unreadable answer are errors of that patient. Python 3.11, standard library only.
+codes other than 0 and 1, a timeout or an unreadable answer are errors of that patient. Python 3.11,
+standard library only.
 """
 
 import argparse

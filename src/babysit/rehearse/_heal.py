@@ -61,11 +61,13 @@ class Trial:
         candidate: The change.
         outcome: Of its rehearsal.
         gain: Over the untouched training after as many steps.
+        share: Of all steps that it was rehearsed for.
     """
 
     candidate: Candidate
     outcome: Outcome
     gain: float
+    share: float = 1.0
 
     @property
     def rank(self) -> float:
@@ -130,7 +132,7 @@ class Clinic:
             comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
             refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
             closed = -1.0 if refused else gain(before, outcome, comparable=comparable)
-            trials.append(Trial(candidate, outcome, closed))
+            trials.append(Trial(candidate, outcome, closed, share))
             told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
             self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
             self.listener.tried(told)
@@ -336,16 +338,22 @@ def _confirmed(clinic: Clinic, finalists: Sequence[Trial], seeds: int) -> tuple[
         return None, None
     afford = int(clinic.affordable(1.0)) // max(1, seeds - 1) - 1
     finalists = finalists[: max(1, min(FINALISTS, afford))]
-    further = range(clinic.seed + 1, clinic.seed + seeds)
-    outcomes = clinic.on_seeds([one.candidate for one in finalists], further) if seeds > 1 else {-1: []}
-    before = [clinic.untouched[clinic.steps, clinic.seed], *outcomes[-1]]
+    # What was rehearsed for a part of the steps only is rehearsed in full on the first seed, too.
+    again = any(trial.share < 1 for trial in finalists)
+    further = range(clinic.seed + (not again), clinic.seed + seeds)
+    outcomes = clinic.on_seeds([one.candidate for one in finalists], further) if further else {-1: []}
+    before = [*([] if again else [clinic.untouched[clinic.steps, clinic.seed]]), *outcomes[-1]]
+    if not before:
+        return None, None
     judged: list[tuple[float, Trial, list[Outcome]]] = []
     for place, trial in enumerate(finalists):
-        after = [trial.outcome, *outcomes.get(place, [])]
+        after = [*([] if again else [trial.outcome]), *outcomes.get(place, [])]
+        if not after:
+            continue
         comparable = not any(remedy.name in NEW_LOSS for remedy in trial.candidate.remedies)
         middle = gain(median_of(before), median_of(after), comparable=comparable)
         judged.append((middle, trial, after))
-    top = max(middle for middle, _, _ in judged)
+    top = max((middle for middle, _, _ in judged), default=-1.0)
     if top < WORKS:
         return None, None
     middle, trial, after = next(one for one in judged if one[0] >= top - ROOT_BONUS)
