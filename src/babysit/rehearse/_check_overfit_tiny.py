@@ -13,6 +13,7 @@ from typing import Any
 
 from babysit.diagnose import DISEASES, learned_by_heart
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
+from babysit.rehearse._batches import first_rows
 from babysit.rehearse._examination import Examination, skipped, verdict_of
 from babysit.rehearse._tiny_batch import TINY, contradictory
 
@@ -20,7 +21,11 @@ STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
 LEFT_ON = 100  # with something left on: it has to get somewhere, not all the way
 SHARE = 0.2  # of the check's time, for the first attempt
 REASON_SHARE = 0.05  # for each attempt to find out why
-PLAIN = (Remedy("tiny-batch", str(TINY)), Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+PLAIN = (Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+# Weights for each number to be stored: with as many as numbers a linear model stores them exactly, if rows are in
+# general position; twice as many leave room for rows that are not.
+ROOM = 2
+FEWEST = 2  # rows: one is stored by biases alone
 RATES = ("10", "0.1", "100", "0.01")
 OTHERS = (
     Remedy("optimizer", "adam"),
@@ -100,12 +105,15 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     if _contradictory(examination):
         return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
     plain = attempt(examination, SHARE)
-    numbers: dict[str, Any] = {"examples": TINY, "steps": plain.steps, "loss": plain.loss}
+    rows = storable_rows(examination)
+    numbers: dict[str, Any] = {"examples": rows, "steps": plain.steps, "loss": plain.loss}
     if plain.score is not None:
         numbers[plain.score[0]] = plain.score[1]
     findings: list[Finding] = []
     tried: list[Attempt] = []
-    measured = f"{TINY} examples: {plain}"
+    measured = f"{rows} examples: {plain}"
+    if rows < TINY:
+        measured += f"; {weights_of(examination)} weights have no room for more"
     if plain.learned:
         findings += _too_strong(examination, tried)
     elif known := _known(examination):
@@ -151,10 +159,32 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
     Raises:
         InputError: A remedy that the subject cannot take.
     """
-    usual = [one for one in PLAIN if one.name != leave]
+    tiny = Remedy("tiny-batch", str(storable_rows(examination)))
+    usual = [tiny, *(one for one in PLAIN if one.name != leave)]
     seconds = min(share * examination.seconds, max(1.0, examination.left))
     trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
     return Attempt(remedies, trace)
+
+
+def storable_rows(examination: Examination) -> int:
+    """Twenty rows, or as many as so small a network has weights for.
+
+    A linear model of ten columns cannot know twenty numbers by heart, and nothing is wrong with it. Only of one vector
+    of outputs a row is it clear how many numbers a row has; maps and sequences have structure that weights share.
+    """
+    weights = weights_of(examination)
+    shape = examination.trace.facts.get("output-shape", "").split("x")
+    if weights is None or len(shape) != 2 or not shape[1].isdigit():
+        return TINY
+    return min(TINY, max(FEWEST, weights // (ROOM * max(1, int(shape[1])))))
+
+
+def weights_of(examination: Examination) -> int | None:
+    """Weights that learn; None where they cannot be reached."""
+    bench = examination.bench
+    if bench is None:
+        return None
+    return sum(parameter.numel() for parameter in bench.network.parameters() if parameter.requires_grad)
 
 
 def _contradictory(examination: Examination) -> bool:
@@ -162,7 +192,7 @@ def _contradictory(examination: Examination) -> bool:
     if bench is None:
         return False
     with examination.as_before():
-        return contradictory(next(bench.batches(examination.seed)))
+        return contradictory(first_rows(next(bench.batches(examination.seed)), TINY))
 
 
 def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
