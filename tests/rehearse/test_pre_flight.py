@@ -207,6 +207,14 @@ def test_a_network_without_room_is_asked_for_fewer_rows() -> None:
     assert "no room for more" in step.measured
 
 
+def test_a_rate_that_takes_its_time_is_not_laid_on_dropout() -> None:
+    torch.manual_seed(0)
+    one = given(mlp(dropout=0.2), lr=0.02, kind=torch.optim.SGD, loader=loader_of(*digits(), batch_size=4))
+    step = check_overfit_tiny(examination(one))
+    assert step.numbers["steps"] > 100
+    assert step.verdict == "pass", step.numbers
+
+
 def test_the_lecture_s_loss_with_regularisation() -> None:
     # 3072-50-10 with weights of 0.0001 randn: 2.303, and 3.07 with a strength of 1000.
     network = nn.Sequential(nn.Linear(3072, 50), nn.ReLU(), nn.Linear(50, 10))

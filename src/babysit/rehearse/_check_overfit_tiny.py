@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from torch.nn.modules.dropout import _DropoutNd
+
 from babysit.diagnose import DISEASES, learned_by_heart
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearse._batches import first_rows
@@ -18,7 +20,8 @@ from babysit.rehearse._examination import Examination, skipped, verdict_of
 from babysit.rehearse._tiny_batch import TINY, contradictory
 
 STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
-LEFT_ON = 100  # with something left on: it has to get somewhere, not all the way
+LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
+PATIENCE = 3  # times the steps that were needed with nothing on
 SHARE = 0.2  # of the check's time, for the first attempt
 REASON_SHARE = 0.05  # for each attempt to find out why
 PLAIN = (Remedy("dropout", "0"), Remedy("weight-decay", "0"))
@@ -115,7 +118,7 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     if rows < TINY:
         measured += f"; {weights_of(examination)} weights have no room for more"
     if plain.learned:
-        findings += _too_strong(examination, tried)
+        findings += _too_strong(examination, plain, tried)
     elif known := _known(examination):
         measured += f", as {known[0].name} lets expect"
         findings += DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
@@ -244,16 +247,20 @@ def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> l
     return [dataclasses.replace(found[0], evidence=evidence, remedies=remedies)]
 
 
-def _too_strong(examination: Examination, tried: list[Attempt]) -> list[Finding]:
-    """Dropout and weight decay, each left on alone: what then keeps the rows from being learned is too strong."""
+def _too_strong(examination: Examination, plain: Attempt, tried: list[Attempt]) -> list[Finding]:
+    """Dropout and weight decay, each left on alone: what then keeps the rows from being learned is too strong.
+
+    They get several times the steps that were needed without: a low rate takes its time either way.
+    """
     findings = []
+    steps = min(STEPS, max(LEFT_ON, PATIENCE * plain.steps))
     for name, disease in (("dropout", "dropout-too-high"), ("weight-decay", "weight-decay-too-strong")):
         if not _has(examination, name):
             continue
-        left_on = attempt(examination, REASON_SHARE, leave=name, steps=LEFT_ON)
+        left_on = attempt(examination, REASON_SHARE, leave=name, steps=steps)
         tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{name}-left-on"),)))
         loss_stays = not left_on.loss_left < HARDLY
-        if not left_on.learned and loss_stays and left_on.steps >= LEFT_ON:
+        if not left_on.learned and loss_stays and left_on.steps >= steps:
             evidence = {WITH_IT: left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
             severity: Severity = "sick" if not left_on.loss_left < NOTHING else "warning"
             findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity=severity))
@@ -262,5 +269,8 @@ def _too_strong(examination: Examination, tried: list[Attempt]) -> list[Finding]
 
 def _has(examination: Examination, name: str) -> bool:
     if name == "dropout":
+        bench = examination.bench
+        if bench is not None:
+            return any(isinstance(module, _DropoutNd) and module.p > 0 for module in bench.network.modules())
         return any(layer.kind == "dropout" for layer in examination.trace.layers)
     return float(examination.trace.facts.get("weight-decay", "0") or 0) > 0
