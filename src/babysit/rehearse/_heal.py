@@ -79,9 +79,17 @@ class Trial:
 class Clinic:
     """One healing under way: what was rehearsed, and the time that is left."""
 
-    def __init__(self, subject: Subject, steps: int, seconds: float, seed: int, listener: HealListener) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        steps: int,
+        seconds: float,
+        seed: int,
+        listener: HealListener,
+        most_steps: int | None = None,
+    ) -> None:
         self.subject, self.steps, self.seed, self.listener = subject, steps, seed, listener
-        self.seconds = seconds
+        self.seconds, self.most_steps = seconds, most_steps
         self.began = time.monotonic()
         self.runs = self.steps_taken = 0
         self.full_seconds = 0.0
@@ -96,7 +104,16 @@ class Clinic:
 
     def affordable(self, share: float) -> float:
         """Rehearsals in full that a share of the remaining time pays for."""
-        return share * self.left * self.jobs / max(self.full_seconds, 1e-3)
+        by_time = share * self.left * self.jobs / max(self.full_seconds, 1e-3)
+        if self.most_steps is None:
+            return by_time
+        full = max(1, self.untouched[self.steps, self.seed].steps)
+        return min(by_time, share * max(0, self.most_steps - self.steps_taken) / full)
+
+    def spent(self) -> float:
+        """The share of the time, or of the steps, that is spent, whichever is more."""
+        time_spent = (time.monotonic() - self.began) / self.seconds
+        return max(time_spent, self.steps_taken / self.most_steps if self.most_steps else 0.0)
 
     def watch(self) -> Trace:
         """The untouched training, measured."""
@@ -153,15 +170,16 @@ class Clinic:
         return outcomes
 
     def _rehearse(self, asks: Sequence[Ask], stage: str, *, until: float) -> list[Trace | BabysitError]:
-        """Rehearse in order, for as long as there is time: until a share of all of it is spent."""
+        """Rehearse in order, until a share of the time or of the steps is spent."""
         self.listener.trying(stage, len(asks))
         found: list[Trace | BabysitError] = []
         for place in range(0, len(asks), self.jobs):
-            if time.monotonic() - self.began > until * self.seconds:
+            if self.spent() > until:
                 break
-            found += rehearse_all(self.subject, asks[place : place + self.jobs])
-        for one in found:
-            self._count(outcome_of(one))
+            some = rehearse_all(self.subject, asks[place : place + self.jobs])
+            for one in some:
+                self._count(outcome_of(one))
+            found += some
         return found
 
     def _longest(self, share: float) -> float:
@@ -179,6 +197,7 @@ def heal(
     steps: int = TO_THE_END,
     seeds: int = SEEDS,
     seed: int = 0,
+    most_steps: int | None = None,
     ignore: Sequence[str] = (),
     findings: Sequence[Finding] | None = None,
     listener: HealListener | None = None,
@@ -191,6 +210,7 @@ def heal(
         steps: Of each rehearsal; a script is rehearsed to its own end.
         seeds: On which the recommended change is held against the untouched training.
         seed: The first of them.
+        most_steps: Of all rehearsals together; None goes by time alone.
         ignore: Names of findings not to go by.
         findings: Known already; None diagnoses the watched training.
         listener: Who shows it.
@@ -207,7 +227,7 @@ def heal(
             f"a healing of {seconds:g} seconds, {steps} steps and {seeds} seeds", legal="above 0, all three"
         )
     told = listener or HealSilence()
-    clinic = Clinic(subject, steps, seconds, seed, told)
+    clinic = Clinic(subject, steps, seconds, seed, told, most_steps)
     told.began(seconds)
     known: tuple[Finding, ...] = tuple(findings or ())
     best: Trial | None = None
