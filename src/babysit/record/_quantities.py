@@ -20,6 +20,8 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("loss", "", "the loss that was made small on the batch, penalties included, as it was"),
         Quantity("data-loss", "", "mean loss over the rows of a phase, penalties left out"),
         Quantity("accuracy", "share", "rows whose likeliest class is the right one"),
+        Quantity("balanced-accuracy", "share", "mean over the classes of the share of their rows answered right;"
+                 " of a constant answer 1 / classes"),
         Quantity("r2", "", "1 - squared error over the squared error of the phase's mean target"),
         Quantity("criterion", "", "value that a known loss function gave in the step, whatever was made of it after"),
         Quantity("lr", "per step", "learning rate of the step; of the first parameter group where rates differ"),

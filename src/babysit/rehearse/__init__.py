@@ -1,6 +1,7 @@
 """Subjects, rehearsals, and the checks that come before hours are spent."""
 
 from babysit.rehearse._bench import Bench
+from babysit.rehearse._candidates import Candidate, candidates_from, rate_of, usual_candidates
 from babysit.rehearse._check_data import check_data
 from babysit.rehearse._check_init import check_init
 from babysit.rehearse._check_initial_loss import check_initial_loss
@@ -12,7 +13,10 @@ from babysit.rehearse._check_wiring import check_wiring
 from babysit.rehearse._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearse._compare_initialisations import compare_initialisations
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
+from babysit.rehearse._heal import HEAL_SECONDS, heal
 from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearse._members import Member, TrainMembers, one_by_one
+from babysit.rehearse._outcome import Outcome, gain, outcome_of
 from babysit.rehearse._pre_flight import pre_flight
 from babysit.rehearse._rate_ladder import find_rate_range
 from babysit.rehearse._rate_range import RateRange, rate_range
@@ -20,15 +24,20 @@ from babysit.rehearse._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearse._recipe_subject import RecipeSubject
 from babysit.rehearse._restore import random_streams_restored, restored
 from babysit.rehearse._scene import Scene
-from babysit.rehearse._subject import Probes, Subject
+from babysit.rehearse._subject import TO_THE_END, Ask, Probes, Subject, Together, rehearse_all
 from babysit.rehearse._treatments import treat
 
 __all__ = [
+    "Ask",
     "Bench",
     "COMPARED_SCHEMES",
+    "Candidate",
     "Examination",
+    "HEAL_SECONDS",
     "LiveObjects",
+    "Member",
     "OptimizerLike",
+    "Outcome",
     "Probes",
     "RateRange",
     "RateSweep",
@@ -36,7 +45,11 @@ __all__ = [
     "SECONDS",
     "Scene",
     "Subject",
+    "TO_THE_END",
+    "Together",
+    "TrainMembers",
     "WATCHED_STEPS",
+    "candidates_from",
     "check_data",
     "check_init",
     "check_initial_loss",
@@ -47,11 +60,18 @@ __all__ = [
     "check_wiring",
     "compare_initialisations",
     "find_rate_range",
+    "gain",
+    "heal",
+    "one_by_one",
+    "outcome_of",
     "pre_flight",
     "random_streams_restored",
+    "rate_of",
     "rate_range",
     "read_sweep",
+    "rehearse_all",
     "restored",
     "sweep_rates",
     "treat",
+    "usual_candidates",
 ]

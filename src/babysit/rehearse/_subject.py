@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
 
-from babysit.record import Remedy, Trace
+from babysit.record import BabysitError, Remedy, Trace
 from babysit.rehearse._bench import Bench
 
 Probes = Literal["all", "start", "budget", "losses"]
+
+
+TO_THE_END = 10**9  # steps: more than any training takes, where it ends by itself
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a rehearsal shall be; see `Subject.rehearse`."""
+
+    steps: int = TO_THE_END
+    remedies: tuple[Remedy, ...] = ()
+    seed: int = 0
+    probes: Probes = "all"
+    seconds: float | None = None
 
 
 class Subject(Protocol):
@@ -46,3 +61,36 @@ class Subject(Protocol):
 
     def bench(self) -> Bench | None:
         """The live network, loss and batches to work on, where there are any: a script has none outside itself."""
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A Subject whose rehearsals can run side by side, in processes of their own.
+
+    Attributes:
+        jobs: How many at a time.
+    """
+
+    jobs: int
+
+    def rehearse_together(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+        """As `rehearse` for each, errors in the place of their traces."""
+
+
+def rehearse_all(subject: Subject, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+    """Several rehearsals, side by side where the subject can.
+
+    Returns:
+        In the order of `asks`: what was measured, or the error that the rehearsal ended by.
+    """
+    if isinstance(subject, Together):
+        return subject.rehearse_together(asks)
+    found: list[Trace | BabysitError] = []
+    for ask in asks:
+        try:
+            found.append(
+                subject.rehearse(ask.steps, ask.remedies, seed=ask.seed, probes=ask.probes, seconds=ask.seconds)
+            )
+        except BabysitError as error:
+            found.append(error)
+    return found

@@ -1,15 +1,16 @@
 """An unmodified script as a Subject: the seam that sees and changes it, its child processes, its text."""
 
 from babysit.script._changes import Changes
+from babysit.script._processes import Processes
 from babysit.script._script import Ended, Script, run_script, with_arguments
 from babysit.script._seam import Enough, Seam
-from babysit.script._subject import Ask, Rehearsed, ScriptSubject
+from babysit.script._subject import Rehearsed, ScriptSubject
 
 __all__ = [
-    "Ask",
     "Changes",
     "Ended",
     "Enough",
+    "Processes",
     "Rehearsed",
     "Script",
     "ScriptSubject",

@@ -85,7 +85,7 @@ def score_of(tallies: list[Tally]) -> tuple[str, float] | None:
         for place, value in enumerate(one.sums or ()):
             sums[place] += value
     if counted:
-        return "accuracy", sum(right[at] / counted[at] for at in counted) / len(counted)
+        return "balanced-accuracy", sum(right[at] / counted[at] for at in counted) / len(counted)
     rows, total, squares, errors = sums
     spread = squares - total * total / rows if rows else 0.0
     if not spread > 0:

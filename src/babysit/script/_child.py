@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from babysit.record import BabysitError, Event, Remedy, TraceStore
+from babysit.record import BabysitError, Event, Remedy, Row, TraceStore
 from babysit.script._changes import Changes
 from babysit.script._scratch import WritesSeen, mirror
 from babysit.script._script import Ended, Script, run_script
@@ -138,6 +138,9 @@ def _run(request: Request, store: TraceStore, began: float) -> Answer:
     with seam:
         ended = run_script(script, epochs=epochs)
         sys.stdout.flush()
+    scored = seam.answers.at_the_end()
+    if scored is not None:
+        store.add([Row(max(0, seam.steps - 1), "train", "", *scored)])
     seam.tell(finished=ended.how == "finished")
     if ended.how == "failed":
         store.add([Event(seam.steps, "failed", ended.error)])

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from babysit.record import Event, InputError, RehearsalError, Remedy, Trace, TraceStore
-from babysit.rehearse import Bench, Probes
+from babysit.record import BabysitError, Event, InputError, RehearsalError, Remedy, Trace, TraceStore
+from babysit.rehearse import TO_THE_END, Ask, Bench, Probes
 from babysit.script._child import Answer, Request
 from babysit.script._processes import Processes
 from babysit.script._script import Script
@@ -34,17 +34,6 @@ class Rehearsed:
     output: str = ""
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What a run shall be; see `Request`."""
-
-    remedies: tuple[Remedy, ...] = ()
-    steps: int | None = None
-    seconds: float = SECONDS
-    probes: Probes = "start"
-    seed: int = 0
-
-
 class ScriptSubject:
     """A script as a Subject.
 
@@ -52,6 +41,7 @@ class ScriptSubject:
         script: Checked.
         folder: Where it would be run; None is the working directory.
         jobs: How many runs at a time; None as many as there are processors, at most four.
+        processes: To run in; None starts some of its own, which end with it.
 
     Example:
         >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), 0.1)\\n"
@@ -65,7 +55,14 @@ class ScriptSubject:
         3
     """
 
-    def __init__(self, script: Script, *, folder: pathlib.Path | None = None, jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        folder: pathlib.Path | None = None,
+        jobs: int | None = None,
+        processes: Processes | None = None,
+    ) -> None:
         script.check()
         self.script = script
         self.runs = self.steps = 0
@@ -73,9 +70,10 @@ class ScriptSubject:
         self.wrote: set[str] = set()
         self._folder = (folder or pathlib.Path.cwd()).resolve()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.jobs = jobs or min(4, cores)
+        self.jobs = processes.jobs if processes is not None else jobs or min(4, cores)
         self._threads = max(1, cores // self.jobs)
-        self._processes = Processes(self.jobs)
+        self._own = processes is None
+        self._processes = processes or Processes(self.jobs)
 
     @property
     def name(self) -> str:
@@ -103,13 +101,22 @@ class ScriptSubject:
         """
         if steps < 1:
             raise InputError(f"a rehearsal of {steps} steps", legal="1 or more")
-        done = self.run(Ask(tuple(remedies), steps, seconds or SECONDS, probes, seed))
+        found = self.rehearse_together([Ask(steps, tuple(remedies), seed, probes, seconds)])[0]
+        if isinstance(found, BabysitError):
+            raise found
+        return found
+
+    def rehearse_together(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+        """Several at a time; see `Together`."""
+        return [self._as_rehearsal(one) for one in self.run_all(asks)]
+
+    def _as_rehearsal(self, done: Rehearsed) -> Trace | BabysitError:
         if done.answer.how == "refused":
-            raise InputError(done.answer.error)
+            return InputError(done.answer.error)
         if done.answer.how in ("failed", "killed"):
             failed = RehearsalError(f"{self.name} failed at step {done.answer.steps}: {done.answer.error}")
             failed.trace = done.trace
-            raise failed
+            return failed
         return done.trace
 
     def run(self, ask: Ask) -> Rehearsed:
@@ -131,8 +138,9 @@ class ScriptSubject:
         return found
 
     def close(self) -> None:
-        """End the processes."""
-        self._processes.close()
+        """End the processes, where they are its own."""
+        if self._own:
+            self._processes.close()
 
     def __enter__(self) -> ScriptSubject:
         return self
@@ -151,8 +159,8 @@ class ScriptSubject:
             trace=str(folder / "trace.sqlite"),
             output=str(folder / "output.txt"),
             remedies=tuple(map(str, ask.remedies)),
-            steps=ask.steps,
-            seconds=ask.seconds,
+            steps=None if ask.steps >= TO_THE_END else ask.steps,
+            seconds=SECONDS if ask.seconds is None else ask.seconds,
             probes=ask.probes,
             seed=ask.seed,
             threads=self._threads,

@@ -1,0 +1,146 @@
+"""What a rehearsal came to, in numbers that rehearsals can be compared by."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from babysit.record import BabysitError, RehearsalError, Trace
+
+TAIL = 0.1  # of the steps, whose mean loss is the loss at the end: single batches are noise
+SCORES = ("accuracy", "balanced-accuracy", "r2")
+SOLVED = 0.995  # of a score: there is no gap that a cure could close
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rehearsal came to.
+
+    Attributes:
+        steps: Taken.
+        loss: Mean of the last tenth of the steps; inf when a loss was no number or the training failed.
+        first: The first loss.
+        trained: Score of the last training steps, by name: balanced accuracy or R2; None when it was not seen.
+        evaluated: Score of the last evaluation, by name.
+        failed: The error that ended it; empty when none did.
+    """
+
+    steps: int
+    loss: float
+    first: float
+    trained: tuple[str, float] | None = None
+    evaluated: tuple[str, float] | None = None
+    failed: str = ""
+
+    def to_dict(self) -> dict[str, float | int | str]:
+        """As plain values."""
+        told: dict[str, float | int | str] = {"steps": self.steps, "loss": self.loss}
+        for phase, scored in (("training", self.trained), ("evaluation", self.evaluated)):
+            if scored is not None:
+                told[f"{phase} {scored[0]}"] = scored[1]
+        if self.failed:
+            told["failed"] = self.failed
+        return told
+
+    def __str__(self) -> str:
+        if self.failed:
+            return f"failed: {self.failed}"
+        parts = [f"loss {self.loss:.4g}"]
+        for phase, scored in (("training", self.trained), ("evaluation", self.evaluated)):
+            if scored is not None:
+                parts.append(f"{phase} {scored[0]} {scored[1]:.3g}")
+        return ", ".join(parts)
+
+
+def outcome_of(found: Trace | BabysitError) -> Outcome:
+    """Of a rehearsal's trace, or of the error that ended it.
+
+    Example:
+        >>> from babysit.record import Row
+        >>> rows = [Row(step, "train", "", "loss", 1 / (step + 1)) for step in range(20)]
+        >>> outcome_of(Trace(tuple(rows))).loss < 0.06
+        True
+    """
+    if isinstance(found, BabysitError):
+        trace = getattr(found, "trace", None) if isinstance(found, RehearsalError) else None
+        known = outcome_of(trace) if trace is not None else Outcome(0, math.inf, math.nan)
+        return Outcome(known.steps, math.inf, known.first, None, None, str(found).splitlines()[0])
+    losses = found.series("loss").values
+    tail = losses[-max(1, round(TAIL * len(losses))) :]
+    sound = bool(losses) and all(math.isfinite(value) for value in losses)
+    return Outcome(
+        steps=len(losses),
+        loss=statistics.fmean(tail) if sound else math.inf,
+        first=losses[0] if losses else math.nan,
+        trained=_last(found, "train"),
+        evaluated=_last(found, "validation"),
+    )
+
+
+def _last(trace: Trace, phase: str) -> tuple[str, float] | None:
+    latest = [(series.steps[-1], name, series.values[-1]) for name in SCORES
+              if (series := trace.series(name, phase=phase)).values]  # fmt: skip
+    return max(latest)[1:] if latest else None
+
+
+def gain(before: Outcome, after: Outcome, *, comparable: bool = True) -> float:
+    """Which share of the gap to a perfect training a change closes: 1 all of it, below 0 it made things worse.
+
+    A score of evaluations counts before one of training rows, and the loss only where neither was seen.
+
+    Args:
+        before: As it is.
+        after: With the change, after as many steps.
+        comparable: Whether both losses are of one function and scale.
+
+    Example:
+        >>> gain(Outcome(9, 2.0, 2.3, ("r2", 0.2)), Outcome(9, 1.0, 2.3, ("r2", 0.6)))
+        0.5
+    """
+    if after.failed or not math.isfinite(after.loss):
+        return -1.0
+    for first, second in ((before.evaluated, after.evaluated), (before.trained, after.trained)):
+        if first is not None and second is not None and first[0] == second[0]:
+            return _closed(_sound(first[1]), _sound(second[1]))
+    if before.evaluated is None and before.trained is None and not comparable:
+        return -1.0
+    if before.failed or not math.isfinite(before.loss):
+        # Anything that learns at all is better than nothing.
+        return _fallen(after) if comparable or after.trained is None else _sound(after.trained[1])
+    if not comparable:
+        return -1.0
+    if before.loss > 0 and after.loss >= 0:
+        return max(-1.0, 1 - after.loss / before.loss)
+    spread = abs(before.first - before.loss) or abs(before.loss) or 1.0
+    return max(-1.0, min(1.0, (before.loss - after.loss) / spread))
+
+
+def _closed(before: float, after: float) -> float:
+    if before >= SOLVED:
+        return min(0.0, after - before)
+    return max(-1.0, (after - before) / (1 - before))
+
+
+def _fallen(after: Outcome) -> float:
+    if not math.isfinite(after.first) or after.first <= 0:
+        return 0.5
+    return max(0.0, 1 - after.loss / after.first)
+
+
+def _sound(score: float) -> float:
+    """A score that is no number, or an R2 worse than a constant answer's, is worth nothing."""
+    return max(0.0, score) if math.isfinite(score) else 0.0
+
+
+def median_of(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome in the middle, by what `gain` goes by first."""
+
+    def key(one: Outcome) -> float:
+        for scored in (one.evaluated, one.trained):
+            if scored is not None:
+                return _sound(scored[1])
+        return -one.loss
+
+    return sorted(outcomes, key=key)[len(outcomes) // 2]
