@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from _measure import store
-
 from babysit.record import Remedy
 from babysit.rehearse import Ask, gain, heal, outcome_of
 from babysit.script import Processes, Script, ScriptSubject

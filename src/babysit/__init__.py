@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from babysit.adapters import load_ipython_extension, unload_ipython_extension
     from babysit.data import Prepared, Preprocessing, k_folds, prepare
     from babysit.diagnose import diagnose
     from babysit.explain import explain
@@ -80,11 +81,13 @@ _HOME = {
     "initialise": "nn",
     "k_folds": "data",
     "load": "train",
+    "load_ipython_extension": "adapters",
     "load_recipe": "record",
     "predict": "train",
     "prepare": "data",
     "resume": "procedure",
     "run_script": "procedure",
+    "unload_ipython_extension": "adapters",
     "watch": "procedure",
     "write_page": "report",
 }
@@ -123,11 +126,13 @@ __all__ = [
     "initialise",
     "k_folds",
     "load",
+    "load_ipython_extension",
     "load_recipe",
     "predict",
     "prepare",
     "resume",
     "run_script",
+    "unload_ipython_extension",
     "watch",
     "write_page",
 ]

@@ -109,10 +109,8 @@ class Observer:
         self._stepped = self._sampling = self._busy = self._kept = self._loss_seen = False
         self._step_losses: list[float | Tensor] = []
         self._finite: Tensor | None = None
-        self._own_loss = False
-        self._step_began = self._flushed = 0.0
-        self._cost = 0.0
-        self._attached = False
+        self._own_loss = self._attached = False
+        self._step_began = self._flushed = self._cost = 0.0
 
     def attach(self) -> Self:
         """Begin to watch."""
@@ -120,7 +118,7 @@ class Observer:
             return self
         self._attached = True
         if not self._by_hand:
-            self._handles = [self._root.register_forward_pre_hook(self._before_forward, with_kwargs=True)]
+            self._handles = [self._root.register_forward_pre_hook(self.forward_begins, with_kwargs=True)]
         for optimizer in self._optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_step))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
@@ -188,10 +186,6 @@ class Observer:
             return None
         return self._weights.good.tensors() | self._weights.good_buffers.tensors()
 
-    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        """The network or a part of it is about to be called."""
-        self._before_forward(module, arguments, options)
-
     def forward_ends(self, outputs: Any) -> None:
         """The pass is over; no outputs where it failed."""
         if self._forward.running:
@@ -201,9 +195,15 @@ class Observer:
         """A step was taken by hand, without an optimizer."""
         self._stepped = True
 
+    def another_stepped(self) -> None:
+        """Another network took a step: backward passes until now were for its sake."""
+        self._step_losses, self._backwards, self._loss_seen = [], 0, False
+        self._measured.clear()
+
     # What PyTorch calls.
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """The network or a part of it is about to be called."""
         if self._busy or torch.compiler.is_compiling():
             return
         if not torch.is_grad_enabled():

@@ -60,6 +60,7 @@ class Seam:
         steps: Optimizer steps after which the script is ended; None never.
         more: Called at steps, when there is more to read.
         scores: Whether answers to training batches are scored, too.
+        optimizers: Known already, of an earlier part of the training.
 
     Example:
         >>> store = TraceStore(None)
@@ -84,6 +85,7 @@ class Seam:
         steps: int | None = None,
         more: Callable[[], None] = lambda: None,
         scores: bool = True,
+        optimizers: Sequence[Optimizer] = (),
     ) -> None:
         self.store = store
         self.steps = 0
@@ -93,7 +95,7 @@ class Seam:
         self._changes, self._overhead, self._probes, self._most, self._more = changes, overhead, probes, steps, more
         self._scores = scores
         self._observer: Observer | None = None
-        self._optimizers: list[Optimizer] = []
+        self.optimizers = list(optimizers)
         self._parts: set[int] = set()  # ids of the network's modules
         self._others: dict[int, str] = {}  # modules beside the network that are trained, too
         self._handles: list[Any] = []
@@ -173,6 +175,8 @@ class Seam:
             # The compiler asks first, and then follows no further than the original.
             if compiling() or self._within or not self._open:
                 return original(module, *arguments, **options)
+            if not module._parameters and not module._modules:
+                return original(module, *arguments, **options)  # a loss, an activation: nothing to be trained
             return self._called(original, module, arguments, options)
 
         return call
@@ -184,7 +188,7 @@ class Seam:
         self._within = True
         outputs = None
         try:
-            if not in_transformation() and any(True for _ in module.parameters()):
+            if not in_transformation():
                 changed = self._before_forward(module, arguments, options)
                 arguments = arguments if changed is None else changed
             outputs = original(module, *arguments, **options)
@@ -198,7 +202,7 @@ class Seam:
                     self._observer.forward_ends(outputs)
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        known = self._is_known(module)
+        known = id(module) in self._parts or self._wraps_network(module)
         if not torch.is_grad_enabled():
             if known:
                 self._evaluates(module, arguments, options)
@@ -210,18 +214,15 @@ class Seam:
             self._another(module)
             return None
         own = {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
-        mine = [one for one in self._optimizers if own & {id(param) for param in parameters_of(one)}]
+        mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
         # Where no optimizer has its weights, a backward pass must have shown that they are trained by hand.
-        if own and (mine or (self._backwards and not self._optimizers)):
+        if own and (mine or (self._backwards and not self.optimizers)):
             return self._begin(module, arguments, options, mine)
         return None
 
-    def _is_known(self, module: nn.Module) -> bool:
-        """Whether it is the network, a part of it, or wraps it."""
+    def _wraps_network(self, module: nn.Module) -> bool:
         if self.network is None:
             return False
-        if id(module) in self._parts:
-            return True
         inner = next((one for one in module.modules() if one is not module), None)
         return inner is not None and inner is self.network
 
@@ -281,7 +282,7 @@ class Seam:
         own = {id(parameter) for parameter in module.parameters()}
         assert self.network is not None
         known = {id(parameter) for parameter in self.network.parameters()}
-        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self._optimizers):
+        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self.optimizers):
             return
         self._others[id(module)] = name_of(module)
         text = f"{name_of(module)} is trained, too, and not measured: {name_of(self.network)} is"
@@ -317,7 +318,7 @@ class Seam:
                 self.end_step()
         self._backwards += 1
         self._backwards_without_step += 1
-        if not self._optimizers:
+        if not self.optimizers:
             # Weights changed by hand, or never: each backward pass is a step.
             self.end_step()
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
@@ -331,6 +332,8 @@ class Seam:
         if self._changes is not None:
             self._changes.after_step(optimizer)
         if optimizer is not self._first_of_network():
+            if self._observer is not None and all(optimizer is not one for one in self._observer.optimizers):
+                self._observer.another_stepped()
             return
         if self._losses:
             rate = float(optimizer.param_groups[0].get("lr", math.nan))
@@ -348,7 +351,7 @@ class Seam:
             self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
         self.epochs.stepped()
         self.steps += 1
-        if self._optimizers:
+        if self.optimizers:
             self._backwards_without_step = 0
         self._more()
         if self._most is not None and self.steps >= self._most:
@@ -359,7 +362,7 @@ class Seam:
     def _first_of_network(self) -> Optimizer | None:
         if self._observer is not None and self._observer.optimizers:
             return self._observer.optimizers[0]
-        return self._optimizers[0] if self._optimizers else None
+        return self.optimizers[0] if self.optimizers else None
 
     def _end(self) -> None:
         if self.network is None and self._backwards:
@@ -379,7 +382,7 @@ class Seam:
     def _constructing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def construct(optimizer: Optimizer, *arguments: Any, **options: Any) -> None:
             original(optimizer, *arguments, **options)
-            if self._open and all(optimizer is not one for one in self._optimizers):
-                self._optimizers.append(optimizer)
+            if self._open and all(optimizer is not one for one in self.optimizers):
+                self.optimizers.append(optimizer)
 
         return construct

@@ -12,6 +12,6 @@ for _ in range(30):
     loss.backward()
     with torch.no_grad():
         for parameter in (weight, bias):
-            parameter -= 0.5 * parameter.grad
+            parameter -= 0.5 * parameter.grad  # type: ignore[operator]
             parameter.grad = None
 print(weight.tolist(), bias.item(), loss.item())

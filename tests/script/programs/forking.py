@@ -22,7 +22,7 @@ def steps(number: int) -> float:
         optimizer.zero_grad()
         nn.functional.mse_loss(net(rows), wanted).backward()
         optimizer.step()
-    return float(net.weight.sum())
+    return float(net.weight.detach().sum())
 
 
 def child(pipe: "multiprocessing.connection.Connection") -> None:

@@ -19,4 +19,4 @@ def closure() -> torch.Tensor:
 
 for _ in range(6):
     loss = optimizer.step(closure)
-print([parameter.sum().item() for parameter in net.parameters()], float(loss))
+print([parameter.sum().item() for parameter in net.parameters()], float(loss.detach()))

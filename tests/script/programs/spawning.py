@@ -26,7 +26,7 @@ def train(net: nn.Module, workers: int) -> float:
         optimizer.zero_grad()
         nn.functional.mse_loss(net(rows), wanted).backward()
         optimizer.step()
-    return float(sum(parameter.sum() for parameter in net.parameters()))
+    return float(sum(parameter.detach().sum() for parameter in net.parameters()))
 
 
 def child(rank: int, net: nn.Module) -> None:
@@ -38,5 +38,5 @@ if __name__ == "__main__":
     net = nn.Linear(2, 1)
     print(train(net, 1))
     net.share_memory()
-    multiprocessing.spawn(child, (net,), nprocs=1)
-    print(float(sum(parameter.sum() for parameter in net.parameters())))
+    multiprocessing.spawn(child, (net,), nprocs=1)  # type: ignore[attr-defined, no-untyped-call]
+    print(float(sum(parameter.detach().sum() for parameter in net.parameters())))

@@ -12,5 +12,5 @@ for _ in range(20):
     loss.backward()
     with torch.no_grad():
         for parameter in net.parameters():
-            parameter.sub_(0.1 * parameter.grad)
+            parameter.sub_(0.1 * parameter.grad)  # type: ignore[operator]
 print([parameter.sum().item() for parameter in net.parameters()], loss.item())
