@@ -61,6 +61,11 @@ class Processes:
             for name in ("modules", "wrote"):
                 content[name] = tuple(content.get(name, ()))
             return Answer(**content)
+        except BaseException:
+            # Interrupted while it runs: its answer must not be taken for that of the next run.
+            if server is not None:
+                _end(server)
+            raise
         finally:
             self._free.put(server)
 
@@ -68,24 +73,21 @@ class Processes:
         """Several runs, as many at a time as there are servers; answers in their order."""
         if len(requests) == 1:
             return [self.run(requests[0])]
-        with ThreadPoolExecutor(self.jobs) as threads:
+        threads = ThreadPoolExecutor(self.jobs)
+        try:
             return list(threads.map(self.run, requests))
+        except BaseException:
+            self.close()  # what runs is ended, so that no thread waits for it
+            raise
+        finally:
+            threads.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """End them; a run under way is ended, too."""
         with self._lock:
             running, self._running = self._running, []
         for server in running:
-            with contextlib.suppress(OSError):
-                if server.stdin is not None:
-                    server.stdin.close()
-            try:
-                server.wait(timeout=1.0)
-            except subprocess.TimeoutExpired:
-                server.terminate()
-                server.wait()
-            if server.stdout is not None:
-                server.stdout.close()
+            _end(server)
 
     def __enter__(self) -> Processes:
         return self
@@ -108,6 +110,16 @@ class Processes:
             self._running.append(server)
             self.started += 1
         return server
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    """End a server, and what it runs."""
+    server.terminate()
+    server.wait()
+    for pipe in (server.stdin, server.stdout):
+        with contextlib.suppress(OSError):  # a request that nobody reads any more
+            if pipe is not None:
+                pipe.close()
 
 
 def _environment() -> dict[str, str]:
