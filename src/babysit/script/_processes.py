@@ -6,15 +6,18 @@ import contextlib
 import json
 import os
 import queue
+import select
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
 from babysit.script._child import Answer, Request
+
+LOOK_EVERY = 0.1  # seconds between two looks whether somebody has pressed Ctrl-C
 
 
 class Processes:
@@ -49,6 +52,9 @@ class Processes:
             try:
                 server.stdin.write(json.dumps(asdict(request)) + "\n")
                 server.stdin.flush()
+                # Libraries that take hold of SIGINT (polars is one) let a blocked read go on: so it never blocks long.
+                while not select.select([server.stdout], [], [], LOOK_EVERY)[0]:
+                    pass
                 line = server.stdout.readline()
             except (BrokenPipeError, ValueError):
                 line = ""
@@ -75,7 +81,10 @@ class Processes:
             return [self.run(requests[0])]
         threads = ThreadPoolExecutor(self.jobs)
         try:
-            return list(threads.map(self.run, requests))
+            runs = [threads.submit(self.run, request) for request in requests]
+            while not all(run.done() for run in runs):
+                wait(runs, timeout=LOOK_EVERY)
+            return [run.result() for run in runs]
         except BaseException:
             self.close()  # what runs is ended, so that no thread waits for it
             raise
