@@ -130,7 +130,7 @@ def run_script(
             sys.stdout.flush()
         seam.tell(finished=ended.how == "finished" and not ended.code)
         if ended.how == "failed":
-            store.add([Event(max(0, seam.steps - 1), "failed", ended.error)])
+            store.add([Event(seam.steps, "failed", ended.error)])
             store.flush()
         trace = store.read()
     findings = tuple(diagnose(trace, ignore=ignore))

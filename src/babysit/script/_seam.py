@@ -26,13 +26,13 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
-from babysit.probe import Budget, Observer, first_tensor, listen, stop_listening, unwrapped
+from babysit.probe import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
 from babysit.script._answers_seen import AnswersSeen, Phase
 from babysit.script._changes import Changes
 from babysit.script._epochs_seen import EpochsSeen
 from babysit.script._forked import leave_when_forked, stay
-from babysit.script._parts import in_transformation, parameters_of, whole_of
+from babysit.script._parts import in_transformation, name_of, parameters_of, whole_of
 from babysit.script._replacements import Replacements
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
@@ -102,6 +102,7 @@ class Seam:
         self._within = False  # a module's pass
         self._inside = False  # the network's own
         self._losses: list[float] = []
+        self._facts: dict[str, str] = {}  # of a loss without a network
         self._backwards = self._backwards_without_step = 0
         self._trains_by_hand = self._began_in_training_mode = False
 
@@ -142,7 +143,8 @@ class Seam:
         Args:
             finished: Whether the script came to its own end, so that its epochs are all there are.
         """
-        self.store.describe(facts=self.epochs.facts(self.steps, finished=finished))
+        facts = self._facts if self.network is None else {}
+        self.store.describe(facts=facts | self.epochs.facts(self.steps, finished=finished))
         self.store.flush()
 
     @property
@@ -281,14 +283,16 @@ class Seam:
         known = {id(parameter) for parameter in self.network.parameters()}
         if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self._optimizers):
             return
-        self._others[id(module)] = type(module).__name__
-        text = f"{type(module).__name__} is trained beside {type(self.network).__name__}, and not measured"
+        self._others[id(module)] = name_of(module)
+        text = f"{name_of(module)} is trained, too, and not measured: {name_of(self.network)} is"
         self.store.add([Event(self.steps, "unseen", text)])
 
     # Losses and steps.
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
+        if self.network is None and "loss" not in self._facts:
+            self._facts |= loss_facts(name, outputs, targets, reduction)
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 self.answers.trained_on(name, outputs, targets)
@@ -360,6 +364,9 @@ class Seam:
     def _end(self) -> None:
         if self.network is None and self._backwards:
             text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
+            self.store.add([Event(0, "unseen", text)])
+        elif self._trains_by_hand:
+            text = "weights are changed by something else than torch.optim: its kind and its rates"
             self.store.add([Event(0, "unseen", text)])
         elif self.network is None:
             text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
