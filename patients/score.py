@@ -15,12 +15,14 @@ For each patient `babysit check sick.py --json PATH` is asked for its findings; 
 
 With --heal `babysit heal sick.py --json PATH` is asked for remedies, `babysit run --remedy R ... sick.py` runs the
 program in full with them, and its last `metric: X` line gives the share of the gap that was closed: 0 is the sick
-program's median, 1 the well one's. A nan metric or a negative R2 counts as 0 (a model no better than a constant). Exit codes other than
-0 and 1, a timeout or an unreadable answer are errors of that patient. Python 3.11, standard library only.
+program's median, 1 the well one's. A nan metric or a negative R2 counts as 0 (a model no better than a constant). Exit
+codes other than 0 and 1, a timeout or an unreadable answer are errors of that patient. Python 3.11,
+standard library only.
 """
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import math
 import os
@@ -39,7 +41,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 METRIC = re.compile(r"^metric:\s*(\S+)\s*$", re.MULTILINE)
 
 
-class Failed(Exception):
+class Failed(Exception):  # noqa: N818  what failed is a patient's command, and the scorer goes on
     """One command of one patient went wrong; the text says how."""
 
 
@@ -62,10 +64,8 @@ def call(command, timeout, environment):
     try:
         output, complaint = process.communicate(timeout=timeout)
     except BaseException as error:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
             raise Failed(f"timeout after {timeout:g} s") from error

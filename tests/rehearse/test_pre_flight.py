@@ -13,10 +13,12 @@ from torch import nn
 import babysit
 from babysit.record import PRE_FLIGHT_STEPS, InputError, PreFlightStep, SickError
 from babysit.rehearse import Examination, LiveObjects, check_initial_loss, check_overfit_tiny, check_regularisation
-from tests.rehearse.subjects import CROSS_ENTROPY, SICK, SOUND, Given, digits, given, loader_of, mlp
+from tests.rehearse.subjects import ADAMW, CROSS_ENTROPY, SICK, SOUND, Given, diabetes, digits, given, loader_of, mlp
 
 
 def check(one: Given, **options: object) -> babysit.Report:
+    # Time enough, so that steps alone end everything, on a busy machine, too.
+    options.setdefault("seconds", 600)
     return babysit.check(one.network, one.loss, one.loader, one.optimizer, **options)  # type: ignore[arg-type]
 
 
@@ -180,6 +182,37 @@ def test_adam_hides_its_decay_in_the_gradient() -> None:
     step = check_regularisation(examination(given(mlp(), lr=0.01, weight_decay=1e-4)))
     assert step.numbers["decay of the first step over what it should be"] != pytest.approx(1.0, rel=0.1)
     assert "AdamW" in step.why
+
+
+def test_decay_beside_the_gradient_is_judged_by_its_pull() -> None:
+    """AdamW at .05 is how transformers are trained, however much half lambda w squared would be."""
+    for decay, found in ((0.05, []), (50.0, ["weight-decay-too-strong"])):
+        network = mlp()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(4)
+        one = Given(network, CROSS_ENTROPY, loader_of(*digits()), ADAMW(network.parameters(), weight_decay=decay))
+        step = check_regularisation(examination(one))
+        assert step.numbers["penalty"] > step.numbers["loss"]
+        assert [finding.name for finding in step.findings] == found
+
+
+def test_a_network_without_room_is_asked_for_fewer_rows() -> None:
+    inputs, targets = diabetes()
+    network = nn.Linear(10, 1)
+    one = Given(network, nn.MSELoss(), loader_of(inputs, targets), torch.optim.Adam(network.parameters(), lr=0.05))
+    step = check_overfit_tiny(examination(one))
+    assert step.verdict == "pass"
+    assert step.numbers["examples"] == 5
+    assert "no room for more" in step.measured
+
+
+def test_a_rate_that_takes_its_time_is_not_laid_on_dropout() -> None:
+    torch.manual_seed(0)
+    one = given(mlp(dropout=0.2), lr=0.02, kind=torch.optim.SGD, loader=loader_of(*digits(), batch_size=4))
+    step = check_overfit_tiny(examination(one))
+    assert step.numbers["steps"] > 100
+    assert step.verdict == "pass", step.numbers
 
 
 def test_the_lecture_s_loss_with_regularisation() -> None:

@@ -9,9 +9,11 @@ import torch
 
 from babysit.record import InputError
 from babysit.rehearse import (
+    Examination,
     LiveObjects,
     Member,
     Subject,
+    check_rate_range,
     find_rate_range,
     one_by_one,
     rate_range,
@@ -19,7 +21,7 @@ from babysit.rehearse import (
     sweep_rates,
 )
 from babysit.rehearse._check_rate_range import _from_sweep
-from tests.rehearse.subjects import SOUND, digits, given, loader_of, mlp, with_zeros
+from tests.rehearse.subjects import CROSS_ENTROPY, SOUND, digits, given, loader_of, mlp, with_zeros
 
 
 def member(rate: float, best: float, noise: float = 0.0, steps: int = 100, seed: int = 0) -> list[float]:
@@ -125,6 +127,25 @@ def test_a_sweep_warns_only_of_rates_that_are_far_off() -> None:
     assert [one.name for one in verdicts[1e-7].findings] == ["learning-rate-too-low"]
     assert [one.name for one in verdicts[1e3].findings] == ["learning-rate-too-high"]
     assert _from_sweep(found, 1e3, ["learning-rate-too-high"]).verdict == "pass"
+    assert _from_sweep(found, 1e-7, learned=True).verdict == "pass"
+
+
+def test_whoever_goes_on_from_a_trained_network_may_go_slowly() -> None:
+    torch.manual_seed(0)
+    network = mlp()
+    batches = loader_of(*digits())
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    verdicts = []
+    for _ in range(2):
+        slow = LiveObjects(network, CROSS_ENTROPY, batches, lambda some: torch.optim.Adam(some, lr=2e-5))
+        step = check_rate_range(Examination(slow, steps=20, seconds=600))
+        verdicts.append([one.name for one in step.findings])
+        for _ in range(3):
+            for inputs, labels in batches:
+                optimizer.zero_grad()
+                CROSS_ENTROPY(network(inputs), labels).backward()
+                optimizer.step()
+    assert verdicts == [["learning-rate-too-low"], []]
 
 
 def test_members_may_be_trained_by_somebody_else() -> None:

@@ -49,8 +49,9 @@ def assert_equal(one: RunFolder, other: RunFolder) -> None:
 
 
 def told(trace: Trace) -> list[str]:
-    """What the loop itself measures; which steps the probes look at depends on the time they took."""
-    return [repr(row) for row in trace.rows if row.quantity in ("loss", "lr", "data-loss", "accuracy", "r2")]
+    """What the loop itself measures; which steps the probes look at depends on the time they took, and so does the
+    order in which the quantities of a step are written down."""
+    return sorted(repr(row) for row in trace.rows if row.quantity in ("loss", "lr", "data-loss", "accuracy", "r2"))
 
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"]

@@ -29,6 +29,7 @@ VERBS = {
     "explain": "What something is, with its figure computed here and now.",
     "export": "Write the model of a Run as ONNX or torch.export file.",
     "fit": "From data to a trained, scored and kept network with a report.",
+    "heal": "The smallest change that heals a training: remedies rehearsed, and what they did.",
     "predict": "Answers of a Run for new data, as CSV or Parquet.",
     "recipe": "Print a recipe, with a comment on each line.",
     "report": "Write and show the report of a Run.",

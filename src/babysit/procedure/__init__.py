@@ -4,6 +4,7 @@ from babysit.procedure._check import Report, check
 from babysit.procedure._compare_init import compare_init
 from babysit.procedure._demo import demo
 from babysit.procedure._fit import Fitted, fit, resume
+from babysit.procedure._heal import heal
 from babysit.procedure._run_script import ScriptRun, run_script
 from babysit.procedure._watch import Watch, watch
 
@@ -16,6 +17,7 @@ __all__ = [
     "compare_init",
     "demo",
     "fit",
+    "heal",
     "resume",
     "run_script",
     "watch",

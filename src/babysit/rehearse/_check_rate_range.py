@@ -7,8 +7,8 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from babysit.diagnose import DISEASES
-from babysit.record import Finding, InputError, PreFlightStep, Severity
+from babysit.diagnose import DISEASES, constant_answer_loss
+from babysit.record import Finding, InputError, PreFlightStep, Severity, Trace
 from babysit.rehearse._candidates import rate_of
 from babysit.rehearse._examination import Examination, skipped, verdict_of
 from babysit.rehearse._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
@@ -18,6 +18,7 @@ from babysit.rehearse._rate_sweep import RateSweep, sweep_rates
 SHARE = 0.2  # of the check's time
 SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
 DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
+KNOWN = 0.5  # of a constant answer's loss: first weights never come near it, whatever was trained does
 SWEEP = (1e-6, 10.0, 60)  # from, to, steps
 FEWEST_RATES = 30
 # A sweep answers within about a decade (benchmarks/rate_finders.py), and the steepest fall lies above the rates that
@@ -44,7 +45,7 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
         if members_of(step_seconds, seconds) < FEWEST:
             steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))
             swept = sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps)
-            return _from_sweep(swept, rate, examination.ignore)
+            return _from_sweep(swept, rate, examination.ignore, learned=knows_something(trace))
         found = find_rate_range(examination.subject, seconds=seconds, first_seed=examination.seed)
     except InputError as error:
         return skipped("rate-range", error.given)
@@ -111,7 +112,7 @@ def _findings(examination: Examination, found: RateRange, rate: float) -> list[F
         evidence |= {"largest stable": found.stable, "threshold": min(DECADE * found.high, 2 * (found.stable or 0))}
         return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity=severity,
                                                            remedies=remedies)]  # fmt: skip
-    if rate < found.low / DECADE:
+    if rate < found.low / DECADE and not knows_something(examination.trace):
         # A low rate learns, only later: sick is what does not move, which the short training tells.
         evidence["threshold"] = found.low / DECADE
         return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
@@ -119,13 +120,26 @@ def _findings(examination: Examination, found: RateRange, rate: float) -> list[F
     return []
 
 
-def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = ()) -> PreFlightStep:
+def knows_something(trace: Trace) -> bool:
+    """Whether the network was trained before: its first loss is far below that of an answer that ignores the inputs.
+
+    Rates for going on from there are lower than what lowers the loss fastest, so as not to unlearn; that is no fault.
+
+    Example:
+        >>> knows_something(Trace())
+        False
+    """
+    losses, constant = trace.series("loss").values, constant_answer_loss(trace)
+    return bool(losses) and constant is not None and losses[0] < KNOWN * constant
+
+
+def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, learned: bool = False) -> PreFlightStep:
     yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
     numbers = {"best": found.best, "refused": found.refused, "rates": list(found.rates), "losses": list(found.losses),
                "rate": rate}  # fmt: skip
     if found.best is None:
         return PreFlightStep("rate-range", "skip", why=f"one sweep gave no answer: {found.refused}", numbers=numbers)
-    findings = [one for one in _findings_of_sweep(found, found.best, rate) if one.name not in ignore]
+    findings = [one for one in _findings_of_sweep(found, found.best, rate, learned) if one.name not in ignore]
     return PreFlightStep(
         "rate-range",
         verdict_of(findings),
@@ -137,7 +151,7 @@ def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = ()) -> 
     )
 
 
-def _findings_of_sweep(found: RateSweep, best: float, rate: float) -> list[Finding]:
+def _findings_of_sweep(found: RateSweep, best: float, rate: float, learned: bool) -> list[Finding]:
     """A rate clearly beyond where the sweep diverged, or very far below its steepest fall."""
     end = found.rates[len(found.smoothed)] if len(found.smoothed) < len(found.rates) else math.inf
     evidence: dict[str, Any] = {"rate": rate, "steepest fall of one sweep at": best}
@@ -146,7 +160,7 @@ def _findings_of_sweep(found: RateSweep, best: float, rate: float) -> list[Findi
         evidence |= {"the sweep diverged at": end, "threshold": ROUGHLY * end}
         return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity="warning",
                                                            remedies=remedies)]  # fmt: skip
-    if 0 < rate < best / FAR_BELOW:
+    if 0 < rate < best / FAR_BELOW and not learned:
         evidence["threshold"] = best / FAR_BELOW
         return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
                                                           remedies=remedies)]  # fmt: skip

@@ -4,6 +4,7 @@ from babysit.script._advice import advice_for
 from babysit.script._apply import apply_remedies
 from babysit.script._changes import Changes
 from babysit.script._patch import Patched, Written, patched, write_patched
+from babysit.script._processes import Processes
 from babysit.script._script import Ended, Script, run_script, with_arguments
 from babysit.script._seam import Enough, Seam
 from babysit.script._subject import Rehearsed, ScriptSubject
@@ -13,6 +14,7 @@ __all__ = [
     "Ended",
     "Enough",
     "Patched",
+    "Processes",
     "Rehearsed",
     "Script",
     "ScriptSubject",
