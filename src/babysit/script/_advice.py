@@ -14,7 +14,7 @@ from babysit.script._local_code import File, beside, file_of
 from babysit.script._optimizer_code import Wanted
 from babysit.script._script import Script
 from babysit.script._source import epoch_loop
-from babysit.script._training_code import losses, made_losses, makes_network, optimizer_calls
+from babysit.script._training_code import losses, made_losses, makes_network, module_classes, optimizer_calls
 from babysit.script._writers import APART, edits_for, write_all
 
 # What is written at one place together, so that each one's line shows the others', too.
@@ -33,7 +33,9 @@ def _loop(code: Code) -> list[ast.AST]:
 
 
 def _networks(code: Code) -> list[ast.AST]:
-    return [node for node in ast.walk(code.tree) if isinstance(node, ast.Assign) and makes_network(code, node.value)]
+    made = [node for node in ast.walk(code.tree) if isinstance(node, ast.Assign) and makes_network(code, node.value)]
+    whole = [node for node in made if all(isinstance(one, ast.Name) for one in node.targets)]
+    return list(whole or made or module_classes(code))
 
 
 def _losses(code: Code) -> list[ast.AST]:
@@ -151,9 +153,14 @@ def advice_for(script: Script, remedies: Sequence[Remedy]) -> tuple[str, ...]:
 
 def _advice(files: Sequence[File], remedy: Remedy, wanted: Wanted, remedies: Sequence[Remedy]) -> str:
     apart = any(remedy.name in group and len(group & wanted.keys()) > 1 for group in APART)
+    written = remedy
+    if remedy.name in OF_THE_OPTIMIZER and "call-step" in wanted and not any(optimizer_calls(one.code) for one in files):
+        written = Remedy("call-step")  # which makes one, with all that is wanted of it
     for file in files:
-        edits = None if apart else edits_for(file.code, remedy, wanted)
+        edits = None if apart else edits_for(file.code, written, wanted)
         if edits:
+            if written is not remedy:
+                edits = edits[:1]
             return _told(file, files[0], edits, _after(file.code, remedy, edits, remedies))
     places, text = GENERAL.get(remedy.name, (_loop, REMEDIES.get(remedy.name, str(remedy))))
     value = remedy.value or USUAL.get(remedy.name, "")

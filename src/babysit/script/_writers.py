@@ -82,7 +82,11 @@ TOGETHER = (
     frozenset({"optimise-all-parameters", "unfreeze"}),
 )  # fmt: skip
 # What is counted anew where another one of them is written, so that together they would not be what was tried.
-APART = (frozenset({"activation", "insert-activation", "insert-batch-norm", "move-batch-norm"}),)
+APART = (
+    frozenset({"activation", "insert-activation"}),
+    frozenset({"insert-activation", "insert-batch-norm"}),
+    frozenset({"insert-batch-norm", "move-batch-norm"}),
+)
 
 NUMBERS = frozenset({"batch-size", "clip-norm", "dropout", "epochs", "lr", "weight-decay"})
 NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?")
