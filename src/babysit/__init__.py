@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         load_recipe,
     )
     from babysit.report import write_page
+    from babysit.script import apply_remedies
     from babysit.train import TrainedModel, evaluate, export, load, predict
 
 # Where each public name lives.
@@ -68,6 +69,7 @@ _HOME = {
     "Trace": "record",
     "TrainedModel": "train",
     "Watch": "procedure",
+    "apply_remedies": "script",
     "check": "procedure",
     "compare_init": "procedure",
     "demo": "procedure",
@@ -111,6 +113,7 @@ __all__ = [
     "TrainedModel",
     "Watch",
     "__version__",
+    "apply_remedies",
     "check",
     "compare_init",
     "demo",
