@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from babysit.nn import Maxout, MaxoutConv2d, initialise
     from babysit.procedure import (
         Fitted,
+        PatchedCopy,
         Report,
         ScriptRun,
         Watch,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         resume,
         run_script,
         watch,
+        write_patched,
     )
     from babysit.record import (
         BabysitError,
@@ -58,6 +60,7 @@ _HOME = {
     "Maxout": "nn",
     "MaxoutConv2d": "nn",
     "NotFiniteError": "record",
+    "PatchedCopy": "procedure",
     "Prepared": "data",
     "Preprocessing": "data",
     "Recipe": "record",
@@ -89,6 +92,7 @@ _HOME = {
     "run_script": "procedure",
     "watch": "procedure",
     "write_page": "report",
+    "write_patched": "procedure",
 }
 
 __all__ = [
@@ -101,6 +105,7 @@ __all__ = [
     "Maxout",
     "MaxoutConv2d",
     "NotFiniteError",
+    "PatchedCopy",
     "Prepared",
     "Preprocessing",
     "Recipe",
@@ -133,6 +138,7 @@ __all__ = [
     "run_script",
     "watch",
     "write_page",
+    "write_patched",
 ]
 
 
