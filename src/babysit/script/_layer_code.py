@@ -162,7 +162,8 @@ def _counted(code: Code, place: int) -> bool:
             index = node.slice
             if not (isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value < place):
                 return True
-        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
-            if isinstance(node.slice, ast.UnaryOp) and not code.dotted(node.value):
-                return True
+        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute):
+            continue
+        if isinstance(node.slice, ast.UnaryOp) and not code.dotted(node.value):
+            return True
     return bool(code.methods("load_state_dict"))
