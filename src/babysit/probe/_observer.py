@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from babysit.probe._batch import InputProbe, first_tensor
 from babysit.probe._birth import find_birth
@@ -86,6 +88,7 @@ class Observer:
         self._root = network
         self._network = unwrapped(network)
         self._optimizers = list(optimizers)
+        self._stepping = weakref.WeakSet(self._optimizers)
         self._sink = sink
         self._losses = losses
         self._on_not_finite = on_not_finite
@@ -93,7 +96,7 @@ class Observer:
         self._forward = ForwardProbe(self._network, self._pending)
         self._weights = WeightProbe(self._network, self._pending)
         self._inputs, self._targets = InputProbe(), TargetProbe()
-        self._wiring = Wiring(self._network, self._optimizers)
+        self._wiring = Wiring(self._network, self._optimizers, self._forward.unregistered)
         self._facts: dict[str, str] = {}
         self._told: tuple[int, int] = (0, 0)  # layers and facts the sink knows of
         self._handles: list[Any] = []
@@ -120,6 +123,7 @@ class Observer:
         for optimizer in self._optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_step))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
+        self._handles.append(register_optimizer_step_post_hook(self._after_any_step))
         listen(self)
         self._step_began = self._flushed = time.perf_counter()
         self._sampling = self.budget.wants(self.step, self._step_began)
@@ -346,6 +350,12 @@ class Observer:
                 self._weights.after_step(self.step, optimizer, histograms=samples & (samples - 1) == 0)
             self._cost += time.perf_counter() - start
         self._stepped = True
+
+    def _after_any_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
+        """Also of optimizers that nobody told of."""
+        if optimizer not in self._stepping:
+            self._stepping.add(optimizer)
+            self._wiring.stepped_by_another(optimizer)
 
     def _begin_step(self) -> None:
         """The step before is over: what it showed is written, and whether the next is measured is decided."""
