@@ -175,8 +175,7 @@ class Observer:
         """Hand over what was measured; waits for the device."""
         self._flushed = time.perf_counter()
         if len(self._pending):
-            self._sink.add(self._pending.rows())
-            self._sink.add(self._pending.histograms())
+            self._sink.add([*self._pending.rows(), *self._pending.histograms()])
         known = (len(self._forward.layers), len(self._facts))
         if known != self._told:
             self._told = known
