@@ -102,5 +102,4 @@ def heal(
         )  # fmt: skip
     if script is None:
         return found
-    notes = tuple(f"it writes to {path}, outside the folder where it was rehearsed" for path in sorted(script.wrote))
-    return dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=notes)
+    return dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=script.notes())
