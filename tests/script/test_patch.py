@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import pathlib
 import subprocess
@@ -12,8 +11,8 @@ import pytest
 import torch
 
 from babysit import run_script
-from babysit.record import InputError, Remedy
-from babysit.script import Patched, Script, patched, write_patched
+from babysit.record import Remedy
+from babysit.script import Script, write_patched
 from tests.script.conftest import PATIENTS
 
 # Patients, the remedies, and by how much a copy's metric may be worse: 0 where each edit is the operation that was
@@ -76,17 +75,13 @@ def compared(name: str, asked: str, worse: float, tmp_path: pathlib.Path, capsys
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_the_copy_does_what_was_tried(
-    name: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_copy_does_what_was_tried(name: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     compared(name, *QUICK[name], tmp_path, capsys)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLOW)
-def test_every_copy_does_what_was_tried(
-    name: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_copy_does_what_was_tried(name: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     compared(name, *SLOW[name], tmp_path, capsys)
 
 
