@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import pathlib
 import subprocess
@@ -11,8 +12,8 @@ import pytest
 import torch
 
 from babysit import run_script
-from babysit.record import Remedy
-from babysit.script import Script, write_patched
+from babysit.record import InputError, Remedy
+from babysit.script import Patched, Script, patched, write_patched
 from tests.script.conftest import PATIENTS
 
 # Patients, the remedies, and by how much a copy's metric may be worse: 0 where each edit is the operation that was
