@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from babysit.nn import Maxout, MaxoutConv2d, initialise
     from babysit.procedure import (
         Fitted,
+        PatchedCopy,
         Report,
         ScriptRun,
         Watch,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         resume,
         run_script,
         watch,
+        write_patched,
     )
     from babysit.record import (
         BabysitError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
         load_recipe,
     )
     from babysit.report import write_page
+    from babysit.script import apply_remedies
     from babysit.train import TrainedModel, evaluate, export, load, predict
 
 # Where each public name lives.
@@ -58,6 +61,7 @@ _HOME = {
     "Maxout": "nn",
     "MaxoutConv2d": "nn",
     "NotFiniteError": "record",
+    "PatchedCopy": "procedure",
     "Prepared": "data",
     "Preprocessing": "data",
     "Recipe": "record",
@@ -69,6 +73,7 @@ _HOME = {
     "Trace": "record",
     "TrainedModel": "train",
     "Watch": "procedure",
+    "apply_remedies": "script",
     "check": "procedure",
     "compare_init": "procedure",
     "demo": "procedure",
@@ -90,6 +95,7 @@ _HOME = {
     "unload_ipython_extension": "adapters",
     "watch": "procedure",
     "write_page": "report",
+    "write_patched": "procedure",
 }
 
 __all__ = [
@@ -102,6 +108,7 @@ __all__ = [
     "Maxout",
     "MaxoutConv2d",
     "NotFiniteError",
+    "PatchedCopy",
     "Prepared",
     "Preprocessing",
     "Recipe",
@@ -114,6 +121,7 @@ __all__ = [
     "TrainedModel",
     "Watch",
     "__version__",
+    "apply_remedies",
     "check",
     "compare_init",
     "demo",
@@ -135,6 +143,7 @@ __all__ = [
     "unload_ipython_extension",
     "watch",
     "write_page",
+    "write_patched",
 ]
 
 

@@ -85,10 +85,18 @@ class ActivationChanges:
         if "insert-activation" in self._remedies:
             made = activation(self._remedies["insert-activation"] or "relu")
             for module in weighted[:-1]:
-                module.register_forward_hook(lambda module, arguments, outputs: made(outputs))
+                module.register_forward_hook(lambda module, arguments, outputs: self._put_in(made, outputs))
         network.register_forward_pre_hook(self._pass_begins)
         network.register_forward_hook(self._pass_ends, always_call=True)
         self._number = 0
+
+    def _put_in(self, made: Callable[[Tensor], Tensor], outputs: Tensor) -> Tensor:
+        """One more activation, which is not counted among the network's own."""
+        self._busy = True
+        try:
+            return made(outputs)
+        finally:
+            self._busy = False
 
     def _pass_begins(self, *_: Any) -> None:
         self._number = 0
