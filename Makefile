@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes with one thread each use a small machine better than one process with two.
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench patients clean
 
 demo: $(VENV)/installed
 	$(BIN)/babysit demo
@@ -21,6 +21,11 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Scores check and heal on the patients, and writes the table into the docs; about an hour on two cores.
+patients: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python patients/score.py --heal --babysit $(BIN)/babysit --json patients/score.json
+	$(BIN)/python docs/write_patients.py
+
 bench: $(VENV)/installed-bench
 	for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
@@ -33,7 +38,12 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
 	touch $@
 
-$(VENV)/installed-bench: $(VENV)/installed-test
+$(VENV)/installed-# Scores check and heal on the patients, and writes the table into the docs; about an hour on two cores.
+patients: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python patients/score.py --heal --babysit $(BIN)/babysit --json patients/score.json
+	$(BIN)/python docs/write_patients.py
+
+bench: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	touch $@
 

@@ -11,15 +11,32 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from babysit.adapters import load_ipython_extension, unload_ipython_extension
     from babysit.data import Prepared, Preprocessing, k_folds, prepare
     from babysit.diagnose import diagnose
     from babysit.explain import explain
     from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import Fitted, Report, Watch, check, compare_init, demo, fit, resume, watch
+    from babysit.procedure import (
+        Fitted,
+        PatchedCopy,
+        Report,
+        ScriptRun,
+        Watch,
+        check,
+        compare_init,
+        demo,
+        fit,
+        heal,
+        resume,
+        run_script,
+        watch,
+        write_patched,
+    )
     from babysit.record import (
         BabysitError,
         Evaluation,
         Finding,
+        Healing,
         InputError,
         NotFiniteError,
         Recipe,
@@ -30,6 +47,7 @@ if TYPE_CHECKING:
         load_recipe,
     )
     from babysit.report import write_page
+    from babysit.script import apply_remedies
     from babysit.train import TrainedModel, evaluate, export, load, predict
 
 # Where each public name lives.
@@ -38,20 +56,24 @@ _HOME = {
     "Evaluation": "record",
     "Finding": "record",
     "Fitted": "procedure",
+    "Healing": "record",
     "InputError": "record",
     "Maxout": "nn",
     "MaxoutConv2d": "nn",
     "NotFiniteError": "record",
+    "PatchedCopy": "procedure",
     "Prepared": "data",
     "Preprocessing": "data",
     "Recipe": "record",
     "Remedy": "record",
     "Report": "procedure",
     "RunFolder": "record",
+    "ScriptRun": "procedure",
     "SickError": "record",
     "Trace": "record",
     "TrainedModel": "train",
     "Watch": "procedure",
+    "apply_remedies": "script",
     "check": "procedure",
     "compare_init": "procedure",
     "demo": "procedure",
@@ -60,15 +82,20 @@ _HOME = {
     "explain": "explain",
     "export": "train",
     "fit": "procedure",
+    "heal": "procedure",
     "initialise": "nn",
     "k_folds": "data",
     "load": "train",
+    "load_ipython_extension": "adapters",
     "load_recipe": "record",
     "predict": "train",
     "prepare": "data",
     "resume": "procedure",
+    "run_script": "procedure",
+    "unload_ipython_extension": "adapters",
     "watch": "procedure",
     "write_page": "report",
+    "write_patched": "procedure",
 }
 
 __all__ = [
@@ -76,21 +103,25 @@ __all__ = [
     "Evaluation",
     "Finding",
     "Fitted",
+    "Healing",
     "InputError",
     "Maxout",
     "MaxoutConv2d",
     "NotFiniteError",
+    "PatchedCopy",
     "Prepared",
     "Preprocessing",
     "Recipe",
     "Remedy",
     "Report",
     "RunFolder",
+    "ScriptRun",
     "SickError",
     "Trace",
     "TrainedModel",
     "Watch",
     "__version__",
+    "apply_remedies",
     "check",
     "compare_init",
     "demo",
@@ -99,15 +130,20 @@ __all__ = [
     "explain",
     "export",
     "fit",
+    "heal",
     "initialise",
     "k_folds",
     "load",
+    "load_ipython_extension",
     "load_recipe",
     "predict",
     "prepare",
     "resume",
+    "run_script",
+    "unload_ipython_extension",
     "watch",
     "write_page",
+    "write_patched",
 ]
 
 

@@ -37,6 +37,7 @@ def test_a_sick_one_ends_with_one(tmp_path: pathlib.Path, capsys: pytest.Capture
     [
         (["check", "nowhere.csv"], "nowhere.csv"),
         (["check", "iris", "--only", "dta"], "no step 'dta'"),
+        (["check", "iris", "--only", "data,wirring"], "no step 'wirring'"),
         (["check", "iris", "--seconds", "0"], "a check of 0 seconds"),
         (["check", "iris", "--ignore", "overfittng"], "no finding is called"),
         (["check", "iris", "--json", "."], "is a folder"),
@@ -73,11 +74,15 @@ def test_compare_init_prints_and_writes(tmp_path: pathlib.Path, capsys: pytest.C
 def test_ctrl_c_keeps_what_was_done(tmp_path: pathlib.Path) -> None:
     """A real SIGINT in the midst of a check of a real process."""
     script = (
-        "import os, signal, sys, threading\n"
+        "import os, signal, sys\n"
         "from babysit.cli._app import run\n"
-        "import babysit, babysit.rehearse\n"
-        "threading.Timer(6, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
-        f"sys.exit(run(['check', 'digits', '--seconds', '300', '--json', {str(tmp_path / 'check.json')!r}]))\n"
+        "from babysit.rehearse import _pre_flight\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal\n"
+        "def interrupted(examination):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return step(examination)\n"
+        "step, _pre_flight.STEPS['overfit-tiny'] = _pre_flight.STEPS['overfit-tiny'], interrupted\n"
+        f"sys.exit(run(['check', 'iris', '--steps', '20', '--json', {str(tmp_path / 'check.json')!r}]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -85,4 +90,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path: pathlib.Path) -> None:
     )  # fmt: skip
     assert done.returncode == 130, done.stderr
     assert "interrupted" in done.stdout
-    assert json.loads((tmp_path / "check.json").read_text())["interrupted"] is True
+    content = json.loads((tmp_path / "check.json").read_text())
+    assert content["interrupted"] is True
+    assert [step["verdict"] for step in content["steps"][-3:]] == ["skip"] * 3
+    assert content["steps"][0]["verdict"] != "skip"

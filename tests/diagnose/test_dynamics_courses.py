@@ -8,6 +8,7 @@ from tests.diagnose.traces_dynamics import (
     FALLING,
     SHAPES,
     TURNING,
+    by_heart,
     cyclic,
     epochs,
     noisy,
@@ -140,3 +141,20 @@ def test_clipping() -> None:
     assert severity("gradients-clipped-always", trace(stuck, [0.05] * 19)) == ""
     assert severity("gradients-clipped-always", trace(stuck, [0.05] * 30 + [1.0])) == ""
     assert severity("gradients-clipped-always", trace(stuck, [0.2] * 30)) == "", "mild"
+
+
+# cannot-overfit-tiny-batch
+
+
+def test_a_few_rows_at_every_step() -> None:
+    stuck, learned = noisy(lambda _: 2.31, 300), noisy(lambda x: 2.3 * math.exp(-30 * x), 300)
+    tiny = "cannot-overfit-tiny-batch"
+    assert severity(tiny, by_heart(stuck, accuracy=0.2)) == "sick"
+    assert severity(tiny, by_heart(stuck)) == "sick", "no accuracy, but far from zero"
+    assert severity(tiny, by_heart(learned, accuracy=0.95)) == "sick", "one of twenty is still wrong"
+    assert severity(tiny, by_heart([math.nan] * 300, loss="other")) == "sick"
+    assert severity(tiny, by_heart(learned, accuracy=1.0)) == ""
+    assert severity(tiny, by_heart(learned)) == ""
+    assert severity(tiny, by_heart(stuck, accuracy=1.0)) == "", "smoothed labels keep a loss above zero"
+    assert severity(tiny, by_heart(stuck[:29], accuracy=0.2)) == "", "too short to say"
+    assert severity(tiny, training(stuck)) == "", "a training, not that rehearsal"

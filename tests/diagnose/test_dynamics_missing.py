@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from babysit.diagnose import DISEASES
 from babysit.record import Row, Trace, TraceLayer
 from tests.diagnose.found_dynamics import DYNAMICS, found
-from tests.diagnose.traces_dynamics import FALLING, LAYERS, TURNING, noisy, series, training, validated, waves
+from tests.diagnose.traces_dynamics import (
+    FALLING,
+    LAYERS,
+    TURNING,
+    by_heart,
+    noisy,
+    series,
+    training,
+    validated,
+    waves,
+)
 
 # What is missing, and what cannot matter
 
@@ -27,6 +37,7 @@ SICK = {
     "diverged": training([2.3] * 20 + [math.nan] * 3),
     "stuck-at-chance": training(noisy(lambda _: 2.305, 300)),
     "oscillating": training(waves(1.0, 0.4, 1000, 20)),
+    "cannot-overfit-tiny-batch": by_heart(noisy(lambda _: 2.31, 300), accuracy=0.2),
     "overfitting": validated(FALLING, TURNING),
     "underfitting": validated([2.1] * 12, [2.1] * 12, accuracy=([0.2] * 12, [0.2] * 12)),
     "stopped-too-early": validated([2.3 - 0.15 * x for x in range(10)], [2.3 - 0.15 * x for x in range(10)]),

@@ -36,7 +36,7 @@ def test_nothing_to_see_gives_nothing(name: str) -> None:
 
 QUANTITIES = {
     OUTPUTS: "width value-min value-max row-sum-one-share column-sum-one-share log-normalised-share constant-share"
-    " unit-interval-share not-finite-share rows-seen batch-rows",
+    " unit-interval-share not-finite-share rows-seen batch-rows row-mixing",
     "(targets)": "value-min value-max value-mean value-std integer-share rows-seen",
     "": "loss criterion lr backwards left-over-gradient update-cosine gradient-norm evaluation-mode-share"
     " training-mode-evaluations",
@@ -63,7 +63,8 @@ def healthy(steps: int) -> Trace:
         series("backwards", [1] * steps), series("left-over-gradient", [0] * steps),
         series("update-cosine", [0.6, -0.1, 0.3, 0.2, 0.4][:steps]), series("evaluation-mode-share", [0.0] * steps),
         series("training-mode-evaluations", [0] * steps),
-        outputs(width=10, value_min=-1.0, value_max=1.2, row_sum_one_share=0.0, column_sum_one_share=0.0,
+        outputs(width=10, value_min=-1.0, value_max=1.2, row_sum_one_share=0.0,
+                column_sum_one_share=0.0, row_mixing=2e-6,
                 log_normalised_share=0.0, unit_interval_share=0.4, not_finite_share=0.0, rows_seen=320),
         of("(inputs)", batch_rows=64), of("0", gradient_norm=0.1, update_norm=0.001, weight_norm=1.0, weight_std=0.1),
         of("2", gradient_norm=0.1, update_norm=0.001, weight_norm=1.0), of("1", activation_zero_share=0.5),
@@ -102,6 +103,8 @@ SICK = {
     "gradient-sign-flipped": trace(series("update-cosine", -1.0)),
     "step-missing": trace(events=event("step-missing", "")),
     "scheduler-misused": trace(rates(0.9, 200)),
+    "rows-mixed": trace(outputs(row_mixing=0.4)),
+    "batch-fails": trace(events=event("failed", "fc1")),
 }
 
 

@@ -127,5 +127,11 @@ def validated(train: list[float], validation: list[float], **more: object) -> Tr
     return training(noisy(SHAPES["exponential"], 10 * len(train)), rows=rows, facts=facts, lr=lr)
 
 
+def by_heart(losses: Sequence[float], *, accuracy: float | None = None, loss: str = "cross-entropy") -> Trace:
+    """A trace of the rehearsal in which the same twenty rows come at every step."""
+    answered = [] if accuracy is None else series("accuracy", [accuracy] * len(losses))
+    return training(losses, loss=loss, facts={"rehearsal": "tiny-batch"}, rows=answered)
+
+
 FALLING = [2.0 * 0.8**epoch for epoch in range(20)]
 TURNING = [1.0 + 0.02 * (epoch - 6) ** 2 for epoch in range(20)]

@@ -19,6 +19,9 @@ from babysit.explain import _preprocessing_oracles as preprocessing
 from babysit.explain._activation_pages import ORACLES, fast
 from babysit.explain._initialisation_pages import SCHEMES, gradient_spreads, spreads
 from babysit.nn import activation_names, initialise, max_pieces
+from babysit.record import Row
+from babysit.rehearse import LiveObjects
+from babysit.rehearse._look_at_rows import look_at_rows
 
 STREAM = np.random.default_rng(0)
 CLOSE = 1e-9
@@ -232,3 +235,19 @@ def test_penalties_and_small_ones() -> None:
     assert checks.update_ratio(w, 1.001 * w) == pytest.approx(1e-3)
     rates = np.logspace(-5, 0, 30)
     assert 3e-3 < checks.steepest(rates, 2 - 1 / (1 + 1e-2 / rates)) < 3e-2
+
+
+def test_what_is_seen_of_rows() -> None:
+    train, held = STREAM.standard_normal((40, 3)) * [1, 5, 9] + 2, STREAM.standard_normal((10, 3))
+    held[:4] = train[:4]
+    batches = [(torch.from_numpy(train), torch.zeros(40).long())]
+    network = nn.Linear(3, 2).double()
+    subject = LiveObjects(
+        network, nn.CrossEntropyLoss(), batches, torch.optim.Adam,
+        validation=[(torch.from_numpy(held), torch.zeros(10).long())],
+    )  # fmt: skip
+    seen = {
+        row.quantity: row.value for row in look_at_rows(subject.bench(), 0, seconds=60).rows if isinstance(row, Row)
+    }
+    assert checks.shared_rows(train, held) == seen["duplicate-rows-share"] == 0.4
+    assert np.median(checks.scales(train)[1]) == pytest.approx(seen["feature-std-median"], rel=1e-6)

@@ -8,14 +8,14 @@ import pytest
 import babysit
 from babysit.explain import LECTURE, explain, page_of, pages
 from babysit.nn import activation_names
-from babysit.record import QUANTITIES, REMEDIES, InputError
+from babysit.record import PRE_FLIGHT_STEPS, QUANTITIES, REMEDIES, InputError
 from babysit.report import LinesFigure, TableFigure
 
 TECHNIQUES = [
     name for name, page in pages().items() if ":" not in name and page.kind not in ("disease", "quantity", "remedy")
 ]
 FROM_TABLES = [name for name, page in pages().items() if page.kind in ("disease", "quantity", "remedy")]
-WITHOUT_CODE = {"overfit-tiny", "loss-curves", "coarse-to-fine", "batch-independence"}
+WITHOUT_CODE = {"overfit-tiny", "loss-curves", "coarse-to-fine", "batch-independence", "wiring"}
 OVERVIEWS = {"activations", "initialisation", "preprocessing"}
 
 
@@ -61,10 +61,16 @@ def test_nothing_is_missing_and_nothing_leads_nowhere() -> None:
 @pytest.mark.parametrize(
     ("written", "name"),
     [("ReLU", "relu"), ("Leaky ReLU", "leaky-relu"), ("batchnorm", "batch-norm"), ("batch norm", "batch-norm"),
-     ("kaiming", "he"), ("unit gaussian", "batch-norm"), ("quantity:lr", "lr"), ("remedy:lr", "lr")],
+     ("kaiming", "he"), ("initial loss", "first-loss"),
+     ("short-training", "loss-curves"), ("unit gaussian", "batch-norm"), ("quantity:lr", "lr"), ("remedy:lr", "lr")],
 )  # fmt: skip
 def test_names_as_people_write_them(written: str, name: str) -> None:
     assert page_of(written).name == name
+
+
+@pytest.mark.parametrize("step", PRE_FLIGHT_STEPS)
+def test_every_step_of_the_check_has_a_page(step: str) -> None:
+    assert page_of(step).kind in ("check", "initialisation")
 
 
 def test_a_name_that_is_two_things_reaches_both() -> None:
@@ -76,6 +82,9 @@ def test_an_unknown_name_is_one_clear_error() -> None:
     with pytest.raises(InputError, match="no page about 'rellu'") as caught:
         explain("rellu")
     assert caught.value.write == "babysit explain relu"
+    with pytest.raises(InputError) as caught:
+        explain("vanishing")
+    assert caught.value.write == "babysit explain gradients-vanish"
 
 
 def test_the_room_can_be_called() -> None:

@@ -95,6 +95,9 @@ SOUND: dict[str, Callable[[], Given]] = {
     "cnn": lambda: given(Convolutional(), lr=3e-3),
     "lstm": lambda: given(Recurrent(batch_first=True), lr=3e-3),
     "regression": lambda: given(mlp(10, 1), lr=3e-3, loss=nn.MSELoss(), loader=loader_of(*diabetes())),
+    "linear regression": lambda: given(
+        nn.Linear(10, 1), lr=0.05, kind=SGD, loss=nn.MSELoss(), loader=loader_of(*diabetes())
+    ),
     "smoothed labels": lambda: given(mlp(), loss=nn.CrossEntropyLoss(label_smoothing=0.1)),
 }
 

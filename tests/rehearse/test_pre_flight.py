@@ -1,6 +1,7 @@
 """The pre-flight on sound and on sick trainings: verdicts, causes first, everything as it was afterwards."""
 
 import copy
+import functools
 import json
 import random
 
@@ -12,10 +13,12 @@ from torch import nn
 import babysit
 from babysit.record import PRE_FLIGHT_STEPS, InputError, PreFlightStep, SickError
 from babysit.rehearse import Examination, LiveObjects, check_initial_loss, check_overfit_tiny, check_regularisation
-from tests.rehearse.subjects import CROSS_ENTROPY, SICK, SOUND, Given, digits, given, loader_of, mlp
+from tests.rehearse.subjects import ADAMW, CROSS_ENTROPY, SICK, SOUND, Given, diabetes, digits, given, loader_of, mlp
 
 
 def check(one: Given, **options: object) -> babysit.Report:
+    # Time enough, so that steps alone end everything, on a busy machine, too.
+    options.setdefault("seconds", 600)
     return babysit.check(one.network, one.loss, one.loader, one.optimizer, **options)  # type: ignore[arg-type]
 
 
@@ -37,11 +40,17 @@ def test_a_rate_far_below_the_good_ones_is_worth_a_warning() -> None:
     assert "times the rate" in report.steps["overfit-tiny"].measured
 
 
+@functools.cache
+def report_of(name: str) -> babysit.Report:
+    """The whole check of one of the sick."""
+    torch.manual_seed(0)
+    return check(SICK[name][0]())
+
+
 @pytest.mark.parametrize("name", SICK)
 def test_a_fault_is_found_first_and_its_step_does_not_pass(name: str) -> None:
-    make, step = SICK[name]
-    torch.manual_seed(0)
-    report = check(make())
+    step = SICK[name][1]
+    report = report_of(name)
     assert report.findings[0].name == name, str(report)
     assert report.steps[step].verdict in ("warn", "fail")
     assert report.ok == all(finding.severity != "sick" for finding in report.findings)
@@ -61,7 +70,7 @@ def test_everything_is_as_it_was(name: str) -> None:
     modes = [module.training for module in one.network.modules()]
     gradients = [parameter.grad.clone() for parameter in one.network.parameters() if parameter.grad is not None]
     streams = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # type: ignore[index]  # noqa: NPY002
-    check(one)
+    check(one, seconds=10, steps=40)  # every step of it, none of them long
     assert all(torch.equal(value, weights[key]) for key, value in one.network.state_dict().items())
     assert str(state) == str(one.optimizer.state_dict())
     assert modes == [module.training for module in one.network.modules()]
@@ -85,7 +94,7 @@ def test_same_seed_same_report() -> None:
 
 
 def test_report_is_json_with_the_agreed_words(capsys: pytest.CaptureFixture[str]) -> None:
-    report = check(SICK["double-softmax"][0]())
+    report = report_of("double-softmax")
     content = json.loads(report.to_json())
     assert content["schema"] == 1
     assert content["findings"][0]["name"] == "double-softmax"
@@ -173,6 +182,37 @@ def test_adam_hides_its_decay_in_the_gradient() -> None:
     step = check_regularisation(examination(given(mlp(), lr=0.01, weight_decay=1e-4)))
     assert step.numbers["decay of the first step over what it should be"] != pytest.approx(1.0, rel=0.1)
     assert "AdamW" in step.why
+
+
+def test_decay_beside_the_gradient_is_judged_by_its_pull() -> None:
+    """AdamW at .05 is how transformers are trained, however much half lambda w squared would be."""
+    for decay, found in ((0.05, []), (50.0, ["weight-decay-too-strong"])):
+        network = mlp()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(4)
+        one = Given(network, CROSS_ENTROPY, loader_of(*digits()), ADAMW(network.parameters(), weight_decay=decay))
+        step = check_regularisation(examination(one))
+        assert step.numbers["penalty"] > step.numbers["loss"]
+        assert [finding.name for finding in step.findings] == found
+
+
+def test_a_network_without_room_is_asked_for_fewer_rows() -> None:
+    inputs, targets = diabetes()
+    network = nn.Linear(10, 1)
+    one = Given(network, nn.MSELoss(), loader_of(inputs, targets), torch.optim.Adam(network.parameters(), lr=0.05))
+    step = check_overfit_tiny(examination(one))
+    assert step.verdict == "pass"
+    assert step.numbers["examples"] == 5
+    assert "no room for more" in step.measured
+
+
+def test_a_rate_that_takes_its_time_is_not_laid_on_dropout() -> None:
+    torch.manual_seed(0)
+    one = given(mlp(dropout=0.2), lr=0.02, kind=torch.optim.SGD, loader=loader_of(*digits(), batch_size=4))
+    step = check_overfit_tiny(examination(one))
+    assert step.numbers["steps"] > 100
+    assert step.verdict == "pass", step.numbers
 
 
 def test_the_lecture_s_loss_with_regularisation() -> None:

@@ -2,13 +2,26 @@
 
 import math
 import random
+from collections.abc import Iterable, Iterator
 
 import pytest
 import torch
 
 from babysit.record import InputError
-from babysit.rehearse import LiveObjects, find_rate_range, rate_range, read_sweep, sweep_rates
-from tests.rehearse.subjects import SOUND, digits, given, loader_of, mlp, with_zeros
+from babysit.rehearse import (
+    Examination,
+    LiveObjects,
+    Member,
+    Subject,
+    check_rate_range,
+    find_rate_range,
+    one_by_one,
+    rate_range,
+    read_sweep,
+    sweep_rates,
+)
+from babysit.rehearse._check_rate_range import _from_sweep
+from tests.rehearse.subjects import CROSS_ENTROPY, SOUND, digits, given, loader_of, mlp, with_zeros
 
 
 def member(rate: float, best: float, noise: float = 0.0, steps: int = 100, seed: int = 0) -> list[float]:
@@ -103,6 +116,69 @@ def test_a_sweep_of_real_rows() -> None:
     assert 3e-4 < found.best < 0.1
     assert found.rates[0] == pytest.approx(1e-7)
     assert len(found.rates) == len(found.losses)
+
+
+def test_a_sweep_warns_only_of_rates_that_are_far_off() -> None:
+    rates = tuple(10 ** (-6 + 7 * step / 59) for step in range(60))
+    losses = tuple(2.3 - 1.8 / (1 + (1e-2 / rate) ** 2) if rate < 0.5 else 1e3 for rate in rates)
+    found = read_sweep(rates, losses)
+    verdicts = {rate: _from_sweep(found, rate) for rate in (1e-7, 1e-4, 1e-2, 0.5, 1e3)}
+    assert [step.verdict for step in verdicts.values()] == ["warn", "pass", "pass", "pass", "warn"]
+    assert [one.name for one in verdicts[1e-7].findings] == ["learning-rate-too-low"]
+    assert [one.name for one in verdicts[1e3].findings] == ["learning-rate-too-high"]
+    assert _from_sweep(found, 1e3, ["learning-rate-too-high"]).verdict == "pass"
+    assert _from_sweep(found, 1e-7, learned=True).verdict == "pass"
+
+
+def test_whoever_goes_on_from_a_trained_network_may_go_slowly() -> None:
+    torch.manual_seed(0)
+    network = mlp()
+    batches = loader_of(*digits())
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    verdicts = []
+    for _ in range(2):
+        slow = LiveObjects(network, CROSS_ENTROPY, batches, lambda some: torch.optim.Adam(some, lr=2e-5))
+        step = check_rate_range(Examination(slow, steps=20, seconds=600))
+        verdicts.append([one.name for one in step.findings])
+        for _ in range(3):
+            for inputs, labels in batches:
+                optimizer.zero_grad()
+                CROSS_ENTROPY(network(inputs), labels).backward()
+                optimizer.step()
+    assert verdicts == [["learning-rate-too-low"], []]
+
+
+def test_members_may_be_trained_by_somebody_else() -> None:
+    """The seam for stacked cohorts: all of a ladder's members at once, with the same answer."""
+    asked: list[int] = []
+
+    def all_at_once(subject: Subject, members: Iterable[Member], steps: int) -> Iterator[list[float]]:
+        together = list(members)
+        asked.append(len(together))
+        return iter([list(one) for one in one_by_one(subject, together, steps)])
+
+    plain, stacked = (
+        find_rate_range(subject("mlp, adam"), low=1e-4, high=0.1, steps=20, seeds=2, seconds=100, train=train)
+        for train in (one_by_one, all_at_once)
+    )
+    assert plain == stacked
+    assert max(asked) > 3
+
+
+def test_lost_rates_get_no_more_members() -> None:
+    trained: list[tuple[float, int]] = []
+
+    def counted(subject: Subject, members: Iterable[Member], steps: int) -> Iterator[list[float]]:
+        for one in members:
+            rate = float(one.remedies[0].value or 0)
+            trained.append((rate, one.seed))
+            yield member(rate, 1e-2, steps=steps, seed=one.seed)
+
+    found = find_rate_range(subject("mlp, adam"), seeds=3, seconds=100, train=counted)
+    whole = rate_range(ladder(1e-2), 2.0)
+    assert found.best == pytest.approx(whole.best, rel=0.3)
+    assert len(trained[2:]) == len(set(trained[2:])), "nobody is trained twice, but for the two that are timed"
+    assert {rate for rate, seed in trained if seed == 2} < {rate for rate, _ in trained}
 
 
 def test_bad_ladders_are_refused() -> None:

@@ -5,36 +5,29 @@ import pathlib
 import random
 import resource
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
 from babysit.record import RunFolder
 from babysit.train import load
+from tests.train.children import Child
 
 FIT = ["fit", "digits", "--plain", "--set", "architecture=mlp", "epochs=12", "dropout=0.3", "batch_size=32", "--out"]
 RESULTS = ("weights.safetensors", "evaluation-test.json", "evaluation-validation.json", "recipe.toml")
-ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "babysit", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ALONE, **options)  # type: ignore[call-overload, no-any-return]
-
-
-def finish(*arguments: str) -> subprocess.CompletedProcess[str]:
-    process = start(*arguments)
-    out, err = process.communicate(timeout=240)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+def finish(*arguments: str) -> Child:
+    child = Child(*arguments)
+    child.end()
+    return child
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """The training in one go."""
     path = tmp_path_factory.mktemp("whole") / "run"
-    assert finish(*FIT, str(path)).returncode == 0
+    assert finish(*FIT, str(path)).end() == 0
     return RunFolder(path)
 
 
@@ -52,21 +45,15 @@ def kill_until_done(path: pathlib.Path, seconds: list[float]) -> int:
     kills = 0
     for wait in seconds:
         there = (path / "run.json").exists()
-        process = start(*(["fit", "--plain", "--resume", str(path)] if there else [*FIT, str(path)]))
-        assert process.stderr is not None
+        child = Child(*(["fit", "--plain", "--resume", str(path)] if there else [*FIT, str(path)]))
         if wait >= 0:
-            while "training" not in (line := process.stderr.readline()) and line:
-                pass
-            time.sleep(wait)
-        else:  # before it begins: while files are read and the folder is made
-            time.sleep(2.5 + wait)
-        process.kill()
-        process.communicate()
-        kills += process.returncode == -signal.SIGKILL
+            child.wait_for("training")
+        time.sleep(abs(wait))  # a negative one falls while files are read and the folder is made
+        kills += child.kill() == -signal.SIGKILL
         if (path / "run.json").exists():
             load(path)
     last = finish(*(["fit", "--plain", "--resume", str(path)] if path.exists() else [*FIT, str(path)]))
-    assert last.returncode == 0, last.stderr
+    assert last.end() == 0, last.err
     return kills
 
 
@@ -83,69 +70,61 @@ def test_killed_at_random_instants(seed: int, whole: RunFolder, tmp_path: pathli
     assert_same(tmp_path / "run", whole)
 
 
-def test_killed_while_a_checkpoint_is_written(whole: RunFolder, tmp_path: pathlib.Path) -> None:
-    # the last of a training is always written; how many come before it depends on how fast the disk is
-    program = """
-import os, signal, sys
-from babysit.record import _atomic
-real, count = os.replace, 0
-def deadly(self, target):
-    global count
-    if str(target).endswith("checkpoint.safetensors"):
-        count += 1
-        if count == 1:
+def dies_at_the_first_checkpoint() -> None:
+    """Before it has its name: the last checkpoint is always written; how many come before depends on the disk."""
+    real = pathlib.Path.replace
+
+    def deadly(self: pathlib.Path, target: str | pathlib.Path) -> pathlib.Path:
+        if str(target).endswith("checkpoint.safetensors"):
             os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, target)
-_atomic.pathlib.Path.replace = deadly
-from babysit.cli import main
-main(sys.argv[1:])
-"""
+        return real(self, target)
+
+    pathlib.Path.replace = deadly  # type: ignore[assignment,method-assign]
+
+
+def test_killed_while_a_checkpoint_is_written(whole: RunFolder, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "run"
-    killed = subprocess.run([sys.executable, "-c", program, *FIT, str(path)], capture_output=True, env=ALONE)
-    assert killed.returncode == -signal.SIGKILL
+    assert Child(*FIT, str(path), prepare=dies_at_the_first_checkpoint).end() == -signal.SIGKILL
     load(path)
-    assert finish("fit", "--resume", str(path)).returncode == 0
+    assert finish("fit", "--resume", str(path)).end() == 0
     assert_same(path, whole)
 
 
 def test_ctrl_c_ends_cleanly_and_resume_goes_on(whole: RunFolder, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "run"
-    process = start(*FIT, str(path))
-    assert process.stderr is not None
-    while "training" not in process.stderr.readline():
-        pass
+    child = Child(*FIT, str(path))
+    child.wait_for("training")
     time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    if process.returncode == 130:  # a fast machine may have finished before
-        assert "interrupted" in err
-        assert f"babysit fit --resume {path}" in out
+    child.send(signal.SIGINT)
+    if child.end(seconds=60) == 130:  # a fast machine may have finished before
+        assert "interrupted" in child.err
+        assert f"babysit fit --resume {path}" in child.out
         assert RunFolder(path).info.status == "interrupted"
-        assert "Traceback" not in err
-    assert finish("fit", "--resume", str(path)).returncode == 0
+        assert "Traceback" not in child.err
+    assert finish("fit", "--resume", str(path)).end() == 0
     assert_same(path, whole)
 
 
 def test_two_processes_on_one_run(whole: RunFolder, tmp_path: pathlib.Path) -> None:
     with whole.writing():
         second = finish("fit", "--resume", str(whole.path))
-    assert second.returncode == 2
-    assert second.stderr.startswith("error: another process is writing")
+    assert second.end() == 2
+    assert second.err.startswith("error: another process is writing")
+
+
+def small_files() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit then fails as on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 
 
 def test_a_disk_that_is_full_is_one_clear_error(whole: RunFolder, tmp_path: pathlib.Path) -> None:
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit then fails as on a full disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
-
     path = tmp_path / "run"
-    process = start(*FIT, str(path), preexec_fn=small_files)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 2
-    assert "Traceback" not in err
-    assert "cannot write" in err or "cannot be written" in err
+    child = Child(*FIT, str(path), prepare=small_files)
+    assert child.end(seconds=120) == 2
+    assert "Traceback" not in child.err
+    assert "cannot write" in child.err or "cannot be written" in child.err
     assert not list(tmp_path.rglob("*.part"))
     if path.exists():
         RunFolder(path)
-        assert finish("fit", "--resume", str(path)).returncode == 0
+        assert finish("fit", "--resume", str(path)).end() == 0
         assert_same(path, whole)

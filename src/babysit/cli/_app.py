@@ -17,6 +17,7 @@ from rich.text import Text
 
 import babysit
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
+from babysit.cli._script_arguments import apart
 from babysit.record import BabysitError
 
 VERBS = {
@@ -28,9 +29,16 @@ VERBS = {
     "explain": "What something is, with its figure computed here and now.",
     "export": "Write the model of a Run as ONNX or torch.export file.",
     "fit": "From data to a trained, scored and kept network with a report.",
+    "heal": "The smallest change that heals a training: remedies rehearsed, and what they did.",
     "predict": "Answers of a Run for new data, as CSV or Parquet.",
     "recipe": "Print a recipe, with a comment on each line.",
     "report": "Write and show the report of a Run.",
+    "run": "Run a script, watched: what is wrong with its training, while it runs.",
+}
+
+# Verbs after whose script everything is the script's own: their options with a value, and those without.
+WITH_SCRIPT = {
+    "run": (("--ignore", "--json", "--keep", "--overhead", "--remedy", "--report"), ("--plain",)),
 }
 
 app = App(
@@ -57,6 +65,9 @@ def run(arguments: list[str]) -> int:
     """Run one command. Returns the exit code."""
     errors = Console(stderr=True)
     try:
+        if arguments and arguments[0] in WITH_SCRIPT:
+            valued, flags = WITH_SCRIPT[arguments[0]]
+            arguments = [arguments[0], *apart(arguments[0], arguments[1:], valued=valued, flags=flags)]
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=Console())
         sys.stdout.flush()
     except CycloptsError as error:

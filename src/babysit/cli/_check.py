@@ -19,14 +19,15 @@ Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=""
 def check(
     subject: str,
     /,
-    *,
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    module: Annotated[bool, Parameter(name=["--module", "-m"], negative="")] = False,
     target: str | None = None,
     only: Names = None,
     skip: Names = None,
     ignore: Names = None,
     set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
-    seconds: float = 60.0,
-    steps: int = 200,
+    seconds: float | None = None,
+    steps: int | None = None,
     seed: int = 0,
     json: pathlib.Path | None = None,
 ) -> int:
@@ -37,7 +38,11 @@ def check(
     Parameters
     ----------
     subject
-        A recipe (a .toml file), or data as `fit` takes it.
+        A script (a .py file, or with -m a module's name), a recipe (a .toml file), or data as `fit` takes it.
+    arguments
+        The script's own, after --.
+    module
+        The subject is a module's name, as in python -m.
     target
         Of data: the column to learn.
     only
@@ -49,9 +54,9 @@ def check(
     set_
         Changes to the recipe, as path=value.
     seconds
-        That may be spent.
+        That may be spent; 60, for a script 90.
     steps
-        Of the watched training, at most.
+        Of the watched training, at most; 200, a script is watched to its end where there is time.
     seed
         Of every rehearsal.
     json
@@ -61,11 +66,13 @@ def check(
         raise InputError(f"{json} is a folder", legal="a file to write", write=f"--json {json}/check.json")
     report = babysit.check(
         subject,
+        arguments=arguments,
+        module=module,
         target=target,
         settings=set_ or (),
-        only=only or (),
-        skip=skip or (),
-        ignore=ignore or (),
+        only=_apart(only),
+        skip=_apart(skip),
+        ignore=_apart(ignore),
         seconds=seconds,
         steps=steps,
         seed=seed,
@@ -77,3 +84,8 @@ def check(
     if report.pre_flight.interrupted:
         return INTERRUPTED
     return DONE if report.ok else BAD_NEWS
+
+
+def _apart(names: list[str] | None) -> list[str]:
+    """Names with blanks or with commas between them."""
+    return [name for given in names or [] for name in given.split(",") if name]

@@ -8,7 +8,10 @@ from babysit.record import Finding, Trace
 
 def find(trace: Trace) -> list[Finding]:
     return [
-        DISEASE.finding(event.layer or f"step {event.step}", evidence={"step": event.step, "error": event.text})
+        DISEASE.finding(
+            event.layer or f"step {event.step}",
+            evidence={"step": event.step, "error": event.text, "threshold": "one error"},
+        )
         for event in trace.happened("failed")[:1]
     ]
 

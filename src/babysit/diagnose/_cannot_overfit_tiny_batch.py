@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from babysit.diagnose._constant_answer import constant_answer_loss
 from babysit.diagnose._disease import Disease
@@ -27,10 +28,12 @@ def find(trace: Trace) -> list[Finding]:
     # Right answers are enough: smoothed labels and penalties keep a loss above zero.
     if len(steps) < LEAST_STEPS or right or (right is None and _near_zero(trace)):
         return []
-    evidence: dict[str, float | int] = {"steps": len(steps), "first loss": losses[0], "last loss": losses[-1]}
+    evidence: dict[str, float | int] = {
+        "steps": len(steps), "first loss": losses[0], "last loss": losses[-1], "threshold": _near(trace, losses),
+    }  # fmt: skip
     chance = constant_answer_loss(trace)
     if chance is not None:
-        evidence |= {"loss of a constant answer": chance, "threshold": LEARNED * chance}
+        evidence["loss of a constant answer"] = chance
     for name, wanted in (("accuracy", ACCURACY), ("r2", R2)):
         value = latest(trace, name)
         if value is not None:
@@ -59,10 +62,13 @@ def _right(trace: Trace) -> bool | None:
 
 def _near_zero(trace: Trace) -> bool:
     losses = trace.series("loss").values
-    if not losses or not math.isfinite(losses[-1]):
-        return False
+    return bool(losses) and math.isfinite(losses[-1]) and losses[-1] <= _near(trace, losses)
+
+
+def _near(trace: Trace, losses: Sequence[float]) -> float:
+    """The loss that is near enough to zero: of a constant answer's where that is known, else of the first loss."""
     chance = constant_answer_loss(trace)
-    return losses[-1] <= LEARNED * (chance if chance is not None and chance > 0 else abs(losses[0]))
+    return LEARNED * (chance if chance is not None and chance > 0 else abs(losses[0]))
 
 
 DISEASE = Disease(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._observed import latest
 from babysit.record import OUTPUTS, Finding, Trace
@@ -13,7 +15,7 @@ MIXED = 1e-3
 
 def find(trace: Trace) -> list[Finding]:
     mixing = latest(trace, "row-mixing", layer=OUTPUTS)
-    if mixing is None or not mixing > MIXED:
+    if mixing is None or not MIXED < mixing < math.inf:  # outputs that are no numbers tell nothing of rows
         return []
     return [DISEASE.finding("outputs", evidence={"change over the spread of outputs": mixing, "threshold": MIXED})]
 

@@ -80,7 +80,8 @@ DISEASE = Disease(
         f"Length of the weights (median of the layers) after {LEAST_STEPS} steps and more at most {SHRUNK:g} of the"
         f" first, with {LEAST_LOSSES} losses and the last of them at least {AT_CHANCE:g} of a constant answer's, where"
         f" the optimizer decays weights or the penalty is at least {PENALTY:g} of the data's loss; sick from {GONE:g}"
-        " down."
+        " down. Of a check before training, a warning: half lambda w squared above the loss; for decoupled decay, which"
+        " is in no gradient, lambda times a typical weight above 1; or a tiny subset that is learned without it alone."
     ),
     source=(
         "Arithmetic: weights under a rate r and a decay d keep (1 - r d) of their length a step, so that r d = 0.1"

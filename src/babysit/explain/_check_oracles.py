@@ -16,6 +16,17 @@ def first_loss(shares: Floats) -> tuple[float, float]:
     return float(np.log(len(shares))), float(-(known * np.log(known)).sum())
 
 
+def scales(rows: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column."""
+    return rows.mean(axis=0), rows.std(axis=0)
+
+
+def shared_rows(train: Floats, held: Floats) -> float:
+    """Share of the held-out rows that stand among the training rows, too."""
+    known = {row.tobytes() for row in train}
+    return float(np.mean([row.tobytes() in known for row in held]))
+
+
 def penalty(weights: list[Floats], strength: float) -> float:
     return float(sum(strength * (w**2).sum() / 2 for w in weights))
 

@@ -69,7 +69,7 @@ def _ratios() -> tuple[LessonFigure, ...]:
                     " digits, three rates, trained now. About a thousandth is a good sign.", "step", "ratio",
                     tuple(Line(name, at, result.ratios) for name, result in results), log_y=True),
         LinesFigure("losses", "Their losses", "The same trainings.", "step", "loss",
-                    tuple(Line(name, at, result.losses) for name, result in results)),
+                    tuple(Line(name, at, result.losses) for name, result in results), log_y=True),
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from babysit.explain._page import Page
 from babysit.explain._preprocessing_pages import PREPROCESSING_PAGES
 from babysit.explain._quantity_pages import QUANTITY_PAGES
 from babysit.explain._remedy_pages import REMEDY_PAGES
+from babysit.explain._step_pages import STEP_PAGES
 from babysit.record import InputError
 from babysit.report import Lesson
 
@@ -27,6 +28,7 @@ ALL: tuple[Page, ...] = (
     *NORMALISATION_PAGES,
     *LOSS_PAGES,
     *OPTIMISATION_PAGES,
+    *STEP_PAGES,
     *CHECK_PAGES,
     *DISEASE_PAGES,
     *QUANTITY_PAGES,
@@ -95,13 +97,34 @@ def page_of(name: str) -> Page:
     for candidate in (plain, ALIASES.get(plain, ""), squeezed.get(plain.replace("-", ""), "")):
         if candidate in known:
             return known[candidate]
-    nearest = difflib.get_close_matches(plain, known, n=3, cutoff=0.4)
+    nearest = _nearest(plain, [key for key in known if ":" not in key])
     raise InputError(
         f"there is no page about '{name}'",
         legal=f"babysit explain lists them all{'; ' + ', '.join(nearest) if nearest else ''}",
         write=f"babysit explain {nearest[0] if nearest else 'relu'}",
     )
 
+
+def _nearest(written: str, names: list[str], count: int = 3) -> list[str]:
+    """Names that begin alike in one of their words, the likest first; without any, the likest by letters.
+
+    Example:
+        >>> _nearest("vanishing", ["hinge", "activations-vanish", "gradients-vanish", "batch-norm"])
+        ['gradients-vanish', 'activations-vanish']
+    """
+
+    def likeness(name: str) -> float:
+        return difflib.SequenceMatcher(None, written, name).ratio()
+
+    stems = [word[:STEM] for word in written.split("-") if len(word) >= STEM]
+    alike = [name for name in names if any(part.startswith(stem) for part in name.split("-") for stem in stems)]
+    close = difflib.get_close_matches(written, names, n=count, cutoff=0.6)
+    return list(dict.fromkeys([*close, *sorted(alike, key=likeness, reverse=True)]))[:count] or (
+        difflib.get_close_matches(written, names, n=count, cutoff=0.4)
+    )
+
+
+STEM = 5  # letters that a word has to share: fewer are shared by chance
 
 ALIASES = {
     "bn": "batch-norm",
@@ -110,11 +133,16 @@ ALIASES = {
     "center": "centre",
     "cross-entropy": "softmax-cross-entropy",
     "glorot": "xavier",
+    "init": "initialisation",
+    "initial-loss": "first-loss",
     "initialization": "initialisation",
     "kaiming": "he",
     "lr": "learning-rate",
     "normalise": "standardise",
     "normalize": "standardise",
+    "regularisation": "regularisation-check",
+    "regularization": "regularisation-check",
+    "short-training": "loss-curves",
     "squared-error": "mse",
     "standardize": "standardise",
     "svm": "hinge",

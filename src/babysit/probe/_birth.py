@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from babysit.probe._weights import row_name
 from babysit.record import INPUTS
 
 LOSS = "(loss)"
+Pass = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]  # what was called, and with what
 
 
 def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:
@@ -40,6 +41,21 @@ def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[
                 layer = row_name(name)
                 return layer, f"the weights of {layer} were made not finite by the step before"
         return _first_layer(network, arguments, options)
+
+
+def find_birth_within(network: nn.Module, passes: Sequence[Pass]) -> tuple[str, str]:
+    """The same, where the script calls parts of a network one after the other."""
+    names = {id(module): name for name, module in network.named_modules()}
+    found = LOSS, ""
+    for module, arguments, options in passes:
+        layer, sentence = found = find_birth(module, arguments, options)
+        prefix = names.get(id(module), "")
+        if layer == INPUTS and module is not passes[0][0]:
+            return LOSS, f"it was born on the way to {prefix or 'the network'}"
+        if layer != LOSS:
+            full = ".".join(part for part in (prefix, layer) if part) if layer != INPUTS else layer
+            return full, sentence.replace(layer, full) if layer else sentence
+    return found
 
 
 def _first_layer(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:

@@ -72,14 +72,25 @@ class ForwardProbe:
         self._last_linear = ""
         self._with_histograms = self._with_twins = False
 
-    def begin(self, step: int, called: nn.Module, *, histograms: bool, twins: bool) -> None:
-        """Measure the pass of `called` that begins now."""
-        self._step, self._depth, self._last_weighted = step, 0, ""
+    def begin(
+        self, step: int, called: nn.Module | None, *, histograms: bool, twins: bool, further: bool = False
+    ) -> None:
+        """Measure the pass that begins now.
+
+        Args:
+            step: The step.
+            called: The module whose hooks before the pass are running: one that is added now comes too late to be
+                called. None where there is none.
+            histograms: Whether histograms are wanted.
+            twins: Whether identical units are looked for.
+            further: Whether the pass goes on where another module's ended.
+        """
         self._with_histograms, self._with_twins = histograms, twins
-        self._noisy, self._last_linear = self._last_linear, ""
-        # The network's own hook before the pass is running: one that is added now comes too late to be called.
+        if not further:
+            self._step, self._depth, self._last_weighted = step, 0, ""
+            self._noisy, self._last_linear = self._last_linear, ""
+            self._calls.clear()
         self._stack = [("", module_kind(called) is not None)] if called is self._network else []
-        self._calls.clear()
         self._without_gradient.clear()
         self._bent = False
         self._known = {id(parameter) for parameter in self._network.parameters()}

@@ -78,24 +78,23 @@ def stop_listening(listener: Listening) -> None:
 
 
 def _wrap_all() -> None:
+    wrapped: dict[int, Callable[..., Any]] = {}  # by the identity of a loss function, which lives as long as PyTorch
     for name, called in LOSSES.items():
-        _replace(functional, name, functools.partial(_wrapped_loss, called))
-    _replace(torch.autograd, "backward", _wrapped_backward)
-    _replace(torch.amp.GradScaler, "scale", _wrapped_scale)
+        original = getattr(functional, name)
+        wrapped[id(original)] = _wrapped_loss(called, original)
+        _replace(functional, name, wrapped[id(original)])
+    # `from torch.nn.functional import cross_entropy` has given a function a name elsewhere, too. Modules are many: all
+    # functions are looked for in one pass.
+    for module in _modules_of_others():
+        for alias, value in [item for item in list(vars(module).items()) if id(item[1]) in wrapped]:
+            _replace(module, alias, wrapped[id(value)])
+    _replace(torch.autograd, "backward", _wrapped_backward(torch.autograd.backward))
+    _replace(torch.amp.GradScaler, "scale", _wrapped_scale(torch.amp.GradScaler.scale))
 
 
-def _replace(owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    original = getattr(owner, name)
-    wrapped = wrap(original)
-    _originals.append((owner, name, original))
-    setattr(owner, name, wrapped)
-    if owner is functional:
-        # `from torch.nn.functional import cross_entropy` has given the function a name elsewhere, too.
-        for module in _modules_of_others():
-            for alias, value in list(vars(module).items()):
-                if value is original:
-                    _originals.append((module, alias, original))
-                    setattr(module, alias, wrapped)
+def _replace(owner: Any, name: str, ours: Callable[..., Any]) -> None:
+    _originals.append((owner, name, getattr(owner, name)))
+    setattr(owner, name, ours)
 
 
 def _modules_of_others() -> list[ModuleType]:

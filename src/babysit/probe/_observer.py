@@ -11,8 +11,7 @@ from __future__ import annotations
 import math
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from types import TracebackType
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -23,24 +22,23 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from babysit.probe._batch import InputProbe, first_tensor
-from babysit.probe._birth import find_birth
+from babysit.probe._birth import Pass, find_birth_within
 from babysit.probe._budget import FIRST_STEPS, Budget
 from babysit.probe._forward import ForwardProbe
 from babysit.probe._interception import listen, stop_listening
-from babysit.probe._loss_shape import averaged_shape, crossed_target
+from babysit.probe._loss_facts import loss_facts, unknown_loss_facts
 from babysit.probe._outputs import measure_outputs
 from babysit.probe._pending import Pending
-from babysit.probe._sink import Sink
+from babysit.probe._sink import NotFinite, Sink
+from babysit.probe._speed import speed
 from babysit.probe._targets import TargetProbe
+from babysit.probe._unwrapped import unwrapped
 from babysit.probe._weights import WeightProbe, optimizer_facts, rate_and_momentum
 from babysit.probe._wiring import Wiring, unseen_parts
 from babysit.record import Event
 
 FLUSH_EVERY = 1.0  # seconds between two waits for the device, unless a step was measured on a CPU
 TWINS_UNTIL = 3  # samples in which identical units are looked for; later only at powers of two
-
-
-NotFinite = Callable[[int, float, str, str], None]  # step, loss, layer, sentence
 
 
 class Observer:
@@ -56,6 +54,7 @@ class Observer:
         losses: Whether the loss of each step is taken from `backward`, and with the rate written down.
         step: The number of the first step.
         on_not_finite: Called once, at the first loss that is no number; what it raises stops the training.
+        told: Whether forward passes, of the network or its parts, are told by hand, not heard of through a hook.
 
     Example:
         >>> from babysit.record import Trace, TraceStore
@@ -81,6 +80,7 @@ class Observer:
         losses: bool = True,
         step: int = 0,
         on_not_finite: NotFinite | None = None,
+        told: bool = False,
     ) -> None:
         self.step = step
         self.not_finite: Event | None = None
@@ -91,7 +91,7 @@ class Observer:
         self._stepping = weakref.WeakSet(self._optimizers)
         self._sink = sink
         self._losses = losses
-        self._on_not_finite = on_not_finite
+        self._on_not_finite, self._by_hand = on_not_finite, told
         self._pending = Pending()
         self._forward = ForwardProbe(self._network, self._pending)
         self._weights = WeightProbe(self._network, self._pending)
@@ -102,24 +102,24 @@ class Observer:
         self._handles: list[Any] = []
         self._ending: Any = None
         self._moded = any(isinstance(module, _BatchNorm | _DropoutNd) for module in self._network.modules())
-        self._given: tuple[tuple[Any, ...], dict[str, Any]] | None = None  # of the last pass, until its step is over
+        self._given: list[Pass] = []  # the last pass of each part, until the step is over
+        self._measured: set[int] = set()  # modules whose pass was measured in this step
         self._passes = self._backwards = self._evaluation_passes = self._training_passes = 0
         self._evaluations_in_training_mode = 0
         self._outputs: Tensor | None = None  # of a measured pass, until its step is over
-        self._stepped = self._sampling = self._forward_done = self._busy = self._kept = self._loss_seen = False
+        self._stepped = self._sampling = self._busy = self._kept = self._loss_seen = False
         self._step_losses: list[float | Tensor] = []
         self._finite: Tensor | None = None
-        self._own_loss = False
-        self._step_began = self._flushed = 0.0
-        self._cost = 0.0
-        self._attached = False
+        self._own_loss = self._attached = False
+        self._step_began = self._flushed = self._cost = 0.0
 
     def attach(self) -> Self:
         """Begin to watch."""
         if self._attached:
             return self
         self._attached = True
-        self._handles = [self._root.register_forward_pre_hook(self._before_forward, with_kwargs=True)]
+        if not self._by_hand:
+            self._handles = [self._root.register_forward_pre_hook(self.forward_begins, with_kwargs=True)]
         for optimizer in self._optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_step))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
@@ -136,6 +136,14 @@ class Observer:
         """Leave nothing behind, and hand over what was measured."""
         if not self._attached:
             return
+        self.leave()
+        self._tell_losses()
+        self._sink.add(self._wiring.events(self.step, self._forward.called, ended=True))
+        self._sink.add(unseen_parts(self._network, self.step, self._forward.failures))
+        self.flush()
+
+    def leave(self) -> None:
+        """Take every hook back, and hand over nothing."""
         self._attached = False
         stop_listening(self)
         for handle in self._handles:
@@ -143,18 +151,12 @@ class Observer:
         self._handles.clear()
         self._end_forward()
         self._weights.end()
-        self._given = self._outputs = None
-        self._tell_losses()
-        self._sink.add(self._wiring.events(self.step, self._forward.called, ended=True))
-        self._sink.add(unseen_parts(self._network, self.step, self._forward.failures))
-        self.flush()
+        self._given, self._outputs = [], None
 
     def __enter__(self) -> Self:
         return self.attach()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.detach()
 
     def loss(self, value: Tensor | float) -> None:
@@ -171,8 +173,7 @@ class Observer:
         """Hand over what was measured; waits for the device."""
         self._flushed = time.perf_counter()
         if len(self._pending):
-            self._sink.add(self._pending.rows())
-            self._sink.add(self._pending.histograms())
+            self._sink.add([*self._pending.rows(), *self._pending.histograms()])
         known = (len(self._forward.layers), len(self._facts))
         if known != self._told:
             self._told = known
@@ -184,13 +185,24 @@ class Observer:
             return None
         return self._weights.good.tensors() | self._weights.good_buffers.tensors()
 
-    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        """The network is about to be called, and its hooks have been gathered already: this pass is told by hand."""
-        self._before_forward(module, arguments, {})
+    def forward_ends(self, outputs: Any) -> None:
+        """The pass is over; no outputs where it failed."""
+        if self._forward.running:
+            self._after_forward(self._root, (), outputs)
+
+    def step_ends(self) -> None:
+        """A step was taken by hand, without an optimizer."""
+        self._stepped = True
+
+    def another_stepped(self) -> None:
+        """Another network took a step: backward passes until now were for its sake."""
+        self._step_losses, self._backwards, self._loss_seen = [], 0, False
+        self._measured.clear()
 
     # What PyTorch calls.
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """The network or a part of it is about to be called."""
         if self._busy or torch.compiler.is_compiling():
             return
         if not torch.is_grad_enabled():
@@ -201,33 +213,36 @@ class Observer:
         self._passes += 1
         self._training_passes += 1
         self._evaluation_passes += self._moded and not module.training
-        self._given = (arguments, options)
-        if self._sampling and not self._forward_done and torch._C._functorch.peek_interpreter_stack() is None:
+        self._given = [*(one for one in self._given if one[0] is not module), (module, arguments, options)]
+        fresh = self._sampling and id(module) not in self._measured and not (self._backwards and self._measured)
+        if fresh and torch._C._functorch.peek_interpreter_stack() is None:
             self._begin_forward(module, arguments, options)
 
     def _begin_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         start = time.perf_counter()
         samples = self.budget.samples
         rare = samples & (samples - 1) == 0
-        with torch.no_grad():
-            entered = first_tensor([arguments, options])
-            if entered is not None:
+        entered, further = first_tensor([arguments, options]), bool(self._measured)
+        self._measured.add(id(module))
+        if entered is not None and not further:
+            with torch.no_grad():
                 self._inputs.see(self.step, entered, self._pending, tell=rare or samples < FIRST_STEPS)
                 self._facts.setdefault("batch-size", str(entered.shape[0] if entered.ndim else 1))
         self._facts.setdefault("network-mode", "train" if module.training else "evaluation")
         if not self._weights.watching:
             self._weights.begin(lambda: self._forward.scale)
-        if samples == 0:
+        if samples == 0 and not further:
             with torch.no_grad():
                 self._weights.begin_with(self.step)
-        self._forward.begin(self.step, module, histograms=rare, twins=rare or samples < TWINS_UNTIL)
-        # The hook that ends the measuring is called also when the forward pass fails.
-        self._ending = module.register_forward_hook(self._after_forward, always_call=True)
+        twins = rare or samples < TWINS_UNTIL
+        self._forward.begin(self.step, None if self._by_hand else module, histograms=rare, twins=twins, further=further)
+        if not self._by_hand:
+            # The hook that ends the measuring is called also when the forward pass fails.
+            self._ending = module.register_forward_hook(self._after_forward, always_call=True)
         self._cost += time.perf_counter() - start
 
     def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
         self._end_forward()
-        self._forward_done = True
         found = first_tensor(outputs)
         self._outputs = found.detach() if found is not None else None
 
@@ -251,15 +266,7 @@ class Observer:
             if value is not None and value.numel() == 1:
                 self._pending.add(self.step, "", "criterion", value.detach())
         if "loss" not in self._facts:
-            kind = "classes" if not targets.is_floating_point() else "numbers"
-            if kind == "numbers" and targets.shape == outputs.shape and name in ("cross-entropy", "kl"):
-                kind = "probabilities"
-            self._facts |= {
-                "loss": name, "loss-reduction": reduction, "target-kind": kind,
-                "output-shape": "x".join(map(str, outputs.shape)), "target-shape": "x".join(map(str, targets.shape)),
-            }  # fmt: skip
-            if name in ("cross-entropy", "nll"):
-                self._facts["classes"] = str(width)
+            self._facts |= loss_facts(name, outputs, targets, reduction)
         self._cost += time.perf_counter() - start
 
     def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
@@ -286,12 +293,7 @@ class Observer:
         start = time.perf_counter()
         with torch.no_grad():
             measure_outputs(self.step, outputs, self._pending)
-        shape = tuple(outputs.shape)
-        self._facts.setdefault("loss", "other")
-        self._facts.setdefault("output-shape", "x".join(map(str, shape)))
-        target = crossed_target(shape, averaged_shape(loss))
-        if target is not None:
-            self._facts.setdefault("target-shape", "x".join(map(str, target)))
+        self._facts = unknown_loss_facts(outputs, loss) | self._facts
         self._cost += time.perf_counter() - start
 
     def _take_loss(self, value: Tensor | float) -> None:
@@ -309,8 +311,8 @@ class Observer:
         self._busy = True
         try:
             layer, sentence = "", "it came at a step that was not measured"
-            if self._given is not None:
-                layer, sentence = find_birth(self._network, *self._given)
+            if self._given:
+                layer, sentence = find_birth_within(self._network, self._given)
         finally:
             self._busy = False
         text = f"the loss became {loss} at step {self.step}: {sentence}"
@@ -368,9 +370,10 @@ class Observer:
             self.budget.stepped(seconds)
         if now - self._flushed > FLUSH_EVERY or (self._sampling and not torch.cuda.is_initialized()):
             self.flush()
-        self._given = self._outputs = None
+        self._given, self._outputs = [], None
+        self._measured.clear()
         self._passes = self._backwards = 0
-        self._stepped = self._forward_done = self._kept = self._own_loss = self._loss_seen = False
+        self._stepped = self._kept = self._own_loss = self._loss_seen = False
         self._wiring.steps += 1
         self.step += 1
         self._step_began = time.perf_counter()
@@ -383,12 +386,7 @@ class Observer:
         if self._moded:
             counts["evaluation-mode-share"] = self._evaluation_passes / max(1, self._training_passes)
             counts["training-mode-evaluations"] = self._evaluations_in_training_mode
-        usual = self.budget.usual_step
-        if math.isfinite(usual):
-            counts["step-seconds"] = usual
-            if "batch-size" in self._facts:
-                counts["rows-per-second"] = int(self._facts["batch-size"]) / usual
-        for name, value in counts.items():
+        for name, value in (counts | speed(self.budget.usual_step, self._facts)).items():
             self._pending.add(self.step, "", name, value)
         self._sink.add(self._wiring.events(self.step, self._forward.called, ended=False))
         cost = self._cost + self._forward.seconds + time.perf_counter() - start
@@ -400,10 +398,3 @@ class Observer:
         if losses and self._losses:
             mean = losses[0] if len(losses) == 1 else sum(losses[1:], losses[0]) / len(losses)
             self._pending.add(self.step, "", "loss", mean)
-
-
-def unwrapped(network: nn.Module) -> nn.Module:
-    """The network within `DataParallel` and `DistributedDataParallel`."""
-    while isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        network = network.module
-    return network

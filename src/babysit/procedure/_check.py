@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -12,21 +13,14 @@ from rich.console import Console, RenderableType
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from babysit.record import (
-    CheckListener,
-    Finding,
-    InputError,
-    PreFlight,
-    PreFlightStep,
-    Recipe,
-    SickError,
-    load_recipe,
-    with_settings,
-)
-from babysit.rehearse import SECONDS, WATCHED_STEPS, LiveObjects, OptimizerLike, RecipeSubject, Subject, pre_flight
+from babysit.procedure._subjects import opened, subject_of
+from babysit.record import CheckListener, Finding, PreFlight, PreFlightStep, Recipe, SickError
+from babysit.rehearse import SECONDS, TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
 from babysit.report import check_page_part, check_renderable, finding_line
+from babysit.script import ScriptSubject
 
 REPORT_WIDTH = 120
+SCRIPT_SECONDS = 90.0  # a script begins anew for every rehearsal
 
 
 @dataclass(frozen=True)
@@ -102,8 +96,10 @@ def check(
     settings: Iterable[str] = (),
     only: Collection[str] = (),
     skip: Collection[str] = (),
-    seconds: float = SECONDS,
-    steps: int = WATCHED_STEPS,
+    arguments: Sequence[str] = (),
+    module: bool = False,
+    seconds: float | None = None,
+    steps: int | None = None,
     seed: int = 0,
     ignore: Sequence[str] = (),
     listener: CheckListener | None = None,
@@ -113,7 +109,8 @@ def check(
     Everything given is afterwards as it was, bit for bit: weights, buffers, optimizer, random streams, loader.
 
     Args:
-        subject: A network, with loss, loader and optimizer beside it; or a Recipe, its file, or data as `fit` takes it.
+        subject: A network, with loss, loader and optimizer beside it; a script (a .py file); or a Recipe, its file, or
+            data as `fit` takes it.
         loss: Of (outputs, targets); None where the network gives its loss itself.
         loader: Of training batches: (inputs, targets), or a mapping.
         optimizer: As it is, or a function that makes one from parameters.
@@ -125,8 +122,10 @@ def check(
         only: Names of the steps to do: data, wiring, init, initial-loss, regularisation, overfit-tiny, rate-range,
             short-training.
         skip: Names of steps not to do.
-        seconds: That may be spent.
-        steps: Of the watched training, at most.
+        arguments: Of a script: its own.
+        module: Whether the subject is the name of a module to run, as in `python -m`.
+        seconds: That may be spent; 60, for a script 90.
+        steps: Of the watched training, at most; 200, a script is watched to its end where there is time.
         seed: Of every rehearsal.
         ignore: Names of findings not to report.
         listener: Who shows it while it runs.
@@ -148,61 +147,16 @@ def check(
 
     Source: CS231n, lecture 6 ("Babysitting the learning process").
     """
-    made = subject_of(subject, loss, loader, optimizer, validation, scheduler, step, target, settings)
-    found = pre_flight(
-        made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, listener=listener
+    made = subject_of(
+        subject, loss, loader, optimizer, validation, scheduler, step, target, settings, arguments, module
     )
-    return Report(found)
-
-
-def subject_of(
-    subject: object,
-    loss: Callable[..., Tensor] | None,
-    loader: Iterable[Any] | None,
-    optimizer: OptimizerLike | None,
-    validation: Iterable[Any] | None,
-    scheduler: LRScheduler | None,
-    step: Callable[[nn.Module, Any], Tensor] | None,
-    target: str | None,
-    settings: Iterable[str],
-) -> Subject:
-    """What was given, as a Subject: a network with its loss, loader and optimizer; else a Recipe or data.
-
-    Raises:
-        InputError: It is neither, or something is missing.
-    """
-    if isinstance(subject, nn.Module):
-        if loader is None or optimizer is None:
-            missing = "a loader of training batches" if loader is None else "an optimizer"
-            raise InputError(f"{missing} is missing", write="babysit.check(model, loss, loader, optimizer)")
-        return LiveObjects(subject, loss, loader, optimizer, validation=validation, scheduler=scheduler, step=step)
-    if isinstance(subject, LiveObjects | RecipeSubject):
-        return subject
-    if any(given is not None for given in (loss, loader, optimizer, validation, scheduler, step)):
-        raise InputError(
-            f"a {type(subject).__name__} is no network, and a Recipe or data brings its own loss, loader and optimizer",
-            legal="a torch.nn.Module as the first argument",
-            write="babysit.check(model, loss, loader, optimizer)",
+    script = made if isinstance(made, ScriptSubject) else None
+    if seconds is None:
+        seconds = SCRIPT_SECONDS if script is not None else SECONDS
+    if steps is None:
+        steps = TO_THE_END if script is not None else WATCHED_STEPS
+    with opened(made):
+        found = pre_flight(
+            made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, listener=listener
         )
-    return recipe_subject(subject, target, settings)
-
-
-def recipe_subject(given: object, target: str | None = None, settings: Iterable[str] = ()) -> RecipeSubject:
-    """A Recipe, its file, or data under the default recipe, as a Subject.
-
-    Raises:
-        InputError: Data or recipe cannot be used.
-    """
-    source = None
-    recipe = given if isinstance(given, Recipe) else None
-    if recipe is None and isinstance(given, str | pathlib.Path) and pathlib.Path(given).suffix == ".toml":
-        recipe = load_recipe(given)
-    if recipe is None:
-        recipe = load_recipe("default")
-        if isinstance(given, str | pathlib.Path):
-            recipe = with_settings(recipe, [f"data.source={given}"])
-        else:
-            source = given
-    if target is not None:
-        recipe = with_settings(recipe, [f"data.target={target}"])
-    return RecipeSubject(with_settings(recipe, [*settings]), source)
+    return Report(found if script is None else dataclasses.replace(found, notes=script.notes()))

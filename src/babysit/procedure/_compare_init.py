@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from babysit.procedure._check import subject_of
+from babysit.procedure._subjects import subject_of
 from babysit.record import InitialisationComparison
 from babysit.rehearse import COMPARED_SCHEMES, OptimizerLike, compare_initialisations
 

@@ -15,6 +15,7 @@ from babysit.rehearse._compare_initialisations import compare_initialisations
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination
 from babysit.rehearse._heal import HEAL_SECONDS, heal
 from babysit.rehearse._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearse._members import Member, TrainMembers, one_by_one
 from babysit.rehearse._outcome import Outcome, gain, outcome_of
 from babysit.rehearse._pre_flight import pre_flight
 from babysit.rehearse._rate_ladder import find_rate_range
@@ -34,6 +35,7 @@ __all__ = [
     "Examination",
     "HEAL_SECONDS",
     "LiveObjects",
+    "Member",
     "OptimizerLike",
     "Outcome",
     "Probes",
@@ -45,6 +47,7 @@ __all__ = [
     "Subject",
     "TO_THE_END",
     "Together",
+    "TrainMembers",
     "WATCHED_STEPS",
     "candidates_from",
     "check_data",
@@ -59,6 +62,7 @@ __all__ = [
     "find_rate_range",
     "gain",
     "heal",
+    "one_by_one",
     "outcome_of",
     "pre_flight",
     "random_streams_restored",

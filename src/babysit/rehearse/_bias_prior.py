@@ -10,8 +10,10 @@ from itertools import chain, islice
 import torch
 from torch import Tensor, nn
 
+from babysit.probe import listen, stop_listening
 from babysit.record import InputError
-from babysit.rehearse._answers import answers_of
+from babysit.rehearse._answers import Answers, Ear, answers_of
+from babysit.rehearse._bench import Batch
 from babysit.rehearse._scene import Scene
 
 BATCHES = 32  # that the targets are counted over
@@ -28,7 +30,7 @@ def set_bias_prior(scene: Scene) -> None:
     rest = scene.batches
 
     scene.batches = chain(kept, rest)
-    heard = [answers for batch in kept if (answers := answers_of(scene.network, scene.loss_of, batch)[0]) is not None]
+    heard = _heard(scene, kept)
     linear = [module for module in scene.network.modules() if isinstance(module, nn.Linear) and module.bias is not None]
     if not heard or not linear:
         raise InputError("bias-prior needs a known loss and a last linear layer with biases")
@@ -39,6 +41,17 @@ def set_bias_prior(scene: Scene) -> None:
         raise InputError(f"bias-prior has no value for the {len(bias)} outputs of the last layer")
     with torch.no_grad():
         bias.copy_(prior)
+
+
+def _heard(scene: Scene, batches: list[Batch]) -> list[Answers]:
+    """What a known loss compares, batch by batch."""
+    ear = Ear()
+    listen(ear)
+    try:
+        found = [answers_of(scene.network, scene.loss_of, batch, ear)[0] for batch in batches]
+    finally:
+        stop_listening(ear)
+    return [answers for answers in found if answers is not None]
 
 
 def _prior(name: str, targets: Tensor, outputs: Tensor) -> Tensor | None:

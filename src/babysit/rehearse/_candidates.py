@@ -1,4 +1,4 @@
-"""Candidates: changes worth a rehearsal, from the findings, the likeliest first, and from what all trainings may need."""
+"""Candidates: changes worth a rehearsal, from findings, the likeliest first, and from what any training may need."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from babysit.record import Finding, Remedy, Trace
 
 # Of the user's rate, both ways: half a decade and more is what a training notices.
-LOWER, HIGHER = (0.1, 0.3, 0.03, 0.01), (10.0, 3.0, 30.0, 100.0)
+LOWER, HIGHER, BOTH = (0.1, 0.3, 0.03, 0.01), (10.0, 3.0, 30.0, 100.0), (0.1, 10.0)
 MORE_EPOCHS = 3
 CLASS_LOSSES = ("cross-entropy", "nll", "bce", "bce-with-logits", "hinge")
 NUMBER_LOSSES = ("mse", "l1", "smooth-l1", "huber")
@@ -105,8 +105,7 @@ def with_values(remedy: Remedy, trace: Trace, finding: str) -> list[Remedy]:
     if remedy.name in NOT_TRIED:
         return []
     if remedy.name == "lr" and remedy.value is None:
-        both = (0.1, 10.0, 0.3, 3.0, 0.01, 100.0)
-        factors = {"learning-rate-too-high": LOWER, "learning-rate-too-low": HIGHER}.get(finding, both)
+        factors = {"learning-rate-too-high": LOWER, "learning-rate-too-low": HIGHER}.get(finding, BOTH)
         return [Remedy.parse(text) for text in _rates(trace, factors)]
     if remedy.name == "epochs":
         more = more_epochs(trace)

@@ -11,16 +11,24 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from torch.nn.modules.dropout import _DropoutNd
+
 from babysit.diagnose import DISEASES, learned_by_heart
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
+from babysit.rehearse._batches import first_rows
 from babysit.rehearse._examination import Examination, skipped, verdict_of
 from babysit.rehearse._tiny_batch import TINY, contradictory
 
 STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
-LEFT_ON = 100  # with something left on: it has to get somewhere, not all the way
+LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
+PATIENCE = 3  # times the steps that were needed with nothing on
 SHARE = 0.2  # of the check's time, for the first attempt
 REASON_SHARE = 0.05  # for each attempt to find out why
-PLAIN = (Remedy("tiny-batch", str(TINY)), Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+PLAIN = (Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+# Weights for each number to be stored: with as many as numbers a linear model stores them exactly, if rows are in
+# general position; twice as many leave room for rows that are not.
+ROOM = 2
+FEWEST = 2  # rows: one is stored by biases alone
 RATES = ("10", "0.1", "100", "0.01")
 OTHERS = (
     Remedy("optimizer", "adam"),
@@ -99,15 +107,23 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
         return skipped("overfit-tiny", "batches do not go through")
     if _contradictory(examination):
         return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
+    if examination.bench is None and (known := _known(examination)):
+        return skipped("overfit-tiny", f"{known[0].name} comes first, and lets expect that it fails")
     plain = attempt(examination, SHARE)
-    numbers: dict[str, Any] = {"examples": TINY, "steps": plain.steps, "loss": plain.loss}
+    stopped = plain.trace.happened("failed")
+    if stopped and not plain.learned:
+        return skipped("overfit-tiny", f"with the same rows at every step it fails: {stopped[0].text}")
+    rows = storable_rows(examination)
+    numbers: dict[str, Any] = {"examples": rows, "steps": plain.steps, "loss": plain.loss}
     if plain.score is not None:
         numbers[plain.score[0]] = plain.score[1]
     findings: list[Finding] = []
     tried: list[Attempt] = []
-    measured = f"{TINY} examples: {plain}"
+    measured = f"{rows} examples: {plain}"
+    if rows < TINY:
+        measured += f"; {weights_of(examination)} weights have no room for more"
     if plain.learned:
-        findings += _too_strong(examination, tried)
+        findings += _too_strong(examination, plain, tried)
     elif known := _known(examination):
         measured += f", as {known[0].name} lets expect"
         findings += DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
@@ -151,10 +167,32 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
     Raises:
         InputError: A remedy that the subject cannot take.
     """
-    usual = [one for one in PLAIN if one.name != leave]
+    tiny = Remedy("tiny-batch", str(storable_rows(examination)))
+    usual = [tiny, *(one for one in PLAIN if one.name != leave)]
     seconds = min(share * examination.seconds, max(1.0, examination.left))
     trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
     return Attempt(remedies, trace)
+
+
+def storable_rows(examination: Examination) -> int:
+    """Twenty rows, or as many as so small a network has weights for.
+
+    A linear model of ten columns cannot know twenty numbers by heart, and nothing is wrong with it. Only of one vector
+    of outputs a row is it clear how many numbers a row has; maps and sequences have structure that weights share.
+    """
+    weights = weights_of(examination)
+    shape = examination.trace.facts.get("output-shape", "").split("x")
+    if weights is None or len(shape) != 2 or not shape[1].isdigit():
+        return TINY
+    return min(TINY, max(FEWEST, weights // (ROOM * max(1, int(shape[1])))))
+
+
+def weights_of(examination: Examination) -> int | None:
+    """Weights that learn; None where they cannot be reached."""
+    bench = examination.bench
+    if bench is None:
+        return None
+    return sum(parameter.numel() for parameter in bench.network.parameters() if parameter.requires_grad)
 
 
 def _contradictory(examination: Examination) -> bool:
@@ -162,7 +200,7 @@ def _contradictory(examination: Examination) -> bool:
     if bench is None:
         return False
     with examination.as_before():
-        return contradictory(next(bench.batches(examination.seed)))
+        return contradictory(first_rows(next(bench.batches(examination.seed)), TINY))
 
 
 def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
@@ -214,16 +252,20 @@ def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> l
     return [dataclasses.replace(found[0], evidence=evidence, remedies=remedies)]
 
 
-def _too_strong(examination: Examination, tried: list[Attempt]) -> list[Finding]:
-    """Dropout and weight decay, each left on alone: what then keeps the rows from being learned is too strong."""
+def _too_strong(examination: Examination, plain: Attempt, tried: list[Attempt]) -> list[Finding]:
+    """Dropout and weight decay, each left on alone: what then keeps the rows from being learned is too strong.
+
+    They get several times the steps that were needed without: a low rate takes its time either way.
+    """
     findings = []
+    steps = min(STEPS, max(LEFT_ON, PATIENCE * plain.steps))
     for name, disease in (("dropout", "dropout-too-high"), ("weight-decay", "weight-decay-too-strong")):
         if not _has(examination, name):
             continue
-        left_on = attempt(examination, REASON_SHARE, leave=name, steps=LEFT_ON)
+        left_on = attempt(examination, REASON_SHARE, leave=name, steps=steps)
         tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{name}-left-on"),)))
         loss_stays = not left_on.loss_left < HARDLY
-        if not left_on.learned and loss_stays and left_on.steps >= LEFT_ON:
+        if not left_on.learned and loss_stays and left_on.steps >= steps:
             evidence = {WITH_IT: left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
             severity: Severity = "sick" if not left_on.loss_left < NOTHING else "warning"
             findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity=severity))
@@ -232,5 +274,8 @@ def _too_strong(examination: Examination, tried: list[Attempt]) -> list[Finding]
 
 def _has(examination: Examination, name: str) -> bool:
     if name == "dropout":
+        bench = examination.bench
+        if bench is not None:
+            return any(isinstance(module, _DropoutNd) and module.p > 0 for module in bench.network.modules())
         return any(layer.kind == "dropout" for layer in examination.trace.layers)
     return float(examination.trace.facts.get("weight-decay", "0") or 0) > 0

@@ -21,6 +21,10 @@ from babysit.rehearse._examination import Examination, skipped, verdict_of
 
 LARGE = 1e3  # the lecture's: 2.303 becomes 3.07 for weights of 0.0001 randn
 PENALTY = 1.0  # of the data's own loss: from there on the first steps serve the penalty, not the data
+# Of decoupled decay: lambda times a typical weight. An adaptive step moves each weight by about the rate, decay by the
+# rate times this: from one on the decay is the larger of the two. AdamW at .05 to .1, as transformers are trained, is
+# worth some thousandths.
+PULL = 1.0
 SHRINK = 0.01  # of the weights, in the step that is measured: float32 then tells it to some digits
 OFF = 0.01  # relative: what the step does to the weights against what half lambda w squared makes of them
 
@@ -35,6 +39,7 @@ class Penalty:
         square: Sum of w squared over weights: parameters with two or more axes.
         small: Names of decayed parameters with fewer axes: biases, and scales and shifts of normalisations.
         decoupled: Whether the optimizer decays beside the gradient (AdamW).
+        pull: lambda times the root mean square of the decayed weights.
     """
 
     strength: float
@@ -42,6 +47,7 @@ class Penalty:
     square: float
     small: tuple[str, ...]
     decoupled: bool
+    pull: float
 
 
 def check_regularisation(examination: Examination) -> PreFlightStep:
@@ -90,14 +96,24 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
 
 
 def _findings(penalty: Penalty, loss: float) -> list[Finding]:
+    if penalty.decoupled:
+        # It is no part of any gradient, so what it would add to the loss is not what it costs.
+        if not penalty.pull > PULL:
+            return []
+        shown = {"decay times typical weight": penalty.pull, "threshold": PULL, "weight decay": penalty.strength}
+        return [_finding(penalty, shown)]
     if not math.isfinite(loss) or penalty.value <= PENALTY * abs(loss):
         return []
     evidence = {
         "penalty": penalty.value, "loss": loss, "threshold": PENALTY * abs(loss), "weight decay": penalty.strength,
     }  # fmt: skip
+    return [_finding(penalty, evidence)]
+
+
+def _finding(penalty: Penalty, evidence: dict[str, float]) -> Finding:
     smaller = f"weight-decay={penalty.strength / 100:.1g}"
     disease = DISEASES["weight-decay-too-strong"]
-    return [disease.finding("step 0", evidence=evidence, severity="warning", remedies=(smaller, "weight-decay=0"))]
+    return disease.finding("step 0", evidence=evidence, severity="warning", remedies=(smaller, "weight-decay=0"))
 
 
 def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> Penalty:
@@ -106,11 +122,12 @@ def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> Penalty:
     Example:
         >>> net = nn.Linear(2, 1, bias=False)
         >>> _ = nn.init.ones_(net.weight)
-        >>> penalty_of(net, [SGD(net.parameters(), lr=0.1, weight_decay=0.5)]).value
+        >>> penalty_of(net, [torch.optim.SGD(net.parameters(), lr=0.1, weight_decay=0.5)]).value
         0.5
     """
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     value, strength, small, decoupled = 0.0, 0.0, [], False
+    count = 0
     for optimizer in optimizers:
         decoupled = decoupled or isinstance(optimizer, AdamW)
         for group in optimizer.param_groups:
@@ -120,11 +137,13 @@ def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> Penalty:
             strength = strength or decay
             for parameter in group["params"]:
                 value += 0.5 * decay * float(parameter.detach().double().square().sum())
+                count += parameter.numel()
                 if parameter.ndim < 2 and id(parameter) in names:
                     small.append(names[id(parameter)])
     weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
     square = float(sum(float(weight.detach().double().square().sum()) for weight in weights))
-    return Penalty(strength, value, square, tuple(small), decoupled)
+    pull = math.sqrt(2 * value * strength / count) if count else 0.0
+    return Penalty(strength, value, square, tuple(small), decoupled, pull)
 
 
 def shrinkage(bench: Bench, penalty: Penalty, seed: int = 0) -> float | None:

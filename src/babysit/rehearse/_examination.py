@@ -20,6 +20,7 @@ SECONDS = 60.0  # a check is made before hours are spent; a minute of it finds w
 WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
 # Shares of the time, at most. Small networks need less than they may take, and what is left is not spent.
 WATCHED_SHARE, ROWS_SHARE = 0.25, 0.1
+WHOLE_SHARE = 0.5  # of a script, which is watched to its end where there is time: its evaluations come there
 
 
 class Examination:
@@ -73,7 +74,8 @@ class Examination:
     def watched(self) -> Trace:
         """A short training as it is, its first steps measured one by one."""
         start = time.monotonic()
-        found = self.rehearsed(self.steps, seconds=WATCHED_SHARE * self.seconds)
+        share = WATCHED_SHARE if self.bench is not None else WHOLE_SHARE
+        found = self.rehearsed(self.steps, seconds=share * self.seconds)
         self.watched_seconds = time.monotonic() - start
         return found
 

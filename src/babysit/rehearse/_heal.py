@@ -32,9 +32,11 @@ from babysit.record import (
 from babysit.rehearse._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
 from babysit.rehearse._outcome import SOLVED, Outcome, gain, median_of, outcome_of
 from babysit.rehearse._subject import TO_THE_END, Ask, Subject, rehearse_all
+from babysit.rehearse._trains import check_training
 
 HEAL_SECONDS = 120.0
 WATCH_SHARE = 0.25  # of the time, for the untouched training
+SEARCH_SHARE = 0.8  # of the time, after which nothing new is tried: what was found has to be confirmed
 SINGLES_SHARE = 0.5  # of the time, at the most, for changes one by one
 WORKS = 0.1  # of the gap, that a change must close to be recommended; seeds of one training differ by less
 HELPS = 0.1  # of the gap that is left, that one more change must close
@@ -60,11 +62,13 @@ class Trial:
         candidate: The change.
         outcome: Of its rehearsal.
         gain: Over the untouched training after as many steps.
+        share: Of all steps that it was rehearsed for.
     """
 
     candidate: Candidate
     outcome: Outcome
     gain: float
+    share: float = 1.0
 
     @property
     def rank(self) -> float:
@@ -76,9 +80,17 @@ class Trial:
 class Clinic:
     """One healing under way: what was rehearsed, and the time that is left."""
 
-    def __init__(self, subject: Subject, steps: int, seconds: float, seed: int, listener: HealListener) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        steps: int,
+        seconds: float,
+        seed: int,
+        listener: HealListener,
+        most_steps: int | None = None,
+    ) -> None:
         self.subject, self.steps, self.seed, self.listener = subject, steps, seed, listener
-        self.seconds = seconds
+        self.seconds, self.most_steps = seconds, most_steps
         self.began = time.monotonic()
         self.runs = self.steps_taken = 0
         self.full_seconds = 0.0
@@ -93,7 +105,16 @@ class Clinic:
 
     def affordable(self, share: float) -> float:
         """Rehearsals in full that a share of the remaining time pays for."""
-        return share * self.left * self.jobs / max(self.full_seconds, 1e-3)
+        by_time = share * self.left * self.jobs / max(self.full_seconds, 1e-3)
+        if self.most_steps is None:
+            return by_time
+        full = max(1, self.untouched[self.steps, self.seed].steps)
+        return min(by_time, share * max(0, self.most_steps - self.steps_taken) / full)
+
+    def spent(self) -> float:
+        """The share of the time, or of the steps, that is spent, whichever is more."""
+        time_spent = (time.monotonic() - self.began) / self.seconds
+        return max(time_spent, self.steps_taken / self.most_steps if self.most_steps else 0.0)
 
     def watch(self) -> Trace:
         """The untouched training, measured."""
@@ -117,17 +138,19 @@ class Clinic:
         asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in candidates]
         if (steps, self.seed) not in self.untouched:
             asks.insert(0, Ask(steps, (), self.seed, "losses", self._longest(share)))
-        found = self._rehearse(asks, stage)
-        if len(found) > len(candidates):
+        found = self._rehearse(asks, stage, until=SEARCH_SHARE)
+        if not found:
+            return []
+        if len(asks) > len(candidates):
             self.untouched[steps, self.seed] = outcome_of(found.pop(0))
         before = self.untouched[steps, self.seed]
         trials = []
-        for candidate, one in zip(candidates, found, strict=True):
+        for candidate, one in zip(candidates, found, strict=False):  # some may have found no time
             outcome = outcome_of(one)
             comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
             refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
             closed = -1.0 if refused else gain(before, outcome, comparable=comparable)
-            trials.append(Trial(candidate, outcome, closed))
+            trials.append(Trial(candidate, outcome, closed, share))
             told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
             self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
             self.listener.tried(told)
@@ -141,17 +164,23 @@ class Clinic:
             Ask(self.steps, candidates[place].remedies if place >= 0 else (), seed, "losses", self._longest(1.0))
             for place, seed in wanted
         ]
-        found = self._rehearse(asks, "further seeds")
+        found = self._rehearse(asks, "further seeds", until=1.0)
         outcomes: dict[int, list[Outcome]] = {place: [] for place in places}
-        for (place, _), one in zip(wanted, found, strict=True):
+        for (place, _), one in zip(wanted, found, strict=False):
             outcomes[place].append(outcome_of(one))
         return outcomes
 
-    def _rehearse(self, asks: Sequence[Ask], stage: str) -> list[Trace | BabysitError]:
+    def _rehearse(self, asks: Sequence[Ask], stage: str, *, until: float) -> list[Trace | BabysitError]:
+        """Rehearse in order, until a share of the time or of the steps is spent."""
         self.listener.trying(stage, len(asks))
-        found = rehearse_all(self.subject, asks)
-        for one in found:
-            self._count(outcome_of(one))
+        found: list[Trace | BabysitError] = []
+        for place in range(0, len(asks), self.jobs):
+            if self.spent() > until:
+                break
+            some = rehearse_all(self.subject, asks[place : place + self.jobs])
+            for one in some:
+                self._count(outcome_of(one))
+            found += some
         return found
 
     def _longest(self, share: float) -> float:
@@ -169,6 +198,7 @@ def heal(
     steps: int = TO_THE_END,
     seeds: int = SEEDS,
     seed: int = 0,
+    most_steps: int | None = None,
     ignore: Sequence[str] = (),
     findings: Sequence[Finding] | None = None,
     listener: HealListener | None = None,
@@ -181,6 +211,7 @@ def heal(
         steps: Of each rehearsal; a script is rehearsed to its own end.
         seeds: On which the recommended change is held against the untouched training.
         seed: The first of them.
+        most_steps: Of all rehearsals together; None goes by time alone.
         ignore: Names of findings not to go by.
         findings: Known already; None diagnoses the watched training.
         listener: Who shows it.
@@ -197,7 +228,7 @@ def heal(
             f"a healing of {seconds:g} seconds, {steps} steps and {seeds} seeds", legal="above 0, all three"
         )
     told = listener or HealSilence()
-    clinic = Clinic(subject, steps, seconds, seed, told)
+    clinic = Clinic(subject, steps, seconds, seed, told, most_steps)
     told.began(seconds)
     known: tuple[Finding, ...] = tuple(findings or ())
     best: Trial | None = None
@@ -205,6 +236,7 @@ def heal(
     interrupted = False
     try:
         trace = clinic.watch()
+        check_training(subject.name, trace)
         if findings is None:
             known = tuple(diagnose(trace, ignore=ignore))
         told.watched(known)
@@ -276,7 +308,8 @@ def _halving(clinic: Clinic, candidates: Sequence[Candidate], stage: str) -> lis
         share = REDUCTION**-rung
         steps = clinic.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
         room = max(2, int(clinic.affordable(SINGLES_SHARE) / share / (rung + 1)))
-        trials = clinic.compare(alive[:room], steps, stage, share)
+        found = clinic.compare(alive[:room], steps, stage, share)
+        trials = found or trials
         if rung:
             alive = [trial.candidate for trial in trials[: max(2, math.ceil(len(trials) / REDUCTION))]]
     return trials
@@ -311,7 +344,10 @@ def _pruned(clinic: Clinic, best: Trial) -> Trial:
             )
             for at in range(len(best.candidate.remedies))
         ]
-        smaller = max(clinic.compare(without, clinic.steps, "without"), key=lambda trial: trial.gain)
+        tried = clinic.compare(without, clinic.steps, "without")
+        if not tried:
+            break
+        smaller = max(tried, key=lambda trial: trial.gain)
         if smaller.gain < best.gain - DISPENSABLE:
             break
         best = smaller
@@ -324,16 +360,22 @@ def _confirmed(clinic: Clinic, finalists: Sequence[Trial], seeds: int) -> tuple[
         return None, None
     afford = int(clinic.affordable(1.0)) // max(1, seeds - 1) - 1
     finalists = finalists[: max(1, min(FINALISTS, afford))]
-    further = range(clinic.seed + 1, clinic.seed + seeds)
-    outcomes = clinic.on_seeds([one.candidate for one in finalists], further) if seeds > 1 else {-1: []}
-    before = [clinic.untouched[clinic.steps, clinic.seed], *outcomes[-1]]
+    # What was rehearsed for a part of the steps only is rehearsed in full on the first seed, too.
+    again = any(trial.share < 1 for trial in finalists)
+    further = range(clinic.seed + (not again), clinic.seed + seeds)
+    outcomes = clinic.on_seeds([one.candidate for one in finalists], further) if further else {-1: []}
+    before = [*([] if again else [clinic.untouched[clinic.steps, clinic.seed]]), *outcomes[-1]]
+    if not before:
+        return None, None
     judged: list[tuple[float, Trial, list[Outcome]]] = []
     for place, trial in enumerate(finalists):
-        after = [trial.outcome, *outcomes.get(place, [])]
+        after = [*([] if again else [trial.outcome]), *outcomes.get(place, [])]
+        if not after:
+            continue
         comparable = not any(remedy.name in NEW_LOSS for remedy in trial.candidate.remedies)
         middle = gain(median_of(before), median_of(after), comparable=comparable)
         judged.append((middle, trial, after))
-    top = max(middle for middle, _, _ in judged)
+    top = max((middle for middle, _, _ in judged), default=-1.0)
     if top < WORKS:
         return None, None
     middle, trial, after = next(one for one in judged if one[0] >= top - ROOT_BONUS)

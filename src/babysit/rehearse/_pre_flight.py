@@ -25,8 +25,10 @@ from babysit.rehearse._check_rate_range import check_rate_range
 from babysit.rehearse._check_regularisation import check_regularisation
 from babysit.rehearse._check_short_training import check_short_training
 from babysit.rehearse._check_wiring import check_wiring
+from babysit.rehearse._cures import with_cures
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination, skipped, verdict_of
 from babysit.rehearse._subject import Subject
+from babysit.rehearse._trains import check_training
 
 STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
     "data": check_data,
@@ -85,7 +87,7 @@ def pre_flight(
     try:
         # Most steps read the short watched training, so that it comes before all of them.
         told.step_began("short-training")
-        _ = examination.watched
+        check_training(subject.name, examination.watched)
         for name in wanted:
             told.step_began(name)
             start = time.monotonic()
@@ -94,12 +96,15 @@ def pre_flight(
             step = dataclasses.replace(step, seconds=seconds_taken)
             done.append(step)
             told.step_ended(step)
+        findings = merged(done, ignore)
+        if examination.bench is None and len(wanted) == len(STEPS):
+            findings = with_cures(examination, findings)
     except KeyboardInterrupt:
         interrupted = True
         done += [skipped(name, "interrupted") for name in wanted[len(done) :]]
+        findings = merged(done, ignore)
     finally:
         told.ended()
-    findings = merged(done, ignore)
     return PreFlight(subject.name, tuple(_with_causes(done, findings)), findings, time.monotonic() - began, interrupted)
 
 

@@ -65,7 +65,13 @@ class Subject(Protocol):
 
 @runtime_checkable
 class Together(Protocol):
-    """A Subject whose rehearsals can run side by side: in processes, or as members of one stacked Cohort."""
+    """A Subject whose rehearsals can run side by side, in processes of their own.
+
+    Attributes:
+        jobs: How many at a time.
+    """
+
+    jobs: int
 
     def rehearse_together(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
         """As `rehearse` for each, errors in the place of their traces."""

@@ -4,6 +4,8 @@ from babysit.report._check_progress import CheckProgress
 from babysit.report._check_text import check_page_part, check_renderable, print_check
 from babysit.report._comparison import comparison_lesson
 from babysit.report._findings import finding_line, print_findings
+from babysit.report._heal_progress import HealProgress
+from babysit.report._healing_text import healing_renderable, print_healing
 from babysit.report._lesson import (
     GreyImage,
     HistogramsFigure,
@@ -22,11 +24,12 @@ from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
 from babysit.report._terminal import print_evaluation, print_summary, summary_dict
-from babysit.report._trace_page import render_trace_page, write_trace_page
+from babysit.report._trace_page import render_trace_page, trace_headline, write_trace_page
 
 __all__ = [
     "CheckProgress",
     "GreyImage",
+    "HealProgress",
     "HistogramsFigure",
     "ImagesFigure",
     "Lesson",
@@ -41,9 +44,11 @@ __all__ = [
     "check_renderable",
     "comparison_lesson",
     "finding_line",
+    "healing_renderable",
     "print_check",
     "print_evaluation",
     "print_findings",
+    "print_healing",
     "print_lesson",
     "print_summary",
     "render_lessons_page",
@@ -51,6 +56,7 @@ __all__ = [
     "render_trace_page",
     "summary_dict",
     "terminal_listener",
+    "trace_headline",
     "write_lessons_page",
     "write_page",
     "write_trace_page",

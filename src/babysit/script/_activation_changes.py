@@ -17,6 +17,8 @@ from babysit.rehearse import restored
 SWAPPED = frozenset(
     "relu relu6 leaky_relu elu celu selu gelu silu mish tanh sigmoid softplus softsign hardtanh hardsigmoid".split()
 )
+# Called as an activation where nothing else is: elsewhere these are arithmetic.
+UNUSUAL = frozenset("exp sin cos square".split())
 ON_OUTPUTS = frozenset({"softmax", "sigmoid"})
 
 
@@ -33,6 +35,7 @@ class ActivationChanges:
         self._output_call: int | None = None
         self._recorded: list[tuple[str, Tensor]] | None = None
         self._swap: Callable[[Tensor], Tensor] | None = None
+        self._swapped: frozenset[str] | set[str] = SWAPPED
 
     def add(self, remedy: Remedy) -> None:
         """Take one."""
@@ -44,7 +47,7 @@ class ActivationChanges:
         """Wrap what is called as activation, when somebody wants to know."""
         if not self._remedies:
             return
-        for name in sorted(SWAPPED | {"softmax"}):
+        for name in sorted(SWAPPED | {"softmax"} | (UNUSUAL if self._swap is not None else set())):
             for owner in (torch, functional, Tensor):
                 if hasattr(owner, name):
                     replace(owner, name, lambda original, name=name: self._wrapped(name, original))
@@ -73,19 +76,27 @@ class ActivationChanges:
         if outputs is not None:
             same = [at for at, (_, result) in enumerate(calls) if result.data_ptr() == outputs.data_ptr()]
             self._output_call = same[-1] if same else None
-        if "activation" in self._remedies and not any(
-            name in SWAPPED and at != self._output_call for at, (name, _) in enumerate(calls)
-        ):
+        hidden = {name for at, (name, _) in enumerate(calls) if at != self._output_call}
+        self._swapped = hidden & SWAPPED or hidden & UNUSUAL
+        if "activation" in self._remedies and not self._swapped:
             raise InputError("the network calls no activation between its layers")
         if "linear-output" in self._remedies and self._output_call is None:
             raise InputError("the network's outputs come from no activation")
         if "insert-activation" in self._remedies:
             made = activation(self._remedies["insert-activation"] or "relu")
             for module in weighted[:-1]:
-                module.register_forward_hook(lambda module, arguments, outputs: made(outputs))
+                module.register_forward_hook(lambda module, arguments, outputs: self._put_in(made, outputs))
         network.register_forward_pre_hook(self._pass_begins)
         network.register_forward_hook(self._pass_ends, always_call=True)
         self._number = 0
+
+    def _put_in(self, made: Callable[[Tensor], Tensor], outputs: Tensor) -> Tensor:
+        """One more activation, which is not counted among the network's own."""
+        self._busy = True
+        try:
+            return made(outputs)
+        finally:
+            self._busy = False
 
     def _pass_begins(self, *_: Any) -> None:
         self._number = 0
@@ -123,7 +134,7 @@ class ActivationChanges:
                 return inputs.sigmoid()
             if "softmax-axis" in self._remedies and name == "softmax":
                 return inputs.softmax(1 if inputs.ndim > 1 else 0)
-        elif within and self._swap is not None and name in SWAPPED:
+        elif within and self._swap is not None and name in self._swapped:
             return self._swap(inputs)
         result = original(inputs, *arguments, **options)
         if name in ON_OUTPUTS and isinstance(result, Tensor):

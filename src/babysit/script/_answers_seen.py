@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from babysit.record import Row
+from babysit.script._replacements import Replacements
+
+Phase = Literal["train", "validation"]
 
 WINDOW = 200  # training steps that the score of the end is taken over
 SHARE_OF_STEPS = 0.25  # and never more than this share of all
@@ -93,6 +98,10 @@ class AnswersSeen:
 
     An evaluation is what follows a forward pass without gradients: losses computed then, and comparisons of equal
     tensors, such as `(outputs.argmax(1) == targets)`.
+
+    Attributes:
+        evaluating: Whether one is under way.
+        evaluations: Of rows that are not trained on: step, name and value of the score.
     """
 
     def __init__(self) -> None:
@@ -100,10 +109,11 @@ class AnswersSeen:
         self.steps = 0
         self.evaluating = False
         self.evaluations: list[tuple[int, str, float]] = []
-        self._loss, self._rows = 0.0, 0
-        self._tallies: list[Tally] = []
-        self._equal, self._compared = 0, 0
-        self._known: set[int] = set()
+        self._phase: Phase = "validation"
+        self._empty()
+        self._said: set[tuple[int, Phase]] = set()
+        self._comparing = Replacements()
+        self._deaf = False
 
     def trained_on(self, name: str, outputs: Tensor, targets: Tensor) -> None:
         """A batch entered the loss function in training."""
@@ -111,6 +121,20 @@ class AnswersSeen:
         if found is not None:
             self.recent.append(found)
             self.steps += 1
+
+    def begin_evaluation(self, phase: Phase, step: int) -> list[Row]:
+        """An evaluation begins or goes on, of rows that are trained on or of others. Returns what it ends."""
+        ended = self.end_of_evaluation(step) if self.evaluating and phase != self._phase else []
+        self._phase = phase
+        if not self.evaluating:
+            self.evaluating = True
+            for owner, name in ((Tensor, "__eq__"), (Tensor, "eq"), (torch, "eq")):
+                self._comparing.put(owner, name, self._compare)
+        return ended
+
+    def inside(self, network: bool) -> None:
+        """Whether the network's own pass is under way: what it compares is no answer."""
+        self._deaf = network
 
     def evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """A batch entered a loss function after a pass without gradients."""
@@ -122,28 +146,55 @@ class AnswersSeen:
         if found is not None:
             self._tallies.append(found)
 
-    def compared(self, result: Tensor) -> None:
-        """Answers were compared with targets in an evaluation."""
-        self._equal += int(result.sum())
-        self._compared += result.numel()
-
     def end_of_evaluation(self, step: int) -> list[Row]:
-        """Training goes on, or the script is over: what the evaluation came to."""
+        """Training goes on, or the script is over: what the evaluation came to; of several in a step, the first."""
         rows: list[Row] = []
         if self._rows:
-            rows.append(Row(step, "validation", "", "data-loss", self._loss / self._rows))
+            rows.append(Row(step, self._phase, "", "data-loss", self._loss / self._rows))
         scored = score_of(self._tallies)
         if self._compared:
             # Plain accuracy, as the script reckons it.
             scored = "accuracy", self._equal / self._compared
         if scored is not None:
-            rows.append(Row(step, "validation", "", *scored))
-            self.evaluations.append((step, *scored))
-        self._loss, self._rows, self._tallies, self._equal, self._compared = 0.0, 0, [], 0, 0
+            rows.append(Row(step, self._phase, "", *scored))
+            if self._phase == "validation":
+                self.evaluations.append((step, *scored))
+        said = (step, self._phase) in self._said
+        if rows:
+            self._said.add((step, self._phase))
+        self.drop_evaluation()
+        return [] if said else rows
+
+    def drop_evaluation(self) -> None:
+        """What seemed to be one was training."""
+        self._empty()
         self.evaluating = False
-        return rows
+        self._comparing.take_back()
 
     def at_the_end(self) -> tuple[str, float] | None:
         """The score of the last training steps: at most two hundred, and a quarter of all."""
         few = max(1, min(WINDOW, int(SHARE_OF_STEPS * self.steps)))
         return score_of(list(self.recent)[-few:])
+
+    def _empty(self) -> None:
+        self._loss, self._rows = 0.0, 0
+        self._tallies: list[Tally] = []
+        self._equal, self._compared = 0, 0
+
+    def _compare(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def compare(first: Any, second: Any, **options: Any) -> Any:
+            result = original(first, second, **options)
+            if (
+                self.evaluating
+                and not self._deaf
+                and isinstance(first, Tensor)
+                and isinstance(second, Tensor)
+                and first.shape == second.shape
+                and first.ndim
+                and not torch.compiler.is_compiling()
+            ):
+                self._equal += int(result.sum())
+                self._compared += result.numel()
+            return result
+
+        return compare

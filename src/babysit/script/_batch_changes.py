@@ -52,31 +52,53 @@ class BatchChanges:
         loader.__dict__["batch_sampler"] = BatchSampler(sampler, size, batches.drop_last)
 
     def begin(self, network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Keep the first rows, and let every later training pass have them."""
+        """Keep the first rows, and let every later training pass have them.
+
+        A batch keeps its number of rows, which the script may count on: the kept ones come again and again.
+        """
         if "tiny-batch" not in self._remedies:
             return None
-        self._arguments = self._first(arguments)
+        if not arguments or not isinstance(arguments[0], Tensor) or not arguments[0].ndim:
+            raise InputError("the network is not given rows in a tensor")
+        self._arguments = self._first(arguments, len(arguments[0]))
         network.register_forward_pre_hook(self._rows_kept)
-        return self._arguments
+        return self._repeated(arguments)
 
     def targets_kept(self, targets: Tensor) -> Tensor:
-        """The targets of the rows that are kept."""
-        if self._arguments is None:
+        """The targets of the rows that are kept, as often as their rows come."""
+        if self._arguments is None or not targets.ndim:
             return targets
         if self._targets is None:
             self._targets = targets[: self._rows].detach().clone()
-        return self._targets
+        return _again(self._targets, len(targets))
 
     def _rows_kept(self, network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        return self._arguments if torch.is_grad_enabled() and self._arguments is not None else arguments
+        return self._repeated(arguments) if torch.is_grad_enabled() else arguments
 
-    def _first(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        rows = len(arguments[0]) if arguments and isinstance(arguments[0], Tensor) and arguments[0].ndim else 0
-        if not rows:
-            raise InputError("the network is not given rows in a tensor")
+    def _repeated(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        kept = self._arguments
+        if kept is None or not isinstance(arguments[0], Tensor) or not arguments[0].ndim:
+            return arguments
+        rows = len(arguments[0])
+        return tuple(
+            _again(one, rows) if isinstance(one, Tensor) and one.ndim and len(one) == len(kept[0]) else now
+            for one, now in zip(kept, arguments, strict=True)
+        )
+
+    def _first(self, arguments: tuple[Any, ...], rows: int) -> tuple[Any, ...]:
         return tuple(
             one[: self._rows].detach().clone()
             if isinstance(one, Tensor) and one.ndim and len(one) == rows and not one.requires_grad
             else one
             for one in arguments
         )
+
+
+def _again(kept: Tensor, rows: int) -> Tensor:
+    """The kept rows over and over, up to a number of rows.
+
+    Example:
+        >>> _again(torch.tensor([1, 2, 3]), 5).tolist()
+        [1, 2, 3, 1, 2]
+    """
+    return kept[torch.arange(rows, device=kept.device) % len(kept)]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
 import pathlib
-import runpy
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Sequence
@@ -18,6 +22,7 @@ from babysit.script._seam import Enough
 from babysit.script._source import with_epochs
 
 INTERRUPTED = 130
+EXIT_CODES = 255  # an exit code is a byte
 OURS = str(pathlib.Path(__file__).parent.parent)
 
 
@@ -82,40 +87,91 @@ def run_script(script: Script, *, epochs: int | None = None) -> Ended:
         epochs: Another number of epochs, written into its loop.
 
     Raises:
-        InputError: There is no loop over epochs to be changed.
+        InputError: There is no such module, or no loop over epochs to be changed.
     """
     before = sys.argv, list(sys.path), sys.modules["__main__"]
+    threads = set(threading.enumerate())
     sys.argv = [script.target, *script.arguments]
     try:
-        if script.module:
-            sys.path.insert(0, "")
-            runpy.run_module(script.target, run_name="__main__", alter_sys=True)
-        else:
-            path = pathlib.Path(script.target)
-            tree = ast.parse(path.read_bytes(), filename=str(path))
-            if epochs is not None:
-                tree = with_epochs(tree, epochs)
-            sys.path.insert(0, str(path.resolve().parent))
-            main = types.ModuleType("__main__")
-            main.__dict__.update(__file__=str(path), __builtins__=builtins, __cached__=None)
-            sys.modules["__main__"] = main
-            exec(compile(tree, str(path), "exec"), main.__dict__)
+        main, code = _module(script, epochs) if script.module else _file(script, epochs)
+        sys.argv[0] = str(main.__file__)
+        sys.modules["__main__"] = main
+        exec(code, main.__dict__)
+        for thread in threading.enumerate():
+            # Python, too, waits for them before it ends.
+            if thread not in threads and not thread.daemon:
+                thread.join()
     except Enough:
         return Ended("enough")
     except SystemExit as left:
         if isinstance(left.code, int | None):
-            return Ended("finished", left.code or 0)
+            return Ended("finished", (left.code or 0) & EXIT_CODES)
         print(left.code, file=sys.stderr)
         return Ended("finished", 1)
-    except KeyboardInterrupt:
-        return Ended("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return Ended("interrupted", INTERRUPTED, "KeyboardInterrupt", own_traceback(error))
     except InputError:
         raise
     except BaseException as error:
-        return Ended("failed", 1, f"{type(error).__name__}: {error}", own_traceback(error))
+        return Ended("failed", 1, f"{type(error).__name__}: {error}".rstrip(": "), own_traceback(error))
     finally:
         sys.argv, sys.path[:], sys.modules["__main__"] = before
     return Ended("finished")
+
+
+def _file(script: Script, epochs: int | None) -> tuple[types.ModuleType, types.CodeType]:
+    """A file as `__main__`, as `python FILE` makes it."""
+    path = pathlib.Path(script.target)
+    code = _code(path.read_bytes(), str(path), epochs)
+    sys.path.insert(0, str(path.resolve().parent))
+    main = types.ModuleType("__main__")
+    loader = importlib.machinery.SourceFileLoader("__main__", str(path))
+    main.__dict__.update(__file__=str(path), __builtins__=builtins, __cached__=None, __loader__=loader)
+    return main, code
+
+
+def _module(script: Script, epochs: int | None) -> tuple[types.ModuleType, types.CodeType]:
+    """A module as `__main__`, as `python -m` makes it; of a package, its `__main__`."""
+    sys.path.insert(0, os.getcwd())
+    spec = _spec(script.target)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = _spec(f"{script.target}.__main__")
+    loader = spec.loader if spec is not None else None
+    if spec is None or not isinstance(loader, importlib.abc.InspectLoader):
+        raise InputError(
+            f"there is no module {script.target} to be run",
+            legal="a module, or a package with a __main__, that can be imported from here",
+            write=f"babysit run {script.target}" if script.target.endswith(".py") else None,
+        )
+    source = loader.get_source(spec.name) if epochs is not None else None
+    code = _code(source.encode(), str(spec.origin), epochs) if source is not None else loader.get_code(spec.name)
+    if code is None:
+        raise InputError(f"the module {script.target} has no code in Python")
+    main = types.ModuleType("__main__")
+    main.__dict__.update(
+        __file__=spec.origin, __builtins__=builtins, __cached__=spec.cached, __loader__=loader,
+        __package__=spec.parent, __spec__=spec,
+    )  # fmt: skip
+    return main, code
+
+
+def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            return None
+        raise  # a package above it wants something that is not installed
+    except ValueError:
+        return None
+
+
+def _code(source: bytes, filename: str, epochs: int | None) -> types.CodeType:
+    tree: ast.Module | bytes = source
+    if epochs is not None:
+        tree = with_epochs(ast.parse(source, filename=filename), epochs)
+    code: types.CodeType = compile(tree, filename, "exec", dont_inherit=True)
+    return code
 
 
 def own_traceback(error: BaseException) -> str:

@@ -2,41 +2,46 @@
 
 Installed before a script's first line, removed after its last. What it takes hold of, all of it given back:
 
-    torch.nn.Module         global hooks around forward passes: which module is the outermost, and what enters it
+    torch.nn.Module         `__call__`: which module is called by the script itself, and what enters it
     torch.optim.Optimizer   its construction, and the global hooks around steps
     torch.nn.functional     the loss functions, and `torch.autograd.backward` (through `babysit.probe.listen`)
     DataLoader              iteration: epochs, rows, batches
-    Tensor                  indexing by rows, and == in evaluations: how many rows there are, how many answers are right
+    Tensor                  picking rows, until training begins; ==, while the network is evaluated
 
 It draws no random number and changes no tensor: a script's numbers are bit for bit what they are without it, unless
-changes are asked for.
+changes are asked for. No hook stays on a module between passes, so that copies and pickles of a network are its own.
+In a process that the script forks nothing of it is left.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
-from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from babysit.probe import Budget, Observer, listen, stop_listening, unwrapped
+from babysit.probe import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
-from babysit.script._answers_seen import AnswersSeen
+from babysit.script._answers_seen import AnswersSeen, Phase
 from babysit.script._changes import Changes
+from babysit.script._epochs_seen import EpochsSeen
+from babysit.script._forked import leave_when_forked, stay
+from babysit.script._parts import in_transformation, name_of, parameters_of, whole_of
+from babysit.script._replacements import Replacements
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
 # about 100 steps of 1,000, and 140 of 10,000.
 FIRST, GROWTH = 50, 0.06
+# Backward passes without a step, for one that was asked for, after which a script will never take one.
+PATIENCE = 10
 
-_INHERITED = object()
+UNSEEN_PROCESSES = "processes that the script starts are not watched"
 
 
 class Enough(BaseException):
@@ -54,6 +59,8 @@ class Seam:
         probes: `all` or `losses`.
         steps: Optimizer steps after which the script is ended; None never.
         more: Called at steps, when there is more to read.
+        scores: Whether answers to training batches are scored, too.
+        optimizers: Known already, of an earlier part of the training.
 
     Example:
         >>> store = TraceStore(None)
@@ -77,62 +84,60 @@ class Seam:
         probes: str = "all",
         steps: int | None = None,
         more: Callable[[], None] = lambda: None,
+        scores: bool = True,
+        optimizers: Sequence[Optimizer] = (),
     ) -> None:
         self.store = store
         self.steps = 0
         self.answers = AnswersSeen()
-        self.network: nn.Module | None = None
+        self.epochs = EpochsSeen(self._before_epoch)
+        self.network: nn.Module | None = None  # whole, of whatever the script calls
         self._changes, self._overhead, self._probes, self._most, self._more = changes, overhead, probes, steps, more
+        self._scores = scores
         self._observer: Observer | None = None
-        self._optimizers: list[Optimizer] = []
-        self._others: dict[int, str] = {}  # outermost modules beside the network that are trained, too
+        self.optimizers = list(optimizers)
+        self._parts: set[int] = set()  # ids of the network's modules
+        self._others: dict[int, str] = {}  # modules beside the network that are trained, too
         self._handles: list[Any] = []
-        self._originals: list[tuple[Any, str, Any]] = []
-        self._depth = 0
-        self._inside = False  # of the network's own pass
+        self._replaced = Replacements()
+        self._open = False
+        self._within = False  # a module's pass
+        self._inside = False  # the network's own
         self._losses: list[float] = []
-        self._backwards_without_step = 0
-        self._fetched: tuple[DataLoader[Any], int] | None = None
-        self._passes: dict[int, set[int]] = {}  # loader: its passes in which the network was trained
-        self._facts: dict[str, str] = {}
+        self._facts: dict[str, str] = {}  # of a loss without a network
+        self._backwards = self._backwards_without_step = 0
+        self._trains_by_hand = self._began_in_training_mode = False
 
     def __enter__(self) -> Seam:
+        self._open = True
         self._handles = [
-            register_module_forward_pre_hook(self._before_forward),
-            register_module_forward_hook(self._after_forward, always_call=True),
             register_optimizer_step_pre_hook(self._before_step),
             register_optimizer_step_post_hook(self._after_step),
         ]
-        self._replace(Optimizer, "__init__", self._constructing)
-        self._replace(DataLoader, "__iter__", self._iterating)
-        self._replace(_BaseDataLoaderIter, "__next__", self._fetching)
-        self._replace(Tensor, "__getitem__", _counting_rows)
-        self._replace(Tensor, "__eq__", self._comparing)
-        self._replace(Tensor, "eq", self._comparing)
-        self._replace(torch, "eq", self._comparing)
+        self._replaced.put(nn.Module, "__call__", self._calling)
+        self._replaced.put(Optimizer, "__init__", self._constructing)
+        self.epochs.install(self._replaced)
         if self._changes is not None:
-            self._changes.install(self._replace)
+            self._changes.install(self._replaced.put)
         listen(self)
+        leave_when_forked(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._handles:
+        if not self._open:
             return
-        stop_listening(self)
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        while self._originals:
-            owner, name, original = self._originals.pop()
-            if original is _INHERITED:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
+        self._let_go()
         if self._observer is not None:
             self._observer.detach()
         self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
         self._end()
         self.store.flush()
+
+    def forked(self) -> None:
+        """In a process that the script forks: nothing is seen any more, and nothing written."""
+        self._let_go()
+        if self._observer is not None:
+            self._observer.leave()
 
     def tell(self, finished: bool) -> None:
         """Write down what is known of the whole training.
@@ -140,16 +145,8 @@ class Seam:
         Args:
             finished: Whether the script came to its own end, so that its epochs are all there are.
         """
-        found = dict(self._facts)
-        for passes in self._passes.values():
-            if finished and len(passes) > 0:
-                found["epochs"] = str(len(passes))
-        per_epoch = int(found.get("steps-per-epoch", "0"))
-        if finished and "epochs" not in found and per_epoch:
-            found["epochs"] = str(max(1, round(self.steps / per_epoch)))
-        if not finished:
-            found.pop("epochs", None)
-        self.store.describe(facts=found)
+        facts = self._facts if self.network is None else {}
+        self.store.describe(facts=facts | self.epochs.facts(self.steps, finished=finished))
         self.store.flush()
 
     @property
@@ -157,60 +154,126 @@ class Seam:
         """Whether more than one network is trained, as in a GAN."""
         return bool(self._others)
 
-    def _replace(self, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        # What a class inherits is wrapped on the class itself, and taken off again.
-        self._originals.append((owner, name, vars(owner).get(name, _INHERITED)))
-        setattr(owner, name, wrap(getattr(owner, name)))
+    def _let_go(self) -> None:
+        self._open = False
+        stay(self)
+        stop_listening(self)
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.epochs.remove()
+        if self.answers.evaluating:
+            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+        self._replaced.take_back()
 
     # Forward passes.
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...]) -> Any:
-        self._depth += 1
-        if self._depth > 1 or torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
-            return None
-        if not any(True for _ in module.parameters()):
-            return None
+    def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        compiling = torch.compiler.is_compiling
+
+        def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
+            # The compiler asks first, and then follows no further than the original.
+            if compiling() or self._within or not self._open:
+                return original(module, *arguments, **options)
+            if not module._parameters and not module._modules:
+                return original(module, *arguments, **options)  # a loss, an activation: nothing to be trained
+            return self._called(original, module, arguments, options)
+
+        return call
+
+    def _called(
+        self, original: Callable[..., Any], module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        """The script calls a module. What a backward pass or a transformed function calls is none of its calls."""
+        self._within = True
+        outputs = None
+        try:
+            if not in_transformation():
+                changed = self._before_forward(module, arguments, options)
+                arguments = arguments if changed is None else changed
+            outputs = original(module, *arguments, **options)
+            return outputs
+        finally:
+            self._within = False
+            if self._inside:
+                self._inside = False
+                self.answers.inside(False)
+                if self._observer is not None:
+                    self._observer.forward_ends(outputs)
+
+    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        known = id(module) in self._parts or self._wraps_network(module)
         if not torch.is_grad_enabled():
-            if module is self.network:
-                self._inside = self.answers.evaluating = True
+            if known:
+                self._evaluates(module, arguments, options)
             return None
-        if module is self.network:
-            self._inside = True
-            if self.answers.evaluating:
-                self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+        if known:
+            self._own_pass(module, arguments, options)
             return None
         if self.network is not None:
             self._another(module)
             return None
-        if not self._optimizers or any(parameter.requires_grad for parameter in module.parameters()):
-            return self._begin(module, arguments)
+        own = {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
+        mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
+        # Where no optimizer has its weights, a backward pass must have shown that they are trained by hand.
+        if own and (mine or (self._backwards and not self.optimizers)):
+            return self._begin(module, arguments, options, mine)
         return None
 
-    def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
-        self._depth -= 1
-        self._inside = self._inside and self._depth > 0
+    def _wraps_network(self, module: nn.Module) -> bool:
+        if self.network is None:
+            return False
+        inner = next((one for one in module.modules() if one is not module), None)
+        return inner is not None and inner is self.network
 
-    def _begin(self, module: nn.Module, arguments: tuple[Any, ...]) -> Any:
+    def _own_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self._inside = True
+        step = max(0, self.steps - 1)
+        if self._observer is not None and self._trains_by_hand and self._backwards_without_step:
+            self._observer.step_ends()
+        if self._began_in_training_mode and not module.training:
+            # An evaluation that keeps gradients, unless a backward pass follows.
+            self.store.add(self.answers.begin_evaluation("validation", step))
+        elif self.answers.evaluating:
+            self.store.add(self.answers.end_of_evaluation(step))
+        self.answers.inside(True)
+        if self._observer is not None:
+            self._observer.forward_begins(module, arguments, options)
+
+    def _evaluates(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self._inside = True
+        phase: Phase = "train" if self.epochs.trained_on(first_tensor([arguments, options])) else "validation"
+        self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
+        self.answers.inside(True)
+        if self._observer is not None:
+            self._observer.forward_begins(module, arguments, options)
+
+    def _begin(
+        self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], mine: Sequence[Optimizer]
+    ) -> Any:
         """The first pass of training: now network and optimizers are known."""
-        self.network, self._inside = module, True
-        own = {id(parameter) for parameter in unwrapped(module).parameters()}
-        mine = [one for one in self._optimizers if own & {id(param) for param in _parameters(one)}]
-        mine = mine or self._optimizers
+        self._trains_by_hand = not mine
+        self._began_in_training_mode = module.training
         changed = None
         if self._changes is not None:
-            depth, self._depth = self._depth, 1  # what changes try out is no training
-            with stopped(self):
+            stop_listening(self)  # what changes try out is no training
+            try:
                 changed = self._changes.begin(module, arguments, mine)
-            self._depth = depth
-        rows = getattr(arguments[0], "_babysit_rows", None) if arguments else None
-        if rows is not None and isinstance(arguments[0], Tensor) and len(arguments[0]):
-            self._facts |= {"rows": str(rows), "steps-per-epoch": str(math.ceil(rows / len(arguments[0])))}
+            finally:
+                listen(self)
+        self.network = whole_of(module, mine) if mine else module
+        self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
+        self.epochs.begin(first_tensor([arguments, options]))
+        self._inside = True
+        self.answers.inside(True)
         if self._probes != "losses":
-            self._observer = Observer(module, mine, self.store, overhead=self._overhead)
+            self._observer = Observer(
+                self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
+            )  # fmt: skip
             if self._overhead is None:
-                self._observer.budget = Budget(None, first_steps=FIRST, growth=GROWTH)
+                self._observer.budget = Budget(None, first_steps=self.steps + FIRST, growth=GROWTH)
             self._observer.attach()
-            self._observer.forward_begins(module, arguments if changed is None else changed)
+            self._observer.forward_begins(module, arguments if changed is None else changed, options)
         return changed
 
     def _another(self, module: nn.Module) -> None:
@@ -219,17 +282,19 @@ class Seam:
         own = {id(parameter) for parameter in module.parameters()}
         assert self.network is not None
         known = {id(parameter) for parameter in self.network.parameters()}
-        if own <= known or not any(own & {id(param) for param in _parameters(one)} for one in self._optimizers):
+        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self.optimizers):
             return
-        self._others[id(module)] = type(module).__name__
-        text = f"{type(module).__name__} is trained beside {type(self.network).__name__}, and not measured"
+        self._others[id(module)] = name_of(module)
+        text = f"{name_of(module)} is trained, too, and not measured: {name_of(self.network)} is"
         self.store.add([Event(self.steps, "unseen", text)])
 
     # Losses and steps.
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
-        if torch.is_grad_enabled() and value is not None and not self._inside:
+        if self.network is None and "loss" not in self._facts:
+            self._facts |= loss_facts(name, outputs, targets, reduction)
+        if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 self.answers.trained_on(name, outputs, targets)
 
@@ -240,16 +305,24 @@ class Seam:
                 self.answers.evaluated(name, outputs, targets, value)
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
-        """A backward pass begins."""
-        if self._probes == "losses" or self.network is None:
-            if loss.numel() == 1:
-                self._losses.append(float(loss.detach() / scale))
-            if self._losses and not math.isfinite(self._losses[-1]):
+        """A backward pass begins.
+
+        Raises:
+            Enough: No step was ever taken, and none will be.
+        """
+        if self.answers.evaluating:
+            self.answers.drop_evaluation()
+        if (self._probes == "losses" or self.network is None) and loss.numel() == 1:
+            self._losses.append(float(loss.detach() / scale))
+            if not math.isfinite(self._losses[-1]) and self._probes == "losses":
                 self.end_step()
+        self._backwards += 1
         self._backwards_without_step += 1
-        if not self._optimizers:
+        if not self.optimizers:
             # Weights changed by hand, or never: each backward pass is a step.
             self.end_step()
+        elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
+            raise Enough
 
     def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
         if self._changes is not None:
@@ -259,6 +332,8 @@ class Seam:
         if self._changes is not None:
             self._changes.after_step(optimizer)
         if optimizer is not self._first_of_network():
+            if self._observer is not None and all(optimizer is not one for one in self._observer.optimizers):
+                self._observer.another_stepped()
             return
         if self._losses:
             rate = float(optimizer.param_groups[0].get("lr", math.nan))
@@ -274,16 +349,10 @@ class Seam:
         losses, self._losses = self._losses, []
         if losses:
             self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
-        if self._fetched is not None:
-            loader, number = self._fetched
-            self._passes.setdefault(id(loader), set()).add(number)
-            if len(self._passes) == 1 and "rows" not in self._facts:
-                for name, counted in (("rows", loader.dataset), ("steps-per-epoch", loader)):
-                    with contextlib.suppress(TypeError):
-                        if isinstance(counted, Sized):
-                            self._facts[name] = str(len(counted))
+        self.epochs.stepped()
         self.steps += 1
-        self._backwards_without_step = 0
+        if self.optimizers:
+            self._backwards_without_step = 0
         self._more()
         if self._most is not None and self.steps >= self._most:
             raise Enough
@@ -293,84 +362,27 @@ class Seam:
     def _first_of_network(self) -> Optimizer | None:
         if self._observer is not None and self._observer.optimizers:
             return self._observer.optimizers[0]
-        return self._optimizers[0] if self._optimizers else None
+        return self.optimizers[0] if self.optimizers else None
 
     def _end(self) -> None:
-        if self.network is None and self.steps:
+        if self.network is None and self._backwards:
             text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
             self.store.add([Event(0, "unseen", text)])
+        elif self._trains_by_hand:
+            text = "weights are changed by something else than torch.optim: its kind and its rates"
+            self.store.add([Event(0, "unseen", text)])
         elif self.network is None:
-            self.store.add([Event(0, "unseen", "no training was seen: no backward pass, no step of an optimizer")])
+            text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
+            self.store.add([Event(0, "unseen", text)])
 
-    # What is wrapped.
+    def _before_epoch(self, loader: DataLoader[Any]) -> None:
+        if self._changes is not None:
+            self._changes.before_epoch(loader)
 
     def _constructing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def construct(optimizer: Optimizer, *arguments: Any, **options: Any) -> None:
             original(optimizer, *arguments, **options)
-            if all(optimizer is not one for one in self._optimizers):
-                self._optimizers.append(optimizer)
+            if self._open and all(optimizer is not one for one in self.optimizers):
+                self.optimizers.append(optimizer)
 
         return construct
-
-    def _iterating(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def iterate(loader: DataLoader[Any]) -> Any:
-            if self._changes is not None:
-                self._changes.before_epoch(loader)
-            iterator = original(loader)
-            passes = loader.__dict__.get("_babysit_passes", 0) + 1
-            loader.__dict__["_babysit_passes"] = passes
-            iterator.__dict__["_babysit_from"] = (loader, passes)
-            return iterator
-
-        return iterate
-
-    def _fetching(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def fetch(iterator: Any) -> Any:
-            batch = original(iterator)
-            self._fetched = iterator.__dict__.get("_babysit_from", self._fetched)
-            return batch
-
-        return fetch
-
-    def _comparing(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def compare(first: Any, second: Any, **options: Any) -> Any:
-            result = original(first, second, **options)
-            if (
-                self.answers.evaluating
-                and isinstance(first, Tensor)
-                and isinstance(second, Tensor)
-                and first.shape == second.shape
-                and not self._inside
-                and first.ndim
-            ):
-                self.answers.compared(result)
-            return result
-
-        return compare
-
-
-@contextlib.contextmanager
-def stopped(seam: Seam) -> Any:
-    """Without the seam's ears, for what changes try out."""
-    stop_listening(seam)
-    try:
-        yield
-    finally:
-        listen(seam)
-
-
-def _counting_rows(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Rows picked from a tensor remember from how many."""
-
-    def pick(tensor: Tensor, index: Any) -> Any:
-        result = original(tensor, index)
-        if isinstance(index, Tensor | slice | list) and isinstance(result, Tensor) and tensor.ndim and result.ndim:
-            with contextlib.suppress(AttributeError):
-                result._babysit_rows = len(tensor)  # type: ignore[attr-defined]
-        return result
-
-    return pick
-
-
-def _parameters(optimizer: Optimizer) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

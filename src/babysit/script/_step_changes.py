@@ -65,7 +65,8 @@ class StepChanges:
             self._optimizers = [Adam(network.parameters(), lr=float(self._remedies.get("lr") or FRESH_RATE))]
         if not self._optimizers:
             raise InputError("there is no optimizer")
-        rates = [float(group["lr"]) for group in self._optimizers[0].param_groups]
+        # Of a rate that a schedule has brought down to its start already, the one that it begins from.
+        rates = [float(group.get("initial_lr", group["lr"])) for group in self._optimizers[0].param_groups]
         first = next((rate for rate in rates if rate), float(self._optimizers[0].defaults.get("lr", 0) or 1))
         if self._remedies.get("optimizer"):
             wanted = float(self._remedies.get("lr") or 0)

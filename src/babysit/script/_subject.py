@@ -41,6 +41,7 @@ class ScriptSubject:
         script: Checked.
         folder: Where it would be run; None is the working directory.
         jobs: How many runs at a time; None as many as there are processors, at most four.
+        processes: To run in; None starts some of its own, which end with it.
 
     Example:
         >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), 0.1)\\n"
@@ -54,7 +55,14 @@ class ScriptSubject:
         3
     """
 
-    def __init__(self, script: Script, *, folder: pathlib.Path | None = None, jobs: int | None = None) -> None:
+    def __init__(
+        self,
+        script: Script,
+        *,
+        folder: pathlib.Path | None = None,
+        jobs: int | None = None,
+        processes: Processes | None = None,
+    ) -> None:
         script.check()
         self.script = script
         self.runs = self.steps = 0
@@ -62,9 +70,10 @@ class ScriptSubject:
         self.wrote: set[str] = set()
         self._folder = (folder or pathlib.Path.cwd()).resolve()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.jobs = jobs or min(4, cores)
+        self.jobs = processes.jobs if processes is not None else jobs or min(4, cores)
         self._threads = max(1, cores // self.jobs)
-        self._processes = Processes(self.jobs)
+        self._own = processes is None
+        self._processes = processes or Processes(self.jobs)
 
     @property
     def name(self) -> str:
@@ -128,9 +137,16 @@ class ScriptSubject:
             self.wrote |= set(one.answer.wrote)
         return found
 
+    def notes(self) -> tuple[str, ...]:
+        """What was spent on it, and what its rehearsals left outside the scratch folder."""
+        spent = f"{self.runs} runs of {self.name}, {self.steps:,} steps, {self.seconds:.0f} s of its own time"
+        wrote = [f"it writes to {path}, which lies outside the folder it was run in" for path in sorted(self.wrote)]
+        return (spent, *wrote)
+
     def close(self) -> None:
-        """End the processes."""
-        self._processes.close()
+        """End the processes, where they are its own."""
+        if self._own:
+            self._processes.close()
 
     def __enter__(self) -> ScriptSubject:
         return self

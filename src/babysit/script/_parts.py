@@ -1,0 +1,77 @@
+"""The whole of a network of which a script calls only parts, such as an encoder and then a decoder."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class Parts(nn.Module):
+    """Modules that one optimizer steps and that no other module holds. It is never called, only looked into."""
+
+
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """What an optimizer steps."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def whole_of(called: nn.Module, optimizers: Sequence[Optimizer]) -> nn.Module:
+    """The smallest module that holds everything the optimizers step, or else its parts in one.
+
+    Args:
+        called: A module that the script calls.
+        optimizers: Those that step some of its parameters.
+
+    Example:
+        >>> encoder, decoder = nn.Linear(4, 2), nn.Linear(2, 4)
+        >>> both = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=0.1)
+        >>> sorted(name for name, _ in whole_of(encoder, [both]).named_children())
+        ['linear', 'linear_2']
+    """
+    stepped = {id(parameter) for optimizer in optimizers for parameter in parameters_of(optimizer)}
+    if stepped <= _ids(called):
+        return called
+    alive: list[nn.Module] = [
+        one for one in gc.get_objects() if issubclass(type(one), nn.Module) and not isinstance(one, Parts)
+    ]
+    sharing = [one for one in alive if _ids(one) & stepped]
+    holding = [one for one in sharing if _ids(one) >= stepped and any(child is called for child in one.modules())]
+    if holding:
+        return min(holding, key=lambda one: (len(_ids(one)), sum(1 for _ in one.modules())))
+    below = {id(child) for one in sharing for child in one.modules() if child is not one}
+    parts = Parts()
+    for one in [called, *(one for one in sharing if id(one) not in below and one is not called)]:
+        if not _ids(one) <= _ids(parts):
+            parts.add_module(_free_name(parts, one), one)
+    return parts if len(parts._modules) > 1 else called
+
+
+def in_transformation() -> bool:
+    """Whether a backward pass, or one of torch.func's transformations, is what calls: the script does not."""
+    return torch._C._current_graph_task_id() >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def name_of(module: nn.Module) -> str:
+    """As the script calls it, where it does; else its class."""
+    script = vars(sys.modules["__main__"])
+    names = (name for name, value in list(script.items()) if value is module and name.isidentifier())
+    return next(names, type(module).__name__)
+
+
+def _ids(module: nn.Module) -> set[int]:
+    return {id(parameter) for parameter in module.parameters()}
+
+
+def _free_name(parts: Parts, module: nn.Module) -> str:
+    name = name_of(module)
+    name = type(module).__name__.lower() if name == type(module).__name__ else name
+    count, free = 1, name
+    while free in parts._modules:
+        count += 1
+        free = f"{name}_{count}"
+    return free
