@@ -8,6 +8,7 @@ from typing import Any
 
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._fact import whole_number
+from babysit.diagnose._learned import loss_share
 from babysit.diagnose._observed import observed
 from babysit.record import Finding, Trace
 
@@ -16,6 +17,7 @@ LARGE_BATCH = 512  # rows; Keskar et al. 2017 call this the upper end of usual b
 LEAST_LOSSES = 20  # fewer tell no fall
 STILL_FALLS = 0.02  # of the loss, in the last fifth of steps
 FEW_IN_ALL = 200  # steps of a whole training: the lecture expects a loss to fall within about 100
+UNLEARNED = 0.9  # of a constant answer's loss, or of the first: nothing to speak of was learned in so few steps
 ENDED = 0.9  # of the planned steps were taken
 WANTED = 100  # steps an epoch, of the recommended batch size
 SMALLEST, LARGEST = 32, 256  # rows recommended
@@ -30,16 +32,20 @@ def find(trace: Trace) -> list[Finding]:
     if not 1 <= steps_an_epoch <= FEW_STEPS or size < LARGE_BATCH or len(losses) < LEAST_LOSSES:
         return []
     fall = _fall(losses)
-    if fall < STILL_FALLS or trace.facts.get("optimizer") in WHOLE_DATA:
+    taken = steps[-1] + 1
+    planned = whole_number(trace, "epochs") * steps_an_epoch
+    short = planned > 0 and taken >= ENDED * planned and taken <= FEW_IN_ALL
+    share = loss_share(trace)
+    unlearned = short and share is not None and share >= UNLEARNED
+    if (fall < STILL_FALLS and not unlearned) or trace.facts.get("optimizer") in WHOLE_DATA:
         return []
     rows = whole_number(trace, "rows") or size * steps_an_epoch
-    taken = steps[-1] + 1
     evidence: dict[str, Any] = {
         "steps an epoch": round(steps_an_epoch), "rows a batch": round(size), "steps taken": taken,
         "loss still falls by": fall, "threshold": f"{FEW_STEPS} steps an epoch, fall of {STILL_FALLS:g}",
     }  # fmt: skip
-    planned = whole_number(trace, "epochs") * steps_an_epoch
-    short = planned > 0 and taken >= ENDED * planned and taken <= FEW_IN_ALL
+    if unlearned and share is not None:
+        evidence |= {"loss left": share, "unlearned from": UNLEARNED}
     return [
         DISEASE.finding(
             "batches",
@@ -69,7 +75,8 @@ DISEASE = Disease(
     seen_as="One to three steps an epoch, and a loss that still falls at the end.",
     threshold=(
         f"At most {FEW_STEPS} steps an epoch of {LARGE_BATCH} rows and more, and in the last fifth the loss falls by"
-        f" {STILL_FALLS:.0%} and more. A warning where the training ended after at most {FEW_IN_ALL} steps."
+        f" {STILL_FALLS:.0%} and more. A warning where the training ended after at most {FEW_IN_ALL} steps;"
+        f" then also where the loss does not fall, with {UNLEARNED:g} of a constant answer's left."
     ),
     source=(
         "CS231n: a loss drops within about 100 steps at a good rate. Keskar et al. 2017, arXiv:1609.04836: usual"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from babysit.diagnose._constant_answer import share_of_constant_answer
 from babysit.diagnose._loss_course import loss_left
-from babysit.record import Severity, Trace
+from babysit.diagnose._observed import latest
+from babysit.record import TARGETS, Severity, Trace
 
 # Measured: Adam at 0.001 brings ten layers of PyTorch's default weights, which plain SGD leaves at chance, to a loss of
 # 0.001 of a constant answer's. Half of it is far from chance and far from noise in the labels.
@@ -20,8 +21,20 @@ def loss_share(trace: Trace) -> float | None:
 
 def has_learned(trace: Trace) -> bool:
     """Whether the loss has left chance far behind."""
-    share = loss_share(trace)
-    return share is not None and share < LEARNED
+    share, way = loss_share(trace), way_from_chance(trace)
+    return (share is not None and share < LEARNED) or (way is not None and way > LEARNED)
+
+
+def way_from_chance(trace: Trace) -> float | None:
+    """What the answers of the training's end are worth: 0 by chance, 1 when all are right; None where nobody scored.
+
+    Losses with a floor of their own, such as that of grey pixels or of a penalty, never come near zero.
+    """
+    r2, balanced = latest(trace, "r2"), latest(trace, "balanced-accuracy")
+    classes = latest(trace, "classes-seen", layer=TARGETS) or 2
+    if balanced is not None and classes > 1:
+        return (balanced - 1 / classes) / (1 - 1 / classes)
+    return r2
 
 
 def severity_by_outcome(trace: Trace, severity: Severity) -> Severity:

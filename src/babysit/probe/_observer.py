@@ -332,7 +332,8 @@ class Observer:
                 self._weights.keep(self._finite)
             self._kept = True
             self._weights.before_step(self.step, optimizer)
-            if self._wiring.steps == 0 or self.budget.samples < FIRST_STEPS:
+            samples = self.budget.samples
+            if self._wiring.steps == 0 or samples < FIRST_STEPS or samples & (samples - 1) == 0:
                 self._wiring.look()
             if optimizer is self._optimizers[0]:
                 for name, value in rate_and_momentum(optimizer).items():
