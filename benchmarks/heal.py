@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from _measure import store
-
 from babysit.record import Remedy
 from babysit.rehearse import Ask, gain, heal, outcome_of
 from babysit.script import Processes, Script, ScriptSubject
@@ -113,8 +112,8 @@ def main() -> None:
             row = examine(folder, processes, options.trials, options.seeds)
             rows.append(row)
             by_chance = statistics.fmean(one["closed"] for one in row["random"])
-            print(f"{folder.name:24} heal {row['heal']['closed']:.2f}  random {by_chance:.2f}  {row['heal']['remedies']}",
-                  flush=True)  # fmt: skip
+            told = f"heal {row['heal']['closed']:.2f}  random {by_chance:.2f}  {row['heal']['remedies']}"
+            print(f"{folder.name:24} {told}", flush=True)
     means = {
         "heal": statistics.fmean(row["heal"]["closed"] for row in rows),
         "random": statistics.fmean(one["closed"] for row in rows for one in row["random"]),

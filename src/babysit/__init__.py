@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from babysit.adapters import load_ipython_extension, unload_ipython_extension
     from babysit.data import Prepared, Preprocessing, k_folds, prepare
     from babysit.diagnose import diagnose
     from babysit.explain import explain
     from babysit.nn import Maxout, MaxoutConv2d, initialise
     from babysit.procedure import (
         Fitted,
+        PatchedCopy,
         Report,
         ScriptRun,
         Watch,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         resume,
         run_script,
         watch,
+        write_patched,
     )
     from babysit.record import (
         BabysitError,
@@ -58,6 +61,7 @@ _HOME = {
     "Maxout": "nn",
     "MaxoutConv2d": "nn",
     "NotFiniteError": "record",
+    "PatchedCopy": "procedure",
     "Prepared": "data",
     "Preprocessing": "data",
     "Recipe": "record",
@@ -82,13 +86,16 @@ _HOME = {
     "initialise": "nn",
     "k_folds": "data",
     "load": "train",
+    "load_ipython_extension": "adapters",
     "load_recipe": "record",
     "predict": "train",
     "prepare": "data",
     "resume": "procedure",
     "run_script": "procedure",
+    "unload_ipython_extension": "adapters",
     "watch": "procedure",
     "write_page": "report",
+    "write_patched": "procedure",
 }
 
 __all__ = [
@@ -101,6 +108,7 @@ __all__ = [
     "Maxout",
     "MaxoutConv2d",
     "NotFiniteError",
+    "PatchedCopy",
     "Prepared",
     "Preprocessing",
     "Recipe",
@@ -126,13 +134,16 @@ __all__ = [
     "initialise",
     "k_folds",
     "load",
+    "load_ipython_extension",
     "load_recipe",
     "predict",
     "prepare",
     "resume",
     "run_script",
+    "unload_ipython_extension",
     "watch",
     "write_page",
+    "write_patched",
 ]
 
 

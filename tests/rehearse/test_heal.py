@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babysit.record import BabysitError, Finding, HealSilence, InputError, RehearsalError, Remedy, Row, Trace, Tried
-from babysit.rehearse import Bench, Candidate, Outcome, Probes, _heal, candidates_from, gain, heal, outcome_of
+from babysit.rehearse import Candidate, Outcome, _heal, candidates_from, gain, heal, outcome_of
+from tests.rehearse.known import STEPS, Known
 
-STEPS = 90
 CALLS = [Finding("clipped", "sick", remedies=(Remedy("lr"), Remedy("standardise-inputs"))),
          Finding("slow", "warning", remedies=(Remedy("insert-batch-norm"),))]  # fmt: skip
-
-
-class Known:
-    """A subject whose accuracy follows from the remedies by a function."""
-
-    name = "known"
-
-    def __init__(self, accuracy: Callable[[dict[str, str], int], float | BabysitError]) -> None:
-        self._accuracy = accuracy
-        self.asked: list[tuple[dict[str, str], int, int]] = []
-
-    def rehearse(
-        self, steps: int, remedies: Sequence[Remedy] = (), *, seed: int = 0, probes: Probes = "all",
-        seconds: float | None = None,
-    ) -> Trace:  # fmt: skip
-        names = {one.name: one.value or "" for one in remedies}
-        count = min(steps, STEPS)
-        self.asked.append((names, count, seed))
-        reached = self._accuracy(names, seed)
-        if isinstance(reached, BabysitError):
-            raise reached
-        rows = [Row(step, "train", "", "loss", 2.0 - reached * step / STEPS) for step in range(count)]
-        rows += [Row(step, "train", "", "lr", 0.1) for step in range(count)]
-        rows.append(Row(count - 1, "train", "", "balanced-accuracy", reached))
-        return Trace(tuple(rows), facts={"loss": "cross-entropy"})
-
-    def bench(self) -> Bench | None:
-        return None
 
 
 def test_one_remedy_is_found_with_its_effect_on_three_seeds() -> None:

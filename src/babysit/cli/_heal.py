@@ -13,6 +13,7 @@ import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError, write_atomic
 from babysit.report import HealProgress, print_healing
+from babysit.script import check_copy, with_arguments
 
 
 def heal(
@@ -27,6 +28,7 @@ def heal(
     steps: int | None = None,
     seeds: int = 3,
     seed: int = 0,
+    apply: pathlib.Path | None = None,
     json: pathlib.Path | None = None,
 ) -> int:
     """Diagnose, rehearse the remedies, and recommend the smallest change that works, with what it did.
@@ -55,12 +57,18 @@ def heal(
         On which the recommended change is held against the untouched training.
     seed
         The first of them.
+    apply
+        Where to write a patched copy of the script; never over the script itself.
     json
         Where to write what was found as JSON.
     """
-    for name, path in (("json", json),):
+    for name, path in (("json", json), ("apply", apply)):
         if path is not None and path.is_dir():
             raise InputError(f"{path} is a folder", legal="a file to write", write=f"--{name} {path}/{name}.{name}")
+    if apply is not None and (module or pathlib.Path(subject).suffix != ".py"):
+        raise InputError(f"--apply patches scripts, and {subject} is none", legal="a .py file")
+    if apply is not None:
+        check_copy(with_arguments(subject, arguments), apply)
     found = babysit.heal(
         subject,
         arguments=arguments,
@@ -78,6 +86,10 @@ def heal(
     if json is not None:
         write_atomic(json, json_text.dumps(found.to_dict(), indent=2) + "\n")
     print_healing(found, console)
+    if apply is not None and found.remedies:
+        copy = babysit.write_patched(subject, found.remedies, apply, arguments=arguments)
+        console.print(f"\npatched copy: {copy.path}; run, it came to {copy.outcome}", soft_wrap=True)
+        console.print(copy.diff, markup=False, highlight=False, soft_wrap=True)
     if found.interrupted:
         return INTERRUPTED
     wrong = bool(found.remedies) or any(one.severity != "note" for one in found.findings)

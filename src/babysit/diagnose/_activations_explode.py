@@ -65,6 +65,6 @@ DISEASE = Disease(
         " NaN, or a network that answers wildly on new rows."
     ),
     remedies=("initialise=he", "insert-batch-norm"),
-    explained_by=(),
+    explained_by=("evaluation-mode-in-training",),
     find=find,
 )

@@ -67,6 +67,6 @@ DISEASE = Disease(
         " weights' gradients shrink with it, and plain SGD stands still."
     ),
     remedies=("initialise=he", "insert-batch-norm"),
-    explained_by=("weights-symmetric",),
+    explained_by=("evaluation-mode-in-training", "weights-symmetric"),
     find=find,
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import statistics
 
+from babysit.diagnose import _labels_unrelated, _learning_rate_too_high, _learning_rate_too_low
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._observed import observed
-from babysit.record import INPUTS, Finding, Trace
+from babysit.diagnose._start_level import NOT_LEARNED, share_left
+from babysit.record import INPUTS, Finding, Severity, Trace
 
-FEW_FOR_BATCH_NORM = 2
+FEW_FOR_BATCH_NORM = 2  # normalised, two rows are -1 and 1 in each unit, whatever they were: arithmetic
 SMALL_BATCH = 32  # larger ones are not small, whatever the noise: see `gradient-noise-high`
 # The noise scale grows as the loss falls: McCandlish et al. 2018 (figure 4) see tens of rows early and thousands late
 # in trainings that go well. So noise alone is no sign; the loss has to stand still, too.
 NOISE_OVER_BATCH = 100.0
 LEAST_SAMPLES = 20
+SURE_STEPS = 100  # some sound networks learn nothing for fifty steps
 STANDS_STILL = 0.98  # median loss of the last quarter over that of the first
 
 
@@ -34,7 +37,12 @@ def _batch_norm(trace: Trace, rows: float) -> list[Finding]:
     evidence = {
         "rows a batch": rows, "threshold": FEW_FOR_BATCH_NORM, "batch normalisations": len(layers)
     }  # fmt: skip
-    return [DISEASE.finding(layers[0], evidence=evidence)]
+    left = share_left(trace)
+    severity: Severity = "warning"
+    if left is not None and left >= NOT_LEARNED and len(observed(trace, "loss").values) >= SURE_STEPS:
+        evidence["last loss over start"] = left
+        severity = "sick"
+    return [DISEASE.finding(layers[0], evidence=evidence, severity=severity)]
 
 
 def _noise(trace: Trace, rows: float) -> list[Finding]:
@@ -48,10 +56,12 @@ def _noise(trace: Trace, rows: float) -> list[Finding]:
     if quietest is None or rows > SMALL_BATCH or medians[quietest] < NOISE_OVER_BATCH * rows:
         return []
     quarter = len(losses) // 4
-    if quarter < LEAST_SAMPLES:
+    # Steps that overshoot, or are next to nothing, make a loss stand still whatever the batch; so do foreign labels.
+    otherwise = any(rule.find(trace) for rule in (_learning_rate_too_high, _learning_rate_too_low, _labels_unrelated))
+    if quarter < LEAST_SAMPLES or otherwise:
         return []
     first, last = statistics.median(losses[:quarter]), statistics.median(losses[-quarter:])
-    if last < STANDS_STILL * first:
+    if first <= 0 or last < STANDS_STILL * first:  # a policy's gradient goes about zero, and nobody knows what it means
         return []
     evidence = {
         "noise scale": str(medians[quietest]) if math.isinf(medians[quietest]) else medians[quietest],
@@ -73,7 +83,8 @@ DISEASE = Disease(
     severity="warning",
     seen_as="One or two rows a batch with batch normalisation; or a loss that stands still in gradient noise.",
     threshold=(
-        f"Batch normalisation with a median of at most {FEW_FOR_BATCH_NORM} rows a batch; or at most {SMALL_BATCH} rows"
+        f"Batch normalisation with a median of at most {FEW_FOR_BATCH_NORM} rows a batch (sick where {NOT_LEARNED:g} of"
+        f" the loss is left after {SURE_STEPS} steps); or at most {SMALL_BATCH} rows"
         f" with a median noise scale over {NOISE_OVER_BATCH:g} times as many in {LEAST_SAMPLES} samples and more, while"
         f" the last quarter's median loss is at least {STANDS_STILL:g} of the first's."
     ),
@@ -87,6 +98,6 @@ DISEASE = Disease(
         " that chance to every layer after it. Evaluation then meets other statistics than training did."
     ),
     remedies=("batch-size=32",),
-    explained_by=("learning-rate-too-high", "learning-rate-too-low", "labels-unrelated", "activations-vanish"),
+    explained_by=("activations-vanish",),
     find=find,
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 
+from babysit.diagnose._at_the_loss import of_outputs
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._loss_course import loss_left
 from babysit.diagnose._losses import NEVER_NEGATIVE
-from babysit.diagnose._observed import observed
+from babysit.diagnose._observed import always, observed
 from babysit.record import Finding, Trace
 
 LEAST_STEPS = 3
@@ -15,12 +16,14 @@ NEARLY_ALL = 0.9
 NEAR = 0.05  # loss + criterion over the criterion: what a penalty may add
 UPHILL = -0.1
 TYPICALLY_UPHILL = -0.2
+RUN_AWAY = 10.0  # times the first loss
+LEAST_LOSSES = 20
 FALLEN = 0.9  # of the first loss: below it the steps go the right way, whatever their angle
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Three signs, the surest first; one is enough."""
-    return _negated(trace) or _uphill(trace) or _below_zero(trace)
+    """Signs, the surest first; one is enough."""
+    return _negated(trace) or _uphill(trace) or _below_zero(trace) or _likelihood(trace)
 
 
 def _negated(trace: Trace) -> list[Finding]:
@@ -73,6 +76,27 @@ def _below_zero(trace: Trace) -> list[Finding]:
     return [DISEASE.finding("loss", evidence=evidence)]
 
 
+def _likelihood(trace: Trace) -> list[Finding]:
+    """A loss written by hand over log-probabilities: made smaller without end, it makes the right classes unlikely.
+
+    A policy's gradient is a product of log-probabilities as well, and below zero at times; it does not run away.
+    """
+    losses = observed(trace, "loss").values
+    rows = of_outputs(trace, "log-normalised-share").values
+    means = of_outputs(trace, "value-mean").values
+    if trace.facts.get("loss") != "other" or not always(rows, lambda share: share >= NEARLY_ALL) or not means:
+        return []
+    if len(losses) < LEAST_LOSSES or max(losses) >= 0 or losses[-1] > RUN_AWAY * losses[0]:
+        return []
+    if statistics.median(losses[-LEAST_STEPS:]) > means[-1]:
+        return []
+    evidence = {
+        "first loss": losses[0], "last loss": losses[-1], "mean log-probability of all classes": means[-1],
+        "threshold": f"below it, negative at every step, and {RUN_AWAY:g} times the first",
+    }  # fmt: skip
+    return [DISEASE.finding("loss", evidence=evidence)]
+
+
 DISEASE = Disease(
     name="gradient-sign-flipped",
     group="wiring",
@@ -81,7 +105,9 @@ DISEASE = Disease(
     threshold=(
         "At 90 % of three steps or more: the loss equals the negative of a loss function that is never negative, within"
         " 5 %; or the step's cosine with the negative gradient is below -0.1 (median below -0.2) and the loss has not"
-        " fallen below 0.9 of its start; or such a loss is negative from the start and doubles."
+        " fallen below 0.9 of its start; or such a loss is negative from the start and doubles; or a loss"
+        " written by hand over log-probabilities is negative at every step, ten times the first one at the end, and"
+        " below the mean log-probability of all classes."
     ),
     source=(
         "Geometry: plain descent has a cosine of 1, ascent of -1; Adam and momentum may be negative for single steps,"

@@ -73,6 +73,8 @@ DISEASE = Disease(
         " back. A rate that suits the last layers moves the first ones by nothing."
     ),
     remedies=("initialise=he", "insert-batch-norm", "activation=relu"),
-    explained_by=("weights-symmetric", "activations-vanish", "units-saturated", "units-dead"),
+    explained_by=(
+        "evaluation-mode-in-training", "weights-symmetric", "activations-vanish", "units-saturated", "units-dead",
+    ),
     find=find,
-)
+)  # fmt: skip

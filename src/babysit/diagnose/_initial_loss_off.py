@@ -130,6 +130,7 @@ DISEASE = Disease(
     explained_by=(
         "inputs-badly-scaled",
         "targets-badly-scaled",
+        "weights-symmetric",
         "activations-explode",
         "units-saturated",
         "wrong-loss",

@@ -20,6 +20,8 @@ LEARNED = 0.9  # of the loss of a constant answer; below it, inputs are made use
 UNLEARNED = 0.97  # of it; above, a constant answer is all that was learned. Evaluated rows differ a little in shares
 SAME = 0.005  # accuracy and share: "equal"
 EPOCHS = 3  # that it stays
+# Of the way from 1 / classes, which a constant answer has, to 1: who has come so far knows the rare classes.
+RARE_KNOWN = 0.5
 
 
 def find(trace: Trace) -> list[Finding]:
@@ -50,6 +52,11 @@ def find(trace: Trace) -> list[Finding]:
         severity = "sick"
     elif (share is not None and share < LEARNED) or _above(trace, top):
         severity = "note"
+    balanced = latest(trace, "balanced-accuracy")
+    if balanced is not None:
+        evidence["balanced accuracy at the end"] = balanced
+        way = (balanced - 1 / classes) / (1 - 1 / classes)
+        severity = "note" if way >= RARE_KNOWN else "warning" if severity == "note" else severity
     return [DISEASE.finding("targets", evidence=evidence, severity=severity)]
 
 
@@ -83,7 +90,8 @@ DISEASE = Disease(
     threshold=(
         f"Entropy of the classes' shares at most {EVENNESS:.3f} of that of even classes, as {TOP_OF_TWO:.0%} of two"
         f" have: a warning. A note where the loss is under {LEARNED:g} of a constant answer's or accuracy is far above"
-        f" the share. Sick where accuracy equals the share within {SAME:g} for {EPOCHS} epochs and the loss is not"
+        f" the share; where balanced accuracy is known, a note if it came {RARE_KNOWN:g} of the way from chance to 1,"
+        f" else a warning. Sick where accuracy equals the share within {SAME:g} for {EPOCHS} epochs and the loss is not"
         f" below {UNLEARNED:g} of a constant answer's; and where all rows are of one class."
     ),
     source=(

@@ -8,6 +8,7 @@ from typing import Any
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._explosion import TIMES_THE_FIRST, Explosion, find_explosion
 from babysit.diagnose._loss_curve import fall_in_errors
+from babysit.diagnose._losses import means_progress
 from babysit.diagnose._observed import observed
 from babysit.diagnose._rates import another_rate, is_adaptive
 from babysit.diagnose._start_level import HALF_LEARNED, NOT_LEARNED, share_left
@@ -23,6 +24,8 @@ EARLY = 20  # steps
 RISEN = 1.2  # end over start: more than the noise of a level that nothing moves
 STANDARD_ERRORS = 5.0  # of the rise between the halves: hardly ever by chance
 MOST_OF_THE_RATE = 0.1  # what is left of it in the remedy, at most
+SHRUNK = 0.5  # of a weight's first length: from here down a ratio is told over the first length
+FAR = 100.0  # times the start: what no loss written by hand is meant to do, however it is meant
 
 
 def find(trace: Trace) -> list[Finding]:
@@ -39,7 +42,8 @@ def find(trace: Trace) -> list[Finding]:
     large = [ratio for ratio in late.values() if ratio > TOO_LARGE]
     evidence: dict[str, Any] = {"last loss over start": left, "steps": last_step + 1}
     long = last_step + 1 >= SURE_STEPS
-    worst: Severity = "sick" if long else "warning"
+    # Of a loss written by hand nobody knows that it should fall.
+    worst: Severity = "sick" if long and means_progress(trace) else "warning"
     rate = _highest_rate(trace)
     if left >= NOT_LEARNED and is_adaptive(trace) and rate is not None and rate >= ADAPTIVE_RATE:
         evidence |= {"lr": rate, "threshold": ADAPTIVE_RATE, "optimizer": trace.facts["optimizer"]}
@@ -47,7 +51,8 @@ def find(trace: Trace) -> list[Finding]:
     if left >= HALF_LEARNED and large and len(large) >= len(late) / 2:
         return [_finding(trace, evidence, worst if left >= NOT_LEARNED else "warning", late)]
     if left >= RISEN and fall_in_errors(losses.values) < -STANDARD_ERRORS and late and max(late.values()) > ABOUT_OKAY:
-        return [_finding(trace, evidence | {"threshold of the rise": RISEN}, worst, late, ABOUT_OKAY)]
+        risen: Severity = worst if means_progress(trace) else "note"
+        return [_finding(trace, evidence | {"threshold of the rise": RISEN}, risen, late, ABOUT_OKAY)]
     early = _medians(trace, until=EARLY)
     large = [ratio for ratio in early.values() if ratio > TOO_LARGE]
     if long and left >= NOT_LEARNED and len(large) > len(early) / 2:
@@ -76,11 +81,21 @@ def _exploded(trace: Trace, explosion: Explosion) -> list[Finding]:
     severity: Severity = "sick" if sure else "warning"
     if not gone:
         severity = "note" if left is not None and left < HALF_LEARNED else "warning"
+    if not _certain(trace, explosion):
+        severity = "note"
     evidence: dict[str, Any] = {"loss": _written(explosion.loss), "step": explosion.step, "leapt": explosion.leapt}
     if math.isfinite(explosion.limit):
         evidence["threshold of the loss"] = explosion.limit
     passed = TOO_LARGE if worst is not None and worst > TOO_LARGE else ABOUT_OKAY
     return [_finding(trace, evidence, severity, ratios or last, passed)]
+
+
+def _certain(trace: Trace, explosion: Explosion) -> bool:
+    """Whether a loss that leapt is a bad one: a loss written by hand may be meant to, unless it leaves all sense."""
+    losses = trace.series("loss").values
+    if means_progress(trace) or not all(math.isfinite(loss) for loss in losses):
+        return True
+    return max(losses) > FAR * max(1.0, explosion.limit / TIMES_THE_FIRST)
 
 
 def _written(loss: float) -> float | str:
@@ -94,7 +109,14 @@ def _not_finite_data(trace: Trace) -> bool:
 
 def _medians(trace: Trace, *, since: float = -math.inf, until: float = math.inf) -> dict[str, float]:
     medians = {layer: typical(series, since=since, until=until) for layer, series in update_ratios(trace).items()}
-    return {layer: median for layer, median in medians.items() if median is not None}
+    return {layer: median * _shrunk(trace, layer) for layer, median in medians.items() if median is not None}
+
+
+def _shrunk(trace: Trace, layer: str) -> float:
+    """What is left of a weight that was pulled to zero, else 1: any step is large against next to nothing."""
+    lengths = observed(trace, "weight-norm", layer=layer).values
+    kept = lengths[-1] / lengths[0] if lengths and lengths[0] > 0 else 1.0
+    return kept if kept <= SHRUNK else 1.0
 
 
 def _highest_rate(trace: Trace) -> float | None:
@@ -129,7 +151,9 @@ DISEASE = Disease(
         f" {TOO_LARGE:g}, or an adaptive optimizer has a rate of {ADAPTIVE_RATE:g} or more; or the loss ends above"
         f" {RISEN:g} times the start with ratios above {ABOUT_OKAY:g}. A warning where {HALF_LEARNED:g} to"
         f" {NOT_LEARNED:g} of the loss is left, or only the first {EARLY} ratios are so large; a note where the loss"
-        " recovered."
+        f" recovered. Ratios of weights that shrank to {SHRUNK:g} and less are told over their first length. Of a loss"
+        f" written by hand no more than a warning, and a note where it only rises, unless it is no number or passes"
+        f" {FAR:g} times the start (and {FAR:g})."
     ),
     source=(
         "CS231n, lecture 6: leave off above 3 times the first loss; update ratios should be about .001, .01 is about"
@@ -143,7 +167,8 @@ DISEASE = Disease(
     remedies=("lr", "clip-norm=1"),
     explained_by=(
         "inputs-not-finite", "targets-not-finite", "inputs-badly-scaled", "targets-badly-scaled", "wrong-loss",
-        "gradients-not-cleared", "gradient-sign-flipped", "scheduler-misused", "activations-explode",
+        "gradients-not-cleared", "gradient-sign-flipped", "scheduler-misused", "activations-explode", "batch-too-small",
+        "evaluation-mode-in-training",
     ),
     find=find,
 )  # fmt: skip

@@ -20,9 +20,11 @@ def _in_none(trace: Trace) -> list[Finding]:
     evidence = {
         "parameters in no optimizer": len({event.layer for event in events}),
         "layers left out": len(left_out), "layers with weights": len(weighted),
-        "threshold": "one parameter; sick when all layers with weights are left out",
+        "threshold": "one parameter; sick when all that could be learned is left out",
     }  # fmt: skip
-    everything = bool(weighted) and len(left_out) == len(weighted)
+    # What is stepped has updates, were it a bias alone; a frozen part has none, and was not to be learned.
+    nothing = not trace.layers_with("update-norm") and bool(trace.layers_with("loss"))
+    everything = bool(weighted) and (len(left_out) == len(weighted) or (nothing and bool(left_out)))
     return [DISEASE.finding(named(events), evidence=evidence, severity="sick" if everything else "warning")]
 
 
@@ -39,7 +41,7 @@ DISEASE = Disease(
     group="wiring",
     severity="warning",
     seen_as="A parameter is given gradients, and no optimizer has it, or two have.",
-    threshold="A single parameter; sick when no layer with weights is in an optimizer.",
+    threshold="A single parameter; sick when no layer with weights that asks for a gradient is in an optimizer.",
     source=(
         "Counting. A part left out is no more than a warning because a fixed part can be meant; freezing it by"
         " requires_grad would say so, and save its gradients."

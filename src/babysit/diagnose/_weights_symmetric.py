@@ -36,6 +36,10 @@ def _symmetric(trace: Trace, layer: TraceLayer) -> dict[str, float | str]:
     if least >= ALL and _starts_here(steps):
         return {"units identical": least, "threshold": ALL, "last seen at step": telling[-1][0]}
     seen, spreads = trace.series("weight-std", layer=layer.name)
+    constant = _starts_here(steps) and shares[0] >= ALL and _starts_here(seen) and spreads[0] == 0
+    # One number in every place, and outputs that tell rows apart, so it is not 0: dropout alone tells units apart.
+    if constant and layer.parameters and spread.get(0, 0.0) > LEAST_SPREAD:
+        return {"units identical at the start": shares[0], "std of the weights": 0.0, "threshold": ALL}
     if _starts_here(seen) and len(spreads) >= LEAST_STEPS and all(value == 0 for value in spreads):
         # Weights that something keeps from moving, such as a mask, are no symmetry: gradients must be alike too.
         gradients = [value for value in trace.series("gradient-std", layer=layer.name).values if math.isfinite(value)]
@@ -54,7 +58,9 @@ DISEASE = Disease(
     severity="sick",
     seen_as="All units of a hidden layer give the same outputs, or its weights are zero and stay zero.",
     threshold=(
-        f"At least {ALL:.0%} of a hidden layer's units equal another one on every row, first and last; or weights and"
+        f"At least {ALL:.0%} of a hidden layer's units equal another one on every row, first and last; or at the start,"
+        f" where"
+        " the layer's weights are one number that is not 0; or weights and"
         f" their gradients with a standard deviation of exactly 0 from step 0 on, at {LEAST_STEPS} observations and"
         " more. Not the layer that makes the outputs: zeros are sound there."
     ),

@@ -12,7 +12,7 @@ from babysit.diagnose._at_the_loss import (
 )
 from babysit.diagnose._disease import Disease
 from babysit.diagnose._losses import SQUARED_OR_ABSOLUTE
-from babysit.diagnose._observed import always
+from babysit.diagnose._observed import always, latest
 from babysit.diagnose._shapes import shape_of, written
 from babysit.record import Finding, Severity, Trace
 
@@ -20,6 +20,8 @@ ROUNDING = 1e-3
 FAR_OUTSIDE = 0.5  # targets of 1.2 are soft labels taken too far; of 2, -1 or 255 they are no probabilities
 LOG_PROBABILITY_LIMIT = 0.5  # logarithms of probabilities are at most 0; this leaves room for smoothing
 NEARLY_ALL = 0.99
+FEW_CLASSES = 20  # whole numbers from 0 up to here may be classes; years and counts go further
+COMPARED = 0.8  # accuracy of rounded answers below which they are no good classes; ratings are read so, too
 MANY_ROWS = 100  # by then a mean of 1 / width is no chance
 
 
@@ -48,7 +50,7 @@ def _classes_as_numbers(trace: Trace, loss: str) -> list[Finding]:
         if width == 1 and limits == (0.0, 1.0):
             evidence["threshold"] = "targets are 0 and 1, nothing between"
             return [DISEASE.finding("targets", evidence=evidence, severity="note", remedies=("loss=bce-with-logits",))]
-        return []
+        return _compared(trace, width, limits, evidence)
     if target in ((output[0],), (output[0], 1)):
         labels = limits[0] >= 0 and limits[1] <= width - 1
         evidence |= {"outputs": written(output), "targets": written(target)}
@@ -61,6 +63,16 @@ def _classes_as_numbers(trace: Trace, loss: str) -> list[Finding]:
     softmax = always(of_outputs(trace, "row-sum-one-share").values, lambda share: share >= NEARLY_ALL)
     remedies = ("remove-softmax", "loss=cross-entropy") if softmax else DISEASE.remedies
     return [DISEASE.finding("targets", evidence=evidence, severity="note" if softmax else "warning", remedies=remedies)]
+
+
+def _compared(trace: Trace, width: int, limits: tuple[float, float], evidence: dict[str, float | str]) -> list[Finding]:
+    """Whole numbers that an evaluation asks to be hit exactly are classes, whatever else they could be."""
+    accuracy = latest(trace, "accuracy", phase="validation")
+    classes = limits[0] == 0 and 2 <= limits[1] < FEW_CLASSES
+    if width != 1 or accuracy is None or accuracy >= COMPARED or not classes:
+        return []
+    evidence |= {"evaluated by equal answers": accuracy, "threshold": f"whole numbers from 0 to below {FEW_CLASSES}"}
+    return [DISEASE.finding("targets", evidence=evidence, severity="warning")]
 
 
 def _one_hot(trace: Trace, width: int) -> bool:
@@ -146,8 +158,10 @@ DISEASE = Disease(
     seen_as="Squared error on labels, cross-entropy on one output, or probabilities expected where none are.",
     threshold=(
         "One label a row against several outputs under a squared or absolute error (one-hot targets: a warning; 0 and 1"
-        " against one output: a note). Cross-entropy over a single class. Binary cross-entropy with values outside"
-        " [0, 1], sick from 0.5 outside on. A negative log-likelihood of rows that are no log-probabilities."
+        " against one output: a note; whole numbers from 0 to below 20 against one output, which an evaluation compares"
+        " for equality with an accuracy below 0.8: a warning). Cross-entropy over a single class. Binary cross-entropy"
+        " with values outside [0, 1], sick from 0.5 outside on. A negative log-likelihood"
+        " of rows that are no log-probabilities."
     ),
     source=(
         "PyTorch's documentation of each loss says what it takes. That one-hot targets under a squared error are no"

@@ -3,6 +3,7 @@
 from babysit.probe._batch import InputProbe, first_tensor
 from babysit.probe._budget import Budget
 from babysit.probe._interception import LOSSES, Listening, listen, stop_listening
+from babysit.probe._loss_facts import loss_facts
 from babysit.probe._observer import Observer
 from babysit.probe._pending import Pending
 from babysit.probe._sink import Sink
@@ -20,6 +21,7 @@ __all__ = [
     "TargetProbe",
     "first_tensor",
     "listen",
+    "loss_facts",
     "stop_listening",
     "unwrapped",
 ]

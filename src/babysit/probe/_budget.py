@@ -50,6 +50,8 @@ class Budget:
         self.always = 0.0  # seconds a step that is not measured pays for being watched at all
         self._sample_costs: deque[float] = deque(maxlen=5)
         self._steps: deque[float] = deque(maxlen=MEMORY)
+        self._stepped = 0
+        self.usual_step = math.nan  # median seconds of steps that nobody measured; NaN before the first
         self._last: float | None = None  # when the last step after the first ones began
         self._trained = 0.0  # seconds in training since then
         self._steps_since = 0
@@ -85,8 +87,6 @@ class Budget:
     def stepped(self, seconds: float) -> None:
         """A step that nobody measured took so long."""
         self._steps.append(seconds)
-
-    @property
-    def usual_step(self) -> float:
-        """Median seconds of the last steps that nobody measured; NaN before the first."""
-        return statistics.median(self._steps) if self._steps else math.nan
+        self._stepped += 1
+        if self._stepped <= MEMORY or self._stepped % MEMORY == 0:  # a median each step would cost more than it tells
+            self.usual_step = statistics.median(self._steps)

@@ -21,7 +21,7 @@ _LINEAR = frozenset(
     contiguous detach to float double half bfloat16 type type_as sum mean cumsum roll flip pad dropout alpha_dropout
     feature_alpha_dropout dropout1d dropout2d dropout3d requires_grad_ retain_grad avg_pool1d avg_pool2d
     adaptive_avg_pool1d adaptive_avg_pool2d interpolate unfold fold as_strided index_select gather numpy cpu cuda data
-    real view_as reshape_as set size dim shape mT T H diagonal tril triu masked_fill fill zero copy pixel_shuffle
+    real view_as reshape_as set size dim shape mT T H diagonal tril triu fill zero copy pixel_shuffle
     identity alias batch_norm layer_norm group_norm instance_norm rms_norm linear conv1d conv2d conv3d
     conv_transpose1d conv_transpose2d conv_transpose3d embedding embedding_bag checkpoint
     """.split()
@@ -50,19 +50,39 @@ def plain_name(function: Callable[..., Any]) -> str:
     return {"truediv": "div", "rtruediv": "div", "itruediv": "div", "rsub": "sub"}.get(name, name)
 
 
-def role_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> str:
-    """What a call is: `linear` or `conv` with weights, `plain` (linear or moving numbers), or `function`."""
+def role_of(name: str, arguments: tuple[Any, ...], options: dict[str, Any], result: Tensor) -> str:
+    """What a call is: `linear` or `conv` with weights, `plain` (linear or moving numbers), or `function`.
+
+    A factor of as many rows as the result may come from the network though no gradient flows through it, as in
+    `x * (x > 0)`.
+    """
     if name in _WEIGHTED:
         return _WEIGHTED[name]
     if name in _LINEAR:
         return "plain"
     if name in _PRODUCTS:
-        tensors = [item for item in (*arguments, *options.values()) if isinstance(item, Tensor) and item.requires_grad]
-        if name in _MATRIX_PRODUCTS and any(isinstance(item, nn.Parameter) and item.ndim >= 2 for item in tensors):
+        tensors = [item for item in (*arguments, *options.values()) if isinstance(item, Tensor)]
+        learned = [item for item in tensors if isinstance(item, nn.Parameter)]
+        if name in _MATRIX_PRODUCTS and any(item.requires_grad and item.ndim >= 2 for item in learned):
             return "linear"
-        from_network = [item for item in tensors if not isinstance(item, nn.Parameter)]
+        others = [item for item in tensors if not isinstance(item, nn.Parameter)]
+        from_network = [item for item in others if item.requires_grad or _of_rows(item, result)]
         return "function" if len(from_network) > 1 else "plain"
     return "function"
+
+
+def _of_rows(factor: Tensor, result: Tensor) -> bool:
+    return factor.ndim == result.ndim > 0 and factor.shape[0] == result.shape[0] > 1
+
+
+def parameters_among(arguments: tuple[Any, ...], options: dict[str, Any]) -> list[nn.Parameter]:
+    """Those that ask for a gradient, also within lists, as recurrent layers' are."""
+    flat = [
+        item
+        for given in (*arguments, *options.values())
+        for item in (given if isinstance(given, list | tuple) else (given,))
+    ]
+    return [item for item in flat if isinstance(item, nn.Parameter) and item.requires_grad]
 
 
 class Calls(TorchFunctionMode):
@@ -84,7 +104,10 @@ class Calls(TorchFunctionMode):
         """Run it, then tell."""
         options = kwargs or {}
         result = func(*args, **options)
-        if isinstance(result, Tensor) and result.requires_grad and result.is_floating_point():
-            with torch._C.DisableTorchFunction():
-                self._seen(func, plain_name(func), args, options, result)
+        with torch._C.DisableTorchFunction():
+            given = args[0] if result is None and args and func is Tensor.__setitem__ else result
+            # Of several results, as `max` over a dimension has, the first says what the call did.
+            found = given[0] if isinstance(given, tuple) and given else given
+            if isinstance(found, Tensor) and found.is_floating_point():
+                self._seen(func, plain_name(func), args, options, found)
         return result

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
 from babysit.nn import ActivationCard, MaxPieces, activation_card, card_for
@@ -20,10 +21,12 @@ from babysit.probe._activations import (
     measure_activations,
 )
 from babysit.probe._batch import first_tensor
-from babysit.probe._calls import Calls, role_of
+from babysit.probe._calls import Calls, parameters_among, role_of
+from babysit.probe._graph import bends
 from babysit.probe._layers import activation_name, by_unit, describe, module_kind, unit_dimension
 from babysit.probe._noise import noise_scale
 from babysit.probe._pending import Pending
+from babysit.probe._running_statistics import measure_running_statistics
 from babysit.probe._subset import MOST, as_float, some_numbers, some_rows
 from babysit.probe._units import UnitWindow, identical_share
 from babysit.record import WEIGHTED, LayerKind, TraceLayer
@@ -47,6 +50,7 @@ class ForwardProbe:
         self.seconds = 0.0  # spent in measuring since somebody set it to 0
         self.scale: float | Tensor = 1.0  # what the loss was multiplied by before its backward pass
         self.failures: dict[str, str] = {}  # layers that could not be measured, and why
+        self.unregistered: dict[str, nn.Parameter] = {}  # that take part in a pass, and that the network does not know
         self._network = network
         self._pending = pending
         self._modules = [(name, module, module_kind(module)) for name, module in _visible(network)]
@@ -56,6 +60,11 @@ class ForwardProbe:
         self._running = False
         self._stack: list[tuple[str, bool]] = []  # modules under way: name, and whether measured as a whole
         self._calls: Counter[str] = Counter()
+        self._known: set[int] = set()  # the network's parameters
+        self._without_gradient: list[
+            tuple[str, Tensor, str]
+        ] = []  # calls since the last layer; of frozen layers' outputs
+        self._bent = False  # whether a nonlinearity was seen since the last weighted layer
         self._step = 0
         self._depth = 0
         self._last_weighted = ""  # kind of the last layer that says where units lie
@@ -82,6 +91,9 @@ class ForwardProbe:
             self._noisy, self._last_linear = self._last_linear, ""
             self._calls.clear()
         self._stack = [("", module_kind(called) is not None)] if called is self._network else []
+        self._without_gradient.clear()
+        self._bent = False
+        self._known = {id(parameter) for parameter in self._network.parameters()}
         for name, module, kind in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._entering(name, kind is not None)))
             self._handles.append(module.register_forward_hook(self._leaving(name, kind)))
@@ -143,12 +155,16 @@ class ForwardProbe:
             return
         owner = self._stack[-1][0] if self._stack else ""
         full = f"{owner}.{name}" if owner else name
+        if not result.requires_grad:
+            self._called_without_gradient(function, full, name, arguments, options, result)
+            return
+        self._look_for_unregistered(full, arguments, options)
         entered = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
         if name == "max_pieces":
             self._maxout(full, result, entered, int(arguments[1]), int(arguments[2]))
             return
         card = card_for(function, *arguments[1:], **options)
-        role = role_of(name, arguments, options)
+        role = role_of(name, arguments, options, result)
         if card is not None:
             overwritten = getattr(function, "__name__", "").endswith("_") or bool(options.get("inplace", False))
             self._guarded(full, "activation", None, result, None if overwritten else entered, card)
@@ -157,6 +173,29 @@ class ForwardProbe:
         elif role == "function":
             self._layer(self._numbered(full), "function", result, None, "")
         self.seconds += time.perf_counter() - start
+
+    def _called_without_gradient(
+        self,
+        function: Callable[..., Any],
+        full: str,
+        name: str,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        result: Tensor,
+    ) -> None:
+        """On outputs of frozen layers: told once a weighted layer follows, else it may be somebody's statistics."""
+        card = card_for(function, *arguments[1:], **options)
+        if self._depth and (card is not None or role_of(name, arguments, options, result) == "function"):
+            self._without_gradient.append((self._numbered(full), result.detach(), card.name if card else ""))
+
+    def _look_for_unregistered(self, full: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Weights that the network does not know of: layers in a plain list, say."""
+        for parameter in parameters_among(arguments, options):
+            if id(parameter) not in self._known:
+                self._known.add(id(parameter))
+                number = self._calls[full] + 1
+                layer = full if number == 1 else f"{full}#{number}"
+                self.unregistered.setdefault(f"{layer}.{'weight' if parameter.ndim > 1 else 'bias'}", parameter)
 
     def _guarded(
         self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
@@ -177,6 +216,9 @@ class ForwardProbe:
 
     def _layer(self, name: str, kind: LayerKind, outputs: Tensor, module: nn.Module | None, activation: str) -> int:
         """Note the layer in the order of calls. Returns where its units lie."""
+        if kind in WEIGHTED:
+            self._tell_without_gradient()
+        self._bent = kind not in WEIGHTED and (self._bent or kind in ("activation", "function"))
         self._depth += kind in WEIGHTED
         dimension = unit_dimension(kind, outputs, self._last_weighted)
         if kind in WEIGHTED or kind == "batch-norm":
@@ -186,11 +228,22 @@ class ForwardProbe:
             self.layers[name] = describe(name, kind, self._depth, units, module, activation)
         return dimension
 
+    def _tell_without_gradient(self) -> None:
+        waiting, self._without_gradient = self._without_gradient, []
+        for name, result, activation in waiting:
+            self._layer(name, "activation" if activation else "function", result, None, activation)
+
     def _measure(
         self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
         card: ActivationCard | None,
     ) -> None:  # fmt: skip
         activation = card.name if card is not None else activation_name(module) if module is not None else ""
+        if kind in WEIGHTED and self._depth and inputs is not None and not self._bent and name not in self.layers:
+            # Functions of the user's own are seen by no mode.
+            own = bends(inputs.grad_fn)
+            if own:
+                owner = name.rpartition(".")[0]
+                self._layer(self._numbered(f"{owner}.{own}" if owner else own), "function", inputs, None, "")
         dimension = self._layer(name, kind, outputs, module, activation)
         values = some_rows(outputs.detach())
         if kind == "dropout":
@@ -203,6 +256,9 @@ class ForwardProbe:
             self._add(name, quantity, value)
         if self._with_histograms:
             self._pending.add_histogram(self._step, name, "activation", some_numbers(values, MOST_COUNTED))
+        if isinstance(module, _BatchNorm) and inputs is not None:
+            for quantity, value in measure_running_statistics(module, inputs.detach()).items():
+                self._add(name, quantity, value)
         if kind == "activation":
             before = some_rows(inputs.detach()) if inputs is not None and inputs.shape == outputs.shape else None
             self._activation(name, values, before, dimension, card, outputs.detach())

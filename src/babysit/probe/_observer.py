@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from types import TracebackType
+import weakref
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from babysit.probe._batch import InputProbe, first_tensor
 from babysit.probe._birth import Pass, find_birth_within
@@ -28,7 +29,8 @@ from babysit.probe._interception import listen, stop_listening
 from babysit.probe._loss_facts import loss_facts, unknown_loss_facts
 from babysit.probe._outputs import measure_outputs
 from babysit.probe._pending import Pending
-from babysit.probe._sink import Sink
+from babysit.probe._sink import NotFinite, Sink
+from babysit.probe._speed import speed
 from babysit.probe._targets import TargetProbe
 from babysit.probe._unwrapped import unwrapped
 from babysit.probe._weights import WeightProbe, optimizer_facts, rate_and_momentum
@@ -37,8 +39,6 @@ from babysit.record import Event
 
 FLUSH_EVERY = 1.0  # seconds between two waits for the device, unless a step was measured on a CPU
 TWINS_UNTIL = 3  # samples in which identical units are looked for; later only at powers of two
-
-NotFinite = Callable[[int, float, str, str], None]  # step, loss, layer, sentence
 
 
 class Observer:
@@ -88,6 +88,7 @@ class Observer:
         self._root = network
         self._network = unwrapped(network)
         self._optimizers = list(optimizers)
+        self._stepping = weakref.WeakSet(self._optimizers)
         self._sink = sink
         self._losses = losses
         self._on_not_finite, self._by_hand = on_not_finite, told
@@ -95,7 +96,7 @@ class Observer:
         self._forward = ForwardProbe(self._network, self._pending)
         self._weights = WeightProbe(self._network, self._pending)
         self._inputs, self._targets = InputProbe(), TargetProbe()
-        self._wiring = Wiring(self._network, self._optimizers)
+        self._wiring = Wiring(self._network, self._optimizers, self._forward.unregistered)
         self._facts: dict[str, str] = {}
         self._told: tuple[int, int] = (0, 0)  # layers and facts the sink knows of
         self._handles: list[Any] = []
@@ -109,10 +110,8 @@ class Observer:
         self._stepped = self._sampling = self._busy = self._kept = self._loss_seen = False
         self._step_losses: list[float | Tensor] = []
         self._finite: Tensor | None = None
-        self._own_loss = False
-        self._step_began = self._flushed = 0.0
-        self._cost = 0.0
-        self._attached = False
+        self._own_loss = self._attached = False
+        self._step_began = self._flushed = self._cost = 0.0
 
     def attach(self) -> Self:
         """Begin to watch."""
@@ -120,10 +119,11 @@ class Observer:
             return self
         self._attached = True
         if not self._by_hand:
-            self._handles = [self._root.register_forward_pre_hook(self._before_forward, with_kwargs=True)]
+            self._handles = [self._root.register_forward_pre_hook(self.forward_begins, with_kwargs=True)]
         for optimizer in self._optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_step))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
+        self._handles.append(register_optimizer_step_post_hook(self._after_any_step))
         listen(self)
         self._step_began = self._flushed = time.perf_counter()
         self._sampling = self.budget.wants(self.step, self._step_began)
@@ -156,9 +156,7 @@ class Observer:
     def __enter__(self) -> Self:
         return self.attach()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.detach()
 
     def loss(self, value: Tensor | float) -> None:
@@ -175,8 +173,7 @@ class Observer:
         """Hand over what was measured; waits for the device."""
         self._flushed = time.perf_counter()
         if len(self._pending):
-            self._sink.add(self._pending.rows())
-            self._sink.add(self._pending.histograms())
+            self._sink.add([*self._pending.rows(), *self._pending.histograms()])
         known = (len(self._forward.layers), len(self._facts))
         if known != self._told:
             self._told = known
@@ -188,10 +185,6 @@ class Observer:
             return None
         return self._weights.good.tensors() | self._weights.good_buffers.tensors()
 
-    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        """The network or a part of it is about to be called."""
-        self._before_forward(module, arguments, options)
-
     def forward_ends(self, outputs: Any) -> None:
         """The pass is over; no outputs where it failed."""
         if self._forward.running:
@@ -201,9 +194,15 @@ class Observer:
         """A step was taken by hand, without an optimizer."""
         self._stepped = True
 
+    def another_stepped(self) -> None:
+        """Another network took a step: backward passes until now were for its sake."""
+        self._step_losses, self._backwards, self._loss_seen = [], 0, False
+        self._measured.clear()
+
     # What PyTorch calls.
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """The network or a part of it is about to be called."""
         if self._busy or torch.compiler.is_compiling():
             return
         if not torch.is_grad_enabled():
@@ -354,6 +353,12 @@ class Observer:
             self._cost += time.perf_counter() - start
         self._stepped = True
 
+    def _after_any_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
+        """Also of optimizers that nobody told of."""
+        if optimizer not in self._stepping:
+            self._stepping.add(optimizer)
+            self._wiring.stepped_by_another(optimizer)
+
     def _begin_step(self) -> None:
         """The step before is over: what it showed is written, and whether the next is measured is decided."""
         now = time.perf_counter()
@@ -381,12 +386,7 @@ class Observer:
         if self._moded:
             counts["evaluation-mode-share"] = self._evaluation_passes / max(1, self._training_passes)
             counts["training-mode-evaluations"] = self._evaluations_in_training_mode
-        usual = self.budget.usual_step
-        if math.isfinite(usual):
-            counts["step-seconds"] = usual
-            if "batch-size" in self._facts:
-                counts["rows-per-second"] = int(self._facts["batch-size"]) / usual
-        for name, value in counts.items():
+        for name, value in (counts | speed(self.budget.usual_step, self._facts)).items():
             self._pending.add(self.step, "", name, value)
         self._sink.add(self._wiring.events(self.step, self._forward.called, ended=False))
         cost = self._cost + self._forward.seconds + time.perf_counter() - start

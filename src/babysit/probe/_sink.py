@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from babysit.record import Event, Histogram, Row, TraceLayer
+
+NotFinite = Callable[[int, float, str, str], None]  # step, loss, layer, sentence
 
 
 class Sink(Protocol):

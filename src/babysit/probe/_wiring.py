@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from babysit.probe._forward import unseen_inside
@@ -18,21 +18,39 @@ FEW_BACKWARDS = 3  # the same once the training is over
 
 
 class Wiring:
-    """Counts what happens to each parameter. Every fact is told once."""
+    """Counts what happens to each parameter. Every fact is told once.
 
-    def __init__(self, network: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    Args:
+        network: Whose parameters.
+        optimizers: What steps them.
+        unregistered: Parameters by name that take part in passes though the network does not know them; may grow.
+    """
+
+    def __init__(
+        self, network: nn.Module, optimizers: Sequence[Optimizer], unregistered: Mapping[str, nn.Parameter]
+    ) -> None:
         self.steps = 0
         self.backwards = 0
         self._network = network
         self._optimizers = optimizers
+        self._unregistered = unregistered
+        self._elsewhere: set[str] = set()  # names of parameters that another optimizer stepped
         self._looks = 0
-        self._reached: set[str] = set()
+        self._reached: dict[str, int] = {}  # by name, which parameter it was: a head may be replaced
         self._told: set[tuple[str, str]] = set()
 
     def look(self) -> None:
         """Note which parameters have a gradient now."""
         self._looks += 1
-        self._reached |= {name for name, found in self._network.named_parameters() if found.grad is not None}
+        self._reached |= {name: id(found) for name, found in self._everything() if found.grad is not None}
+
+    def stepped_by_another(self, optimizer: Optimizer) -> None:
+        """An optimizer that nobody told of, made later perhaps, takes its first step."""
+        theirs = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        self._elsewhere |= {name for name, parameter in self._everything() if id(parameter) in theirs}
+
+    def _everything(self) -> list[tuple[str, Tensor]]:
+        return [*self._network.named_parameters(), *self._unregistered.items()]
 
     def events(self, step: int, called: Collection[nn.Module], *, ended: bool) -> list[Event]:
         """What is certain by now and was not told before."""
@@ -71,8 +89,12 @@ class Wiring:
             if stepped[id(parameter)] > 1:
                 text = f"{name} is stepped by {stepped[id(parameter)]} optimizers or groups"
                 found.append(Event(step, "parameter-in-two-optimizers", text, name))
-            if parameter.requires_grad and name in self._reached and not stepped[id(parameter)]:
+        for name, tensor in self._everything():
+            moved = stepped[id(tensor)] or name in self._elsewhere
+            if tensor.requires_grad and self._reached.get(name) == id(tensor) and not moved:
                 text = f"{name} has gradients and no optimizer steps it"
+                if name in self._unregistered:
+                    text += "; it is no registered part of the network, as layers in a plain list or dict are not"
                 found.append(Event(step, "parameter-not-optimised", text, name))
         return found
 

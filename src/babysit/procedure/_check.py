@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -149,13 +150,13 @@ def check(
     made = subject_of(
         subject, loss, loader, optimizer, validation, scheduler, step, target, settings, arguments, module
     )
-    script = isinstance(made, ScriptSubject)
+    script = made if isinstance(made, ScriptSubject) else None
     if seconds is None:
-        seconds = SCRIPT_SECONDS if script else SECONDS
+        seconds = SCRIPT_SECONDS if script is not None else SECONDS
     if steps is None:
-        steps = TO_THE_END if script else WATCHED_STEPS
+        steps = TO_THE_END if script is not None else WATCHED_STEPS
     with opened(made):
         found = pre_flight(
             made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, listener=listener
         )
-    return Report(found)
+    return Report(found if script is None else dataclasses.replace(found, notes=script.notes()))

@@ -14,7 +14,7 @@ from babysit.procedure._subjects import opened, subject_of
 from babysit.record import Finding, Healing, HealListener, Recipe
 from babysit.rehearse import HEAL_SECONDS, TO_THE_END, OptimizerLike, Subject, pre_flight
 from babysit.rehearse import heal as heal_subject
-from babysit.script import ScriptSubject
+from babysit.script import ScriptSubject, advice_for
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
@@ -102,5 +102,4 @@ def heal(
         )  # fmt: skip
     if script is None:
         return found
-    notes = tuple(f"it writes to {path}, outside the folder where it was rehearsed" for path in sorted(script.wrote))
-    return dataclasses.replace(found, notes=notes)
+    return dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=script.notes())

@@ -127,10 +127,11 @@ def run_script(
             ended = run_plainly(target, epochs=epochs)
             if os.getpid() != process:
                 _leave(ended)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what the script said comes before what is said of it
         seam.tell(finished=ended.how == "finished" and not ended.code)
         if ended.how == "failed":
-            store.add([Event(max(0, seam.steps - 1), "failed", ended.error)])
+            store.add([Event(seam.steps, "failed", ended.error)])
             store.flush()
         trace = store.read()
     findings = tuple(diagnose(trace, ignore=ignore))
@@ -188,8 +189,9 @@ def _leave(ended: Ended) -> NoReturn:
     if ended.traceback:
         sys.stderr.write(ended.traceback)
     atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     os._exit(ended.code)
 
 

@@ -70,6 +70,7 @@ class PreFlight:
         findings: What is wrong, causes first.
         seconds: What it took.
         interrupted: Whether somebody stopped it; what was done by then is here.
+        notes: What it spent on a script, and what else the reader should know.
     """
 
     subject: str
@@ -77,6 +78,7 @@ class PreFlight:
     findings: tuple[Finding, ...]
     seconds: float
     interrupted: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -98,6 +100,7 @@ class PreFlight:
             "ok": self.ok,
             "interrupted": self.interrupted,
             "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
             "findings": [finding.to_dict() for finding in self.findings],
             "steps": [step.to_dict() for step in self.steps],
         }

@@ -94,6 +94,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("identical-units-share", "share", "units whose outputs equal another unit's on every row"),
         Quantity("row-spread", "", "standard deviation over rows, averaged over units, over that of all outputs: near 0"
                  " when a layer answers every row alike"),
+        Quantity("running-mean-gap", "", "of a batch normalisation in training: median over units of the distance"
+                 " between the batch's mean and the running one, over the running standard deviation"),
+        Quantity("running-std-ratio", "", "of a batch normalisation in training: median over units of the batch's"
+                 " standard deviation over the running one; 1 where evaluation normalises as training does"),
         Quantity("maxout-pieces-used", "share", "pieces of a maxout layer that win for at least one row"),
         # a layer, backwards and over the step
         Quantity("activation-gradient-std", "", "root mean square of the loss's gradient with respect to the outputs"),

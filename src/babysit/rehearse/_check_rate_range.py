@@ -57,6 +57,9 @@ def _around(examination: Examination, rate: float) -> PreFlightStep:
     and what a low first rate is for is not known, so that no finding is more than a warning."""
     if not rate > 0:
         return skipped("rate-range", "no rate was seen")
+    sick = [one.name for one in examination.findings if one.severity == "sick" and not one.explained_by]
+    if sick:
+        return skipped("rate-range", f"{sick[0]} comes first: which rates are good shows once it is mended")
     steps = min(STEPS, len(examination.trace.series("loss").steps))
     if steps < FEWEST:
         return skipped("rate-range", f"{steps} steps in all are too few to compare rates by")

@@ -32,6 +32,7 @@ from babysit.record import (
 from babysit.rehearse._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
 from babysit.rehearse._outcome import SOLVED, Outcome, gain, median_of, outcome_of
 from babysit.rehearse._subject import TO_THE_END, Ask, Subject, rehearse_all
+from babysit.rehearse._trains import check_training
 
 HEAL_SECONDS = 120.0
 WATCH_SHARE = 0.25  # of the time, for the untouched training
@@ -49,8 +50,7 @@ SEEDS = 3
 SLOWER = 4.0  # times the untouched training's seconds: a rehearsal that takes longer is ended
 REDUCTION = 3  # of the changes, and of the steps, from rung to rung
 FEWEST_STEPS = 30  # of the lowest rung; fewer say nothing
-NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-sigmoid", "class-weights", "flip-sign",
-                      "match-shapes"})  # fmt: skip
+NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-sigmoid", "class-weights", "flip-sign"})
 
 
 @dataclass(frozen=True)
@@ -235,6 +235,7 @@ def heal(
     interrupted = False
     try:
         trace = clinic.watch()
+        check_training(subject.name, trace)
         if findings is None:
             known = tuple(diagnose(trace, ignore=ignore))
         told.watched(known)

@@ -28,6 +28,7 @@ from babysit.rehearse._check_wiring import check_wiring
 from babysit.rehearse._cures import with_cures
 from babysit.rehearse._examination import SECONDS, WATCHED_STEPS, Examination, skipped, verdict_of
 from babysit.rehearse._subject import Subject
+from babysit.rehearse._trains import check_training
 
 STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
     "data": check_data,
@@ -86,7 +87,7 @@ def pre_flight(
     try:
         # Most steps read the short watched training, so that it comes before all of them.
         told.step_began("short-training")
-        _ = examination.watched
+        check_training(subject.name, examination.watched)
         for name in wanted:
             told.step_began(name)
             start = time.monotonic()

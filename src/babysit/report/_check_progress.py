@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from babysit.record import PRE_FLIGHT_STEPS, PreFlightStep
 from babysit.report._check_text import step_line
@@ -55,7 +56,8 @@ class CheckProgress:
     def _picture(self) -> RenderableType:
         left = max(0.0, self._seconds - (time.monotonic() - self._began))
         line = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=max(1, self._count), completed=len(self._done), width=24)
-        doing = f"{self._now}: {PRE_FLIGHT_STEPS.get(self._now, '')}, at most {left:.0f} s left"
-        line.add_row(self._spinner, bar, doing)
+        bar = ProgressBar(total=max(1, self._count), completed=len(self._done), width=16)
+        # What tells least stands last: a narrow terminal cuts it off.
+        doing = Text(f"{self._now}: {PRE_FLIGHT_STEPS.get(self._now, '')}", no_wrap=True, overflow="ellipsis")
+        line.add_row(self._spinner, bar, Text(f"at most {left:.0f} s left", no_wrap=True), doing)
         return Group(*map(step_line, self._done), line)

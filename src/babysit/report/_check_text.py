@@ -43,6 +43,7 @@ def check_renderable(found: PreFlight) -> RenderableType:
         parts += [Text(), table]
     if found.findings:
         parts += [Text(), *(finding_block(finding) for finding in found.findings)]
+    parts += [Text(note, style="dim") for note in found.notes]
     return Group(*parts)
 
 

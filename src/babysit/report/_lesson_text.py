@@ -69,10 +69,17 @@ def _figure(figure: LessonFigure, width: int, *, colours: bool) -> list[Renderab
     return [*head, *_images(figure, width, colours=colours)]
 
 
+LONGEST_NAME = 24  # columns of a terminal
+
+
 def _table(figure: TableFigure) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    longest = max((len(row[0]) for row in figure.rows), default=0)
     for number, column in enumerate(figure.columns):
-        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        if number == 0:  # names are not broken where they need not be
+            table.add_column(column, overflow="fold", min_width=min(longest, LONGEST_NAME))
+        else:
+            table.add_column(column, justify="right", overflow="fold")
     for row in figure.rows:
         table.add_row(*map(Text, row))
     return table

@@ -3,7 +3,7 @@
 from babysit.script._advice import advice_for
 from babysit.script._apply import apply_remedies
 from babysit.script._changes import Changes
-from babysit.script._patch import Patched, Written, patched, write_patched
+from babysit.script._patch import Patched, Written, check_copy, patched, write_patched
 from babysit.script._processes import Processes
 from babysit.script._script import Ended, Script, run_script, with_arguments
 from babysit.script._seam import Enough, Seam
@@ -22,6 +22,7 @@ __all__ = [
     "Written",
     "advice_for",
     "apply_remedies",
+    "check_copy",
     "patched",
     "run_script",
     "with_arguments",

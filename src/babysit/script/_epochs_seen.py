@@ -19,9 +19,10 @@ class LoaderPass:
     """One pass through a loader: how many batches it gave, and how many steps followed them."""
 
     def __init__(self, loader: DataLoader[Any]) -> None:
-        self.loader = id(loader)
         self.batches = self.steps = 0
         self.rows, self.length = _length(loader.dataset), _length(loader)
+        # Some make the same loader anew for each epoch.
+        self.loader: object = (self.rows, self.length) if self.length else id(loader)
 
 
 class EpochsSeen:
@@ -98,7 +99,7 @@ class EpochsSeen:
 
     def _longest(self) -> list[LoaderPass]:
         """Passes through the loader that most steps were taken from."""
-        taken: dict[int, int] = {}
+        taken: dict[object, int] = {}
         for one in self._passes:
             taken[one.loader] = taken.get(one.loader, 0) + one.steps
         loader = max(taken, key=lambda key: taken[key], default=None)

@@ -56,15 +56,20 @@ def in_transformation() -> bool:
     return torch._C._current_graph_task_id() >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
 
 
+def name_of(module: nn.Module) -> str:
+    """As the script calls it, where it does; else its class."""
+    script = vars(sys.modules["__main__"])
+    names = (name for name, value in list(script.items()) if value is module and name.isidentifier())
+    return next(names, type(module).__name__)
+
+
 def _ids(module: nn.Module) -> set[int]:
     return {id(parameter) for parameter in module.parameters()}
 
 
 def _free_name(parts: Parts, module: nn.Module) -> str:
-    """As the script calls it, where it does; else its class in small letters."""
-    script = vars(sys.modules["__main__"])
-    name = next((name for name, value in list(script.items()) if value is module and name.isidentifier()), "")
-    name = name or type(module).__name__.lower()
+    name = name_of(module)
+    name = type(module).__name__.lower() if name == type(module).__name__ else name
     count, free = 1, name
     while free in parts._modules:
         count += 1

@@ -110,6 +110,21 @@ def write_patched(script: Script, remedies: Sequence[Remedy], path: pathlib.Path
         InputError: The path is the script's own, or a file that is no patched copy; nothing is written.
         StorageError: The disk refused it.
     """
+    check_copy(script, path)
+    done = patched(script, remedies)
+    newline = "\r\n" if "\r\n" in done.text else "\n"
+    gap = "" if done.text.endswith(("\n", "\r")) else newline
+    content = f"{done.text}{gap}{MARK} {script.name.encode('ascii', 'replace').decode()}{newline}"
+    write_atomic(path, content.encode(done.encoding))
+    return done
+
+
+def check_copy(script: Script, path: pathlib.Path) -> None:
+    """Refuse a path that no patched copy can be written to.
+
+    Raises:
+        InputError: The path is the script's own, or a file that is no patched copy.
+    """
     original = file_of(script).path
     instead = original.with_name(f"{original.stem}_patched.py")
     if path.is_dir():
@@ -129,12 +144,6 @@ def write_patched(script: Script, remedies: Sequence[Remedy], path: pathlib.Path
         raise InputError(
             f"there is no folder {path.parent}", legal="a file in a folder that exists", write=str(instead)
         )
-    done = patched(script, remedies)
-    newline = "\r\n" if "\r\n" in done.text else "\n"
-    gap = "" if done.text.endswith(("\n", "\r")) else newline
-    content = f"{done.text}{gap}{MARK} {script.name.encode('ascii', 'replace').decode()}{newline}"
-    write_atomic(path, content.encode(done.encoding))
-    return done
 
 
 def is_copy(path: pathlib.Path) -> bool:

@@ -6,15 +6,18 @@ import contextlib
 import json
 import os
 import queue
+import select
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import Any
 
 from babysit.script._child import Answer, Request
+
+LOOK_EVERY = 0.1  # seconds between two looks whether somebody has pressed Ctrl-C
 
 
 class Processes:
@@ -49,6 +52,9 @@ class Processes:
             try:
                 server.stdin.write(json.dumps(asdict(request)) + "\n")
                 server.stdin.flush()
+                # Libraries that take hold of SIGINT (polars is one) let a blocked read go on: so it never blocks long.
+                while not select.select([server.stdout], [], [], LOOK_EVERY)[0]:
+                    pass
                 line = server.stdout.readline()
             except (BrokenPipeError, ValueError):
                 line = ""
@@ -61,6 +67,11 @@ class Processes:
             for name in ("modules", "wrote"):
                 content[name] = tuple(content.get(name, ()))
             return Answer(**content)
+        except BaseException:
+            # Interrupted while it runs: its answer must not be taken for that of the next run.
+            if server is not None:
+                _end(server)
+            raise
         finally:
             self._free.put(server)
 
@@ -68,24 +79,24 @@ class Processes:
         """Several runs, as many at a time as there are servers; answers in their order."""
         if len(requests) == 1:
             return [self.run(requests[0])]
-        with ThreadPoolExecutor(self.jobs) as threads:
-            return list(threads.map(self.run, requests))
+        threads = ThreadPoolExecutor(self.jobs)
+        try:
+            runs = [threads.submit(self.run, request) for request in requests]
+            while not all(run.done() for run in runs):
+                wait(runs, timeout=LOOK_EVERY)
+            return [run.result() for run in runs]
+        except BaseException:
+            self.close()  # what runs is ended, so that no thread waits for it
+            raise
+        finally:
+            threads.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """End them; a run under way is ended, too."""
         with self._lock:
             running, self._running = self._running, []
         for server in running:
-            with contextlib.suppress(OSError):
-                if server.stdin is not None:
-                    server.stdin.close()
-            try:
-                server.wait(timeout=1.0)
-            except subprocess.TimeoutExpired:
-                server.terminate()
-                server.wait()
-            if server.stdout is not None:
-                server.stdout.close()
+            _end(server)
 
     def __enter__(self) -> Processes:
         return self
@@ -108,6 +119,16 @@ class Processes:
             self._running.append(server)
             self.started += 1
         return server
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    """End a server, and what it runs."""
+    server.terminate()
+    server.wait()
+    for pipe in (server.stdin, server.stdout):
+        with contextlib.suppress(OSError):  # a request that nobody reads any more
+            if pipe is not None:
+                pipe.close()
 
 
 def _environment() -> dict[str, str]:

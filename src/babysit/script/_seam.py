@@ -26,13 +26,13 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
-from babysit.probe import Budget, Observer, first_tensor, listen, stop_listening, unwrapped
+from babysit.probe import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
 from babysit.script._answers_seen import AnswersSeen, Phase
 from babysit.script._changes import Changes
 from babysit.script._epochs_seen import EpochsSeen
 from babysit.script._forked import leave_when_forked, stay
-from babysit.script._parts import in_transformation, parameters_of, whole_of
+from babysit.script._parts import in_transformation, name_of, parameters_of, whole_of
 from babysit.script._replacements import Replacements
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
@@ -60,6 +60,7 @@ class Seam:
         steps: Optimizer steps after which the script is ended; None never.
         more: Called at steps, when there is more to read.
         scores: Whether answers to training batches are scored, too.
+        optimizers: Known already, of an earlier part of the training.
 
     Example:
         >>> store = TraceStore(None)
@@ -84,6 +85,7 @@ class Seam:
         steps: int | None = None,
         more: Callable[[], None] = lambda: None,
         scores: bool = True,
+        optimizers: Sequence[Optimizer] = (),
     ) -> None:
         self.store = store
         self.steps = 0
@@ -93,7 +95,7 @@ class Seam:
         self._changes, self._overhead, self._probes, self._most, self._more = changes, overhead, probes, steps, more
         self._scores = scores
         self._observer: Observer | None = None
-        self._optimizers: list[Optimizer] = []
+        self.optimizers = list(optimizers)
         self._parts: set[int] = set()  # ids of the network's modules
         self._others: dict[int, str] = {}  # modules beside the network that are trained, too
         self._handles: list[Any] = []
@@ -102,6 +104,7 @@ class Seam:
         self._within = False  # a module's pass
         self._inside = False  # the network's own
         self._losses: list[float] = []
+        self._facts: dict[str, str] = {}  # of a loss without a network
         self._backwards = self._backwards_without_step = 0
         self._trains_by_hand = self._began_in_training_mode = False
 
@@ -142,7 +145,8 @@ class Seam:
         Args:
             finished: Whether the script came to its own end, so that its epochs are all there are.
         """
-        self.store.describe(facts=self.epochs.facts(self.steps, finished=finished))
+        facts = self._facts if self.network is None else {}
+        self.store.describe(facts=facts | self.epochs.facts(self.steps, finished=finished))
         self.store.flush()
 
     @property
@@ -171,6 +175,8 @@ class Seam:
             # The compiler asks first, and then follows no further than the original.
             if compiling() or self._within or not self._open:
                 return original(module, *arguments, **options)
+            if not module._parameters and not module._modules:
+                return original(module, *arguments, **options)  # a loss, an activation: nothing to be trained
             return self._called(original, module, arguments, options)
 
         return call
@@ -182,7 +188,7 @@ class Seam:
         self._within = True
         outputs = None
         try:
-            if not in_transformation() and any(True for _ in module.parameters()):
+            if not in_transformation():
                 changed = self._before_forward(module, arguments, options)
                 arguments = arguments if changed is None else changed
             outputs = original(module, *arguments, **options)
@@ -196,7 +202,7 @@ class Seam:
                     self._observer.forward_ends(outputs)
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        known = self._is_known(module)
+        known = id(module) in self._parts or self._wraps_network(module)
         if not torch.is_grad_enabled():
             if known:
                 self._evaluates(module, arguments, options)
@@ -208,18 +214,15 @@ class Seam:
             self._another(module)
             return None
         own = {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
-        mine = [one for one in self._optimizers if own & {id(param) for param in parameters_of(one)}]
+        mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
         # Where no optimizer has its weights, a backward pass must have shown that they are trained by hand.
-        if own and (mine or (self._backwards and not self._optimizers)):
+        if own and (mine or (self._backwards and not self.optimizers)):
             return self._begin(module, arguments, options, mine)
         return None
 
-    def _is_known(self, module: nn.Module) -> bool:
-        """Whether it is the network, a part of it, or wraps it."""
+    def _wraps_network(self, module: nn.Module) -> bool:
         if self.network is None:
             return False
-        if id(module) in self._parts:
-            return True
         inner = next((one for one in module.modules() if one is not module), None)
         return inner is not None and inner is self.network
 
@@ -279,16 +282,18 @@ class Seam:
         own = {id(parameter) for parameter in module.parameters()}
         assert self.network is not None
         known = {id(parameter) for parameter in self.network.parameters()}
-        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self._optimizers):
+        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self.optimizers):
             return
-        self._others[id(module)] = type(module).__name__
-        text = f"{type(module).__name__} is trained beside {type(self.network).__name__}, and not measured"
+        self._others[id(module)] = name_of(module)
+        text = f"{name_of(module)} is trained, too, and not measured: {name_of(self.network)} is"
         self.store.add([Event(self.steps, "unseen", text)])
 
     # Losses and steps.
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
+        if self.network is None and "loss" not in self._facts:
+            self._facts |= loss_facts(name, outputs, targets, reduction)
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 self.answers.trained_on(name, outputs, targets)
@@ -313,7 +318,7 @@ class Seam:
                 self.end_step()
         self._backwards += 1
         self._backwards_without_step += 1
-        if not self._optimizers:
+        if not self.optimizers:
             # Weights changed by hand, or never: each backward pass is a step.
             self.end_step()
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
@@ -327,6 +332,8 @@ class Seam:
         if self._changes is not None:
             self._changes.after_step(optimizer)
         if optimizer is not self._first_of_network():
+            if self._observer is not None and all(optimizer is not one for one in self._observer.optimizers):
+                self._observer.another_stepped()
             return
         if self._losses:
             rate = float(optimizer.param_groups[0].get("lr", math.nan))
@@ -344,7 +351,7 @@ class Seam:
             self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
         self.epochs.stepped()
         self.steps += 1
-        if self._optimizers:
+        if self.optimizers:
             self._backwards_without_step = 0
         self._more()
         if self._most is not None and self.steps >= self._most:
@@ -355,11 +362,14 @@ class Seam:
     def _first_of_network(self) -> Optimizer | None:
         if self._observer is not None and self._observer.optimizers:
             return self._observer.optimizers[0]
-        return self._optimizers[0] if self._optimizers else None
+        return self.optimizers[0] if self.optimizers else None
 
     def _end(self) -> None:
         if self.network is None and self._backwards:
             text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
+            self.store.add([Event(0, "unseen", text)])
+        elif self._trains_by_hand:
+            text = "weights are changed by something else than torch.optim: its kind and its rates"
             self.store.add([Event(0, "unseen", text)])
         elif self.network is None:
             text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
@@ -372,7 +382,7 @@ class Seam:
     def _constructing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def construct(optimizer: Optimizer, *arguments: Any, **options: Any) -> None:
             original(optimizer, *arguments, **options)
-            if self._open and all(optimizer is not one for one in self._optimizers):
-                self._optimizers.append(optimizer)
+            if self._open and all(optimizer is not one for one in self.optimizers):
+                self.optimizers.append(optimizer)
 
         return construct

@@ -137,6 +137,12 @@ class ScriptSubject:
             self.wrote |= set(one.answer.wrote)
         return found
 
+    def notes(self) -> tuple[str, ...]:
+        """What was spent on it, and what its rehearsals left outside the scratch folder."""
+        spent = f"{self.runs} runs of {self.name}, {self.steps:,} steps, {self.seconds:.0f} s of its own time"
+        wrote = [f"it writes to {path}, which lies outside the folder it was run in" for path in sorted(self.wrote)]
+        return (spent, *wrote)
+
     def close(self) -> None:
         """End the processes, where they are its own."""
         if self._own:
