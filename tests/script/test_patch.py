@@ -94,13 +94,6 @@ def test_every_patient_is_compared() -> None:
 # What is written, and how.
 
 HEAD = "import torch\nfrom torch import nn\nnet = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))\n"
-LOOP = """\
-for epoch in range(EPOCHS):
-    for x, y in loader:
-        loss = criterion(net(x), y)
-        loss.backward()
-        opt.step()
-"""
 
 
 def patch(tmp_path: pathlib.Path, text: str | bytes, asked: str, *arguments: str, name: str = "train.py") -> Patched:
@@ -146,7 +139,8 @@ SURE: dict[str, tuple[str, str, list[str]]] = {
         'parser.add_argument("--learning-rate", type=float, default=0.5)\nargs = parser.parse_args()\n'
         "opt = torch.optim.SGD(net.parameters(), lr=args.learning_rate)\n",
         ['parser.add_argument("--learning-rate", type=float, default=0.01)']),
-    "epochs from one on": ("epochs=7", "N = 3\nfor epoch in range(1, N + 1):\n    loss.backward()\nprint(N)\n", ["N = 7"]),
+    "epochs from one on": ("epochs=7",
+                           "N = 3\nfor epoch in range(1, N + 1):\n    loss.backward()\nprint(N)\n", ["N = 7"]),
     "epochs in numbers": ("epochs=5", "for epoch in range(2, 9):\n    loss.backward()\n",
                           ["for epoch in range(2, 7):"]),
     "tabs": ("clear-gradients", HEAD + "opt = torch.optim.SGD(net.parameters(), 1)\n"
@@ -164,18 +158,22 @@ SURE: dict[str, tuple[str, str, list[str]]] = {
     "an activation in between": ("activation=gelu", HEAD,
                                  ["net = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))"]),
     "normalisation put in": (
-        "insert-batch-norm", "from torch import nn\nnet = nn.Sequential(\n    nn.Linear(4, 8),\n    nn.ReLU(),  # bent\n"
+        "insert-batch-norm",
+        "from torch import nn\nnet = nn.Sequential(\n    nn.Linear(4, 8),\n    nn.ReLU(),  # bent\n"
         "    nn.Linear(8, 1),\n)\n", ["    nn.BatchNorm1d(8),"]),
     "the sign": ("flip-sign", "loss = -net(x).mean()\nloss.backward()\n", ["(-loss).backward()"]),
     "a sign in front of a loss": (
         "flip-sign", "import torch.nn.functional as F\nloss = -F.mse_loss(out, y)\nloss.backward()\n",
         ["loss = F.mse_loss(out, y)"]),
     "a schedule": ("constant-schedule", HEAD + "opt = torch.optim.SGD(net.parameters(), 1)\n"
-                   "plan = torch.optim.lr_scheduler.StepLR(opt, 1)\nfor _ in range(3):\n    plan.step()\n", ["    pass"]),
-    "a wrong axis": ("softmax-axis", "import torch\nfrom torch import nn\nnet = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=0))\n",
+                   "plan = torch.optim.lr_scheduler.StepLR(opt, 1)\nfor _ in range(3):\n    plan.step()\n",
+                   ["    pass"]),
+    "a wrong axis": ("softmax-axis",
+                     "from torch import nn\nnet = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=0))\n",
                      ["net = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))"]),
-    "letters of other alphabets": ("lr=0.01", HEAD + 'print("größer"); opt = torch.optim.SGD(net.parameters(), lr=0.1)  # α\n',
-                                   ['print("größer"); opt = torch.optim.SGD(net.parameters(), lr=0.01)  # α']),
+    "letters of other alphabets": ("lr=0.01",
+                                   HEAD + 'print("größer"); opt = torch.optim.SGD(net.parameters(), lr=0.1)  # ä\n',
+                                   ['print("größer"); opt = torch.optim.SGD(net.parameters(), lr=0.01)  # ä']),
 }  # fmt: skip
 
 
@@ -193,7 +191,8 @@ def test_written_where_it_is_sure(name: str, tmp_path: pathlib.Path) -> None:
 
 # What is not sure: it is applied, and the text stays.
 UNSURE: dict[str, tuple[str, str]] = {
-    "two optimizers": ("lr=0.1", HEAD + "a = torch.optim.SGD(net.parameters(), 1)\nb = torch.optim.SGD(net.parameters(), 1)\n"),
+    "two optimizers": ("lr=0.1", HEAD + "a = torch.optim.SGD(net.parameters(), 1)\n"
+                       "b = torch.optim.SGD(net.parameters(), 1)\n"),
     "groups of parameters": (
         "lr=0.1", HEAD + 'opt = torch.optim.SGD([{"params": net.parameters(), "lr": 3}], lr=1)\n'),
     "options from elsewhere": ("lr=0.1", HEAD + "opt = torch.optim.SGD(net.parameters(), **options)\n"),
@@ -247,8 +246,8 @@ def test_an_option_that_is_given_is_not_the_default(tmp_path: pathlib.Path) -> N
 
 
 def test_line_ends_of_windows_stay(tmp_path: pathlib.Path) -> None:
-    text = '"""Trains."""\r\nfrom __future__ import annotations\r\n' + (HEAD + "opt = torch.optim.SGD(net.parameters(), 1)\n"
-           "for x in data:\n    net(x).sum().backward()\n    opt.step()\n").replace("\n", "\r\n")  # fmt: skip
+    text = '"""Trains."""\nfrom __future__ import annotations\n' + HEAD + "opt = torch.optim.SGD(net.parameters(), 1)\n"
+    text = (text + "for x in data:\n    net(x).sum().backward()\n    opt.step()\n").replace("\n", "\r\n")
     done = patch(tmp_path, text.encode(), "clear-gradients scale-inputs lr=3")
     assert "\n" not in done.text.replace("\r\n", "")
     assert done.text.startswith(
@@ -307,3 +306,30 @@ def test_a_copy_is_never_written_over_the_script_or_somebody_elses_file(tmp_path
 def test_what_cannot_be_patched(asked: str, told: str, tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError, match=told):
         patch(tmp_path, HEAD, asked)
+
+
+# Applied from within.
+
+
+def test_remedies_applied_from_within(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "train.py"
+    text = (
+        HEAD
+        + """
+import babysit
+from babysit.record import InputError
+babysit.apply_remedies("optimizer=sgd", "lr=1e30")
+try:
+    babysit.apply_remedies("lr=1")
+except InputError as error:
+    print(error.given)
+opt = torch.optim.Adam(net.parameters())
+for step in range(4):
+    loss = net(torch.ones(3, 4)).pow(2).mean()
+    loss.backward()
+    opt.step()
+print(step, loss.isfinite().item(), type(opt).__name__)
+"""
+    )
+    path.write_text(text)
+    assert plainly(path).splitlines() == ["remedies are applied already in this process", "3 False SGD"]

@@ -154,11 +154,8 @@ def advice_for(script: Script, remedies: Sequence[Remedy]) -> tuple[str, ...]:
 def _advice(files: Sequence[File], remedy: Remedy, wanted: Wanted, remedies: Sequence[Remedy]) -> str:
     apart = any(remedy.name in group and len(group & wanted.keys()) > 1 for group in APART)
     written = remedy
-    if (
-        remedy.name in OF_THE_OPTIMIZER
-        and "call-step" in wanted
-        and not any(optimizer_calls(one.code) for one in files)
-    ):
+    made = any(optimizer_calls(one.code) for one in files)
+    if remedy.name in OF_THE_OPTIMIZER and "call-step" in wanted and not made:
         written = Remedy("call-step")  # which makes one, with all that is wanted of it
     for file in files:
         edits = None if apart else edits_for(file.code, written, wanted)

@@ -162,8 +162,9 @@ def _counted(code: Code, place: int) -> bool:
             index = node.slice
             if not (isinstance(index, ast.Constant) and isinstance(index.value, int) and index.value < place):
                 return True
-        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute):
-            continue
-        if isinstance(node.slice, ast.UnaryOp) and not code.dotted(node.value):
+        from_the_end = isinstance(node, ast.Subscript) and isinstance(node.slice, ast.UnaryOp)
+        if from_the_end and any(
+            isinstance(one, ast.Attribute) and one.attr != "shape" for one in ast.iter_child_nodes(node)
+        ):
             return True
     return bool(code.methods("load_state_dict"))
