@@ -50,8 +50,7 @@ SEEDS = 3
 SLOWER = 4.0  # times the untouched training's seconds: a rehearsal that takes longer is ended
 REDUCTION = 3  # of the changes, and of the steps, from rung to rung
 FEWEST_STEPS = 30  # of the lowest rung; fewer say nothing
-NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-sigmoid", "class-weights", "flip-sign",
-                      "match-shapes"})  # fmt: skip
+NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-sigmoid", "class-weights", "flip-sign"})
 
 
 @dataclass(frozen=True)

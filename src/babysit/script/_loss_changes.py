@@ -36,6 +36,8 @@ class LossChanges:
         self._rows = 0
         self._mean = self._std = 0.0
         self._weights: Tensor | None = None
+        self._called = False  # a loss function of PyTorch
+        self._by_hand = False  # the loss is computed without one
 
     def add(self, remedy: Remedy) -> None:
         """Take one.
@@ -53,11 +55,29 @@ class LossChanges:
             return
         for function, called in LOSSES.items():
             replace(functional, function, lambda original, called=called: self._wrapped(called, original))
+        if "match-shapes" in self._remedies:
+            replace(torch.autograd, "backward", self._hearing)
 
     def begin(self, network: nn.Module) -> None:
         """Standardised targets need outputs brought back to scale."""
         if "standardise-targets" in self._remedies:
             network.register_forward_hook(lambda module, arguments, outputs: self._to_scale(outputs))
+        if "match-shapes" in self._remedies:
+            network.register_forward_hook(lambda module, arguments, outputs: self._flat(outputs))
+
+    def _hearing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def backward(*arguments: Any, **options: Any) -> Any:
+            self._by_hand = not self._called
+            return original(*arguments, **options)
+
+        return backward
+
+    def _flat(self, outputs: Any) -> Any:
+        """[N, 1] as [N] for a loss written by hand, whose targets are [N]: known from the second step on."""
+        training = self._by_hand and torch.is_grad_enabled()
+        if training and isinstance(outputs, Tensor) and outputs.ndim > 1 and outputs.shape[1:].numel() == 1:
+            return outputs.reshape(len(outputs))
+        return outputs
 
     def _to_scale(self, outputs: Any) -> Any:
         if isinstance(outputs, Tensor) and self._rows:
@@ -68,7 +88,7 @@ class LossChanges:
         def loss(input: Any, target: Any, *arguments: Any, **options: Any) -> Any:  # noqa: A002  its callers name it so
             if self._busy or not isinstance(input, Tensor) or not isinstance(target, Tensor):
                 return original(input, target, *arguments, **options)
-            self._busy = True
+            self._busy = self._called = True
             try:
                 return self._changed(called, original, input, target, arguments, options)
             finally:

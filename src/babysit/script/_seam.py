@@ -213,11 +213,12 @@ class Seam:
         if self.network is not None:
             self._another(module)
             return None
-        own = {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
+        # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
+        own = {id(parameter) for parameter in module.parameters()}
         mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
-        # Where no optimizer has its weights, a backward pass must have shown that they are trained by hand.
-        if own and (mine or (self._backwards and not self.optimizers)):
-            return self._begin(module, arguments, options, mine)
+        # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
+        if any(parameter.requires_grad for parameter in module.parameters()) and (mine or self._backwards):
+            return self._begin(module, arguments, options, mine or self.optimizers)
         return None
 
     def _wraps_network(self, module: nn.Module) -> bool:
