@@ -30,7 +30,7 @@ for _ in range(12):
 @pytest.fixture
 def shell() -> Iterator[Any]:
     before = nn.Module.__call__
-    made = InteractiveShell()
+    made: Any = InteractiveShell()  # type: ignore[no-untyped-call]
     made.run_cell("%load_ext babysit")
     yield made
     made.run_cell("%unload_ext babysit")
