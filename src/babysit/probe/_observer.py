@@ -98,7 +98,7 @@ class Observer:
         self._inputs, self._targets = InputProbe(), TargetProbe()
         self._wiring = Wiring(self._network, self._optimizers, self._forward.unregistered)
         self._facts: dict[str, str] = {}
-        self._told: tuple[int, int] = (0, 0)  # layers and facts the sink knows of
+        self._told = (0, 0)  # layers and facts the sink knows of
         self._handles: list[Any] = []
         self._ending: Any = None
         self._moded = any(isinstance(module, _BatchNorm | _DropoutNd) for module in self._network.modules())
@@ -174,8 +174,7 @@ class Observer:
         self._flushed = time.perf_counter()
         if len(self._pending):
             self._sink.add([*self._pending.rows(), *self._pending.histograms()])
-        known = (len(self._forward.layers), len(self._facts))
-        if known != self._told:
+        if (known := (len(self._forward.layers), len(self._facts))) != self._told:
             self._told = known
             self._sink.describe(self._forward.layers.values(), self._facts)
 
