@@ -90,9 +90,9 @@ class ForwardProbe:
             self._step, self._depth, self._last_weighted = step, 0, ""
             self._noisy, self._last_linear = self._last_linear, ""
             self._calls.clear()
+            self._without_gradient.clear()
+            self._bent = False
         self._stack = [("", module_kind(called) is not None)] if called is self._network else []
-        self._without_gradient.clear()
-        self._bent = False
         self._known = {id(parameter) for parameter in self._network.parameters()}
         for name, module, kind in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._entering(name, kind is not None)))
