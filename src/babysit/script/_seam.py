@@ -34,6 +34,7 @@ from babysit.script._epochs_seen import EpochsSeen
 from babysit.script._forked import leave_when_forked, stay
 from babysit.script._parts import in_transformation, name_of, parameters_of, whole_of
 from babysit.script._replacements import Replacements
+from babysit.script._unmoved import Unmoved
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
 # about 100 steps of 1,000, and 140 of 10,000.
@@ -103,6 +104,7 @@ class Seam:
         self._open = False
         self._within = False  # a module's pass
         self._inside = False  # the network's own
+        self._unmoved: Unmoved | None = None
         self._losses: list[float] = []
         self._facts: dict[str, str] = {}  # of a loss without a network
         self._backwards = self._backwards_without_step = 0
@@ -254,6 +256,7 @@ class Seam:
     ) -> Any:
         """The first pass of training: now network and optimizers are known."""
         self._trains_by_hand = not mine
+        self._unmoved = Unmoved(module) if not mine else None
         self._began_in_training_mode = module.training
         changed = None
         if self._changes is not None:
@@ -369,6 +372,9 @@ class Seam:
         if self.network is None and self._backwards:
             text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
             self.store.add([Event(0, "unseen", text)])
+        elif self._trains_by_hand and self._unmoved is not None and self._unmoved.after(self._backwards):
+            text = f"{self._backwards} backward passes, and no weight has changed"
+            self.store.add([Event(max(0, self.steps - 1), "step-missing", text)])
         elif self._trains_by_hand:
             text = "weights are changed by something else than torch.optim: its kind and its rates"
             self.store.add([Event(0, "unseen", text)])
