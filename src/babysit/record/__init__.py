@@ -105,6 +105,7 @@ from babysit.record._trace_store import (
     TraceStore,
     read_trace,
 )
+from babysit.record._trial import Engine, Trial, TrialProgress, TrialScore, TrialStatus, never, untold
 
 __all__ = [
     "Activation",
@@ -122,6 +123,7 @@ __all__ = [
     "DataSummary",
     "Decision",
     "EVENTS",
+    "Engine",
     "EpochNumbers",
     "Evaluation",
     "Event",
@@ -180,11 +182,16 @@ __all__ = [
     "Trace",
     "TraceLayer",
     "TraceStore",
+    "Trial",
+    "TrialProgress",
+    "TrialScore",
+    "TrialStatus",
     "Verdict",
     "WEIGHTED",
     "WatchSection",
     "library_versions",
     "load_recipe",
+    "never",
     "parse_recipe",
     "plain",
     "read_trace",
@@ -194,6 +201,7 @@ __all__ = [
     "refuse_existing",
     "setting_paths",
     "storage_error",
+    "untold",
     "with_settings",
     "write_atomic",
 ]
