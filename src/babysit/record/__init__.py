@@ -66,6 +66,7 @@ from babysit.record._recipe_text import (
     recipe_from_dict,
     recipe_names,
     recipe_to_toml,
+    setting_path,
     setting_paths,
     with_settings,
 )
@@ -199,6 +200,7 @@ __all__ = [
     "recipe_names",
     "recipe_to_toml",
     "refuse_existing",
+    "setting_path",
     "setting_paths",
     "storage_error",
     "untold",
