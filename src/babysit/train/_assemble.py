@@ -29,7 +29,17 @@ def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[La
     Raises:
         RecipeError: A choice does not fit the data.
     """
-    section, start = recipe.preprocessing, recipe.initialisation
+    preprocessing, scaling = fit_steps(recipe, prepared)
+    return assemble_around(preprocessing, scaling, recipe, prepared)
+
+
+def fit_steps(recipe: Recipe, prepared: Prepared) -> tuple[Preprocessing, TargetStandardise | None]:
+    """What the training rows teach before a network is there: the preprocessing, and the scale of targets if any.
+
+    Raises:
+        RecipeError: A choice does not fit the data.
+    """
+    section = recipe.preprocessing
     preprocessing = Preprocessing(
         prepared.layout, numbers=section.numbers, images=section.images, components=section.components,
         low=section.low, high=section.high,
@@ -40,10 +50,18 @@ def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[La
     if _scales_targets(recipe, prepared):
         scaling = TargetStandardise()
         scaling.fit([prepared.targets[as_rows(train)]])
+    return preprocessing, scaling
+
+
+def assemble_around(
+    preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
+) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
+    """The model before its first step, around what `fit_steps` gave."""
+    start = recipe.initialisation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(recipe.seed, "build"))
         model = build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling)
-    sample = preprocessing(prepared.inputs[as_rows(train[:SAMPLE_ROWS])])
+    sample = preprocessing(prepared.inputs[as_rows(prepared.split["train"][:SAMPLE_ROWS])])
     report = initialise(
         model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
         seed=stream_seed(recipe.seed, "initialise"),
