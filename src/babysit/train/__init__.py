@@ -11,6 +11,7 @@ from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss, outputs_needed
 from babysit.train._model import TrainedModel, load, pack_weights
 from babysit.train._optimizer import build_optimizer
+from babysit.train._phase import PhaseNumbers
 from babysit.train._predict import predict
 from babysit.train._random import stream_seed
 from babysit.train._schedule import Plateau, rate_at
@@ -25,6 +26,7 @@ __all__ = [
     "Member",
     "MultiClassHinge",
     "Outcome",
+    "PhaseNumbers",
     "Plateau",
     "Starts",
     "TrainedModel",

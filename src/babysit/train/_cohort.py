@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
 import torch
@@ -11,14 +11,16 @@ from torch import Tensor
 
 from babysit.record import Decision, Trial, TrialProgress
 from babysit.train._batches import in_order
+from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
+from babysit.train._stacked_network import stackable
 from babysit.train._trial_alone import Alone, measure_alone
 from babysit.train._trial_member import Member
 from babysit.train._trial_rules import Constant, at_chance, constant_answer
 from babysit.train._trial_starts import Starts
 
-Layout = Literal["auto", "alone"]
+Layout = Literal["auto", "alone", "stacked"]
 
 
 class Cohort:
@@ -49,24 +51,43 @@ class Cohort:
         return max(0, min(until, member.steps(len(self._starts.of(member.trial).examples.train))) - member.course.step)
 
     def train(
-        self,
-        members: Sequence[Member],
-        until: int,
-        stop: Callable[[], bool],
-        tell: Callable[[TrialProgress], None],
-    ) -> None:
-        """Bring each member to `until` steps, or as near as its budget or a disease lets it; `stop` ends it sooner."""
-        watch = _Watch(sum(self.due(member, until) for member in members), members, stop, tell)
-        for member in members:
-            if watch.asked:
-                return
-            if self.due(member, until):
-                start = self._starts.of(member.trial)
-                Alone(start, member, self.constant(member).train_loss).train(until, watch.look)
+        self, members: Sequence[Member], until: int, stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
+    ) -> dict[int, PhaseNumbers]:
+        """Bring each member to `until` steps, or as near as its budget or a disease lets it; `stop` ends it sooner.
 
-    def measure(self, members: Sequence[Member]) -> list[PhaseNumbers]:
-        """Validation loss and score of each."""
-        return [measure_alone(self._starts.of(member.trial), member) for member in members]
+        Returns:
+            Validation loss and score, by number, of those that took steps, arrived and have not failed.
+        """
+        watch = _Watch(sum(self.due(member, until) for member in members), members, stop, tell)
+        measured: dict[int, PhaseNumbers] = {}
+        for group in self._groups(members, until):
+            if watch.asked:
+                break
+            starts = [self._starts.of(member.trial) for member in group]
+            constants = [self.constant(member).train_loss for member in group]
+            if self._layout == "alone" or stackable(starts[0].model.network):
+                for member, start, constant in zip(group, starts, constants, strict=True):
+                    Alone(start, member, constant).train(until, watch.look)
+                found = [measure_alone(start, member) for member, start in zip(group, starts, strict=True)]
+            else:
+                stack = Stack(starts, group, constants)
+                stack.train(until, watch.look)
+                found = stack.measure()
+            for member, start, numbers in zip(group, starts, found, strict=True):
+                if member.course.ended == "stopped":
+                    measured[member.trial.number] = measure_alone(start, member)
+                elif not member.failed and not self.due(member, until):
+                    measured[member.trial.number] = numbers
+        return measured
+
+    def _groups(self, members: Sequence[Member], until: int) -> list[list[Member]]:
+        """Those with steps to take, by kind and by where they stop."""
+        groups: dict[Hashable, list[Member]] = {}
+        for member in members:
+            if due := self.due(member, until):
+                kind = kind_of(member, self._starts.of(member.trial))
+                groups.setdefault((kind, due), []).append(member)
+        return [*groups.values()]
 
     def constant(self, member: Member) -> Constant:
         """What a constant answer costs under the member's loss, on its rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from babysit.data import Prepared
 from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
-from babysit.train import Cohort, Fold, Member, Starts, choose_device, pack_members, unpack_members
+from babysit.train import Cohort, Fold, Member, PhaseNumbers, Starts, choose_device, pack_members, unpack_members
 
 
 class LocalEngine:
@@ -69,15 +69,13 @@ class LocalEngine:
             raise InputError(f"two trials have the number {twice[0]}", legal="a number of its own for each trial")
         members = [self._members.get(trial.number) or self._cohort.begin(trial) for trial in trials]
         self._members |= {member.trial.number: member for member in members}
-        self._cohort.train(members, until_step, stop, tell)
+        measured = self._cohort.train(members, until_step, stop, tell)
         arrived = [member for member in members if not self._cohort.due(member, until_step)]
-        self._score([member for member in arrived if _unscored(member)])
+        self._score([member for member in arrived if _unscored(member)], measured)
         return {member.trial.number: member.score for member in arrived if member.score is not None}
 
-    def _score(self, members: Sequence[Member]) -> None:
-        """Validate those that have taken steps since their last score."""
-        sound = [member for member in members if not member.failed]
-        measured = dict(zip([member.trial.number for member in sound], self._cohort.measure(sound), strict=True))
+    def _score(self, members: Sequence[Member], measured: Mapping[int, PhaseNumbers]) -> None:
+        """A score for those that have taken steps since their last one."""
         for member in members:
             course, numbers = member.course, measured.get(member.trial.number)
             loss = float("nan") if numbers is None else numbers.loss
