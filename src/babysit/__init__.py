@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from babysit.diagnose import diagnose
     from babysit.explain import explain
     from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import Fitted, Report, Watch, check, compare_init, demo, fit, resume, watch
+    from babysit.procedure import (
+        Fitted,
+        Report,
+        Tuned,
+        Watch,
+        check,
+        compare_init,
+        demo,
+        fit,
+        resume,
+        resume_study,
+        tune,
+        watch,
+    )
     from babysit.record import (
         BabysitError,
         Evaluation,
@@ -31,6 +44,7 @@ if TYPE_CHECKING:
     )
     from babysit.report import write_page
     from babysit.train import TrainedModel, evaluate, export, load, predict
+    from babysit.tune import Space
 
 # Where each public name lives.
 _HOME = {
@@ -49,8 +63,10 @@ _HOME = {
     "Report": "procedure",
     "RunFolder": "record",
     "SickError": "record",
+    "Space": "tune",
     "Trace": "record",
     "TrainedModel": "train",
+    "Tuned": "procedure",
     "Watch": "procedure",
     "check": "procedure",
     "compare_init": "procedure",
@@ -67,6 +83,8 @@ _HOME = {
     "predict": "train",
     "prepare": "data",
     "resume": "procedure",
+    "resume_study": "procedure",
+    "tune": "procedure",
     "watch": "procedure",
     "write_page": "report",
 }
@@ -87,8 +105,10 @@ __all__ = [
     "Report",
     "RunFolder",
     "SickError",
+    "Space",
     "Trace",
     "TrainedModel",
+    "Tuned",
     "Watch",
     "__version__",
     "check",
@@ -106,6 +126,8 @@ __all__ = [
     "predict",
     "prepare",
     "resume",
+    "resume_study",
+    "tune",
     "watch",
     "write_page",
 ]

@@ -31,6 +31,7 @@ VERBS = {
     "predict": "Answers of a Run for new data, as CSV or Parquet.",
     "recipe": "Print a recipe, with a comment on each line.",
     "report": "Write and show the report of a Run.",
+    "tune": "Search the hyper-parameters coarse to fine.",
 }
 
 app = App(

@@ -30,7 +30,7 @@ DISEASE = Disease(
     severity="note",
     seen_as="Over a third of the trials that were spread over the whole space diverged, exploded or sit at chance.",
     threshold=(
-        f"From {LEAST_TRIALS} coarse trials on: the share of those that failed, less a standard error, is above a third."
+        f"From {LEAST_TRIALS} coarse trials on: the share of those that failed, less a standard error, is over a third."
     ),
     source=(
         "Of 12,000 recorded trainings with random settings in usual ranges, 14 % were stopped for a loss above three"

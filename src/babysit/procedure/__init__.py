@@ -4,16 +4,20 @@ from babysit.procedure._check import Report, check
 from babysit.procedure._compare_init import compare_init
 from babysit.procedure._demo import demo
 from babysit.procedure._fit import Fitted, fit, resume
+from babysit.procedure._tune import Tuned, resume_study, tune
 from babysit.procedure._watch import Watch, watch
 
 __all__ = [
     "Fitted",
     "Report",
+    "Tuned",
     "Watch",
     "check",
     "compare_init",
     "demo",
     "fit",
     "resume",
+    "resume_study",
+    "tune",
     "watch",
 ]

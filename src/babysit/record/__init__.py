@@ -121,7 +121,7 @@ from babysit.record._trace_store import (
     TraceStore,
     read_trace,
 )
-from babysit.record._trial import Engine, Trial, TrialProgress, TrialScore, TrialStatus, never, untold
+from babysit.record._trial import Engine, Setting, Trial, TrialProgress, TrialScore, TrialStatus, never, untold
 
 __all__ = [
     "Activation",
@@ -190,6 +190,7 @@ __all__ = [
     "Score",
     "Section",
     "Series",
+    "Setting",
     "Severity",
     "SickError",
     "Silence",

@@ -49,8 +49,8 @@ CREATE TABLE IF NOT EXISTS trials (
     number INTEGER PRIMARY KEY, point INTEGER NOT NULL, stage TEXT NOT NULL, generation INTEGER NOT NULL,
     settings TEXT NOT NULL, units TEXT NOT NULL, fold INTEGER, repeat INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS scores (
-    rung INTEGER NOT NULL, trial INTEGER NOT NULL, step INTEGER NOT NULL, loss REAL, score REAL, score_name TEXT NOT NULL,
-    first_loss REAL, train_loss REAL, status TEXT NOT NULL, seconds REAL NOT NULL,
+    rung INTEGER NOT NULL, trial INTEGER NOT NULL, step INTEGER NOT NULL, loss REAL, score REAL,
+    score_name TEXT NOT NULL, first_loss REAL, train_loss REAL, status TEXT NOT NULL, seconds REAL NOT NULL,
     PRIMARY KEY (rung, trial)) WITHOUT ROWID;
 """
 
@@ -135,7 +135,9 @@ class StudyFolder:
             return StudyInfo.model_validate(content)
         except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(
-                f"{self.path} is no Study folder: it has no study.json" if self.path.exists() else f"no folder {self.path}",
+                f"{self.path} is no Study folder: it has no study.json"
+                if self.path.exists()
+                else f"no folder {self.path}",
                 legal="a folder that `babysit tune` made",
                 cause="it is a Run, or a folder of Studies" if self.path.exists() else "the path is misspelt",
             ) from None

@@ -21,6 +21,9 @@ from babysit.report._listener import terminal_listener
 from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
+from babysit.report._study_page import render_study_page, write_study_page
+from babysit.report._study_progress import StudyProgress
+from babysit.report._study_text import print_study, study_renderable, study_text
 from babysit.report._terminal import print_evaluation, print_summary, summary_dict
 from babysit.report._trace_page import render_trace_page, write_trace_page
 
@@ -35,6 +38,7 @@ __all__ = [
     "LinesFigure",
     "LivePanel",
     "Panel",
+    "StudyProgress",
     "TableFigure",
     "TerminalProgress",
     "check_page_part",
@@ -45,13 +49,18 @@ __all__ = [
     "print_evaluation",
     "print_findings",
     "print_lesson",
+    "print_study",
     "print_summary",
     "render_lessons_page",
     "render_page",
+    "render_study_page",
     "render_trace_page",
+    "study_renderable",
+    "study_text",
     "summary_dict",
     "terminal_listener",
     "write_lessons_page",
     "write_page",
+    "write_study_page",
     "write_trace_page",
 ]

@@ -7,6 +7,7 @@ from babysit.train._decide import choose_device, decide
 from babysit.train._evaluate import answers, evaluate, evaluate_phase
 from babysit.train._export import example_rows, export
 from babysit.train._first_loss import check_first_loss
+from babysit.train._interrupt import Interruption
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss, outputs_needed
 from babysit.train._model import TrainedModel, load, pack_weights
@@ -23,6 +24,7 @@ __all__ = [
     "Cohort",
     "Examples",
     "Fold",
+    "Interruption",
     "Member",
     "MultiClassHinge",
     "Outcome",

@@ -138,8 +138,9 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
     count = max(count, affordable(min(plan.budget, share * plan.budget + plan.full), plan.rungs, plan.factor) and 1)
     if not count:
         raise InputError(
-            f"a budget of {plan.budget:g} steps does not bear one trial of {plan.full}", write="--trials 10, or a longer --time"
-        )  # fmt: skip
+            f"a budget of {plan.budget:g} steps does not bear one trial of {plan.full}",
+            write="--trials 10, or a longer --time",
+        )
     units = snapped(space, box.stretch(points_of(plan.points, space, count, plan.seed)))
     yield from _halved(state, plan, box, "coarse", 0, state.add(units), plan.rungs)
     for generation in range(1, plan.generations + 1):

@@ -11,8 +11,7 @@ from babysit.tune._parameter import Parameter
 from babysit.tune._space import Space
 from babysit.tune._space_text import parameter_from_text
 
-# A hundredth of the usual rate to thirty times it, whose product is centred a little below: rates too high are found out
-# within a few steps, rates too low cost a whole trial each.
+# From a hundredth of the usual rate to thirty times it: rates too high are found out within a few steps.
 BELOW, ABOVE = 100.0, 30.0
 STRUCTURE = (
     "depth=1,2,3",

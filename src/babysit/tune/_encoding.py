@@ -10,7 +10,7 @@ from babysit.tune._space import Space
 
 
 def snapped(space: Space, units: Units) -> Units:
-    """Unit coordinates within their limits, whole numbers and options at the middle of their parts. [N, P] to [N, P]."""
+    """Unit coordinates [N, P] within their limits, whole numbers and options at the middle of their parts."""
     result = np.empty_like(units)
     for column, parameter in enumerate(space):
         low, high = parameter.unit_limits
@@ -19,18 +19,28 @@ def snapped(space: Space, units: Units) -> Units:
             count = len(parameter.options)
             result[:, column] = (np.clip(np.floor(inside * count), 0, count - 1) + 0.5) / count
         elif parameter.whole:
-            # Few distinct values: each is looked up once.
-            result[:, column] = [parameter.unit(parameter.value(unit)) for unit in inside]
+            result[:, column] = _whole(parameter, inside)
         else:
             result[:, column] = inside
     return result
+
+
+def _whole(parameter: Range, units: Units) -> Units:
+    """`unit(value(unit))` of a range of whole numbers, for many at once."""
+    low, high = parameter.scaled_ends
+    scaled = low + units * (high - low)
+    bottom = parameter.low if parameter.lowest is None else parameter.lowest
+    top = parameter.high if parameter.highest is None else parameter.highest
+    values = np.clip(np.rint(np.exp(scaled) if parameter.scale == "log" else scaled), bottom, top)
+    again: Units = ((np.log(values) if parameter.scale == "log" else values) - low) / (high - low)
+    return again
 
 
 def places(space: Space, units: Units) -> Units:
     """Coordinates in which distances mean something, as `Space.place` gives them for one point. [N, P] to [N, Q]."""
     units = snapped(space, units)
     counted = counts(space, units)
-    columns = []
+    columns: list[Units] = []
     for column, parameter in enumerate(space):
         here = units[:, column : column + 1]
         if isinstance(parameter, Range):

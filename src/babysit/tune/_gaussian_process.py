@@ -91,9 +91,7 @@ class GaussianProcess:
 
     def _covariance(self, left: Tensor, right: Tensor, parameters: Tensor) -> Tensor:
         scaled_left, scaled_right = left * torch.exp(-parameters[:-2]), right * torch.exp(-parameters[:-2])
-        squared = (
-            (scaled_left**2).sum(1)[:, None] + (scaled_right**2).sum(1)[None] - 2 * scaled_left @ scaled_right.T
-        )
+        squared = (scaled_left**2).sum(1)[:, None] + (scaled_right**2).sum(1)[None] - 2 * scaled_left @ scaled_right.T
         distance = math.sqrt(5) * squared.clamp_min(1e-12).sqrt()
         return torch.exp(2 * parameters[-2]) * (1 + distance + distance**2 / 3) * torch.exp(-distance)
 

@@ -60,7 +60,9 @@ def importance(space: Space, standings: Sequence[Standing], seed: int = 0) -> Im
     units = np.array([[standing.units.get(one.path, 0.5) for one in space] for standing in chosen])
     lengths = np.log([max(1, standing.step) for standing in chosen])[:, None]
     ranks = _ranks(scores)
-    forest = RandomForestRegressor(TREES, min_samples_leaf=2, max_features=0.5, oob_score=True, random_state=seed, n_jobs=1)
+    forest = RandomForestRegressor(
+        TREES, min_samples_leaf=2, max_features=0.5, oob_score=True, random_state=seed, n_jobs=1
+    )
     forest.fit(np.concatenate([places(space, units), lengths], axis=1), ranks)
     longest = float(lengths.max())
 

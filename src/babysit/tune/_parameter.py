@@ -65,17 +65,21 @@ class Range:
         ends = f"{self.path} from {self.low:g} to {self.high:g}"
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise InputError(f"{ends} has an end that is no number", write=f"{self.path}=1e-5:1e-1:log")
+        swapped = self.low > self.high
         if self.low >= self.high:
             raise InputError(
-                f"{ends} is no range", legal="a lower end below the upper one",
-                cause="the ends are swapped, or the value is fixed and belongs into --set",
-                write=f"{self.path}={self.high:g}:{self.low:g}" if self.low > self.high else f"--set {self.path}={self.low:g}",
-            )  # fmt: skip
+                f"{ends} is no range",
+                legal="a lower end below the upper one",
+                cause="the ends are swapped" if swapped else "a value that is fixed belongs into --set",
+                write=f"{self.path}={self.high:g}:{self.low:g}" if swapped else f"--set {self.path}={self.low:g}",
+            )
         if self.scale == "log" and self.low <= 0:
             raise InputError(
-                f"{ends} on a logarithmic scale", legal="ends above zero",
-                cause="zero is infinitely many decades away", write=f"{self.path}={self.high / 1e4:g}:{self.high:g}:log",
-            )  # fmt: skip
+                f"{ends} on a logarithmic scale",
+                legal="ends above zero",
+                cause="zero is infinitely many decades away",
+                write=f"{self.path}={self.high / 1e4:g}:{self.high:g}:log",
+            )
         if self.whole and (self.low != round(self.low) or self.high != round(self.high)):
             raise InputError(
                 f"{ends} is to be whole numbers", legal="whole ends",
@@ -89,13 +93,7 @@ class Range:
 
     def value(self, unit: float) -> Value:
         """The value at a unit coordinate."""
-        low, high = self._scaled(self.low), self._scaled(self.high)
-        if self.whole:
-            # Each whole number gets an equal part: half a number more at both ends.
-            low, high = (
-                self._scaled(self.low - 0.5 if self.low >= 1 or self.scale == "linear" else self.low),
-                self._scaled(self.high + 0.5),
-            )
+        low, high = self.scaled_ends
         scaled = low + unit * (high - low)
         value = math.exp(scaled) if self.scale == "log" else scaled
         if self.whole:
@@ -111,11 +109,16 @@ class Range:
     def unit(self, value: Value) -> float:
         """The unit coordinate of a value."""
         assert isinstance(value, int | float)
-        low, high = self._scaled(self.low), self._scaled(self.high)
-        if self.whole:
-            low = self._scaled(self.low - 0.5 if self.low >= 1 or self.scale == "linear" else self.low)
-            high = self._scaled(self.high + 0.5)
+        low, high = self.scaled_ends
         return (self._scaled(float(value)) - low) / (high - low)
+
+    @property
+    def scaled_ends(self) -> tuple[float, float]:
+        """Ends on the scale that is drawn from evenly. Each whole number gets an equal part: half a number more."""
+        half = 0.5 if self.whole else 0.0
+        # On a logarithmic scale nothing lies at zero or below.
+        lower = self.low - half if self.scale == "linear" or self.low > half else self.low
+        return self._scaled(lower), self._scaled(self.high + half)
 
     def place(self, value: Value) -> tuple[float, ...]:
         """Its coordinates where a distance is measured."""
@@ -201,7 +204,7 @@ class Choice:
 
     def at_edge(self, value: Value) -> None:
         """A choice has no ends."""
-        return None
+        return
 
     def text(self) -> str:
         """Its text form."""

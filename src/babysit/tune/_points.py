@@ -81,9 +81,7 @@ def grid_points(space: Space, count: int) -> Units:
                 levels, grown = more, True
         if not grown:
             break
-    parts = [
-        len(parameter.options) if isinstance(parameter, Choice) else levels[parameter.path] for parameter in space
-    ]
+    parts = [len(parameter.options) if isinstance(parameter, Choice) else levels[parameter.path] for parameter in space]
     axes = [[(level + 0.5) / part for level in range(part)] for part in parts]
     return np.array(list(itertools.product(*axes)), dtype=np.float64).reshape(-1, len(space))
 

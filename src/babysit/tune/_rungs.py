@@ -56,7 +56,10 @@ def cost(count: int, steps: Sequence[int], factor: float = FACTOR) -> int:
         210
     """
     before = (0, *steps)
-    return sum(left * (step - last) for left, step, last in zip(left_after(count, len(steps), factor), steps, before, strict=False))
+    return sum(
+        left * (step - last)
+        for left, step, last in zip(left_after(count, len(steps), factor), steps, before, strict=False)
+    )
 
 
 def affordable(budget: float, steps: Sequence[int], factor: float = FACTOR) -> int:

@@ -14,8 +14,8 @@ from babysit.record import (
     Engine,
     InputError,
     Recipe,
-    RungBegun,
     RunFolderError,
+    RungBegun,
     Setting,
     Standing,
     StudyFolder,
@@ -66,7 +66,8 @@ class Members:
         """The trials of a point, numbered from `first`."""
         recipe = self.build(point, repeat)
         settings: dict[str, Setting] = {
-            path: value if isinstance(value, float | int | str | bool) else text_of(value) for path, value in point.items()
+            path: value if isinstance(value, float | int | str | bool) else text_of(value)
+            for path, value in point.items()
         }
         folds: Sequence[int | None] = range(self.folds) if self.folds else (None,)
         return [Trial(first + place, recipe, settings, fold) for place, fold in enumerate(folds)]
@@ -261,8 +262,10 @@ def recipe_builder(space: Space, recipe: Recipe, fill: Callable[[Recipe], Recipe
         except InputError as error:
             chosen = ", ".join(f"{path}={text_of(value)}" for path, value in point.items())
             raise InputError(
-                f"a point of the space is no legal recipe: {chosen}", cause=error.given, write="a condition: NAME=LOW:HIGH if OTHER=VALUE"
-            ) from error  # fmt: skip
+                f"a point of the space is no legal recipe: {chosen}",
+                cause=error.given,
+                write="a condition: NAME=LOW:HIGH if OTHER=VALUE",
+            ) from error
         return filled if not repeat else replace_seed(filled, recipe.seed + repeat)
 
     return build

@@ -7,13 +7,14 @@ shape of the network: `depth` (hidden layers) and `width` (units of each), which
 from __future__ import annotations
 
 import functools
+import math
 import pathlib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from babysit.record import InputError, Recipe, setting_path, setting_paths, with_settings
+from babysit.record import InputError, Recipe, StudyParameter, setting_path, setting_paths, with_settings
 from babysit.tune._parameter import WIDEN, Choice, Parameter, Range, Value, text_of
 from babysit.tune._space_text import EXAMPLE, parameter_from_plain, parameter_from_text
 
@@ -51,7 +52,9 @@ class Space(Sequence[Parameter]):
         if isinstance(parameters, Mapping):
             for name, given in parameters.items():
                 listed.append(
-                    replace(given, path=str(name)) if isinstance(given, Range | Choice) else parameter_from_plain(str(name), given)
+                    replace(given, path=str(name))
+                    if isinstance(given, Range | Choice)
+                    else parameter_from_plain(str(name), given)
                 )
         else:
             listed += [parameter_from_text(given) if isinstance(given, str) else given for given in parameters]
@@ -147,10 +150,8 @@ class Space(Sequence[Parameter]):
 
     def fixed(self) -> Space:
         """The same space, never widened."""
-        return Space(
-            [replace(parameter, lowest=None, highest=None) if isinstance(parameter, Range) else parameter for parameter in self],
-            free_names=self.free_names,
-        )  # fmt: skip
+        kept = [replace(one, lowest=None, highest=None) if isinstance(one, Range) else one for one in self]
+        return Space(kept, free_names=self.free_names)
 
     @functools.cached_property
     def in_order(self) -> list[Parameter]:
@@ -181,14 +182,17 @@ class Space(Sequence[Parameter]):
             if when.path not in paths:
                 raise InputError(
                     f"{parameter.path} is searched only if {when.path} has a value, and {when.path} is not searched",
-                    write=f"add {when.path}={','.join(map(text_of, when.values))},... to the space, or leave out the condition",
+                    legal="a condition on a choice of the same space",
+                    write=f"{when.path}={','.join(map(text_of, when.values))},... beside it",
                 )
             other = self.by_path[when.path]
             missing = [value for value in when.values if isinstance(other, Choice) and value not in other.options]
             if missing or not isinstance(other, Choice):
                 raise InputError(
                     f"{parameter.path} is searched only if {when.path}={text_of(when.values[0])}, which never happens",
-                    legal=", ".join(map(text_of, other.options)) if isinstance(other, Choice) else "a condition on a choice",
+                    legal=", ".join(map(text_of, other.options))
+                    if isinstance(other, Choice)
+                    else "a condition on a choice",
                 )
         _ = self.in_order
 
@@ -299,3 +303,18 @@ def _furthest(parameter: Range, end: float, wanted: float, recipe: Recipe) -> fl
             continue
         return value
     return end
+
+
+def described(space: Space) -> tuple[StudyParameter, ...]:
+    """The space as a Study keeps it."""
+    found = []
+    for parameter in space:
+        if isinstance(parameter, Choice):
+            options = tuple(map(text_of, parameter.options))
+            found.append(StudyParameter(parameter.path, "choice", math.nan, math.nan, False, options, parameter.text()))
+        else:
+            log = parameter.scale == "log"
+            found.append(
+                StudyParameter(parameter.path, "range", parameter.low, parameter.high, log, (), parameter.text())
+            )
+    return tuple(found)

@@ -53,8 +53,10 @@ def range_from_parts(path: str, parts: Sequence[str], when: Condition | None) ->
     kind = parts[2].strip() if len(parts) == 3 else ""
     if kind not in KINDS:
         raise InputError(
-            f"{given} has an unknown kind '{kind}'", legal=", ".join(name for name in KINDS if name), write=f"{path}={parts[0]}:{parts[1]}:log"
-        )  # fmt: skip
+            f"{given} has an unknown kind '{kind}'",
+            legal=", ".join(name for name in KINDS if name),
+            write=f"{path}={parts[0]}:{parts[1]}:log",
+        )
     try:
         low, high = float(parts[0]), float(parts[1])
     except ValueError:
@@ -73,8 +75,10 @@ def condition_from_text(text: str) -> Condition:
     path, equals, rest = text.partition("=")
     if not equals or not path.strip() or not rest.strip():
         raise InputError(
-            f"'if {text.strip()}' is no condition", legal="if NAME=ONE,TWO,...", write="momentum=0.5:0.99 if optimizer.name=sgd"
-        )  # fmt: skip
+            f"'if {text.strip()}' is no condition",
+            legal="if NAME=ONE,TWO,...",
+            write="momentum=0.5:0.99 if optimizer.name=sgd",
+        )
     return Condition(path.strip(), tuple(value_from_text(option) for option in split_options(rest)))
 
 
@@ -137,7 +141,11 @@ def parameter_from_plain(path: str, given: Any) -> Parameter:
     if isinstance(given, list | tuple):
         return Choice(path, tuple(value_from_plain(item, str(item)) for item in given))
     if not isinstance(given, Mapping):
-        raise InputError(f"{path} = {given!r} is one value", cause="what is fixed belongs into the recipe", write=f"--set {path}={given}")
+        raise InputError(
+            f"{path} = {given!r} is one value",
+            cause="what is fixed belongs into the recipe",
+            write=f"--set {path}={given}",
+        )
     unknown = sorted(set(given) - {"low", "high", "kind", "options", "if"})
     if unknown or ("options" in given) == ("low" in given or "high" in given):
         raise InputError(
@@ -148,4 +156,6 @@ def parameter_from_plain(path: str, given: Any) -> Parameter:
     when = condition_from_text(str(given["if"])) if "if" in given else None
     if "options" in given:
         return Choice(path, tuple(value_from_plain(item, str(item)) for item in given["options"]), when)
-    return range_from_parts(path, [str(given.get("low", "")), str(given.get("high", "")), str(given.get("kind", ""))], when)
+    return range_from_parts(
+        path, [str(given.get("low", "")), str(given.get("high", "")), str(given.get("kind", ""))], when
+    )

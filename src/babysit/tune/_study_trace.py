@@ -41,11 +41,12 @@ def study_trace(
             rows.append(Row(step, PHASE, "", "trial-failed", float(failed)))
         rows.append(Row(step, PHASE, "", "trial-steps", float(standing.step)))
         if standing.point in at_end:
-            for parameter in space:
-                if isinstance(parameter, Range) and parameter.path in standing.units:
-                    rows.append(Row(step, PHASE, parameter.path, "trial-setting", standing.units[parameter.path]))
-    for point in best_of:
-        rows.append(Row(point.trials, PHASE, "", "best-of", point.median))
+            rows += [
+                Row(step, PHASE, parameter.path, "trial-setting", standing.units[parameter.path])
+                for parameter in space
+                if isinstance(parameter, Range) and parameter.path in standing.units
+            ]
+    rows += [Row(point.trials, PHASE, "", "best-of", point.median) for point in best_of]
     if math.isfinite(noise):
         rows.append(Row(0, PHASE, "", "score-error", noise))
     widened = sorted({path for rung in rungs for path in rung.widened})
