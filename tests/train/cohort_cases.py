@@ -131,7 +131,7 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "no-hidden-layer": ("table", ("model.widths=[]", "model.widths=[] lr=0.1")),
     "embedding": ("table", ("model.embedding=3 optimizer.name=adam", "model.embedding=3 optimizer.name=adam lr=0.1")),
     "flattened": ("images", ("", "lr=0.1")),
-    "pca": ("images", ("preprocessing.images=pca components=5 lr=1e-5", "preprocessing.images=pca components=5 lr=1e-4")),
+    "pca": ("images", ("images=pca components=5 lr=1e-5", "images=pca components=5 lr=1e-4")),
     **{
         f"activation-{name}": ("table", (f"activation={name}", f"activation={name} lr=0.05"))
         for name in (

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise
-from babysit.nn import LayerInitialisation, initialise
+from babysit.nn import InitialisationReport, LayerInitialisation, initialise
 from babysit.record import LayerSummary, Recipe, RecipeError
 from babysit.train._batches import Examples, as_rows
 from babysit.train._loss import build_loss
@@ -56,7 +56,16 @@ def fit_steps(recipe: Recipe, prepared: Prepared) -> tuple[Preprocessing, Target
 def assemble_around(
     preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
 ) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
-    """The model before its first step, around what `fit_steps` gave."""
+    """The model before its first step, around what `fit_steps` gave, with a summary of its layers."""
+    model, report, sample = first_model(preprocessing, scaling, recipe, prepared)
+    done = {layer.name.rpartition(".")[0]: _in_words(layer) for layer in report.layers}
+    return model, summarise_layers(model.network, sample, done)
+
+
+def first_model(
+    preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
+) -> tuple[TrainedModel, InitialisationReport, Tensor]:
+    """The model before its first step, what was done to its weights, and the sample that showed them their inputs."""
     start = recipe.initialisation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(recipe.seed, "build"))
@@ -66,8 +75,7 @@ def assemble_around(
         model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
         seed=stream_seed(recipe.seed, "initialise"),
     )  # fmt: skip
-    done = {layer.name.rpartition(".")[0]: _in_words(layer) for layer in report.layers}
-    return model, summarise_layers(model.network, sample, done)
+    return model, report, sample
 
 
 def _in_words(layer: LayerInitialisation) -> str:

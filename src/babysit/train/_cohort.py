@@ -14,7 +14,6 @@ from babysit.train._batches import in_order
 from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
-from babysit.train._stacked_network import stackable
 from babysit.train._trial_alone import Alone, measure_alone
 from babysit.train._trial_member import Member
 from babysit.train._trial_rules import Constant, at_chance, constant_answer
@@ -42,7 +41,8 @@ class Cohort:
         Raises:
             InputError: Its recipe does not fit the data.
         """
-        return Member.begin(trial, self._starts.of(trial))
+        self._starts.of(trial)
+        return Member(trial, dict(self._starts.first_weights(trial)))
 
     def due(self, member: Member, until: int) -> int:
         """Steps it has to take until it stands at `until`, or where its own budget ends it."""
@@ -65,7 +65,7 @@ class Cohort:
                 break
             starts = [self._starts.of(member.trial) for member in group]
             constants = [self.constant(member).train_loss for member in group]
-            if self._layout == "alone" or stackable(starts[0].model.network):
+            if self._layout == "alone" or starts[0].unstackable:
                 for member, start, constant in zip(group, starts, constants, strict=True):
                     Alone(start, member, constant).train(until, watch.look)
                 found = [measure_alone(start, member) for member, start in zip(group, starts, strict=True)]
@@ -95,8 +95,7 @@ class Cohort:
         key = (trial.fold, trial.recipe.loss, trial.recipe.preprocessing)
         if key not in self._constants:
             start = self._starts.of(trial)
-            outputs = start.weights["output.weight"].shape[0] if "output.weight" in start.weights else 1
-            self._constants[key] = constant_answer(start.loss, start.examples, outputs)
+            self._constants[key] = constant_answer(start.loss, start.examples, start.outputs)
         return self._constants[key]
 
     def answers_by_chance(self, member: Member, measured: PhaseNumbers) -> bool:

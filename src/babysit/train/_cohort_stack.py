@@ -21,7 +21,7 @@ from babysit.train._random import stream_seed
 from babysit.train._schedule import rate_at
 from babysit.train._stacked_dense import DropoutStreams
 from babysit.train._stacked_loss import stacked_loss
-from babysit.train._stacked_network import DenseLayout, StackedNetwork, signature
+from babysit.train._stacked_network import DenseLayout, StackedNetwork
 from babysit.train._stacked_optimizer import StackedOptimizer
 from babysit.train._trial_alone import LOOK_EVERY, Look
 from babysit.train._trial_member import Member
@@ -38,7 +38,7 @@ def kind_of(member: Member, start: Start) -> Hashable:
     """
     recipe = member.trial.recipe
     return (
-        signature(start.model.network),
+        start.kind,
         recipe.loss.name,
         recipe.loss.class_weights,
         "adam" if recipe.optimizer.name == "adamw" else recipe.optimizer.name,

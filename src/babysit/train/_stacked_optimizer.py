@@ -3,9 +3,9 @@
 Two ways to compute the same:
 
 - in passes: a few calls over the parameters of all members at once, with a number for each element where members
-  differ. Best for small members, whose own parameters are not worth a call.
-- member by member: PyTorch's fused kernels on each member's parameters, which pass once over memory. Best for members
-  whose parameters fill a cache; and then bit for bit what a member would have done alone.
+  differ. Best for small parameters, which are not worth a call of their own.
+- member by member: PyTorch's fused kernels on each member's matrices and kernels, which pass once over memory. Best
+  where these fill a cache. Biases and scales of all members are still moved in passes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from babysit.record import OptimizerSection, RegularisationSection
 from babysit.train._stacked_parameters import StackedParameters, along
 
 Way = Literal["passes", "members"]
-# Parameters of a member from which its own fused kernels win over passes over all of them.
-# Measured on two cores of an AMD EPYC for Adam and SGD; RMSprop and Adagrad have no faster fused kernel.
-LARGE = 10_000
+# Parameters of a member from which its own fused kernels win over passes: where 60 members' steps took equally long on
+# one core of an AMD EPYC (Zen 4). RMSprop and Adagrad have no faster fused kernel.
+LARGE = {"adam": 3_000, "sgd": 15_000}
 STATES: dict[str, tuple[str, ...]] = {
     "sgd": ("momentum_buffer",),
     "adam": ("exp_avg", "exp_avg_sq"),
@@ -31,7 +31,6 @@ STATES: dict[str, tuple[str, ...]] = {
     "rmsprop": ("square_avg", "momentum_buffer"),
     "adagrad": ("sum",),
 }
-FUSED = ("sgd", "adam", "adamw")
 
 
 class StackedOptimizer:
@@ -61,8 +60,9 @@ class StackedOptimizer:
         self._taken = steps
         self._nesterov = optimizers[0].nesterov
         self._has_momentum = any(section.momentum for section in optimizers)
-        large = parameters.element_count() >= LARGE and self._name in FUSED
-        self.way: Way = way if way is not None and self._name in FUSED else "members" if large else "passes"
+        enough = LARGE.get(self._name, math.inf)
+        fused = way == "members" if way is not None else parameters.element_count() >= enough
+        self.way: Way = "members" if fused and self._name in LARGE else "passes"
         self._keys = [key for key in STATES[self._name] if key != "momentum_buffer" or self._has_momentum]
         self._flat = {key: parameters.zeros() for key in self._keys}
         self._views = {key: parameters.views(flat) for key, flat in self._flat.items()}
@@ -71,11 +71,13 @@ class StackedOptimizer:
                 for name in parameters.names:
                     if (kept := state.get(f"{key}/{name}")) is not None:
                         self._views[key][name][index].copy_(kept)
-        self._scratch = [parameters.zeros() for _ in range(2 if self.way == "passes" else 0)]
         self._prepare_penalties()
-        if self.way == "passes":
-            self._prepare_passes()
-        else:
+        # What is moved in passes: everything, or what comes after the matrices and kernels.
+        self._heavy = parameters.penalised if self.way == "members" else []
+        self._light = [name for name in parameters.names if name not in self._heavy]
+        if self._light:
+            self._prepare_passes(self._light[0])
+        if self._heavy:
             self._prepare_members()
 
     def state_of(self, index: int) -> dict[str, Tensor]:
@@ -87,11 +89,26 @@ class StackedOptimizer:
     def step(self, rates: Sequence[float]) -> None:
         """Clip, penalise and move, each member at its rate."""
         self._taken += 1
-        if self.way == "passes":
-            self._step_in_passes(rates)
-        else:
+        clips = any(self._clips)
+        if any(self._l1):
+            for weight, gradient in zip(self._weights, self._weight_gradients, strict=True):
+                gradient.addcmul_(weight.sign(), along(self._l1_vector, weight))
+        if any(self._in_loss) and (clips or not self._heavy):
+            for weight, gradient in zip(self._weights, self._weight_gradients, strict=True):
+                gradient.addcmul_(weight, along(self._in_loss_vector, weight))
+        if clips:
+            self._clip()
+        if self._heavy:
             for index, rate in enumerate(rates):
-                self._step_member(index, rate)
+                self._step_member(index, rate, 0.0 if clips else self._in_loss[index])
+        elif any(self._decay):
+            factors = [1 - rate * decay for rate, decay in zip(rates, self._decay, strict=True)]
+            vector = torch.tensor(factors, device=self._parameters.device)
+            for weight in self._weights:
+                weight *= along(vector, weight)
+        if self._light:
+            getattr(self, f"_{self._name}_pass")(rates)
+        self._limit()
 
     # -- Penalties --------------------------------------------------------------------------------------------------
 
@@ -101,6 +118,10 @@ class StackedOptimizer:
         self._decay = [section.l2 if section.l2_mode == "decoupled" else 0.0 for section in sections]
         self._l1 = [section.l1 for section in sections]
         self._clips = [section.clip_norm for section in sections]
+        device = self._parameters.device
+        self._in_loss_vector = torch.tensor(self._in_loss, device=device)
+        self._l1_vector = torch.tensor(self._l1, device=device)
+        self._clip_vector = torch.tensor([clip or math.inf for clip in self._clips], device=device)
         self._max_norms = {index: s.max_norm for index, s in enumerate(sections) if s.max_norm is not None}
         self._weights = [self._parameters.value[name] for name in self._parameters.penalised]
         self._weight_gradients = [self._parameters.gradient[name] for name in self._parameters.penalised]
@@ -112,82 +133,58 @@ class StackedOptimizer:
                 own = weight[index]
                 own.copy_(own.flatten(1).renorm(2, 0, longest).view_as(own))
 
-    # -- In passes --------------------------------------------------------------------------------------------------
-
-    def _prepare_passes(self) -> None:
-        device = self._parameters.device
-        self._in_loss_vector = torch.tensor(self._in_loss, device=device)
-        self._l1_vector = torch.tensor(self._l1, device=device)
-        self._clip_vector = torch.tensor([clip or math.inf for clip in self._clips], device=device)
-        self._rates_flat = self._parameters.zeros()
-        self._rates_spread: tuple[float, ...] = ()
-        sections = self._sections
-        self._momentum = self._spread([section.momentum for section in sections])
-        self._beta1 = self._spread([section.beta1 for section in sections])
-        self._beta2 = self._spread([section.beta2 for section in sections])
-        self._rest1 = self._spread([1 - section.beta1 for section in sections])
-        self._rest2 = self._spread([1 - section.beta2 for section in sections])
-        self._alpha = self._spread([section.decay for section in sections])
-        self._rest_alpha = self._spread([1 - section.decay for section in sections])
-
-    def _spread(self, of_members: Sequence[float]) -> float | Tensor:
-        """One number where all agree, else a number for each element."""
-        if len(set(of_members)) == 1:
-            return of_members[0]
-        vector = torch.tensor(of_members, device=self._parameters.device)
-        return self._parameters.spread(vector, self._parameters.zeros())
-
-    def _step_in_passes(self, rates: Sequence[float]) -> None:
-        gradients = self._parameters.gradients
-        if any(self._in_loss):
-            for weight, gradient in zip(self._weights, self._weight_gradients, strict=True):
-                gradient.addcmul_(weight, along(self._in_loss_vector, weight))
-        if any(self._l1):
-            for weight, gradient in zip(self._weights, self._weight_gradients, strict=True):
-                gradient.addcmul_(weight.sign(), along(self._l1_vector, weight))
-        if any(self._clips):
-            self._clip_in_passes()
-        if any(self._decay):
-            factors = [1 - rate * decay for rate, decay in zip(rates, self._decay, strict=True)]
-            vector = torch.tensor(factors, device=self._parameters.device)
-            for weight in self._weights:
-                weight *= along(vector, weight)
-        getattr(self, f"_{self._name}_pass")(rates, gradients)
-        self._limit()
-
-    def _clip_in_passes(self) -> None:
+    def _clip(self) -> None:
         """Each member's gradient to its longest norm, as `nn.utils.clip_grad_norm_` does it."""
         views = [self._parameters.gradient[name].flatten(1) for name in self._parameters.names]
         norms = torch.stack([torch.linalg.vector_norm(view, dim=1) for view in views])
         total = torch.linalg.vector_norm(norms, dim=0)
         factors = (self._clip_vector / (total + 1e-6)).clamp(max=1.0)
-        for name in self._parameters.names:
-            gradient = self._parameters.gradient[name]
-            gradient *= along(factors, gradient)
+        factors.masked_fill_(self._clip_vector.isinf(), 1.0)
+        for view in views:
+            view *= along(factors, view)
 
-    def _at_rates(self, rates: Sequence[float]) -> float | Tensor:
-        """Minus the rates: one number where all agree, else for each element."""
-        if len(set(rates)) == 1:
-            return -rates[0]
-        if tuple(rates) != self._rates_spread:
-            vector = torch.tensor(rates, device=self._parameters.device).neg_()
-            self._parameters.spread(vector, self._rates_flat)
-            self._rates_spread = tuple(rates)
-        return self._rates_flat
+    # -- In passes --------------------------------------------------------------------------------------------------
 
-    def _sgd_pass(self, rates: Sequence[float], gradients: Tensor) -> None:
-        moves = gradients
+    def _prepare_passes(self, since: str) -> None:
+        parameters, sections = self._parameters, self._sections
+
+        def spread(of_members: Sequence[float]) -> float | Tensor:
+            """One number where all agree, else a number for each element."""
+            if len(set(of_members)) == 1:
+                return of_members[0]
+            return parameters.spread(torch.tensor(of_members, device=parameters.device), since)
+
+        self._gradients = parameters.since(parameters.gradients, since)
+        self._passed = {key: parameters.since(flat, since) for key, flat in self._flat.items()}
+        whole = parameters.zeros()
+        self._scratch, self._scratch_views = parameters.since(whole, since), parameters.views(whole)
+        self._momentum = spread([section.momentum for section in sections])
+        self._beta2 = spread([section.beta2 for section in sections])
+        self._rest1 = spread([1 - section.beta1 for section in sections])
+        self._rest2 = spread([1 - section.beta2 for section in sections])
+        self._alpha = spread([section.decay for section in sections])
+        self._rest_alpha = spread([1 - section.decay for section in sections])
+        self._same_beta2 = len({section.beta2 for section in sections}) == 1
+
+    def _move(self, rates: Sequence[float], moves: Mapping[str, Tensor]) -> None:
+        """Parameters move against what is given by name, each member at its rate."""
+        vector = torch.tensor(rates, device=self._parameters.device).neg_()
+        for name in self._light:
+            value = self._parameters.value[name]
+            value.addcmul_(moves[name], along(vector, value))
+
+    def _sgd_pass(self, rates: Sequence[float]) -> None:
+        moves = self._parameters.gradient
         if self._has_momentum:
-            buffer = self._flat["momentum_buffer"].mul_(self._momentum).add_(gradients)
-            moves = _add_product(gradients, buffer, self._momentum) if self._nesterov else buffer
+            buffer = self._passed["momentum_buffer"].mul_(self._momentum).add_(self._gradients)
+            if self._nesterov:
+                _add_product(self._gradients, buffer, self._momentum)
+            else:
+                moves = self._views["momentum_buffer"]
         self._move(rates, moves)
 
-    def _move(self, rates: Sequence[float], moves: Tensor) -> None:
-        _add_product(self._parameters.values, moves, self._at_rates(rates))
-
-    def _adam_pass(self, rates: Sequence[float], gradients: Tensor) -> None:
-        mean, square = self._flat["exp_avg"], self._flat["exp_avg_sq"]
-        scratch = self._scratch[0]
+    def _adam_pass(self, rates: Sequence[float]) -> None:
+        mean, square, gradients = self._passed["exp_avg"], self._passed["exp_avg_sq"], self._gradients
         mean.lerp_(gradients, self._rest1)
         square.mul_(self._beta2)
         if isinstance(self._rest2, float):
@@ -197,34 +194,37 @@ class StackedOptimizer:
         # Bias corrections belong to members: with the rate they make one number each, with the root another.
         powers = [(section.beta1**self._taken, section.beta2**self._taken) for section in self._sections]
         steps = [rate / (1 - first) for rate, (first, _) in zip(rates, powers, strict=True)]
-        roots = {math.sqrt(1 - second) for _, second in powers}
-        torch.sqrt(square, out=scratch)
-        if len(roots) == 1:
-            scratch.div_(roots.pop())
+        torch.sqrt(square, out=self._scratch)
+        if self._same_beta2:
+            self._scratch.div_(math.sqrt(1 - powers[0][1]))
         else:
-            vector = torch.tensor([math.sqrt(1 - second) for _, second in powers], device=scratch.device)
-            scratch.div_(self._parameters.spread(vector, self._scratch[1]))
-        scratch.add_(ADAM_EPSILON)
-        torch.div(mean, scratch, out=scratch)
-        self._move(steps, scratch)
+            roots = torch.tensor([math.sqrt(1 - second) for _, second in powers], device=square.device)
+            for name in self._light:
+                scratch = self._scratch_views[name]
+                scratch /= along(roots, scratch)
+        self._scratch.add_(ADAM_EPSILON)
+        torch.div(mean, self._scratch, out=self._scratch)
+        self._move(steps, self._scratch_views)
 
-    def _rmsprop_pass(self, rates: Sequence[float], gradients: Tensor) -> None:
-        square, scratch = self._flat["square_avg"], self._scratch[0]
+    def _rmsprop_pass(self, rates: Sequence[float]) -> None:
+        square, scratch, gradients = self._passed["square_avg"], self._scratch, self._gradients
         square.mul_(self._alpha)
         torch.mul(gradients, gradients, out=scratch)
         _add_product(square, scratch, self._rest_alpha)
         torch.sqrt(square, out=scratch).add_(RMSPROP_EPSILON)
         torch.div(gradients, scratch, out=scratch)
+        moves = self._scratch_views
         if self._has_momentum:
-            scratch = self._flat["momentum_buffer"].mul_(self._momentum).add_(scratch)
-        self._move(rates, scratch)
+            self._passed["momentum_buffer"].mul_(self._momentum).add_(scratch)
+            moves = self._views["momentum_buffer"]
+        self._move(rates, moves)
 
-    def _adagrad_pass(self, rates: Sequence[float], gradients: Tensor) -> None:
-        total, scratch = self._flat["sum"], self._scratch[0]
+    def _adagrad_pass(self, rates: Sequence[float]) -> None:
+        total, scratch, gradients = self._passed["sum"], self._scratch, self._gradients
         total.addcmul_(gradients, gradients)
         torch.sqrt(total, out=scratch).add_(ADAGRAD_EPSILON)
         torch.div(gradients, scratch, out=scratch)
-        self._move(rates, scratch)
+        self._move(rates, self._scratch_views)
 
     # -- Member by member -------------------------------------------------------------------------------------------
 
@@ -232,52 +232,34 @@ class StackedOptimizer:
         parameters = self._parameters
         self._counter = torch.zeros((), device=parameters.device)
 
-        def split(views: Mapping[str, Tensor], names: Sequence[str]) -> list[list[Tensor]]:
-            columns = [views[name].unbind() for name in names]
+        def split(views: Mapping[str, Tensor]) -> list[list[Tensor]]:
+            columns = [views[name].unbind() for name in self._heavy]
             return [[column[index] for column in columns] for index in range(parameters.members)]
 
-        self._own_values = split(parameters.value, parameters.names)
-        self._own_gradients = split(parameters.gradient, parameters.names)
-        self._own_states = {key: split(views, parameters.names) for key, views in self._views.items()}
-        self._heavy = len(parameters.penalised)  # they come first
+        self._own_values, self._own_gradients = split(parameters.value), split(parameters.gradient)
+        self._own_states = {key: split(views) for key, views in self._views.items()}
 
-    def _step_member(self, index: int, rate: float) -> None:
-        section = self._sections[index]
+    def _step_member(self, index: int, rate: float, in_loss: float) -> None:
+        section, decay = self._sections[index], self._decay[index]
         values, gradients = self._own_values[index], self._own_gradients[index]
-        weights, weight_gradients = values[: self._heavy], gradients[: self._heavy]
-        if self._in_loss[index]:
-            torch._foreach_add_(weight_gradients, weights, alpha=self._in_loss[index])
-        if self._l1[index]:
-            torch._foreach_add_(weight_gradients, torch._foreach_sign(weights), alpha=self._l1[index])
-        if (clip := self._clips[index]) is not None:
-            total = nn.utils.get_total_norm(gradients)
-            torch._foreach_mul_(gradients, (clip / (total + 1e-6)).clamp(max=1.0))
-        if self._decay[index]:
-            torch._foreach_mul_(weights, 1 - rate * self._decay[index])
+        if decay and (self._name == "sgd" or in_loss):
+            for value in values:
+                value.mul_(1 - rate * decay)
+            decay = 0.0
         if self._name == "sgd":
-            self._fused_sgd(section, rate, index)
-        else:
-            self._fused_adam(section, rate, index)
-        if (longest := self._max_norms.get(index)) is not None:
-            for weight in weights:
-                weight.copy_(weight.flatten(1).renorm(2, 0, longest).view_as(weight))
-
-    def _fused_sgd(self, section: OptimizerSection, rate: float, index: int) -> None:
-        buffers = self._own_states["momentum_buffer"][index] if section.momentum else []
-        torch._fused_sgd_(
-            self._own_values[index], self._own_gradients[index], buffers, weight_decay=0.0,
-            momentum=section.momentum, lr=rate, dampening=0.0, nesterov=section.nesterov, maximize=False,
-            is_first_step=self._taken == 1, grad_scale=None, found_inf=None,
-        )  # fmt: skip
-
-    def _fused_adam(self, section: OptimizerSection, rate: float, index: int) -> None:
-        values = self._own_values[index]
+            torch._fused_sgd_(
+                values, gradients, self._own_states["momentum_buffer"][index] if section.momentum else [],
+                weight_decay=in_loss, momentum=section.momentum, lr=rate, dampening=0.0, nesterov=section.nesterov,
+                maximize=False, is_first_step=self._taken == 1, grad_scale=None, found_inf=None,
+            )  # fmt: skip
+            return
         self._counter.fill_(self._taken)
-        torch._fused_adam_(
-            values, self._own_gradients[index], self._own_states["exp_avg"][index],
-            self._own_states["exp_avg_sq"][index], [], [self._counter] * len(values), lr=rate, beta1=section.beta1,
-            beta2=section.beta2, weight_decay=0.0, eps=ADAM_EPSILON, amsgrad=False, maximize=False,
-            grad_scale=None, found_inf=None,
+        step = torch._fused_adamw_ if decay else torch._fused_adam_
+        step(
+            values, gradients, self._own_states["exp_avg"][index], self._own_states["exp_avg_sq"][index], [],
+            [self._counter] * len(values), lr=rate, beta1=section.beta1, beta2=section.beta2,
+            weight_decay=decay or in_loss, eps=ADAM_EPSILON, amsgrad=False, maximize=False, grad_scale=None,
+            found_inf=None,
         )  # fmt: skip
 
 

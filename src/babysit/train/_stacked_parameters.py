@@ -64,21 +64,25 @@ class StackedParameters:
 
     def views(self, flat: Tensor) -> dict[str, Tensor]:
         """[P, *shape] by name of something laid out like the values."""
-        found = {}
-        for name, start in self._starts.items():
-            shape = (self.members, *self.shapes[name])
-            found[name] = flat[start : start + math.prod(shape)].view(shape)
-        return found
+        return {name: self._view(flat, name, 0) for name in self.names}
 
-    def spread(self, of_members: Tensor, flat: Tensor) -> Tensor:
-        """A number for each member [P] written to each of its elements in `flat`, laid out like the values."""
-        for view in self.views(flat).values():
-            view.copy_(of_members.view(-1, *[1] * (view.ndim - 1)).expand_as(view))
+    def _view(self, flat: Tensor, name: str, before: int) -> Tensor:
+        shape = (self.members, *self.shapes[name])
+        start = self._starts[name] - before
+        return flat[start : start + math.prod(shape)].view(shape)
+
+    def spread(self, of_members: Tensor, since: str) -> Tensor:
+        """A number for each member [P] as one for each element, laid out like the values from parameter `since` on."""
+        begin = self._starts[since]
+        flat = torch.zeros_like(self.values[begin:])
+        for name in self.names[self.names.index(since) :]:
+            view = self._view(flat, name, begin)
+            view.copy_(along(of_members, view).expand_as(view))
         return flat
 
-    def of_member(self, flat_views: Mapping[str, Tensor], index: int) -> dict[str, Tensor]:
-        """One member's part of views, by name."""
-        return {name: view[index] for name, view in flat_views.items()}
+    def since(self, flat: Tensor, name: str) -> Tensor:
+        """What is laid out like the values, from that parameter on."""
+        return flat[self._starts[name] :]
 
     def element_count(self) -> int:
         """Parameters of one member."""

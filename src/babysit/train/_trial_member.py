@@ -17,7 +17,6 @@ from babysit.record import RunFolderError, Trial, TrialScore
 from babysit.train._batches import batches_per_epoch
 from babysit.train._schedule import Plateau
 from babysit.train._trial_rules import Course
-from babysit.train._trial_starts import Start
 
 MEMBER_SCHEMA = 1
 
@@ -51,11 +50,6 @@ class Member:
     best_epoch: int = -1
     seconds: float = 0.0
     score: TrialScore | None = None
-
-    @classmethod
-    def begin(cls, trial: Trial, start: Start) -> Member:
-        """Before the first step; the weights are shared until a step is taken."""
-        return cls(trial, dict(start.weights))
 
     @property
     def kept(self) -> dict[str, Tensor]:

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise
 from babysit.record import InputError, RecipeError, Trial
-from babysit.train._assemble import assemble_around, examples_of, fit_steps, loss_of
+from babysit.train._assemble import examples_of, first_model, fit_steps, loss_of
 from babysit.train._batches import Examples
+from babysit.train._loss import outputs_needed
 from babysit.train._model import TrainedModel
+from babysit.train._stacked_network import signature, stackable
 
 KEPT_WEIGHTS = 32  # first weights of so many kinds are kept; trials that search the first weights come one by one
 
@@ -32,19 +34,23 @@ Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]  # rows to train on, 
 
 @dataclass(frozen=True)
 class Start:
-    """A trial before its first step.
+    """What a trial shares with others of its kind.
 
     Attributes:
         model: Around a network of the right shape; its weights are nobody's, and it is not to be trained in place.
-        weights: The network's first parameters and buffers by name, not to be changed.
         examples: The rows.
         loss: On the device.
+        outputs: Numbers the network gives for one row.
+        kind: What the network computes, by `signature`; one text for all networks that may be stacked.
+        unstackable: Why the network cannot be stacked; empty when it can.
     """
 
     model: TrainedModel
-    weights: dict[str, Tensor]
     examples: Examples
     loss: nn.Module
+    outputs: int
+    kind: str
+    unstackable: str
 
     def fresh_network(self, dropout: float) -> nn.Module:
         """A copy of the network that may be trained; its weights are nobody's."""
@@ -69,10 +75,11 @@ class Starts:
         self.device = device or torch.device("cpu")
         self._folds = tuple(folds)
         self._steps: dict[Hashable, tuple[Preprocessing, TargetStandardise | None]] = {}
-        self._models: dict[Hashable, TrainedModel] = {}
+        self._shapes: dict[Hashable, _Shape] = {}
         self._weights: OrderedDict[Hashable, dict[str, Tensor]] = OrderedDict()
         self._examples: dict[Hashable, Examples] = {}
         self._losses: dict[Hashable, nn.Module] = {}
+        self._found: dict[int, tuple[Trial, Start]] = {}
 
     def rows_of(self, fold: int | None) -> Prepared:
         """The data as a trial sees it: of a fold, its rows train and those held out validate.
@@ -94,11 +101,14 @@ class Starts:
         return dataclasses.replace(self.prepared, split={**self.prepared.split, "train": train, "validation": held_out})
 
     def of(self, trial: Trial) -> Start:
-        """Where the trial begins.
+        """Where the trial begins, its first weights left out.
 
         Raises:
             InputError: A choice of its recipe does not fit the data, or is missing.
         """
+        known = self._found.get(trial.number)
+        if known is not None and known[0] is trial:
+            return known[1]
         recipe, fold = trial.recipe, trial.fold
         if None in (recipe.optimizer.lr, recipe.budget.epochs, recipe.budget.batch_size, recipe.model.widths):
             raise RecipeError(
@@ -106,30 +116,65 @@ class Starts:
                 legal="a recipe with rate, epochs, batch size and widths",
                 write="recipe, _ = babysit.train.decide(recipe, prepared)",
             )
-        prepared = self.rows_of(fold)
-        of_rows = (fold, recipe.preprocessing, recipe.loss.name)
-        section = recipe.model
-        # Dropout draws nothing before the first step: only whether it is there shapes the network.
-        shape = (of_rows, section.model_copy(update={"dropout": 0.5 if section.dropout else 0.0}))
-        drawn = (shape, recipe.initialisation, recipe.seed)
-        steps = _kept(self._steps, of_rows, lambda: fit_steps(recipe, prepared))
-        if drawn not in self._weights or shape not in self._models:
-            # Steps on another device would not take the sample any more.
-            own = steps if self.device.type == "cpu" else copy.deepcopy(steps)
-            model, _ = assemble_around(*own, recipe, prepared)
-            model.to(self.device)
-            self._weights[drawn] = {name: value.clone() for name, value in model.network.state_dict().items()}
-            self._models.setdefault(shape, model)
-            if len(self._weights) > KEPT_WEIGHTS:
-                self._weights.popitem(last=False)
-        self._weights.move_to_end(drawn)
-        model = self._models[shape]
-        return Start(
-            model=model,
-            weights=self._weights[drawn],
-            examples=_kept(self._examples, of_rows, lambda: examples_of(model, prepared, recipe, self.device)),
+        prepared, of_rows, of_shape = self.rows_of(fold), _of_rows(trial), _of_shape(trial)
+        if of_shape not in self._shapes:
+            self._draw(trial)
+        shape = self._shapes[of_shape]
+        start = Start(
+            model=shape.model,
+            examples=_kept(self._examples, of_rows, lambda: examples_of(shape.model, prepared, recipe, self.device)),
             loss=_kept(self._losses, (fold, recipe.loss), lambda: loss_of(prepared, recipe, self.device)),
+            outputs=outputs_needed(recipe.loss, prepared.task),
+            kind=shape.kind,
+            unstackable=shape.unstackable,
         )
+        self._found[trial.number] = trial, start
+        return start
+
+    def first_weights(self, trial: Trial) -> dict[str, Tensor]:
+        """The network's first parameters and buffers by name; shared, and not to be changed."""
+        key = (_of_shape(trial), trial.recipe.initialisation, trial.recipe.seed)
+        if key not in self._weights:
+            self._draw(trial)
+        self._weights.move_to_end(key)
+        return self._weights[key]
+
+    def forget(self, number: int) -> None:
+        """A trial that is dropped."""
+        self._found.pop(number, None)
+
+    def _draw(self, trial: Trial) -> None:
+        recipe, prepared = trial.recipe, self.rows_of(trial.fold)
+        steps = _kept(self._steps, _of_rows(trial), lambda: fit_steps(recipe, prepared))
+        # Steps on another device would not take the sample any more.
+        own = steps if self.device.type == "cpu" else copy.deepcopy(steps)
+        model, _, _ = first_model(*own, recipe, prepared)
+        model.to(self.device)
+        weights = {name: value.clone() for name, value in model.network.state_dict().items()}
+        self._weights[_of_shape(trial), recipe.initialisation, recipe.seed] = weights
+        if len(self._weights) > KEPT_WEIGHTS:
+            self._weights.popitem(last=False)
+        if _of_shape(trial) not in self._shapes:
+            network = model.network
+            self._shapes[_of_shape(trial)] = _Shape(model, signature(network), stackable(network))
+
+
+@dataclass(frozen=True)
+class _Shape:
+    model: TrainedModel
+    kind: str
+    unstackable: str
+
+
+def _of_rows(trial: Trial) -> Hashable:
+    """What preprocessing and examples depend on."""
+    return trial.fold, trial.recipe.preprocessing, trial.recipe.loss.name
+
+
+def _of_shape(trial: Trial) -> Hashable:
+    """What the model depends on. Dropout draws nothing before the first step: only whether it is there matters."""
+    section = trial.recipe.model
+    return _of_rows(trial), section.model_copy(update={"dropout": 0.5 if section.dropout else 0.0})
 
 
 def _kept(shelf: dict[Hashable, Kept], key: Hashable, make: Callable[[], Kept]) -> Kept:
