@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -43,7 +44,6 @@ from babysit.tune import (
     conclude,
     described,
     measure_speed,
-    predicted_seconds,
     random_points,
     recipe_builder,
     sized,
@@ -55,6 +55,9 @@ GENERATIONS = 5
 LOWEST_STEPS = 30  # below, nothing can be told: a warm-up, and the first steps of any network look alike
 LOWEST_SHARE = 27.0  # of a full trial's steps, as a divisor: three rungs below the full length
 WINNERS, REPEATS = 3, 3
+# Where time is short: fewer winners and seeds before fewer trials, which are what finds anything.
+FINALS = ((WINNERS, REPEATS), (3, 2), (2, 2), (2, 1), (1, 1))
+FINALS_SHARE = 0.35
 CHANCE_STEPS = 100  # some sound networks stay at chance for fifty steps (see the finding stuck-at-chance)
 
 MakeEngine = Callable[[Prepared, Sequence[tuple[Any, Any]], str], Engine]
@@ -109,13 +112,13 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.folds < 0 or self.folds == 1:
-            raise InputError(
-                f"{self.folds} folds", legal="0 for the data's own split, or 2 and more", write="--folds 5"
-            )
+            raise InputError(f"{self.folds} folds", legal="0: the data's own split, or 2 and more", write="--folds 5")
         if self.repeats < 1 or self.winners < 1:
             raise InputError(
-                f"{self.winners} winners with {self.repeats} seeds", legal="1 and more of each", write="--winners 3 --repeats 3"
-            )  # fmt: skip
+                f"{self.winners} winners with {self.repeats} seeds",
+                legal="1 and more of each",
+                write="--winners 3 --repeats 3",
+            )
         if self.seconds is not None and not self.seconds > 0:
             raise InputError(f"a search of {self.seconds:g} seconds", legal="more than 0", write="--time 60")
 
@@ -196,7 +199,7 @@ def tune(
     made = (engine or local_engine)(prepared, fold_rows, chosen.device)
     try:
         if trials is None:
-            plan = _sized(plan, made, searched, chosen, prepared, options)
+            plan, options = _sized(plan, made, searched, chosen, prepared, options)
         info = {
             "kind": "recipe",
             "subject": prepared.summary.source,
@@ -310,9 +313,12 @@ def _fill(recipe: Recipe, *, prepared: Prepared) -> Recipe:
     return decide(recipe, prepared)[0]
 
 
-def _sized(plan: Plan, engine: Engine, space: Space, recipe: Recipe, prepared: Prepared, options: Options) -> Plan:
-    """The plan that fits the time, by a short measurement on this engine."""
-    assert options.seconds is not None
+def _sized(
+    plan: Plan, engine: Engine, space: Space, recipe: Recipe, prepared: Prepared, options: Options
+) -> tuple[Plan, Options]:
+    """The plan, and how many winners, that fit the time, by a short measurement on this engine."""
+    seconds = options.seconds
+    assert seconds is not None
     members = Members(space, recipe_builder(space, recipe, functools.partial(_fill, prepared=prepared)), options.folds)
 
     def make(first: int, count: int) -> list[Trial]:
@@ -322,9 +328,13 @@ def _sized(plan: Plan, engine: Engine, space: Space, recipe: Recipe, prepared: P
             made += members.trials(first + number * members.each, space.point(units.tolist()))[:1]
         return made
 
-    speed = measure_speed(engine, make, options.seconds)
-    finals = options.winners * options.repeats * members.each
-    return sized(plan, speed, options.seconds, each=members.each, finals=finals)
+    speed = measure_speed(engine, make, seconds)
+    for winners, repeats in FINALS:
+        options = replace(options, winners=min(winners, options.winners), repeats=min(repeats, options.repeats))
+        finals = options.winners * options.repeats * members.each
+        if speed.seconds(finals, plan.full) <= FINALS_SHARE * seconds:
+            break
+    return sized(plan, speed, seconds, each=members.each, finals=finals), options
 
 
 def recipe_and_source(
@@ -387,7 +397,7 @@ def steps_of(filled: Recipe, prepared: Prepared, folds: Sequence[tuple[Any, Any]
 
 def lowest_rung(full: int) -> int:
     """Steps of the lowest rung."""
-    return max(1, min(full, max(LOWEST_STEPS, round(full / LOWEST_SHARE))))
+    return max(1, min(full, max(LOWEST_STEPS, math.floor(full / LOWEST_SHARE))))
 
 
 def truth_of(prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> Truth:
@@ -410,14 +420,3 @@ def free_folder(parent: str, recipe: Recipe) -> pathlib.Path:
     name = pathlib.Path(recipe.data.source or "data").stem or "data"
     numbers = range(1, 1_000_000)
     return next(path for number in numbers if not (path := pathlib.Path(parent) / f"{name}-{number}").exists())
-
-
-def seconds_of(plan: Plan, speed: Any, options: Options) -> float:
-    """How long a plan takes at a speed."""
-    finals = options.winners * options.repeats * max(1, options.folds)
-    return predicted_seconds(plan, speed, each=max(1, options.folds), finals=finals)
-
-
-def cut_short(options: Options, seconds: float) -> Options:
-    """The options with another limit of time."""
-    return replace(options, seconds=seconds)

@@ -246,8 +246,17 @@ class StudyFolder:
                 "SELECT number, stage, generation, step, trials, box, widened, seconds FROM rungs ORDER BY number"
             ).fetchall()
         return [
-            StudyRung(number, stage, generation, step, *(tuple(json.loads(text)) for text in texts), seconds)
-            for number, stage, generation, step, *texts, seconds in rows
+            StudyRung(
+                number,
+                stage,
+                generation,
+                step,
+                tuple(json.loads(trials)),
+                tuple(json.loads(box)),
+                tuple(json.loads(widened)),
+                seconds,
+            )
+            for number, stage, generation, step, trials, box, widened, seconds in rows
         ]
 
     def trials(self) -> list[StudyTrial]:

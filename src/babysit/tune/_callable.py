@@ -18,7 +18,8 @@ class CallableRoom(ModuleType):
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """What `babysit.tune` does."""
-        return babysit.__getattr__("tune")(*arguments, **named)
+        function: Any = babysit.__getattr__("tune")
+        return function(*arguments, **named)
 
 
 def make_callable(name: str) -> None:

@@ -180,7 +180,9 @@ def _halved(
             return
         dropped = _to_drop(state, plan, set(standing))
         state.dropped |= set(dropped)
-        points = {number: state.space.point(state.units[number].tolist()) for number in sorted(standing)}
+        points: dict[int, Mapping[str, Value]] = {
+            number: state.space.point(state.units[number].tolist()) for number in sorted(standing)
+        }
         scores = yield Rung(stage, generation, step, points, dropped, box)
         state.told(scores, step)
         standing = [number for number in standing if number in scores]

@@ -46,7 +46,8 @@ def row_values(kind: str, answers: Answers, targets: Numbers) -> Numbers:
         array([1., 0.])
     """
     if kind == "classification":
-        return (answers.argmax(1) == targets).astype(np.float64)
+        right: Numbers = (answers.argmax(1) == targets).astype(np.float64)
+        return right
     squares = (answers.astype(np.float64).reshape(-1) - targets) ** 2
     spread = float(((targets - targets.mean()) ** 2).mean())
     values: Numbers = 1 - squares / spread if spread else -squares
@@ -56,12 +57,14 @@ def row_values(kind: str, answers: Answers, targets: Numbers) -> Numbers:
 def mean_answer(kind: str, members: Sequence[Answers]) -> Answers:
     """What several trials answer together: the mean of their probabilities, or of their values."""
     if kind != "classification":
-        return np.mean(members, axis=0, dtype=np.float64).astype(np.float32)
+        values: Answers = np.stack(members).mean(0, dtype=np.float64).astype(np.float32)
+        return values
     shares = []
     for scores in members:
         raised = np.exp(scores.astype(np.float64) - scores.max(1, keepdims=True))
         shares.append(raised / raised.sum(1, keepdims=True))
-    return np.mean(shares, axis=0).astype(np.float32)
+    together: Answers = np.stack(shares).mean(0).astype(np.float32)
+    return together
 
 
 def best_points(standings: Sequence[Standing], count: int) -> list[int]:
