@@ -28,6 +28,7 @@ from babysit.tune._space import Space
 
 Stage = Literal["coarse", "fine"]
 SURVIVORS = 10  # trials that the box is refitted around
+COARSE_LEAST = 1.5  # full trials that the coarse stage has, however small its share
 LEFT_BEHIND = 24  # trials kept at each rung, should they turn out to be among the best there after all
 _FINE = 3  # stream of the seed
 
@@ -64,6 +65,13 @@ class Plan:
     def rungs(self) -> tuple[int, ...]:
         """Steps at which the coarse stage judges."""
         return ladder(self.full, lowest=self.lowest, factor=self.factor)
+
+    @property
+    def coarse_budget(self) -> float:
+        """Steps of the coarse stage: its share, and enough for a few trials and one of them in full."""
+        if not self.generations:
+            return self.budget
+        return max(self.coarse * self.budget, min(self.budget, COARSE_LEAST * self.full))
 
     @property
     def fine_rungs(self) -> tuple[int, ...]:
@@ -133,9 +141,7 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
     """
     state = _State(space)
     box = Box.whole(space)
-    share = plan.coarse if plan.generations else 1.0
-    count = affordable(share * plan.budget, plan.rungs, plan.factor)
-    count = max(count, affordable(min(plan.budget, share * plan.budget + plan.full), plan.rungs, plan.factor) and 1)
+    count = affordable(plan.coarse_budget, plan.rungs, plan.factor)
     if not count:
         raise InputError(
             f"a budget of {plan.budget:g} steps does not bear one trial of {plan.full}",

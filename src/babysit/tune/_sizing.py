@@ -90,11 +90,7 @@ def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 
     for generation in range(plan.generations + 1):
         rungs = plan.fine_rungs if generation else plan.rungs
         left = plan.budget - spent
-        share = (
-            left / (plan.generations + 1 - generation)
-            if generation
-            else (plan.coarse if plan.generations else 1.0) * plan.budget
-        )
+        share = left / (plan.generations + 1 - generation) if generation else plan.coarse_budget
         count = affordable(share, rungs, plan.factor)
         if generation and count < plan.together:
             count = min(plan.together, affordable(left, rungs, plan.factor))
