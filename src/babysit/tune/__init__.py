@@ -27,13 +27,13 @@ from babysit.tune._sizing import Speed, measure_speed, predicted_seconds, sized
 from babysit.tune._space import Space, described
 
 __all__ = [
-    "POINT_KINDS",
     "Box",
     "Choice",
     "Condition",
     "Interrupted",
     "LocalEngine",
     "Members",
+    "POINT_KINDS",
     "Parameter",
     "Plan",
     "PointKind",
