@@ -133,17 +133,20 @@ def main() -> None:
     for task in bench.tasks[: chosen.tasks]:
         if task not in done["best"]:
             done["best"][task] = bench.best(task)
-    for name, contender in CONTENDERS.items():
-        for seed in range(min(chosen.seeds, OPTUNA_SEEDS) if contender is tpe_hyperband else chosen.seeds):
-            for task in bench.tasks[: chosen.tasks]:
-                key = f"{name}/{task}/{seed}"
-                if key in done["runs"]:
-                    continue
-                began = time.process_time()
-                done["runs"][key] = contender(bench, task, seed)
-                done["seconds"][key] = time.process_time() - began
+    turns = [(seed, name) for seed in range(chosen.seeds) for name in CONTENDERS]
+    for seed, name in turns:
+        contender = CONTENDERS[name]
+        if contender is tpe_hyperband and seed >= OPTUNA_SEEDS:
+            continue
+        for task in bench.tasks[: chosen.tasks]:
+            key = f"{name}/{task}/{seed}"
+            if key in done["runs"]:
+                continue
+            began = time.process_time()
+            done["runs"][key] = contender(bench, task, seed)
+            done["seconds"][key] = time.process_time() - began
             part.write_text(json.dumps(done))
-            print(f"{name}, seed {seed}: done", flush=True)
+        print(f"{name}, seed {seed}: done", flush=True)
     store("search_quality", summarised(done, bench.tasks[: chosen.tasks]))
 
 

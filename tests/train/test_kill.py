@@ -14,7 +14,19 @@ import pytest
 from babysit.record import RunFolder
 from babysit.train import load
 
-FIT = ["fit", "digits", "--plain", "--set", "architecture=mlp", "epochs=12", "dropout=0.3", "batch_size=32", "--out"]
+FIT = [
+    "fit",
+    "digits",
+    "--plain",
+    "--time",
+    "0",
+    "--set",
+    "architecture=mlp",
+    "epochs=12",
+    "dropout=0.3",
+    "batch_size=32",
+    "--out",
+]
 RESULTS = ("weights.safetensors", "evaluation-test.json", "evaluation-validation.json", "recipe.toml")
 ALONE = {**os.environ, "OMP_NUM_THREADS": "1"}
 

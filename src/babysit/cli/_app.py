@@ -66,8 +66,8 @@ def run(arguments: list[str]) -> int:
     except BabysitError as error:
         _say(errors, str(error))
         return BAD_INPUT
-    except KeyboardInterrupt:
-        _say(errors, "interrupted")
+    except KeyboardInterrupt as error:
+        _say(errors, "interrupted", *([str(error)] if str(error) else []))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left; writing on would only raise again when Python closes the stream.

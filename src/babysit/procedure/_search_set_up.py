@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from babysit.data import Prepared, k_folds
-from babysit.record import Engine, InputError, Recipe, Trial, load_recipe, with_settings
+from babysit.record import Engine, InputError, Recipe, StudyFolder, Trial, load_recipe, with_settings
 from babysit.train import batches_per_epoch, decide
 from babysit.tune import (
     LocalEngine,
@@ -38,6 +38,7 @@ FINALS = ((WINNERS, REPEATS), (3, 2), (2, 2), (2, 1), (1, 1))
 FINALS_SHARE = 0.35
 CHANCE_STEPS = 100  # some sound networks stay at chance for fifty steps (see the finding stuck-at-chance)
 
+Points = tuple[tuple[float, ...], ...]  # unit coordinates
 MakeEngine = Callable[[Prepared, Sequence[tuple[Any, Any]], str], Engine]
 
 
@@ -192,7 +193,7 @@ def filled_in(recipe: Recipe, *, prepared: Prepared) -> Recipe:
     return decide(recipe, prepared)[0]
 
 
-def plan_for(full: int, budget: float, *, generations: int, points: PointKind, seed: int) -> Plan:
+def plan_for(full: int, budget: float, *, generations: int, points: PointKind, seed: int, first: Points = ()) -> Plan:
     """A plan for trials of so many steps.
 
     Args:
@@ -201,8 +202,16 @@ def plan_for(full: int, budget: float, *, generations: int, points: PointKind, s
         generations: Of the fine stage.
         points: Of the coarse stage.
         seed: Of every draw of the search.
+        first: Points that are tried before all others.
     """
     return Plan(
         full=full, budget=budget, lowest=lowest_rung(full), generations=generations, points=points,
-        chance_from=CHANCE_STEPS, seed=seed,
+        chance_from=CHANCE_STEPS, seed=seed, first=first,
     )  # fmt: skip
+
+
+def plan_of(study: StudyFolder) -> Plan:
+    """The plan that a Study was begun with."""
+    content = dict(study.info.plan)
+    content["first"] = tuple(tuple(map(float, point)) for point in content.get("first", ()))
+    return Plan(**content)

@@ -20,13 +20,14 @@ from babysit.procedure._search_set_up import (
     free_folder,
     local_engine,
     plan_for,
+    plan_of,
     recipe_and_source,
     space_from,
     steps_of,
 )
 from babysit.record import InputError, Recipe, RunFolderError, StudyFolder, StudyListener, refuse_existing_study
 from babysit.train import decide
-from babysit.tune import Plan, PointKind, Space, space_for
+from babysit.tune import PointKind, Space, space_for
 
 
 def tune(
@@ -135,7 +136,7 @@ def resume_study(
             cause="the file was edited or replaced",
             write="babysit tune again, into another --out",
         )
-    options, plan = Options(**folder.info.options), Plan(**folder.info.plan)
+    options, plan = Options(**folder.info.options), plan_of(folder)
     filled, _ = decide(recipe, prepared)
     searched = Space(folder.info.given)
     searched = space_for(recipe, filled, searched, structure=False, widen=options.widen)

@@ -24,7 +24,7 @@ from babysit.tune._points import POINT_KINDS, PointKind, grid_points, random_poi
 from babysit.tune._rungs import ladder
 from babysit.tune._search import Interrupted, Members, Searching, recipe_builder
 from babysit.tune._sizing import Speed, measure_speed, predicted_seconds, sized
-from babysit.tune._space import Space, described
+from babysit.tune._space import Space, described, settings_of
 
 __all__ = [
     "Box",
@@ -59,6 +59,7 @@ __all__ = [
     "predicted_seconds",
     "random_points",
     "recipe_builder",
+    "settings_of",
     "sized",
     "sobol_points",
     "space_for",

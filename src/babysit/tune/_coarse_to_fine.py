@@ -48,6 +48,7 @@ class Plan:
         points: Kind of the coarse points.
         chance_from: Steps from which a trial at chance is stuck there.
         seed: Makes every draw of the search.
+        first: Unit coordinates of points that are tried before all others, such as the settings so far.
     """
 
     full: int
@@ -60,6 +61,7 @@ class Plan:
     points: PointKind = "sobol"
     chance_from: int = 100
     seed: int = 0
+    first: tuple[tuple[float, ...], ...] = ()
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -147,7 +149,11 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
             f"a budget of {plan.budget:g} steps does not bear one trial of {plan.full}",
             write="--trials 10, or a longer --time",
         )
-    units = snapped(space, box.stretch(points_of(plan.points, space, count, plan.seed)))
+    drawn = points_of(plan.points, space, count, plan.seed)
+    if plan.first:
+        known = np.array(plan.first, dtype=np.float64).reshape(-1, len(space))
+        drawn = np.concatenate([known, drawn])[: max(count, 1)]
+    units = snapped(space, box.stretch(drawn))
     yield from _halved(state, plan, box, "coarse", 0, state.add(units), plan.rungs)
     for generation in range(1, plan.generations + 1):
         rungs = plan.fine_rungs

@@ -105,6 +105,7 @@ class Searching:
         self._kept_scores = folder.scores() if folder is not None else {}
         self._restored = not self._kept and folder is None
         self._dropped: set[int] = set()
+        self._best: Standing | None = None
 
     def search(self, search: Search) -> None:
         """Carry out a search to its end, or until it is out of time.
@@ -163,7 +164,10 @@ class Searching:
                     StudyTrial(trial.number, point, "full", 0, trial.settings, known.units, trial.fold, repeat)
                     for trial in made
                 ]
+        # Of the search's own trials scores are all that is asked for from here on.
+        self._dropped |= {trial.number for trial in self.trials.values() if not trial.repeat}
         scores = self._rung("full", 0, step, trials, kept, (), ())
+        self._restore()
         found: dict[int, list[TrialScore]] = {}
         for trial in kept:
             if trial.number in scores:
@@ -224,16 +228,11 @@ class Searching:
                 self._folder.keep_rung(rung, new, scores, self._engine.state())
         self.rungs.append(rung)
         self.scores[place] = scores
-        best = self.standings()
-        self._listener.rung_ended(rung, scores, best[0] if best and not best[0].failed else None)
+        self._listener.rung_ended(rung, scores, self._best_after(numbers))
         return scores
 
     def _train(self, trials: Sequence[Trial], step: int) -> dict[int, TrialScore]:
-        if not self._restored:
-            self._restored = True
-            state = self._folder.state() if self._folder is not None else None
-            if state is not None:
-                self._engine.restore(state)
+        self._restore()
         self._engine.drop(self._dropped)
         self._dropped.clear()
         scores = self._engine.train(trials, step, stop=self._stop, tell=self._tell)
@@ -243,8 +242,29 @@ class Searching:
             raise Interrupted
         return scores
 
+    def _best_after(self, numbers: Sequence[int]) -> Standing | None:
+        """The best of the search so far; only trials of the newest rung can have become it."""
+        here = [self.trials[number] for number in numbers]
+        for standing in standings(here, self.rungs, self.scores)[:1]:
+            if not standing.failed and (self._best is None or _better(standing, self._best)):
+                self._best = standing
+        return self._best
+
+    def _restore(self) -> None:
+        """Give the engine what the Study holds, once."""
+        if self._restored:
+            return
+        self._restored = True
+        state = self._folder.state() if self._folder is not None else None
+        if state is not None:
+            self._engine.restore(state)
+
     def _tell(self, progress: TrialProgress) -> None:
         self._listener.progress(progress)
+
+
+def _better(one: Standing, other: Standing) -> bool:
+    return (one.step, one.score) > (other.step, other.score) or one.point == other.point
 
 
 def recipe_builder(space: Space, recipe: Recipe, fill: Callable[[Recipe], Recipe]) -> Build:
