@@ -219,8 +219,9 @@ class Stack:
     def measure(self) -> list[PhaseNumbers]:
         """Validation loss and score of each with its present weights, as `measure_phase` measures one."""
         # Seeds order training rows alone: what is validated differs by fold.
-        examples = list({id(start.examples): start.examples for start in self._starts}.values())
-        of_member = [examples.index(start.examples) for start in self._starts]
+        by_fold = {id(start.examples): start.examples for start in self._starts}
+        examples, places = [*by_fold.values()], [*by_fold]
+        of_member = [places.index(id(start.examples)) for start in self._starts]
         rows = [each.validation for each in examples]
         size = max(1, min(EVALUATION_ROWS, PIECE // self.network.widest))
         outputs = torch.cat(
