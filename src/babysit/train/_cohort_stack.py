@@ -21,7 +21,7 @@ from babysit.train._random import stream_seed
 from babysit.train._schedule import rate_at
 from babysit.train._stacked_dense import DropoutStreams
 from babysit.train._stacked_loss import stacked_loss
-from babysit.train._stacked_network import DenseLayout, StackedNetwork
+from babysit.train._stacked_network import StackedNetwork, StackLayout
 from babysit.train._stacked_optimizer import StackedOptimizer
 from babysit.train._trial_alone import LOOK_EVERY, Look
 from babysit.train._trial_member import Member
@@ -68,7 +68,7 @@ class Stack:
         starts: Sequence[Start],
         members: Sequence[Member],
         constants: Sequence[float],
-        layout: DenseLayout | None = None,
+        layout: StackLayout | None = None,
     ) -> None:
         self._starts, self._members, self._constants = starts, members, constants
         recipes = [member.trial.recipe for member in members]
@@ -101,6 +101,7 @@ class Stack:
         )
         self._waiting: list[tuple[Tensor, int]] = []
         self._looked = 0.0
+        self._rehearsed: list[Tensor] | None = None
 
     @torch.no_grad()
     def train(self, until: int, look: Look) -> None:
@@ -115,11 +116,7 @@ class Stack:
             epoch, batch = divmod(step, self._per_epoch)
             if batch == 0:
                 self._begin_epoch(epoch)
-            orders = [
-                epoch_batches(start.examples.train, self._batch_size, seed, epoch)
-                for (_, seed), start in zip(self._streams, self._stream_starts, strict=True)
-            ]
-            for batches in zip(*(order[batch : batch + until - step] for order in orders), strict=True):
+            for batches in zip(*(o[batch : batch + until - step] for o in self._orders(epoch)), strict=True):
                 self._step(batches, step)
                 step += 1
                 if time.monotonic() - self._looked > LOOK_EVERY:
@@ -130,6 +127,22 @@ class Stack:
             if step % self._per_epoch == 0:
                 self._end_epoch(epoch)
         self._hand_back(step, time.monotonic() - began)
+
+    @torch.no_grad()
+    def rehearse(self) -> None:
+        """Take the first step of the epoch under way, to see how long it takes; the members are left as they are."""
+        step = self._members[0].course.step
+        if self._rehearsed is None:
+            self._rehearsed = [order[0] for order in self._orders(step // self._per_epoch)]
+        self._step(self._rehearsed, step)
+        self._waiting.clear()
+
+    def _orders(self, epoch: int) -> list[tuple[Tensor, ...]]:
+        """Batches of an epoch, of each stream."""
+        return [
+            epoch_batches(start.examples.train, self._batch_size, seed, epoch)
+            for (_, seed), start in zip(self._streams, self._stream_starts, strict=True)
+        ]
 
     def _step(self, batches: Sequence[Tensor], step: int) -> None:
         rates = [
@@ -206,8 +219,9 @@ class Stack:
     def measure(self) -> list[PhaseNumbers]:
         """Validation loss and score of each with its present weights, as `measure_phase` measures one."""
         # Seeds order training rows alone: what is validated differs by fold.
-        examples = list({id(start.examples): start.examples for start in self._starts}.values())
-        of_member = [examples.index(start.examples) for start in self._starts]
+        by_fold = {id(start.examples): start.examples for start in self._starts}
+        examples, places = [*by_fold.values()], [*by_fold]
+        of_member = [places.index(id(start.examples)) for start in self._starts]
         rows = [each.validation for each in examples]
         size = max(1, min(EVALUATION_ROWS, PIECE // self.network.widest))
         outputs = torch.cat(

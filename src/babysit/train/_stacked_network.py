@@ -62,14 +62,23 @@ def signature(network: nn.Module) -> str:
 
 
 @dataclass(frozen=True)
-class DenseLayout:
-    """How dense layers of many members are computed.
+class StackLayout:
+    """How layers of many members are computed.
 
     Attributes:
-        one_product: Layers whose input is shared as one large product over all members.
+        one_product: A dense layer whose input all members share: as one large product, or as a batch of products.
     """
 
     one_product: bool = True
+
+    def describe(self) -> str:
+        """In words."""
+        return "as one product" if self.one_product else "as a batch of products"
+
+    @staticmethod
+    def others(network: nn.Module) -> list[StackLayout]:
+        """What else than the default makes a difference for a network."""
+        return [StackLayout(one_product=False)]
 
 
 class StackedNetwork:
@@ -92,10 +101,10 @@ class StackedNetwork:
         members: Sequence[Mapping[str, Tensor]],
         streams: DropoutStreams | None,
         device: torch.device,
-        layout: DenseLayout | None = None,
+        layout: StackLayout | None = None,
     ) -> None:
         self._members, self._device = len(members), device
-        self._layout = layout or DenseLayout()
+        self._layout = layout or StackLayout()
         learned = [name for name, _ in network.named_parameters()]
         self.parameters = StackedParameters([{name: member[name] for name in learned} for member in members], device)
         self._buffers = {

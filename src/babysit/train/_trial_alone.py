@@ -49,6 +49,7 @@ class Alone:
         train = len(start.examples.train)
         self._per_epoch, self._steps = member.steps_per_epoch(train), member.steps(train)
         self._waiting: list[tuple[Tensor, int]] = []
+        self._rehearsed: Tensor | None = None
 
     def train(self, until: int, look: Look) -> None:
         """Train until `until` steps are taken, the trial ends, or `look` says to stop."""
@@ -82,6 +83,16 @@ class Alone:
         member.network = {name: value.detach() for name, value in self.network.state_dict().items()}
         member.optimizer = optimizer_state(self._optimizer, self._names)
         member.seconds += time.monotonic() - began
+
+    def rehearse(self) -> None:
+        """Take the first step of the epoch under way, to see how long it takes; the member is left as it is."""
+        step = self._member.course.step
+        if self._rehearsed is None:
+            epoch = step // self._per_epoch
+            self._rehearsed = epoch_batches(self._start.examples.train, self._batch_size, self._recipe.seed, epoch)[0]
+        self.network.train()
+        self._step(self._rehearsed, step)
+        self._waiting.clear()
 
     def _step(self, rows: Tensor, step: int) -> None:
         recipe, member = self._recipe, self._member

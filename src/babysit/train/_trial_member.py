@@ -77,6 +77,13 @@ class Member:
         assert self.trial.recipe.budget.epochs is not None
         return self.trial.recipe.budget.epochs * self.steps_per_epoch(train_rows)
 
+    def compact(self) -> None:
+        """Hold no more memory than its own: after a stack its tensors are views of what all members shared."""
+        for group in (self.network, self.optimizer):
+            for name, value in group.items():
+                if value.untyped_storage().nbytes() > value.nbytes:
+                    group[name] = value.clone()
+
     def epoch_ended(self, epoch: int, loss: float, weights: dict[str, Tensor]) -> None:
         """Remember the best weights, lower the rate, or stop, as the recipe says.
 

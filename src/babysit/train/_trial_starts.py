@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise
 from babysit.record import InputError, RecipeError, Trial
-from babysit.train._assemble import examples_of, first_model, fit_steps, loss_of
+from babysit.train._assemble import examples_of, first_model, fit_steps, loss_of, summarise_layers
 from babysit.train._batches import Examples
 from babysit.train._loss import outputs_needed
 from babysit.train._model import TrainedModel
@@ -41,6 +42,7 @@ class Start:
         examples: The rows.
         loss: On the device.
         outputs: Numbers the network gives for one row.
+        activations: Numbers all its layers together give for one row.
         kind: What the network computes, by `signature`; one text for all networks that may be stacked.
         unstackable: Why the network cannot be stacked; empty when it can.
     """
@@ -49,6 +51,7 @@ class Start:
     examples: Examples
     loss: nn.Module
     outputs: int
+    activations: int
     kind: str
     unstackable: str
 
@@ -125,6 +128,7 @@ class Starts:
             examples=_kept(self._examples, of_rows, lambda: examples_of(shape.model, prepared, recipe, self.device)),
             loss=_kept(self._losses, (fold, recipe.loss), lambda: loss_of(prepared, recipe, self.device)),
             outputs=outputs_needed(recipe.loss, prepared.task),
+            activations=shape.activations,
             kind=shape.kind,
             unstackable=shape.unstackable,
         )
@@ -148,20 +152,23 @@ class Starts:
         steps = _kept(self._steps, _of_rows(trial), lambda: fit_steps(recipe, prepared))
         # Steps on another device would not take the sample any more.
         own = steps if self.device.type == "cpu" else copy.deepcopy(steps)
-        model, _, _ = first_model(*own, recipe, prepared)
-        model.to(self.device)
-        weights = {name: value.clone() for name, value in model.network.state_dict().items()}
+        model, _, sample = first_model(*own, recipe, prepared)
+        weights = {name: value.to(self.device, copy=True) for name, value in model.network.state_dict().items()}
         self._weights[_of_shape(trial), recipe.initialisation, recipe.seed] = weights
         if len(self._weights) > KEPT_WEIGHTS:
             self._weights.popitem(last=False)
         if _of_shape(trial) not in self._shapes:
             network = model.network
-            self._shapes[_of_shape(trial)] = _Shape(model, signature(network), stackable(network))
+            layers = summarise_layers(network, sample, {})
+            activations = sum(math.prod(layer.output) for layer in layers if layer.output)
+            self._shapes[_of_shape(trial)] = _Shape(model, activations, signature(network), stackable(network))
+            model.to(self.device)
 
 
 @dataclass(frozen=True)
 class _Shape:
     model: TrainedModel
+    activations: int
     kind: str
     unstackable: str
 

@@ -67,12 +67,24 @@ class LocalEngine:
         if len(set(numbers)) < len(numbers):
             twice = sorted({number for number in numbers if numbers.count(number) > 1})
             raise InputError(f"two trials have the number {twice[0]}", legal="a number of its own for each trial")
-        members = [self._members.get(trial.number) or self._cohort.begin(trial) for trial in trials]
+        members = [self._member(trial) for trial in trials]
         self._members |= {member.trial.number: member for member in members}
         measured = self._cohort.train(members, until_step, stop, tell)
         arrived = [member for member in members if not self._cohort.due(member, until_step)]
         self._score([member for member in arrived if _unscored(member)], measured)
         return {member.trial.number: member.score for member in arrived if member.score is not None}
+
+    def _member(self, trial: Trial) -> Member:
+        held = self._members.get(trial.number)
+        if held is None:
+            return self._cohort.begin(trial)
+        if held.trial is not trial and held.trial != trial:
+            raise InputError(
+                f"trial {trial.number} was begun with another recipe",
+                cause="the number is used twice",
+                write="engine.drop([number]) before it is used again",
+            )
+        return held
 
     def _score(self, members: Sequence[Member], measured: Mapping[int, PhaseNumbers]) -> None:
         """A score for those that have taken steps since their last one."""
@@ -95,13 +107,17 @@ class LocalEngine:
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget trials and free what they held; numbers that are not held are no mistake."""
-        for number in numbers:
-            self._members.pop(number, None)
+        gone = [number for number in numbers if self._members.pop(number, None) is not None]
+        self._cohort.forget(gone)
+        if gone:
+            # Survivors are views of memory that they shared with those dropped.
+            for member in self._members.values():
+                member.compact()
 
     def state(self, numbers: Collection[int] | None = None) -> bytes:
         """Everything held (or those trials alone) as the bytes of a safetensors file, the trials included."""
         chosen = [*self._members] if numbers is None else sorted(set(numbers) & self._members.keys())
-        return pack_members([self._members[number] for number in chosen], {})
+        return pack_members([self._members[number] for number in chosen], self._cohort.plans)
 
     def restore(self, state: bytes) -> None:
         """Add what `state` wrote to what is held; trials of equal numbers are replaced.
@@ -109,7 +125,7 @@ class LocalEngine:
         Raises:
             RunFolderError: The bytes are damaged.
         """
-        members, _ = unpack_members(state, self._device)
+        members, self._cohort.plans = unpack_members(state, self._device)
         self._members |= {member.trial.number: member for member in members}
 
     def predict(
