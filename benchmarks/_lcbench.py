@@ -30,7 +30,7 @@ TEXTS = (
     "max_units=64:1024:log-integer",
     "max_dropout=0:1",
 )
-ACCURACY = 1  # of the surrogate's outputs, the validation accuracy in percent
+SECONDS, ACCURACY = 0, 1  # of the surrogate's outputs: time since the beginning, validation accuracy in percent
 
 Numbers = npt.NDArray[np.float64]
 
@@ -58,11 +58,27 @@ class LCBench:
 
     def accuracy_at(self, task: str, values: npt.NDArray[np.float32], epochs: Sequence[int] | int) -> Numbers:
         """The same for values [N, 7]."""
+        found: Numbers = self._answers(task, values, epochs)[:, ACCURACY].astype(np.float64)
+        return found
+
+    def seconds(self, task: str, points: Sequence[Mapping[str, object]], epochs: Sequence[int] | int) -> Numbers:
+        """Seconds that the recorded trainings took up to an epoch; none for an epoch of 0."""
+        values = np.array([[point[name] for name in self.names] for point in points], dtype=np.float32)
+        steps = np.broadcast_to(np.asarray(epochs), len(values))
+        found: Numbers = np.maximum(0.0, self._answers(task, values, np.maximum(1, steps))[:, SECONDS]).astype(
+            np.float64
+        )
+        return np.where(steps > 0, found, 0.0)
+
+    def _answers(
+        self, task: str, values: npt.NDArray[np.float32], epochs: Sequence[int] | npt.NDArray[np.int64] | int
+    ) -> npt.NDArray[np.float32]:
         steps = np.broadcast_to(np.asarray(epochs, dtype=np.float32), len(values))
         codes = np.full((len(values), 1), self._codes[task], dtype=np.int32)
-        answer = self._session.run(None, {"x_cat": codes, "x_cont": np.column_stack([steps, values])})[0]
-        found: Numbers = answer[:, ACCURACY].astype(np.float64)
-        return found
+        answer: npt.NDArray[np.float32] = self._session.run(
+            None, {"x_cat": codes, "x_cont": np.column_stack([steps, values])}
+        )[0]
+        return answer
 
     def best(self, task: str, seed: int = 0) -> float:
         """The highest accuracy there is, by many random points and a search from the best of them in ever finer steps.

@@ -28,7 +28,7 @@ import torch
 
 from _lcbench import EPOCHS, LCBench, score_of
 from _measure import RESULTS, store
-from babysit.tune import Plan, coarse_to_fine
+from babysit.tune import Plan, Range, coarse_to_fine
 
 BUDGETS = (10, 30, 100)  # full trials
 LOWEST = 2  # epochs of the lowest rung
@@ -90,8 +90,9 @@ def tpe_hyperband(bench: LCBench, task: str, seed: int) -> Regrets:
     spent, best, found = 0, 0.0, dict[int, float]()
     while spent < max(BUDGETS) * EPOCHS:
         trial = study.ask()
-        point = {}
+        point: dict[str, float] = {}
         for one in bench.space:
+            assert isinstance(one, Range)
             if one.whole:
                 point[one.path] = trial.suggest_int(one.path, int(one.low), int(one.high), log=one.scale == "log")
             else:

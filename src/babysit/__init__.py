@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         compare_init,
         demo,
         fit,
+        ray_engine,
         resume,
         resume_study,
         tune,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     )
     from babysit.report import write_page
     from babysit.train import TrainedModel, evaluate, export, load, predict
-    from babysit.tune import Space
+    from babysit.tune import Space, export_to_optuna
 
 # Where each public name lives.
 _HOME = {
@@ -75,6 +76,7 @@ _HOME = {
     "evaluate": "train",
     "explain": "explain",
     "export": "train",
+    "export_to_optuna": "tune",
     "fit": "procedure",
     "initialise": "nn",
     "k_folds": "data",
@@ -82,6 +84,7 @@ _HOME = {
     "load_recipe": "record",
     "predict": "train",
     "prepare": "data",
+    "ray_engine": "procedure",
     "resume": "procedure",
     "resume_study": "procedure",
     "tune": "procedure",
@@ -118,6 +121,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "export_to_optuna",
     "fit",
     "initialise",
     "k_folds",
@@ -125,6 +129,7 @@ __all__ = [
     "load_recipe",
     "predict",
     "prepare",
+    "ray_engine",
     "resume",
     "resume_study",
     "tune",

@@ -31,6 +31,7 @@ def tune(
     trials: float | None = None,
     folds: int = 0,
     points: Literal["sobol", "random", "grid"] = "sobol",
+    sampler: Literal["own", "tpe", "gp", "cmaes", "qmc"] = "own",
     winners: int = 3,
     repeats: int = 3,
     generations: int = 5,
@@ -39,6 +40,8 @@ def tune(
     seed: int = 0,
     out: pathlib.Path | None = None,
     resume: pathlib.Path | None = None,
+    ray: str | None = None,
+    optuna: str | None = None,
     plain: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -65,6 +68,8 @@ def tune(
         Validate each point on so many folds.
     points
         Of the coarse stage.
+    sampler
+        Whose points are tried: babysit's own, or those of one of Optuna's samplers.
     winners
         Points that are trained in full at the end.
     repeats
@@ -81,11 +86,16 @@ def tune(
         The Study folder to make; else studies/NAME-NUMBER.
     resume
         Go on with an interrupted or killed search instead.
+    ray
+        Train on a Ray cluster: local, auto, or HOST:PORT of its head.
+    optuna
+        Storage to which the finished search is copied, such as sqlite:///studies.db.
     plain
         Lines instead of a live panel.
     json
         The result as JSON on the standard output.
     """
+    engine = babysit.ray_engine(ray) if ray is not None else None
     shown = StudyProgress(plain=plain)
     if resume is not None:
         given = {"SUBJECT": subject, "--space": space, "--recipe": recipe, "--set": set_, "--out": out, "--time": time}
@@ -95,15 +105,18 @@ def tune(
                 f"--resume goes on with a search as it was begun, and {surplus} would change it",
                 write=f"babysit tune --resume {resume}",
             )
-        tuned = babysit.resume_study(resume, listener=shown)
+        tuned = babysit.resume_study(resume, engine=engine, listener=shown)
     elif subject is None:
         raise InputError("nothing to tune was given", write="babysit tune DATA, or babysit tune recipe.toml")
     else:
         tuned = babysit.tune(
             subject, target, space=space, recipe=recipe, settings=set_ or (), time=time, trials=trials, folds=folds,
-            points=points, winners=winners, repeats=repeats, generations=generations, structure=structure,
-            widen=not no_widen, seed=seed, out=out, listener=shown,
+            points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
+            structure=structure, widen=not no_widen, seed=seed, out=out, engine=engine, listener=shown,
         )  # fmt: skip
+    if optuna is not None and tuned.result is not None:
+        count = babysit.export_to_optuna(tuned.study, optuna)
+        Console(stderr=True).print(f"{count} trials copied to {optuna}", soft_wrap=True, highlight=False)
     if json:
         result = None if tuned.result is None else tuned.result.to_dict()
         content = {"study": str(tuned.study.path), "status": tuned.study.info.status, "result": result}

@@ -5,6 +5,7 @@ from babysit.procedure._check import Report, check
 from babysit.procedure._compare_init import compare_init
 from babysit.procedure._demo import demo
 from babysit.procedure._fit import Fitted, fit, resume
+from babysit.procedure._search_set_up import ray_engine
 from babysit.procedure._tune import resume_study, tune
 from babysit.procedure._watch import Watch, watch
 
@@ -17,6 +18,7 @@ __all__ = [
     "compare_init",
     "demo",
     "fit",
+    "ray_engine",
     "resume",
     "resume_study",
     "tune",

@@ -6,7 +6,7 @@ import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from babysit.data import Prepared
 from babysit.procedure._search_set_up import Options, filled_in, truth_of
@@ -18,12 +18,15 @@ from babysit.tune import (
     Interrupted,
     Members,
     Plan,
+    Sampler,
+    Search,
     Searching,
     Space,
     best_points,
     coarse_to_fine,
     conclude,
     described,
+    optuna_search,
     recipe_builder,
 )
 
@@ -76,7 +79,7 @@ def carry_out(
                 stop=lambda: interruption.asked, seconds=options.seconds,
             )  # fmt: skip
             try:
-                searching.search(coarse_to_fine(space, plan))
+                searching.search(search_of(space, plan, options))
                 best = best_points(searching.standings(), options.winners)
                 in_full = searching.in_full(best, options.repeats, plan.full) if best else {}
             except Interrupted:
@@ -107,6 +110,13 @@ def _best_repeat(searching: Searching, trials: Sequence[int], scores: Sequence[f
     """Number and repeat of the trial whose model is kept: the best on the rows that choose."""
     number = max(zip(scores, [-number for number in trials], strict=True))[1]
     return -number, searching.trials[-number].repeat
+
+
+def search_of(space: Space, plan: Plan, options: Options) -> Search:
+    """The search itself: the own, or one whose points Optuna chooses."""
+    if options.sampler == "own":
+        return coarse_to_fine(space, plan)
+    return optuna_search(space, plan, cast(Sampler, options.sampler))
 
 
 def begin(

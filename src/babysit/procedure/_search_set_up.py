@@ -16,10 +16,12 @@ from babysit.data import Prepared, k_folds
 from babysit.record import Engine, InputError, Recipe, StudyFolder, Trial, load_recipe, with_settings
 from babysit.train import batches_per_epoch, decide
 from babysit.tune import (
+    SAMPLERS,
     LocalEngine,
     Members,
     Plan,
     PointKind,
+    RayEngine,
     Space,
     Truth,
     measure_speed,
@@ -54,6 +56,7 @@ class Options:
         structure: Whether the default space has the network's shape.
         seconds: After which it is cut short; None never is.
         device: Of the engine.
+        sampler: Whose points are tried: `own`, or one of Optuna's.
     """
 
     folds: int = 0
@@ -63,6 +66,7 @@ class Options:
     structure: bool = False
     seconds: float | None = None
     device: str = "auto"
+    sampler: str = "own"
 
     def __post_init__(self) -> None:
         if self.folds < 0 or self.folds == 1:
@@ -73,6 +77,8 @@ class Options:
                 legal="1 and more of each",
                 write="--winners 3 --repeats 3",
             )
+        if self.sampler not in ("own", *SAMPLERS):
+            raise InputError(f"no sampler '{self.sampler}'", legal=", ".join(("own", *SAMPLERS)), write="--sampler tpe")
         if self.seconds is not None and not self.seconds > 0:
             raise InputError(f"a search of {self.seconds:g} seconds", legal="more than 0", write="--time 60")
 
@@ -153,6 +159,23 @@ def truth_of(prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> Truth:
 def local_engine(prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str) -> Engine:
     """Trains in this process."""
     return LocalEngine(prepared, folds=folds, device=device)
+
+
+def ray_engine(address: str) -> MakeEngine:
+    """Trains on a Ray cluster: `local`, `auto`, or HOST:PORT.
+
+    Example:
+        >>> tune("digits", engine=ray_engine("auto"))  # doctest: +SKIP
+    """
+
+    def make(prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str) -> Engine:
+        if device not in ("auto", "cpu"):
+            raise InputError(
+                f"device '{device}' with --ray", legal="cpu: a worker has one core", write="--set device=cpu"
+            )
+        return RayEngine(prepared, folds=folds, address=address)
+
+    return make
 
 
 def free_folder(parent: str, recipe: Recipe) -> pathlib.Path:

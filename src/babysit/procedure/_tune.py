@@ -41,6 +41,7 @@ def tune(
     trials: float | None = None,
     folds: int = 0,
     points: PointKind = "sobol",
+    sampler: str = "own",
     winners: int = WINNERS,
     repeats: int = REPEATS,
     generations: int = GENERATIONS,
@@ -64,6 +65,7 @@ def tune(
         trials: Instead: what may be spent, in full trainings.
         folds: Validate each point on so many folds; 0 takes the data's own split.
         points: Of the coarse stage: sobol, random or grid.
+        sampler: Who says where points are: `own`, or Optuna's `tpe`, `gp`, `cmaes`, `qmc` (extra `[optuna]`).
         winners: Points that are trained in full at the end.
         repeats: Seeds of each.
         generations: Of the fine stage; 0 is successive halving alone.
@@ -86,7 +88,9 @@ def tune(
         {'optimizer.lr': 0.0123}
     """
     chosen, source = recipe_and_source(subject, target, recipe, settings)
-    options = Options(folds, repeats, winners, widen, structure, None if trials else (time or SECONDS), chosen.device)
+    options = Options(
+        folds, repeats, winners, widen, structure, None if trials else (time or SECONDS), chosen.device, sampler
+    )
     path = pathlib.Path(out) if out is not None else free_folder("studies", chosen)
     refuse_existing_study(path)
     if time is not None and trials is not None:

@@ -2,7 +2,7 @@
 
 from babysit.train._assemble import assemble, examples_of, loss_of
 from babysit.train._batches import Examples, batches_per_epoch, epoch_batches
-from babysit.train._cohort import Cohort
+from babysit.train._cohort import Cohort, Layout
 from babysit.train._decide import choose_device, decide
 from babysit.train._evaluate import answers, evaluate, evaluate_phase
 from babysit.train._export import example_rows, export
@@ -25,6 +25,7 @@ __all__ = [
     "Examples",
     "Fold",
     "Interruption",
+    "Layout",
     "Member",
     "MultiClassHinge",
     "Outcome",

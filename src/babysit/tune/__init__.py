@@ -9,6 +9,8 @@ from babysit.tune._coarse_to_fine import Plan, Rung, Search, coarse_to_fine
 from babysit.tune._conclude import Truth, best_points, conclude
 from babysit.tune._default_space import default_space, space_for
 from babysit.tune._engine_local import LocalEngine
+from babysit.tune._engine_ray import RayEngine
+from babysit.tune._optuna import SAMPLERS, Sampler, export_to_optuna, optuna_search
 from babysit.tune._parameter import (
     Choice,
     Condition,
@@ -38,7 +40,10 @@ __all__ = [
     "Plan",
     "PointKind",
     "Range",
+    "RayEngine",
     "Rung",
+    "SAMPLERS",
+    "Sampler",
     "Search",
     "Searching",
     "Space",
@@ -50,12 +55,14 @@ __all__ = [
     "conclude",
     "default_space",
     "described",
+    "export_to_optuna",
     "grid_points",
     "integer",
     "ladder",
     "log_uniform",
     "measure_speed",
     "only_if",
+    "optuna_search",
     "predicted_seconds",
     "random_points",
     "recipe_builder",

@@ -10,7 +10,17 @@ import numpy.typing as npt
 
 from babysit.data import Prepared
 from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
-from babysit.train import Cohort, Fold, Member, PhaseNumbers, Starts, choose_device, pack_members, unpack_members
+from babysit.train import (
+    Cohort,
+    Fold,
+    Layout,
+    Member,
+    PhaseNumbers,
+    Starts,
+    choose_device,
+    pack_members,
+    unpack_members,
+)
 
 
 class LocalEngine:
@@ -20,6 +30,7 @@ class LocalEngine:
         prepared: The data.
         folds: Pairs (train, held out) of row numbers, as `babysit.data.k_folds` gives them, for trials of a fold.
         device: As a recipe names it; auto takes CUDA, then MPS, then the CPU.
+        layout: How trials are computed; auto measures what is fastest.
 
     Raises:
         RecipeError: This machine has no such device.
@@ -36,9 +47,11 @@ class LocalEngine:
         (True, 60)
     """
 
-    def __init__(self, prepared: Prepared, *, folds: Sequence[Fold] = (), device: str = "auto") -> None:
+    def __init__(
+        self, prepared: Prepared, *, folds: Sequence[Fold] = (), device: str = "auto", layout: Layout = "auto"
+    ) -> None:
         self._device = choose_device(device)
-        self._cohort = Cohort(Starts(prepared, folds, self._device))
+        self._cohort = Cohort(Starts(prepared, folds, self._device), layout)
         self._members: dict[int, Member] = {}
 
     def train(
@@ -105,6 +118,15 @@ class LocalEngine:
             )
             course.loss_sum, course.rows = 0.0, 0
 
+    @property
+    def numbers(self) -> list[int]:
+        """Of the trials held."""
+        return [*self._members]
+
+    def score_of(self, number: int) -> TrialScore | None:
+        """The latest score of a trial that is held; None before its first."""
+        return self._held_or_failed(number).score
+
     def drop(self, numbers: Collection[int]) -> None:
         """Forget trials and free what they held; numbers that are not held are no mistake."""
         gone = [number for number in numbers if self._members.pop(number, None) is not None]
@@ -146,10 +168,14 @@ class LocalEngine:
         """
         return self._cohort.weights(self._held(number))
 
-    def _held(self, number: int) -> Member:
+    def _held_or_failed(self, number: int) -> Member:
         member = self._members.get(number)
         if member is None:
             raise InputError(f"trial {number} is not held", cause="it was dropped, or never trained here")
+        return member
+
+    def _held(self, number: int) -> Member:
+        member = self._held_or_failed(number)
         if member.failed:
             raise InputError(f"trial {number} {member.course.ended}, and answers nothing", legal="trials alive")
         return member
