@@ -19,9 +19,10 @@ from babysit.train._batches import EVALUATION_ROWS, Examples, epoch_batches
 from babysit.train._phase import PhaseNumbers
 from babysit.train._random import stream_seed
 from babysit.train._schedule import rate_at
+from babysit.train._stacked_convolutional import ConvolutionalStack
 from babysit.train._stacked_dense import DropoutStreams
 from babysit.train._stacked_loss import stacked_loss
-from babysit.train._stacked_network import StackedNetwork, StackLayout
+from babysit.train._stacked_network import StackedNetwork, StackLayout, convolves
 from babysit.train._stacked_optimizer import StackedOptimizer
 from babysit.train._trial_alone import LOOK_EVERY, Look
 from babysit.train._trial_member import Member
@@ -90,8 +91,17 @@ class Stack:
         if any(isinstance(layer, nn.Dropout) for layer in network):
             shares = [recipe.model.dropout or 0.0 for recipe in recipes]
             self._dropout = DropoutStreams([recipe.seed for recipe in recipes], shares, device)
-        self.network = StackedNetwork(network, [member.network for member in members], self._dropout, device, layout)
-        self._loss = stacked_loss([recipe.loss for recipe in recipes], getattr(first.loss, "weight", None), device)
+        states = [member.network for member in members]
+        self.network: StackedNetwork | ConvolutionalStack
+        weight = getattr(first.loss, "weight", None)
+        sections = [recipe.loss for recipe in recipes]
+        self._loss = stacked_loss(sections, weight, device)
+        self._losses = [self._loss]
+        if convolves(network):
+            self.network = ConvolutionalStack(network, states, self._dropout, device)
+            self._losses = [stacked_loss([section], weight, device) for section in sections]
+        else:
+            self.network = StackedNetwork(network, states, self._dropout, device, layout)
         self._optimizer = StackedOptimizer(
             self.network.parameters,
             [recipe.optimizer for recipe in recipes],
@@ -151,8 +161,7 @@ class Stack:
             for recipe in [member.trial.recipe]
         ]
         inputs, targets = self._cut(batches)
-        losses, gradient = self._loss(self.network.forward(inputs, training=True), targets)
-        self.network.backward(gradient)
+        losses = self.network.learn(inputs, targets, self._losses)
         self._optimizer.step(rates)
         self._waiting.append((losses, len(batches[0])))
 

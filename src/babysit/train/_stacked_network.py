@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import CategoryEmbedding, MaxPieces
+from babysit.nn import CategoryEmbedding, MaxPieces, ResidualBlock
 from babysit.train._stacked_activations import BACKWARD, StackedActivation, StackedMaxPieces, StackedPReLU
 from babysit.train._stacked_batch_norm import StackedBatchNorm
 from babysit.train._stacked_dense import DropoutStreams, StackedDropout, StackedEmbedding, StackedLinear
 from babysit.train._stacked_layer import StackedLayer
+from babysit.train._stacked_loss import StackedLoss
 from babysit.train._stacked_parameters import StackedParameters
 
 DENSE = (nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.PReLU, nn.Dropout, MaxPieces, CategoryEmbedding, *BACKWARD)
+IMAGES = (
+    nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Linear, MaxPieces,
+    ResidualBlock, *BACKWARD,
+)  # fmt: skip
+
+
+def convolves(network: nn.Module) -> bool:
+    """Whether it is computed as a network for images: member by member."""
+    return any(isinstance(layer, nn.Conv2d) for layer in network.modules())
 
 
 def stackable(network: nn.Module) -> str:
@@ -30,21 +40,47 @@ def stackable(network: nn.Module) -> str:
     """
     if type(network) is not nn.Sequential:
         return f"{type(network).__name__} is no plain sequence of layers"
-    for layer in network.children():
-        if type(layer) not in DENSE:
-            return f"{type(layer).__name__} has no stacked rule"
-        if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
-            return "PReLU with a slope for each unit has no stacked rule"
-        if isinstance(layer, nn.BatchNorm1d) and not (layer.affine and layer.track_running_stats and layer.momentum):
-            return "BatchNorm without scale, or without running statistics, has no stacked rule"
-        if isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1):
-            return "Flatten of some axes has no stacked rule"
-    if any(isinstance(layer, nn.Flatten) for layer in [*network.children()][1:]):
+    known = IMAGES if convolves(network) else DENSE
+    for layer in _layers_of(network):
+        if type(layer) not in known:
+            return f"{type(layer).__name__} has no stacked rule" + (" beside convolutions" if known is IMAGES else "")
+        if why := _option_without_rule(layer):
+            return f"{why} has no stacked rule"
+    if known is DENSE and any(isinstance(layer, nn.Flatten) for layer in [*network.children()][1:]):
         return "Flatten after the first layer has no stacked rule"
     if any(not parameter.requires_grad for parameter in network.parameters()):
         return "frozen parameters have no stacked rule"
     if len([*network.parameters()]) < len([*network.named_parameters(remove_duplicate=False)]):
         return "layers that share parameters have no stacked rule"
+    return ""
+
+
+def _layers_of(network: nn.Module) -> Iterator[nn.Module]:
+    """Layers, and within the blocks that are known to add a branch to a short cut, theirs."""
+    for layer in network.children():
+        yield layer
+        if type(layer) is ResidualBlock:
+            parts = [*layer.branch.children(), layer.activation]
+            if type(layer.shortcut) is nn.Sequential:
+                parts += [*layer.shortcut.children()]
+            yield from parts
+
+
+def _option_without_rule(layer: nn.Module) -> str:
+    """What of a layer that is known otherwise has no rule."""
+    match layer:
+        case nn.PReLU() if layer.num_parameters > 1:
+            return "PReLU with a slope for each unit"
+        case nn.BatchNorm1d() | nn.BatchNorm2d() if not (layer.affine and layer.track_running_stats and layer.momentum):
+            return "BatchNorm without scale, or without running statistics,"
+        case nn.Flatten() if (layer.start_dim, layer.end_dim) != (1, -1):
+            return "Flatten of some axes"
+        case nn.Conv2d() if layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
+            return "a convolution in groups, or with another padding than zeros,"
+        case nn.AdaptiveAvgPool2d() if layer.output_size not in (1, (1, 1)):
+            return "AdaptiveAvgPool2d to more than one number"
+        case nn.MaxPool2d() if layer.return_indices:
+            return "MaxPool2d that returns indices"
     return ""
 
 
@@ -78,7 +114,7 @@ class StackLayout:
     @staticmethod
     def others(network: nn.Module) -> list[StackLayout]:
         """What else than the default makes a difference for a network."""
-        return [StackLayout(one_product=False)]
+        return [] if convolves(network) else [StackLayout(one_product=False)]
 
 
 class StackedNetwork:
@@ -176,6 +212,19 @@ class StackedNetwork:
             result = self._layers[place].backward(gradient, place > self._first)
             if result is not None:
                 gradient = result
+
+    def learn(self, inputs: Tensor, targets: Tensor, losses: Sequence[StackedLoss]) -> Tensor:
+        """Losses [P] of a batch, with the parameters' gradients filled in.
+
+        Args:
+            inputs: As `enter` gives them.
+            targets: [rows], or [P, rows].
+            losses: Of all members, as one.
+        """
+        (loss,) = losses
+        values, gradient = loss(self.forward(inputs, training=True), targets)
+        self.backward(gradient)
+        return values
 
     def state_of(self, index: int) -> dict[str, Tensor]:
         """Parameters and buffers of a member by name, as views."""
