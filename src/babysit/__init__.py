@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         resume,
         resume_study,
         tune,
+        tune_script,
         watch,
     )
     from babysit.record import (
@@ -88,6 +89,7 @@ _HOME = {
     "resume": "procedure",
     "resume_study": "procedure",
     "tune": "procedure",
+    "tune_script": "procedure",
     "watch": "procedure",
     "write_page": "report",
 }
@@ -133,6 +135,7 @@ __all__ = [
     "resume",
     "resume_study",
     "tune",
+    "tune_script",
     "watch",
     "write_page",
 ]

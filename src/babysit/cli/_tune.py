@@ -22,7 +22,7 @@ Flag = Annotated[bool, Parameter(negative="")]
 def tune(
     subject: str | None = None,
     /,
-    *,
+    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
     target: str | None = None,
     space: Texts = None,
     recipe: str | None = None,
@@ -37,6 +37,10 @@ def tune(
     generations: int = 5,
     structure: Flag = False,
     no_widen: Flag = False,
+    score: str = "accuracy",
+    lower: Flag = False,
+    steps: int | None = None,
+    jobs: int | None = None,
     seed: int = 0,
     out: pathlib.Path | None = None,
     resume: pathlib.Path | None = None,
@@ -51,6 +55,8 @@ def tune(
     ----------
     subject
         Data as `fit` takes it, or a recipe (a .toml file) with its data.
+    arguments
+        Of a script (a .py file), after `--`: its arguments, with {lr} for each setting, perhaps {steps} and {seed}.
     target
         Of data: the column to learn.
     space
@@ -80,6 +86,14 @@ def tune(
         Search depth, width, activation, batch norm, first weights and preprocessing, too.
     no_widen
         Stay within the ranges, even where the best lies at an end.
+    score
+        Of a script: the name that it prints before its score.
+    lower
+        Of a script: a lower number is better.
+    steps
+        Of a script: what {steps} is in a full training.
+    jobs
+        Of a script: processes at a time; as many as there are cores when it is not given.
     seed
         Makes every draw of the search.
     out
@@ -108,7 +122,15 @@ def tune(
         tuned = babysit.resume_study(resume, engine=engine, listener=shown)
     elif subject is None:
         raise InputError("nothing to tune was given", write="babysit tune DATA, or babysit tune recipe.toml")
+    elif subject.endswith(".py"):
+        tuned = babysit.tune_script(
+            subject, arguments, space=space or (), score=score, lower=lower, steps=steps, trials=trials or 20.0,
+            jobs=jobs, points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
+            seed=seed, out=out, listener=shown,
+        )  # fmt: skip
     else:
+        if arguments:
+            raise InputError(f"'{arguments[0]}' follows {subject}, which is no script", write=f"babysit tune {subject}")
         tuned = babysit.tune(
             subject, target, space=space, recipe=recipe, settings=set_ or (), time=time, trials=trials, folds=folds,
             points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
@@ -126,7 +148,8 @@ def tune(
         print_study(tuned.study, console)
         if tuned.report is not None:
             console.print(f"report: {tuned.report}", soft_wrap=True, highlight=False)
-            console.print(f"model:  {tuned.study.path / 'winners' / '1'}", soft_wrap=True, highlight=False)
+            if tuned.recipe is not None:
+                console.print(f"model:  {tuned.study.path / 'winners' / '1'}", soft_wrap=True, highlight=False)
     if tuned.result is None:
         return INTERRUPTED
     return DONE if tuned.result.winners else BAD_NEWS

@@ -7,6 +7,7 @@ from babysit.procedure._demo import demo
 from babysit.procedure._fit import Fitted, fit, resume
 from babysit.procedure._search_set_up import ray_engine
 from babysit.procedure._tune import resume_study, tune
+from babysit.procedure._tune_script import tune_script
 from babysit.procedure._watch import Watch, watch
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "resume",
     "resume_study",
     "tune",
+    "tune_script",
     "watch",
 ]

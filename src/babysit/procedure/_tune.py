@@ -25,6 +25,7 @@ from babysit.procedure._search_set_up import (
     space_from,
     steps_of,
 )
+from babysit.procedure._tune_script import resume_script
 from babysit.record import InputError, Recipe, RunFolderError, StudyFolder, StudyListener, refuse_existing_study
 from babysit.train import decide
 from babysit.tune import PointKind, Space, space_for
@@ -132,6 +133,8 @@ def resume_study(
         InputError: The folder is no Study, another process writes to it, or the data has changed.
     """
     folder = StudyFolder(study)
+    if folder.info.kind == "script":
+        return resume_script(folder, listener)
     recipe = folder.recipe
     prepared = prepare(recipe, source)
     if prepared.fingerprint != folder.info.fingerprint:

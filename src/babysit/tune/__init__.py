@@ -10,12 +10,14 @@ from babysit.tune._conclude import Truth, best_points, conclude
 from babysit.tune._default_space import default_space, space_for
 from babysit.tune._engine_local import LocalEngine
 from babysit.tune._engine_ray import RayEngine
+from babysit.tune._engine_script import ScriptEngine
 from babysit.tune._optuna import SAMPLERS, Sampler, export_to_optuna, optuna_search
 from babysit.tune._parameter import (
     Choice,
     Condition,
     Parameter,
     Range,
+    Value,
     choice,
     integer,
     log_uniform,
@@ -44,11 +46,13 @@ __all__ = [
     "Rung",
     "SAMPLERS",
     "Sampler",
+    "ScriptEngine",
     "Search",
     "Searching",
     "Space",
     "Speed",
     "Truth",
+    "Value",
     "best_points",
     "choice",
     "coarse_to_fine",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -62,7 +63,7 @@ def optuna_search(space: Space, plan: Plan, sampler: Sampler) -> Search:
         standing = [*points]
         sizes = left_after(count, len(plan.rungs), plan.factor)
         for place, step in enumerate(plan.rungs):
-            going = {number: points[number] for number in standing}
+            going: dict[int, Mapping[str, Value]] = {number: points[number] for number in standing}
             gone = tuple(number for number in points if number not in going and number in steps) if place else ()
             scores = yield Rung("fine" if turn else "coarse", turn, step, going, gone, box)
             for number, score in scores.items():
