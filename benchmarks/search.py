@@ -11,7 +11,8 @@ seconds; importing, reading data and starting a cluster come before the clock.
 
 What is told, for each work, over seeds: the wall time until the validation accuracy is reached that Optuna's random
 points with successive halving had in the end, as a ratio; and the best accuracy of each when babysit had reached it
-("at equal time"). Contenders take turns seed by seed, as machines are noisy.
+("at equal time"). The same ratio in processor seconds, for contenders that work in one process, says what a machine
+that others use, too, hides in the wall time. Contenders take turns seed by seed, as machines are noisy.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from _search_contenders import CONTENDERS, FOR_SKLEARN
 from _search_works import Curve, works
 
 REFERENCE = "optuna-random"  # whose accuracy in the end is what all have to reach
+NUMBERS = ("seconds", "times_slower", "times_more_work", "accuracy_then", "trials")
 LIMITS = {"digits": 40.0, "lecture": 120.0, "mnist": 90.0, "cnn": 120.0, "adult": 90.0}
 
 
@@ -38,16 +40,21 @@ def measure(name: str, seed: int, limit: float, contenders: list[str]) -> dict[s
         if contender == "sklearn" and name not in FOR_SKLEARN:
             continue
         curve, trials = CONTENDERS[contender](work, seed, limit)
-        found[contender] = {"curve": [(round(at, 3), best) for at, best in curve.points], "trials": trials}
-        at, best = curve.points[-1] if curve.points else (math.nan, math.nan)
-        print(f"  {contender:14s} {best:.4f} after {at:6.2f} s, {trials} trials begun", flush=True)
+        points = [
+            (round(at, 3), None if math.isnan(worked) else round(worked, 3), best) for at, worked, best in curve.points
+        ]
+        found[contender] = {"curve": points, "trials": trials}
+        at, worked, best = curve.points[-1] if curve.points else (math.nan, math.nan, math.nan)
+        print(
+            f"  {contender:14s} {best:.4f} after {at:.2f} s, {worked:.2f} s of work; {trials} trials begun", flush=True
+        )
     return found
 
 
 def curve_of(content: dict[str, Any]) -> Curve:
     """A curve as it was stored."""
     curve = Curve()
-    curve.points = [(at, best) for at, best in content["curve"]]
+    curve.points = [(at, math.nan if worked is None else worked, best) for at, worked, best in content["curve"]]
     return curve
 
 
@@ -58,24 +65,25 @@ def summarise(seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:
     for found in seeds.values():
         if REFERENCE not in found or "babysit" not in found or not found[REFERENCE]["curve"]:
             continue
-        target = found[REFERENCE]["curve"][-1][1]
+        target = found[REFERENCE]["curve"][-1][2]
         ours = curve_of(found["babysit"]).reached(target)
         for contender, content in found.items():
             curve = curve_of(content)
-            row = rows.setdefault(contender, {"seconds": [], "times_slower": [], "accuracy_then": [], "trials": []})
+            row = rows.setdefault(contender, {key: [] for key in NUMBERS})
             row["trials"].append(content["trials"])
             reached = curve.reached(target)
-            if reached is None or ours is None:
-                unreached[contender] = unreached.get(contender, 0) + (reached is None)
+            if reached is None:
+                unreached[contender] = unreached.get(contender, 0) + 1
             else:
-                row["times_slower"].append(reached / ours)
-            if reached is not None:
-                row["seconds"].append(reached)
-            if ours is not None and not math.isnan(then := curve.at(ours)):
-                row["accuracy_then"].append(then)
+                row["seconds"].append(reached[0])
+            if reached is not None and ours is not None:
+                row["times_slower"].append(reached[0] / ours[0])
+                row["times_more_work"].append(reached[1] / ours[1])
+            if ours is not None:
+                row["accuracy_then"].append(curve.at(ours[0]))
     return {
         contender: {
-            **{key: quartiles(values) for key, values in row.items() if values},
+            **{key: quartiles(sound) for key, values in row.items() if (sound := [v for v in values if v == v])},
             "seeds": len(row["trials"]),
             "seeds_that_never_reached_it": unreached.get(contender, 0),
         }
@@ -113,6 +121,8 @@ def main() -> None:
             for contender, row in work["summary"].items():
                 slower = row.get("times_slower")
                 told = f"{slower['median']:.1f} times babysit's time" if slower else "never reached it"
+                if work_ratio := row.get("times_more_work"):
+                    told += f", {work_ratio['median']:.1f} times its work"
                 print(f"  {name}, {row['seeds']} seeds: {contender:14s} {told}")
 
 
