@@ -44,19 +44,26 @@ def chosen(count: int, clock: Callable[[], float], threads: int = 1, memory: int
 
 
 def test_the_fastest_is_taken() -> None:
-    # Ten members: stacks of 10 and 8 as one product, then as a batch of products; last, a trial alone.
-    assert chosen(10, clock_of(10, 8, 10, 10)).size == 10  # for one member's step: 1 and 1
-    assert chosen(10, clock_of(10, 4, 8, 10)).size == 8  # 1 and a half
-    batch = chosen(10, clock_of(10, 8, 5, 10))
+    # Ten members: stacks of 10, 8 and 1 as one product, then the fastest of them as a batch of products.
+    assert chosen(10, clock_of(10, 8, 1, 10)).size == 10  # for one member's step: 1, 1 and 1
+    assert chosen(10, clock_of(10, 4, 1, 8)).size == 8  # one half
+    batch = chosen(10, clock_of(10, 8, 1, 5))
     assert batch.layout == StackLayout(one_product=False)
-    assert (batch.way, batch.seconds) == ("stacked", 0.5)
-    alone = chosen(10, clock_of(10, 8, 10, 0.5))
-    assert (alone.way, alone.seconds) == ("alone", 0.5)
-    assert "one by one" in alone.why
+    assert (batch.size, batch.seconds) == (10, 0.5)
+    alone = chosen(10, clock_of(10, 8, 0.5, 0.5))
+    assert (alone.size, alone.seconds, alone.threads) == (1, 0.5, 1)
+    assert "in stacks of 10 as one product 1000000" in alone.why
+
+
+def test_one_member_alone_may_have_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
+    assert chosen(1, clock_of(1, 1, 1, 0.6), threads=2).threads == 2
+    assert chosen(1, clock_of(1, 1, 1, 0.95), threads=2).threads == 1
+    assert chosen(1, clock_of(1e-4, 1e-4), threads=2).threads == 1  # not worth asking
 
 
 def test_noise_decides_nothing() -> None:
-    assert chosen(10, clock_of(10, 7.9, 9.9, 0.99)).size == 10
+    assert chosen(10, clock_of(10, 7.9, 0.99, 9.9)).size == 10
 
 
 def test_a_stack_takes_no_more_than_its_share_of_memory() -> None:

@@ -71,6 +71,12 @@ class Cohort:
         Returns:
             Validation loss and score, by number, of those that took steps, arrived and have not failed.
         """
+        with computing_with(1):  # what the layouts do not say otherwise
+            return self._train(members, until, stop, tell)
+
+    def _train(
+        self, members: Sequence[Member], until: int, stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
+    ) -> Measured:
         watch = Watch(sum(self.due(member, until) for member in members), members, stop, tell)
         measured: Measured = {}
         for group in self._groups(members, until):

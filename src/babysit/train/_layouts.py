@@ -2,8 +2,9 @@
 
 Nothing here changes what a member becomes, but for the rounding of another order of additions; only how long it takes.
 What is fastest depends on the network, the machine's caches and its BLAS, so it is measured: a few steps of throwaway
-copies, of as many members as fit in a stack, of fewer (whose parameters a cache may hold), and of one trial alone.
-What was chosen travels with an engine's state, so that a search that goes on computes as it began.
+copies, of as many members as fit in a stack, of fewer (whose parameters a cache may hold), and of one. A stack of one
+is the plain loop without a graph of operations, so that where stacking gains nothing, nothing is lost. What was chosen
+travels with an engine's state, so that a search that goes on computes as it began.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from babysit.train._trial_starts import Start
 
 STEPS = 3  # measured of each layout, after one that is not; the fastest counts, as others on the machine only slow down
 LARGEST = 128  # members of a stack; more share a call's cost so widely that nothing is left to gain
-SIZES = (LARGEST, 32, 8)  # tried, as far as there are so many members
+SIZES = (LARGEST, 32, 8, 1)  # tried, as far as there are so many members
 # A layout must be so much faster than the one before it in the list to be taken instead: measurements are noisy.
 MARGIN = 0.9
 # Seconds of a step from which two stacks side by side on two cores beat one after the other. Below, what Python does
@@ -43,8 +44,8 @@ class Plan:
         way: As stacks, or one by one.
         size: Members of a stack at most.
         layout: Of a stack.
-        threads: That compute a call: one for stacks, which have a thread each where that is worth it.
-        seconds: Measured for a step of one member, with one thread; 0 when nothing was measured.
+        threads: That compute a call: one, where stacks have a thread each.
+        seconds: Measured for a step of one member; 0 when nothing was measured.
         why: In words.
     """
 
@@ -83,8 +84,8 @@ def choose_plan(
     """
     default = StackLayout()
     if starts[0].unstackable:
-        used, seconds = _time_alone(members[0], starts[0], threads, clock)
-        return Plan("alone", 1, default, used, seconds, f"one by one: {starts[0].unstackable}")
+        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], threads, clock)
+        return Plan("alone", 1, default, used, seconds, f"{starts[0].unstackable}; {used} threads a call")
     most = max(1, min(LARGEST, memory // (threads * bytes_of_member(members[0], starts[0]))))
     sizes = [*dict.fromkeys(min(size, len(members), most) for size in SIZES)]
     measured: dict[tuple[int, StackLayout], float] = {}
@@ -95,17 +96,14 @@ def choose_plan(
         for layout in StackLayout.others(starts[0].model.network):
             measured[size, layout] = _time_stack(members[:size], starts[:size], layout, clock)
     size, layout = _first_of_the_fast(measured)
-    seconds = measured[size, layout]
-    used, alone = _time_alone(members[0], starts[0], threads, clock)
-    told = ", ".join(
-        f"stacks of {size} {layout.describe()} {seconds * 1e6:.0f}" for (size, layout), seconds in measured.items()
-    )
-    why = f"microseconds for a step of one member on one core: {told}; alone {alone * 1e6:.0f}"
-    plan = Plan("stacked", size, layout, 1, seconds, f"{layout.describe()}; {why}")
-    at_once = min(threads, len(members)) if seconds * min(size, len(members)) >= WORTH_A_THREAD * threads else 1
-    if alone < seconds / at_once * MARGIN:
-        return Plan("alone", 1, layout, used, alone, f"one by one, {used} threads a call; {why}")
-    return plan
+    seconds, used = measured[size, layout], 1
+    if len(members) == 1 and seconds >= WORTH_A_THREAD:
+        # Nothing else is there for the other cores to do.
+        stack = Stack(starts, members, [0.0], layout)
+        used, seconds = _with_threads(stack.rehearse, starts[0], threads, clock)
+    told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call"
+    return Plan("stacked", size, layout, used, seconds, why)
 
 
 def _first_of_the_fast(measured: dict[tuple[int, StackLayout], float]) -> tuple[int, StackLayout]:
@@ -156,13 +154,14 @@ def _time_stack(
     return _fastest(stack.rehearse, starts[0].examples.device, clock) / len(members)
 
 
-def _time_alone(member: Member, start: Start, threads: int, clock: Callable[[], float]) -> tuple[int, float]:
-    """With how many threads a call a trial alone is trained, and the seconds of a step."""
-    alone = Alone(start, member, 0.0)
+def _with_threads(
+    step: Callable[[], None], start: Start, threads: int, clock: Callable[[], float]
+) -> tuple[int, float]:
+    """With how many threads a call steps are fastest, and the seconds of one."""
     times: dict[int, float] = {}
     for used in dict.fromkeys((1, threads)):
         with torch.random.fork_rng(), computing_with(used):
-            times[used] = _fastest(alone.rehearse, start.examples.device, clock)
+            times[used] = _fastest(step, start.examples.device, clock)
     used = threads if times[threads] < times[1] * MARGIN else 1
     return used, times[used]
 

@@ -61,7 +61,9 @@ class StackedOptimizer:
         self._nesterov = optimizers[0].nesterov
         self._has_momentum = any(section.momentum for section in optimizers)
         enough = LARGE.get(self._name, math.inf)
-        fused = way == "members" if way is not None else parameters.element_count() >= enough
+        # A GPU takes as long to begin a kernel as to run it on one member: there all members move at once.
+        large = parameters.element_count() >= enough and parameters.device.type == "cpu"
+        fused = large if way is None else way == "members"
         self.way: Way = "members" if fused and self._name in LARGE else "passes"
         self._keys = [key for key in STATES[self._name] if key != "momentum_buffer" or self._has_momentum]
         self._flat = {key: parameters.zeros() for key in self._keys}

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from babysit.data import Prepared, Preprocessing, TargetStandardise
+from babysit.data import Prepared, Preprocessing, TargetStandardise, TensorRows
 from babysit.record import InputError, RecipeError, Trial
 from babysit.train._assemble import examples_of, first_model, fit_steps, loss_of, summarise_layers
 from babysit.train._batches import Examples
@@ -27,6 +27,7 @@ from babysit.train._loss import outputs_needed
 from babysit.train._model import TrainedModel
 from babysit.train._stacked_network import signature, stackable
 
+ON_GPU = 0.25  # of a GPU's memory that raw rows may take
 KEPT_WEIGHTS = 32  # first weights of so many kinds are kept; trials that search the first weights come one by one
 
 Kept = TypeVar("Kept")
@@ -125,7 +126,9 @@ class Starts:
         shape = self._shapes[of_shape]
         start = Start(
             model=shape.model,
-            examples=_kept(self._examples, of_rows, lambda: examples_of(shape.model, prepared, recipe, self.device)),
+            examples=_kept(
+                self._examples, of_rows, lambda: _near(examples_of(shape.model, prepared, recipe, self.device))
+            ),
             loss=_kept(self._losses, (fold, recipe.loss), lambda: loss_of(prepared, recipe, self.device)),
             outputs=outputs_needed(recipe.loss, prepared.task),
             activations=shape.activations,
@@ -163,6 +166,16 @@ class Starts:
             activations = sum(math.prod(layer.output) for layer in layers if layer.output)
             self._shapes[_of_shape(trial)] = _Shape(model, activations, signature(network), stackable(network))
             model.to(self.device)
+
+
+def _near(examples: Examples) -> Examples:
+    """With the raw rows on the GPU where they take little of it: a batch is then cut there."""
+    rows = examples.inputs
+    if examples.device.type != "cuda" or not isinstance(rows, TensorRows):
+        return examples
+    if rows.tensor.nbytes > ON_GPU * torch.cuda.get_device_properties(examples.device).total_memory:
+        return examples
+    return dataclasses.replace(examples, inputs=rows.tensor.to(examples.device))
 
 
 @dataclass(frozen=True)
