@@ -20,7 +20,7 @@ class StudyParameter:
     Attributes:
         path: Recipe path, or the name of a script's argument.
         kind: `range` or `choice`.
-        low: Lower end of the range as it was given; NaN for a choice.
+        low: Lower end of the range as it was given; None for a choice.
         high: Upper end.
         log: Whether every decade counts alike.
         options: Of a choice, as text; empty for a range.
@@ -29,8 +29,8 @@ class StudyParameter:
 
     path: str
     kind: Literal["range", "choice"]
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     log: bool
     options: tuple[str, ...]
     text: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -48,7 +47,7 @@ def draw_cloud(found: Cloud, score_name: str) -> go.Figure:
         figure.update_xaxes(type="log", exponentformat="power", dtick=1)
     if found.options:
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(found.options))
-    elif math.isfinite(found.low):
+    elif found.low is not None:
         for end in (found.low, found.high):
             figure.add_vline(x=end, line={"dash": "dot", "color": GREY})
     return figure

@@ -36,8 +36,8 @@ class Cloud(NamedTuple):
     values: tuple[float | str, ...]
     scores: tuple[float, ...]
     stages: tuple[str, ...]
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 class Climb(NamedTuple):

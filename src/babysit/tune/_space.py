@@ -7,7 +7,6 @@ shape of the network: `depth` (hidden layers) and `width` (units of each), which
 from __future__ import annotations
 
 import functools
-import math
 import pathlib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -311,7 +310,7 @@ def described(space: Space) -> tuple[StudyParameter, ...]:
     for parameter in space:
         if isinstance(parameter, Choice):
             options = tuple(map(text_of, parameter.options))
-            found.append(StudyParameter(parameter.path, "choice", math.nan, math.nan, False, options, parameter.text()))
+            found.append(StudyParameter(parameter.path, "choice", None, None, False, options, parameter.text()))
         else:
             log = parameter.scale == "log"
             found.append(
