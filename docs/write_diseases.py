@@ -38,6 +38,7 @@ GROUPS = {
     "wiring": "Wiring: how the program is put together",
     "set-up": "Set-up: weights, activations, layers, strengths",
     "dynamics": "Dynamics: how the training goes",
+    "search": "Search: how the hyper-parameters were looked for",
 }
 
 

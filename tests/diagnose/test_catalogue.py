@@ -30,6 +30,9 @@ NAMES = {
         learning-rate-too-high learning-rate-too-low diverged stuck-at-chance oscillating cannot-overfit-tiny-batch
         overfitting underfitting stopped-too-early gradient-noise-high gradients-clipped-always
     """,
+    "search": """
+        best-at-edge most-trials-fail search-too-small
+    """,
 }
 GROUP_OF = {name: group for group, names in NAMES.items() for name in names.split()}
 GROUPS = list(NAMES)

@@ -26,7 +26,7 @@ class Interrupting(Silence):
 
 
 def test_a_run_holds_everything_and_the_model_answers(tmp_path: pathlib.Path) -> None:
-    fitted = babysit.fit("iris", settings=["epochs=30"], out=tmp_path / "run")
+    fitted = babysit.fit("iris", settings=["epochs=30"], out=tmp_path / "run", time=0)
     run = RunFolder(tmp_path / "run")
     assert run.info.status == "finished"
     assert {path.name for path in run.path.iterdir()} >= {
@@ -44,7 +44,7 @@ def test_a_run_holds_everything_and_the_model_answers(tmp_path: pathlib.Path) ->
 
 
 def test_every_decision_is_filled_in_and_said(tmp_path: pathlib.Path) -> None:
-    run = babysit.fit("iris", settings=["epochs=1"], out=tmp_path / "run").run
+    run = babysit.fit("iris", settings=["epochs=1"], out=tmp_path / "run", time=0).run
     said = {decision.setting for decision in run.summary.decisions}
     assert {"loss.name", "model.architecture", "model.widths", "optimizer.lr", "budget.batch_size"} <= said
     recipe = run.recipe
@@ -56,10 +56,14 @@ def test_every_decision_is_filled_in_and_said(tmp_path: pathlib.Path) -> None:
 
 def test_the_same_recipe_seed_and_machine_give_the_same_numbers(tmp_path: pathlib.Path) -> None:
     weights = [
-        (babysit.fit("digits", settings=QUICK, out=tmp_path / name).run.path / "weights.safetensors").read_bytes()
+        (
+            babysit.fit("digits", settings=QUICK, out=tmp_path / name, time=0).run.path / "weights.safetensors"
+        ).read_bytes()
         for name in ("a", "b")
     ]
-    other = babysit.fit("digits", settings=[*QUICK, "seed=1"], out=tmp_path / "c").run.path / "weights.safetensors"
+    other = (
+        babysit.fit("digits", settings=[*QUICK, "seed=1"], out=tmp_path / "c", time=0).run.path / "weights.safetensors"
+    )
     assert weights[0] == weights[1]
     assert weights[0] != other.read_bytes()
 
@@ -70,15 +74,15 @@ def test_the_callers_random_numbers_are_left_alone(tmp_path: pathlib.Path) -> No
     expected = torch.rand(3), np.random.rand(3)  # noqa: NPY002
     torch.manual_seed(5)
     np.random.seed(5)  # noqa: NPY002
-    babysit.fit("iris", settings=["epochs=1", "dropout=0.5"], out=tmp_path / "run")
+    babysit.fit("iris", settings=["epochs=1", "dropout=0.5"], out=tmp_path / "run", time=0)
     assert torch.equal(torch.rand(3), expected[0])
     assert np.array_equal(np.random.rand(3), expected[1])  # noqa: NPY002
 
 
 def test_interrupted_and_resumed_it_ends_as_if_it_had_never_stopped(tmp_path: pathlib.Path) -> None:
     settings = [*QUICK, "dropout=0.3", "epochs=6"]
-    whole = babysit.fit("digits", settings=settings, out=tmp_path / "whole")
-    first = babysit.fit("digits", settings=settings, out=tmp_path / "parts", listener=Interrupting(2))
+    whole = babysit.fit("digits", settings=settings, out=tmp_path / "whole", time=0)
+    first = babysit.fit("digits", settings=settings, out=tmp_path / "parts", listener=Interrupting(2), time=0)
     assert not first.outcome.finished
     assert first.evaluations == {}
     assert first.run.info.status == "interrupted"
@@ -90,7 +94,7 @@ def test_interrupted_and_resumed_it_ends_as_if_it_had_never_stopped(tmp_path: pa
 
 
 def test_a_finished_run_that_is_resumed_stays_as_it_is(tmp_path: pathlib.Path) -> None:
-    first = babysit.fit("iris", settings=["epochs=2"], out=tmp_path / "run")
+    first = babysit.fit("iris", settings=["epochs=2"], out=tmp_path / "run", time=0)
     before = (first.run.path / "weights.safetensors").read_bytes()
     again = babysit.resume(first.run.path)
     assert again.outcome.finished
@@ -103,7 +107,7 @@ def test_resuming_on_other_data_is_refused(tmp_path: pathlib.Path) -> None:
     generator = np.random.default_rng(0)
     lines = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in generator.normal(size=(60, 2))]
     table.write_text("\n".join(["a,b,answer", *lines]))
-    babysit.fit(table, settings=["epochs=2"], out=tmp_path / "run", listener=Interrupting(1))
+    babysit.fit(table, settings=["epochs=2"], out=tmp_path / "run", listener=Interrupting(1), time=0)
     table.write_text("\n".join(["a,b,answer", *reversed(lines)]))
     with pytest.raises(RunFolderError, match="has changed"):
         babysit.resume(tmp_path / "run")
@@ -115,14 +119,14 @@ def test_arrays_in_python(tmp_path: pathlib.Path, target: str) -> None:
     inputs = generator.normal(size=(200, 3)).astype(np.float32)
     sums = inputs.sum(axis=1)
     targets = (sums > 0).astype(np.int64) if target == "classes" else 1000 + 50 * sums
-    fitted = babysit.fit((inputs, targets), settings=["epochs=60"], out=tmp_path / "run")
+    fitted = babysit.fit((inputs, targets), settings=["epochs=60"], out=tmp_path / "run", time=0)
     score = "accuracy" if target == "classes" else "R2"
     assert fitted.evaluations["test"].score(score).value > 0.8
 
 
 def test_a_training_that_diverges_says_so_and_is_kept(tmp_path: pathlib.Path) -> None:
     settings = [*QUICK, "optimizer.name=sgd", "lr=1e25", "momentum=0", "loss.name=cross-entropy"]
-    fitted = babysit.fit("digits", settings=settings, out=tmp_path / "run")
+    fitted = babysit.fit("digits", settings=settings, out=tmp_path / "run", time=0)
     assert fitted.outcome.diverged
     assert fitted.outcome.finished
     assert "the loss became" in fitted.outcome.reason
@@ -134,15 +138,15 @@ def test_refusals_come_before_hours_are_spent(tmp_path: pathlib.Path) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "thesis.tex").write_text("")
     with pytest.raises(RunFolderError, match="exists already"):
-        babysit.fit("iris", out=tmp_path / "taken")
+        babysit.fit("iris", out=tmp_path / "taken", time=0)
     with pytest.raises(RecipeError, match="no data was given"):
         babysit.fit()
     with pytest.raises(DataError):
-        babysit.fit(tmp_path / "none.csv", out=tmp_path / "run")
+        babysit.fit(tmp_path / "none.csv", out=tmp_path / "run", time=0)
     with pytest.raises(RecipeError, match="needs images"):
-        babysit.fit("iris", settings=["architecture=residual"], out=tmp_path / "run")
+        babysit.fit("iris", settings=["architecture=residual"], out=tmp_path / "run", time=0)
     with pytest.raises(RecipeError, match="does not fit"):
-        babysit.fit("iris", settings=["loss.name=squared"], out=tmp_path / "run")
+        babysit.fit("iris", settings=["loss.name=squared"], out=tmp_path / "run", time=0)
     with pytest.raises(RecipeError, match="two classes"):
-        babysit.fit("iris", settings=["loss.name=bce"], out=tmp_path / "run")
+        babysit.fit("iris", settings=["loss.name=bce"], out=tmp_path / "run", time=0)
     assert not (tmp_path / "run").exists()

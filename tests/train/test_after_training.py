@@ -33,14 +33,14 @@ def houses(path: pathlib.Path, rows: int = ROWS, seed: int = 0) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def house_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("houses")
-    babysit.fit(houses(folder / "houses.csv"), "price", settings=["epochs=30"], out=folder / "run")
+    babysit.fit(houses(folder / "houses.csv"), "price", settings=["epochs=30"], out=folder / "run", time=0)
     return folder / "run"
 
 
 @pytest.fixture(scope="module")
 def digit_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("digits")
-    babysit.fit("digits", settings=["epochs=2", "widths=[8]"], out=folder / "run")
+    babysit.fit("digits", settings=["epochs=2", "widths=[8]"], out=folder / "run", time=0)
     return folder / "run"
 
 
@@ -152,6 +152,6 @@ def test_what_cannot_be_exported_or_scored_is_said(digit_run: pathlib.Path, tmp_
 
 
 def test_a_phase_without_rows_is_refused(tmp_path: pathlib.Path) -> None:
-    babysit.fit("iris", settings=["epochs=1", "validation=0"], out=tmp_path / "run")
+    babysit.fit("iris", settings=["epochs=1", "validation=0"], out=tmp_path / "run", time=0)
     with pytest.raises(DataError, match="no rows of phase 'validation'"):
         babysit.evaluate(tmp_path / "run", phase="validation")

@@ -13,7 +13,19 @@ from babysit.record import RunFolder
 from babysit.train import load
 from tests.train.children import Child
 
-FIT = ["fit", "digits", "--plain", "--set", "architecture=mlp", "epochs=12", "dropout=0.3", "batch_size=32", "--out"]
+FIT = [
+    "fit",
+    "digits",
+    "--plain",
+    "--time",
+    "0",
+    "--set",
+    "architecture=mlp",
+    "epochs=12",
+    "dropout=0.3",
+    "batch_size=32",
+    "--out",
+]
 RESULTS = ("weights.safetensors", "evaluation-test.json", "evaluation-validation.json", "recipe.toml")
 
 

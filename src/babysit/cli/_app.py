@@ -34,6 +34,7 @@ VERBS = {
     "recipe": "Print a recipe, with a comment on each line.",
     "report": "Write and show the report of a Run.",
     "run": "Run a script, watched: what is wrong with its training, while it runs.",
+    "tune": "Search the hyper-parameters coarse to fine.",
 }
 
 # Verbs after whose script everything is the script's own: their options with a value, and those without.
@@ -76,8 +77,8 @@ def run(arguments: list[str]) -> int:
     except BabysitError as error:
         _say(errors, str(error))
         return BAD_INPUT
-    except KeyboardInterrupt:
-        _say(errors, "interrupted")
+    except KeyboardInterrupt as error:
+        _say(errors, "interrupted", *([str(error)] if str(error) else []))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left; writing on would only raise again when Python closes the stream.

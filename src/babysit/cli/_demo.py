@@ -9,12 +9,13 @@ from cyclopts import Parameter
 
 import babysit
 from babysit.cli._answer import answer
-from babysit.report import terminal_listener
+from babysit.report import StudyProgress, terminal_listener
 
 
 def demo(
     *,
     out: pathlib.Path | None = None,
+    time: float = 30.0,
     plain: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -24,11 +25,13 @@ def demo(
     ----------
     out
         The Run folder to make; else runs/digits-NUMBER.
+    time
+        Seconds for the search of rate, regularisation and dropout before the training; 0 leaves it out.
     plain
         Lines instead of a live panel.
     json
         The result as JSON on the standard output.
     """
     with terminal_listener(plain=plain) as progress:
-        fitted = babysit.demo(out=out, listener=progress)
+        fitted = babysit.demo(out=out, time=time, listener=progress, search_listener=StudyProgress(plain=plain))
     return answer(fitted, as_json=json)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 import babysit
 from babysit.cli._answer import answer
 from babysit.record import InputError
-from babysit.report import terminal_listener
+from babysit.report import StudyProgress, terminal_listener
 
 
 def fit(
@@ -22,6 +22,7 @@ def fit(
     set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
     out: pathlib.Path | None = None,
     resume: pathlib.Path | None = None,
+    time: float = 30.0,
     plain: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
@@ -42,6 +43,8 @@ def fit(
         The Run folder to make; else runs/NAME-NUMBER.
     resume
         Go on with an interrupted or killed Run instead.
+    time
+        Seconds for the search of rate, regularisation and dropout before the training; 0 leaves it out.
     plain
         Lines instead of a live panel.
     json
@@ -56,7 +59,16 @@ def fit(
                     f"--resume goes on with a Run as it was begun, and {surplus} would change it",
                     write=f"babysit fit --resume {resume}",
                 )
-            fitted = babysit.resume(resume, listener=progress)
+            fitted = babysit.resume(resume, listener=progress, search_listener=StudyProgress(plain=plain))
         else:
-            fitted = babysit.fit(data, target, recipe=recipe, settings=set_ or (), out=out, listener=progress)
+            fitted = babysit.fit(
+                data,
+                target,
+                recipe=recipe,
+                settings=set_ or (),
+                time=time,
+                out=out,
+                listener=progress,
+                search_listener=StudyProgress(plain=plain),
+            )
     return answer(fitted, as_json=json)

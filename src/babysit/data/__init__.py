@@ -6,6 +6,7 @@ from babysit.data._decorrelate import PCA, ZCA, Whiten
 from babysit.data._folds import k_folds
 from babysit.data._image_scaling import ChannelMean, ChannelMeanStd, MeanImage, ScalePixels
 from babysit.data._impute import Impute
+from babysit.data._memory import physical_memory
 from babysit.data._new_rows import NewRows, read_new_rows
 from babysit.data._prepare import prepare
 from babysit.data._prepared import ImageLayout, Indices, Prepared, Rows, TableLayout, Task
@@ -42,6 +43,7 @@ __all__ = [
     "Whiten",
     "ZCA",
     "k_folds",
+    "physical_memory",
     "prepare",
     "read_new_rows",
     "statistics_of",

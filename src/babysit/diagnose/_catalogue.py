@@ -12,6 +12,7 @@ from babysit.diagnose import (
     _batch_too_large,
     _batch_too_small,
     _batches_not_shuffled,
+    _best_at_edge,
     _cannot_overfit_tiny_batch,
     _capacity_too_low,
     _diverged,
@@ -35,6 +36,7 @@ from babysit.diagnose import (
     _learning_rate_too_high,
     _learning_rate_too_low,
     _loss_broadcasts,
+    _most_trials_fail,
     _nonlinearity_missing,
     _oscillating,
     _overfitting,
@@ -42,6 +44,7 @@ from babysit.diagnose import (
     _parameters_not_optimised,
     _rows_mixed,
     _scheduler_misused,
+    _search_too_small,
     _sigmoid_before_logits_loss,
     _softmax_over_one_unit,
     _softmax_wrong_axis,
@@ -125,5 +128,9 @@ DISEASES: dict[str, Disease] = {
         _stopped_too_early.DISEASE,
         _gradient_noise_high.DISEASE,
         _gradients_clipped_always.DISEASE,
+        # search
+        _best_at_edge.DISEASE,
+        _most_trials_fail.DISEASE,
+        _search_too_small.DISEASE,
     )
 }

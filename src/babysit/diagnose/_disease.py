@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from babysit.record import Finding, Remedy, Severity, Trace
 
-Group = Literal["data", "wiring", "set-up", "dynamics"]
+Group = Literal["data", "wiring", "set-up", "dynamics", "search"]
 PAGES = "docs/diseases.md"
 
 

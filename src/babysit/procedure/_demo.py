@@ -5,18 +5,27 @@ from __future__ import annotations
 import pathlib
 
 from babysit.procedure._fit import Fitted, fit
-from babysit.record import Listener
+from babysit.procedure._search_first import SEARCH_SECONDS
+from babysit.record import Listener, StudyListener
 
 
-def demo(out: str | pathlib.Path | None = None, *, listener: Listener | None = None) -> Fitted:
+def demo(
+    out: str | pathlib.Path | None = None,
+    *,
+    time: float = SEARCH_SECONDS,
+    listener: Listener | None = None,
+    search_listener: StudyListener | None = None,
+) -> Fitted:
     """Set up, train and score a network on 1,797 handwritten digits (Alpaydin and Kaynak 1998).
 
     Args:
         out: The Run folder to make; None takes `runs/digits-NUMBER`.
+        time: Seconds for the search; 0 leaves it out.
         listener: Who shows the training.
+        search_listener: Who shows the search.
 
     Example:
         >>> demo().evaluations["test"].score("accuracy").value > 0.95  # doctest: +SKIP
         True
     """
-    return fit("digits", out=out, listener=listener)
+    return fit("digits", time=time, out=out, listener=listener, search_listener=search_listener)

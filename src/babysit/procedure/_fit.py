@@ -11,15 +11,20 @@ import torch
 
 from babysit.data import Prepared, prepare
 from babysit.diagnose import check_names, diagnose
+from babysit.procedure._search_first import SEARCH_SECONDS, search_first, search_folder
+from babysit.procedure._search_set_up import Options
 from babysit.record import (
     Evaluation,
     Finding,
+    InputError,
     Listener,
     Recipe,
     RecipeError,
     RunFolder,
     RunFolderError,
     RunSummary,
+    StudyFolder,
+    StudyListener,
     load_recipe,
     refuse_existing,
     with_settings,
@@ -70,21 +75,26 @@ def fit(
     *,
     recipe: Recipe | str | pathlib.Path | None = None,
     settings: Iterable[str] = (),
+    time: float = SEARCH_SECONDS,
     out: str | pathlib.Path | None = None,
     listener: Listener | None = None,
+    search_listener: StudyListener | None = None,
 ) -> Fitted:
-    """Read data, choose a beginning, train, score on rows never seen, and keep it all in a Run folder.
+    """Read data, choose a beginning, search, train, score on rows never seen, and keep it all in a Run folder.
 
     Args:
         source: A file, folder or bundled set by name, or a table, arrays or a Dataset; None takes the recipe's.
         target: What to learn; None takes the recipe's, or finds it.
         recipe: A Recipe, its file, or the name of one that comes with babysit.
         settings: Changes to it, as `path=value`.
-        out: The Run folder to make; None takes `runs/NAME-NUMBER`.
+        time: Seconds for the search of rate, regularisation and dropout, as far as they are left open; 0 leaves it out.
+        out: The Run folder to make; None takes `runs/NAME-NUMBER`. The search is kept beside it, as `NAME-search`.
         listener: Who shows the training.
+        search_listener: Who shows the search.
 
     Raises:
         InputError: Data, recipe or settings cannot be used, or something is at `out`.
+        KeyboardInterrupt: The search was stopped; `resume` goes on with it.
 
     Example:
         >>> fitted = fit("iris", settings=["epochs=1"], out="runs/iris")  # doctest: +SKIP
@@ -95,8 +105,26 @@ def fit(
     check_names(chosen.watch.ignore)
     path = pathlib.Path(out) if out is not None else _free_folder(chosen)
     refuse_existing(path)
+    refuse_existing(search_folder(path))
+    if not time >= 0:
+        raise InputError(f"a search of {time:g} seconds", legal="0 for none, or more", write="--time 30")
+    return _fit(path, chosen, source, time, listener, search_listener)
+
+
+def _fit(
+    path: pathlib.Path,
+    chosen: Recipe,
+    source: object,
+    time: float,
+    listener: Listener | None,
+    search_listener: StudyListener | None,
+) -> Fitted:
     prepared = prepare(chosen, None if isinstance(source, str | pathlib.Path) else source)
     filled, decisions = decide(chosen, prepared)
+    if time:
+        searched = search_first(path, chosen, filled, prepared, time, search_listener)
+        filled, rest = decide(searched.recipe, prepared)
+        decisions = (*searched.decisions, *rest)
     device = choose_device(filled.device)
     model, layers = assemble(filled, prepared)
     first_loss = check_first_loss(
@@ -122,17 +150,29 @@ def fit(
     return _train_and_score(run, model, prepared, device, listener)
 
 
-def resume(run: str | pathlib.Path, source: object = None, *, listener: Listener | None = None) -> Fitted:
+def resume(
+    run: str | pathlib.Path,
+    source: object = None,
+    *,
+    listener: Listener | None = None,
+    search_listener: StudyListener | None = None,
+) -> Fitted:
     """Go on with a training that was interrupted or killed; it ends as if it had never stopped.
 
     Args:
         run: The Run folder.
         source: The data, when it was given as an object rather than a path.
         listener: Who shows the training.
+        search_listener: Who shows the search, where that was stopped.
 
     Raises:
         InputError: The folder is no Run, another process writes to it, or the data has changed.
     """
+    begun = search_folder(pathlib.Path(run))
+    if not pathlib.Path(run).exists() and (begun / "study.json").exists():
+        study = StudyFolder(begun)
+        seconds = Options(**study.info.options).seconds or SEARCH_SECONDS
+        return _fit(pathlib.Path(run), study.recipe, source, seconds, listener, search_listener)
     folder = RunFolder(run)
     recipe = folder.recipe
     prepared = prepare(recipe, source)
@@ -163,7 +203,8 @@ def _with_source(recipe: Recipe, source: object, target: str | None) -> Recipe:
 def _free_folder(recipe: Recipe) -> pathlib.Path:
     name = pathlib.Path(recipe.data.source or "data").stem or "data"
     numbers = range(1, 1_000_000)
-    return next(path for number in numbers if not (path := pathlib.Path("runs") / f"{name}-{number}").exists())
+    paths = (pathlib.Path("runs") / f"{name}-{number}" for number in numbers)
+    return next(path for path in paths if not path.exists() and not search_folder(path).exists())
 
 
 def _train_and_score(

@@ -112,6 +112,14 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("weight-not-finite-share", "share", "weights that are NaN or infinite"),
         Quantity("update-norm", "", "length of the step's true change of the layer's weights"),
         Quantity("update-ratio", "", "length of the step's true change of the weights over the length of the weights"),
+        # a search: phase "search", a step is a trial's number
+        Quantity("trial-score", "", "score of a trial of a search over the validation rows; higher is better"),
+        Quantity("trial-failed", "0 or 1", "a coarse trial that diverged, exploded or was stuck at chance"),
+        Quantity("trial-steps", "steps", "steps a trial of a search was trained for"),
+        Quantity("trial-setting", "", "a trial's setting, by recipe path, as its place in the range that was searched:"
+                 " 0 its lower end, 1 its upper end, beyond where the search was widened"),
+        Quantity("best-of", "", "median of the best score among as many trials as the step says, bootstrapped"),
+        Quantity("score-error", "", "standard error of a score, from the number of rows it was measured on"),
     )
 }  # fmt: skip
 
@@ -131,10 +139,12 @@ FACTS: dict[str, str] = {
     "parameters": "numbers that can be learned",
     "rehearsal": "what was rehearsed in place of the training as it is: tiny-batch",
     "rows": "training rows",
+    "score": "of a search: what its scores are",
     "steps-per-epoch": "optimizer steps an epoch",
     "target-kind": "classes, probabilities or numbers",
     "target-shape": "of the targets, as 64",
     "weight-decay": "of the optimizer's first parameter group",
+    "widened": "of a search: settings whose range was widened",
 }  # fmt: skip
 
 EVENTS: dict[str, str] = {

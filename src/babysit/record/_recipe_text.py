@@ -194,7 +194,7 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         path, equals, value = text.partition("=")
         if not equals or not path.strip():
             raise RecipeError(f"setting '{text}' is not of the form key=value", write="--set optimizer.lr=0.01")
-        full = _full_path(path.strip())
+        full = setting_path(path.strip())
         section, _, key = full.rpartition(".")
         place = content.setdefault(section, {}) if section else content
         place[key] = _value(value.strip())
@@ -203,7 +203,20 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     return recipe_from_dict(content, where="the recipe with its settings")
 
 
-def _full_path(path: str) -> str:
+def setting_path(path: str, *, option: str = "--set") -> str:
+    """A setting's full path from its path or, where that is clear, its last word.
+
+    Args:
+        path: Such as `lr`.
+        option: Of the command line, for what to write instead.
+
+    Raises:
+        RecipeError: It names nothing, or several settings.
+
+    Example:
+        >>> setting_path("lr")
+        'optimizer.lr'
+    """
     paths = setting_paths()
     if path in paths:
         return path
@@ -211,7 +224,7 @@ def _full_path(path: str) -> str:
     if len(short) == 1:
         return short[0]
     if short:
-        raise RecipeError(f"'{path}' names several settings", legal=", ".join(short), write=f"--set {short[0]}=...")
+        raise RecipeError(f"'{path}' names several settings", legal=", ".join(short), write=f"{option} {short[0]}=...")
     last_words = {full.rpartition(".")[2]: full for full in paths}
     near = difflib.get_close_matches(path, paths, n=3) or [
         last_words[word] for word in difflib.get_close_matches(path.rpartition(".")[2], last_words, n=3)
@@ -219,7 +232,7 @@ def _full_path(path: str) -> str:
     raise RecipeError(
         f"no setting '{path}'",
         legal=", ".join(near) if near else "what `babysit recipe` prints",
-        write=f"--set {near[0]}=..." if near else None,
+        write=f"{option} {near[0]}=..." if near else None,
     )
 
 

@@ -25,7 +25,9 @@ REMEDIES: dict[str, str] = {
     "loss": "use another loss: loss=cross-entropy",
     "lr": "another learning rate: lr=0.001",
     "match-shapes": "give outputs and targets one shape",
+    "more-trials": "search with more trials, or for longer",
     "move-batch-norm": "take batch normalisation off the outputs",
+    "narrow": "search a narrower range",
     "optimise-all-parameters": "give the optimizer every parameter, once",
     "optimizer": "another optimizer: optimizer=adam",
     "recalibrate-batch-norm": "take batch normalisation's running statistics again from the training rows",
@@ -41,6 +43,7 @@ REMEDIES: dict[str, str] = {
     "train-mode": "call train() before training",
     "unfreeze": "let gradients reach every parameter",
     "weight-decay": "another weight decay: weight-decay=0.01",
+    "widen": "search a wider range at that end",
     "wider": "more units a layer: wider=2 doubles them",
 }
 

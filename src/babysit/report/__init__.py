@@ -23,6 +23,9 @@ from babysit.report._listener import terminal_listener
 from babysit.report._live_panel import LivePanel
 from babysit.report._page import render_page, write_page
 from babysit.report._progress import TerminalProgress
+from babysit.report._study_page import render_study_page, write_study_page
+from babysit.report._study_progress import StudyProgress
+from babysit.report._study_text import print_study, study_renderable, study_text
 from babysit.report._terminal import print_evaluation, print_summary, summary_dict
 from babysit.report._trace_page import render_trace_page, trace_headline, write_trace_page
 
@@ -38,6 +41,7 @@ __all__ = [
     "LinesFigure",
     "LivePanel",
     "Panel",
+    "StudyProgress",
     "TableFigure",
     "TerminalProgress",
     "check_page_part",
@@ -50,14 +54,19 @@ __all__ = [
     "print_findings",
     "print_healing",
     "print_lesson",
+    "print_study",
     "print_summary",
     "render_lessons_page",
     "render_page",
+    "render_study_page",
     "render_trace_page",
+    "study_renderable",
+    "study_text",
     "summary_dict",
     "terminal_listener",
     "trace_headline",
     "write_lessons_page",
     "write_page",
+    "write_study_page",
     "write_trace_page",
 ]

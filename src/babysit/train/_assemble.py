@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise
-from babysit.nn import LayerInitialisation, initialise
+from babysit.nn import InitialisationReport, LayerInitialisation, initialise
 from babysit.record import LayerSummary, Recipe, RecipeError
 from babysit.train._batches import Examples, as_rows
 from babysit.train._loss import build_loss
@@ -29,7 +29,17 @@ def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[La
     Raises:
         RecipeError: A choice does not fit the data.
     """
-    section, start = recipe.preprocessing, recipe.initialisation
+    preprocessing, scaling = fit_steps(recipe, prepared)
+    return assemble_around(preprocessing, scaling, recipe, prepared)
+
+
+def fit_steps(recipe: Recipe, prepared: Prepared) -> tuple[Preprocessing, TargetStandardise | None]:
+    """What the training rows teach before a network is there: the preprocessing, and the scale of targets if any.
+
+    Raises:
+        RecipeError: A choice does not fit the data.
+    """
+    section = recipe.preprocessing
     preprocessing = Preprocessing(
         prepared.layout, numbers=section.numbers, images=section.images, components=section.components,
         low=section.low, high=section.high,
@@ -40,16 +50,32 @@ def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[La
     if _scales_targets(recipe, prepared):
         scaling = TargetStandardise()
         scaling.fit([prepared.targets[as_rows(train)]])
+    return preprocessing, scaling
+
+
+def assemble_around(
+    preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
+) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
+    """The model before its first step, around what `fit_steps` gave, with a summary of its layers."""
+    model, report, sample = first_model(preprocessing, scaling, recipe, prepared)
+    done = {layer.name.rpartition(".")[0]: _in_words(layer) for layer in report.layers}
+    return model, summarise_layers(model.network, sample, done)
+
+
+def first_model(
+    preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
+) -> tuple[TrainedModel, InitialisationReport, Tensor]:
+    """The model before its first step, what was done to its weights, and the sample that showed them their inputs."""
+    start = recipe.initialisation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(recipe.seed, "build"))
         model = build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling)
-    sample = preprocessing(prepared.inputs[as_rows(train[:SAMPLE_ROWS])])
+    sample = preprocessing(prepared.inputs[as_rows(prepared.split["train"][:SAMPLE_ROWS])])
     report = initialise(
         model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
         seed=stream_seed(recipe.seed, "initialise"),
     )  # fmt: skip
-    done = {layer.name.rpartition(".")[0]: _in_words(layer) for layer in report.layers}
-    return model, summarise_layers(model.network, sample, done)
+    return model, report, sample
 
 
 def _in_words(layer: LayerInitialisation) -> str:

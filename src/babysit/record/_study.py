@@ -1,0 +1,263 @@
+"""A search as it is kept and shown: its rungs, its trials, what it found. Plain values, no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
+
+from babysit.record._finding import Finding, plain
+from babysit.record._trial import Setting, TrialProgress, TrialScore
+
+StudyStage = Literal["coarse", "fine", "full"]
+
+
+@dataclass(frozen=True)
+class StudyParameter:
+    """What is searched, as a report shows it.
+
+    Attributes:
+        path: Recipe path, or the name of a script's argument.
+        kind: `range` or `choice`.
+        low: Lower end of the range as it was given; None for a choice.
+        high: Upper end.
+        log: Whether every decade counts alike.
+        options: Of a choice, as text; empty for a range.
+        text: Its text form.
+    """
+
+    path: str
+    kind: Literal["range", "choice"]
+    low: float | None
+    high: float | None
+    log: bool
+    options: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class StudyTrial:
+    """A trial of a Study.
+
+    Attributes:
+        number: Unique in the Study.
+        point: Number of its point in the space: folds and repeats of one point share it.
+        stage: In which it began.
+        generation: Of the fine stage, from 1; 0 is coarse.
+        settings: What the search chose, by path.
+        units: The same as unit coordinates, by path: 0 and 1 are the ends of the range as it was given.
+        fold: Of the data; None is its own split.
+        repeat: Of the point, from 1 on with a seed of its own; 0 in the search.
+    """
+
+    number: int
+    point: int
+    stage: StudyStage
+    generation: int
+    settings: Mapping[str, Setting]
+    units: Mapping[str, float]
+    fold: int | None = None
+    repeat: int = 0
+
+
+class StudyRung(NamedTuple):
+    """A rung that was finished."""
+
+    number: int
+    stage: StudyStage
+    generation: int
+    step: int
+    trials: tuple[int, ...]  # that were asked for
+    box: tuple[str, ...]  # between which values points were drawn, for people
+    widened: tuple[str, ...]  # paths whose range was widened for it
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A point of the space and how it stands: the mean over its folds.
+
+    Attributes:
+        point: Its number.
+        stage: In which it began.
+        generation: Of the fine stage.
+        settings: What was chosen.
+        units: The same between 0 and 1.
+        step: Steps taken.
+        score: Higher is better; NaN where it failed.
+        loss: Mean loss.
+        status: As its trials' scores say; the worst of them.
+        course: (step, score) at each rung it stood at.
+    """
+
+    point: int
+    stage: StudyStage
+    generation: int
+    settings: Mapping[str, Setting]
+    units: Mapping[str, float]
+    step: int
+    score: float
+    loss: float
+    status: str
+    course: tuple[tuple[int, float], ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it diverged, exploded or gave no number."""
+        return self.status in ("diverged", "exploded") or not math.isfinite(self.score)
+
+
+@dataclass(frozen=True)
+class Winner:
+    """One of the best points, trained in full.
+
+    Attributes:
+        point: Its number.
+        settings: What was chosen.
+        scores: At full length, one for each seed (and fold).
+        mean: Of them.
+        spread: Their standard deviation; NaN of one.
+        behind: Mean of the best winner less this one's, with its 95 % interval over rows and seeds.
+        tied: Whether that interval holds zero.
+        trials: Numbers of the trials.
+        run: Folder of the Run that holds its model, beneath the Study; empty where none was kept.
+    """
+
+    point: int
+    settings: Mapping[str, Setting]
+    scores: tuple[float, ...]
+    mean: float
+    spread: float
+    behind: tuple[float, float, float]
+    tied: bool
+    trials: tuple[int, ...]
+    run: str = ""
+
+
+class CurvePoint(NamedTuple):
+    """Of so many trials the best is expected to score so much, with a 90 % interval."""
+
+    trials: int
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a search found.
+
+    Attributes:
+        score_name: accuracy or r2, or what a script prints.
+        winners: The best points in full, the best first.
+        best_of: Bootstrapped best of n, from the coarse trials.
+        importance: Share of the scores' variance that each hyper-parameter explains alone, by path.
+        interactions: What they explain together beyond that.
+        explained: How much of the variance the model behind these numbers explains of trials it has not seen.
+        failing: Share of coarse trials that diverged, exploded or were stuck at chance.
+        by_status: Coarse points by how they ended.
+        random_against_grid: Expected best of n random trials and of a grid of n, from the same model.
+        ensemble: Scores of the survivors' mean answer, by phase, beside the best single one's.
+        findings: What is wrong with the search.
+        interrupted: It was stopped before its end.
+        seconds: All of it took.
+        trials: How many there were.
+        steps: Of all trials together.
+        decisions: What the engine and the search decided, for people.
+    """
+
+    score_name: str
+    winners: tuple[Winner, ...] = ()
+    best_of: tuple[CurvePoint, ...] = ()
+    importance: Mapping[str, float] = field(default_factory=dict)
+    interactions: float = 0.0
+    explained: float = 0.0
+    failing: float = 0.0
+    by_status: Mapping[str, int] = field(default_factory=dict)
+    random_against_grid: Mapping[str, Any] = field(default_factory=dict)
+    ensemble: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    interrupted: bool = False
+    seconds: float = 0.0
+    trials: int = 0
+    steps: int = 0
+    decisions: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        content: dict[str, Any] = plain(asdict(self) | {"findings": [found.to_dict() for found in self.findings]})
+        return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> StudyResult:
+        """The inverse of `to_dict`."""
+        return cls(
+            **{
+                **content,
+                "winners": tuple(
+                    Winner(
+                        **{
+                            **winner,
+                            "scores": tuple(map(float, winner["scores"])),
+                            "spread": float(winner["spread"]),
+                            "mean": float(winner["mean"]),
+                            "behind": tuple(map(float, winner["behind"])),
+                            "trials": tuple(winner["trials"]),
+                        }
+                    )
+                    for winner in content["winners"]
+                ),
+                "best_of": tuple(CurvePoint(*point) for point in content["best_of"]),
+                "findings": tuple(Finding.from_dict(found) for found in content["findings"]),
+                "decisions": tuple(content["decisions"]),
+            }
+        )
+
+
+class RungBegun(NamedTuple):
+    """A rung that begins, for whoever shows the search."""
+
+    stage: StudyStage
+    generation: int
+    step: int
+    trials: int
+    kept: bool  # it was finished before, and is read from the Study
+
+
+class StudyListener(Protocol):
+    """Shows a search. Every method returns at once and raises nothing."""
+
+    def began(self, *, parameters: Sequence[StudyParameter], steps: float, seconds: float | None) -> None:
+        """The search starts: about so many steps of trials, in about so many seconds where that is known."""
+
+    def rung_began(self, rung: RungBegun) -> None:
+        """Trials go to a rung."""
+
+    def progress(self, progress: TrialProgress) -> None:
+        """Where they are."""
+
+    def rung_ended(self, rung: StudyRung, scores: Mapping[int, TrialScore], best: Standing | None) -> None:
+        """The rung is kept; the best point so far."""
+
+    def ended(self, result: StudyResult | None) -> None:
+        """All is over, or was stopped."""
+
+
+class StudySilence:
+    """Shows nothing."""
+
+    def began(self, *, parameters: Sequence[StudyParameter], steps: float, seconds: float | None) -> None:
+        """Nothing."""
+
+    def rung_began(self, rung: RungBegun) -> None:
+        """Nothing."""
+
+    def progress(self, progress: TrialProgress) -> None:
+        """Nothing."""
+
+    def rung_ended(self, rung: StudyRung, scores: Mapping[int, TrialScore], best: Standing | None) -> None:
+        """Nothing."""
+
+    def ended(self, result: StudyResult | None) -> None:
+        """Nothing."""

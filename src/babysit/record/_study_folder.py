@@ -1,0 +1,356 @@
+"""Study: a search that is kept, as a folder.
+
+    study.json          schema, status, what is searched and how, library versions
+    recipe.toml         the recipe that is varied; none for a script
+    study.sqlite        rungs, trials, scores: one transaction a rung
+    state-N.safetensors where the trials stood after rung N: the newest alone is kept
+    result.json         what was found
+    winners/N           Runs: the best points' models
+    report.html         the page
+    lock                held by the process that writes
+
+A rung is there whole or not at all: the trials' state is written first, then one transaction names it. A process
+killed at any instant leaves a Study that opens and lacks at most the rung under way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import math
+import os
+import pathlib
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import filelock
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from babysit.record._atomic import storage_error, write_atomic
+from babysit.record._errors import RunFolderError, RunLockedError, RunVersionError, StorageError
+from babysit.record._recipe import Recipe
+from babysit.record._recipe_text import parse_recipe, recipe_to_toml
+from babysit.record._run_folder import library_versions
+from babysit.record._study import Standing, StudyParameter, StudyResult, StudyRung, StudyTrial
+from babysit.record._study_standing import standings
+from babysit.record._trial import TrialScore
+
+STUDY_SCHEMA = 1
+STATE_AT_START = "state-start.safetensors"  # before the first rung was finished
+_TABLES = f"""
+PRAGMA user_version = {STUDY_SCHEMA};
+CREATE TABLE IF NOT EXISTS rungs (
+    number INTEGER PRIMARY KEY, stage TEXT NOT NULL, generation INTEGER NOT NULL, step INTEGER NOT NULL,
+    trials TEXT NOT NULL, box TEXT NOT NULL, widened TEXT NOT NULL, seconds REAL NOT NULL, state TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (
+    number INTEGER PRIMARY KEY, point INTEGER NOT NULL, stage TEXT NOT NULL, generation INTEGER NOT NULL,
+    settings TEXT NOT NULL, units TEXT NOT NULL, fold INTEGER, repeat INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS scores (
+    rung INTEGER NOT NULL, trial INTEGER NOT NULL, step INTEGER NOT NULL, loss REAL, score REAL,
+    score_name TEXT NOT NULL, first_loss REAL, train_loss REAL, status TEXT NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (rung, trial)) WITHOUT ROWID;
+"""
+
+
+class StudyInfo(BaseModel):
+    """`study.json`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_number: int
+    status: Literal["begun", "interrupted", "finished"]
+    created: str  # ISO 8601, UTC
+    kind: Literal["recipe", "factory", "script"]
+    subject: str  # the data, or the script, for people
+    space: tuple[StudyParameter, ...]
+    given: tuple[str, ...]  # the space in its text form
+    plan: dict[str, Any]  # of the search: budget, rungs, seed
+    options: dict[str, Any]  # of the procedure: folds, repeats, winners, ...
+    fingerprint: str  # of the data, so that resuming on other data is refused
+    versions: dict[str, str]
+
+
+class StudyFolder:
+    """A Study on disk. Reading needs no lock; writing happens inside `writing()`.
+
+    Raises:
+        RunFolderError: The folder is no Study, or is damaged.
+        RunVersionError: It was written by a version this one cannot read.
+    """
+
+    def __init__(self, path: str | pathlib.Path) -> None:
+        self.path = pathlib.Path(path)
+        self.info = self._read_info()
+
+    @classmethod
+    def create(cls, path: str | pathlib.Path, info: Mapping[str, Any], recipe: Recipe | None) -> StudyFolder:
+        """Make a Study folder whole, or not at all.
+
+        Args:
+            path: Where nothing is yet.
+            info: Of `StudyInfo`: kind, subject, space, given, plan, options, fingerprint.
+            recipe: That is varied.
+
+        Raises:
+            RunFolderError: Something is at `path` already.
+            StorageError: The disk refused; nothing is left behind.
+        """
+        path = pathlib.Path(path)
+        refuse_existing_study(path)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        made = StudyInfo(
+            schema_number=STUDY_SCHEMA, status="begun", created=now, versions=library_versions(), **info
+        )  # fmt: skip
+        try:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                if recipe is not None:
+                    write_atomic(partial / "recipe.toml", recipe_to_toml(recipe))
+                write_atomic(partial / "study.json", made.model_dump_json(indent=1))
+                with contextlib.closing(_open(partial / "study.sqlite")):
+                    pass
+                partial.rename(path)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise storage_error(error, path) from error
+        return cls(path)
+
+    def _read_info(self) -> StudyInfo:
+        file = self.path / "study.json"
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            version = content["schema_number"]
+            if version != STUDY_SCHEMA:
+                raise RunVersionError(
+                    f"{self.path} has Study schema {version!r}", legal=f"schema {STUDY_SCHEMA}", write="tune again"
+                )
+            return StudyInfo.model_validate(content)
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunFolderError(
+                f"{self.path} is no Study folder: it has no study.json"
+                if self.path.exists()
+                else f"no folder {self.path}",
+                legal="a folder that `babysit tune` made",
+                cause="it is a Run, or a folder of Studies" if self.path.exists() else "the path is misspelt",
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+            raise RunFolderError(f"{file} is damaged: {str(error).splitlines()[0]}") from None
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock of the folder; it dies with the process.
+
+        Raises:
+            RunLockedError: Another process holds it.
+        """
+        lock = filelock.FileLock(self.path / "lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise RunLockedError(
+                f"another process is writing to {self.path}",
+                cause="the same search was started twice, or the first has not ended",
+                write="another --out, or wait for the first",
+            ) from None
+        except OSError as error:
+            raise storage_error(error, self.path / "lock") from error
+        try:
+            self.info = self._read_info()
+            yield
+        finally:
+            lock.release()
+
+    def set_status(self, status: Literal["begun", "interrupted", "finished"]) -> None:
+        """Say how far the search is."""
+        self.info = self.info.model_copy(update={"status": status})
+        write_atomic(self.path / "study.json", self.info.model_dump_json(indent=1))
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that is varied."""
+        file = self.path / "recipe.toml"
+        try:
+            return parse_recipe(file.read_text(encoding="utf-8"), where=str(file))
+        except OSError as error:
+            raise RunFolderError(f"{file} cannot be read: {error.strerror}") from None
+
+    def keep_rung(
+        self, rung: StudyRung, trials: Iterable[StudyTrial], scores: Mapping[int, TrialScore], state: bytes | None
+    ) -> None:
+        """Keep a finished rung in one transaction, and the trials' state with it.
+
+        Args:
+            rung: That was finished.
+            trials: That began in it.
+            scores: By number of the trial.
+            state: Of the engine; None where it has none.
+
+        Raises:
+            StorageError: The disk refused; the rung is not kept.
+        """
+        name = f"state-{rung.number}.safetensors" if state is not None else ""
+        if state is not None:
+            write_atomic(self.path / name, state)
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                database.execute(
+                    "INSERT INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        rung.number, rung.stage, rung.generation, rung.step, json.dumps(rung.trials),
+                        json.dumps(rung.box), json.dumps(rung.widened), rung.seconds, name,
+                    ),
+                )  # fmt: skip
+                database.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_trial_row, trials))
+                database.executemany(
+                    "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [_score_row(rung.number, score) for score in scores.values()],
+                )
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+        for old in self.path.glob("state-*.safetensors"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+
+    def keep_state(self, state: bytes) -> None:
+        """Keep where the trials stand within a rung, in the place of where they stood after the last."""
+        write_atomic(self.path / (self._state_name() or STATE_AT_START), state)
+
+    def state(self) -> bytes | None:
+        """Where the trials stood when it was kept last; None where it was not: they are trained again."""
+        try:
+            return (self.path / (self._state_name() or STATE_AT_START)).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _state_name(self) -> str:
+        with self._database() as database:
+            row = database.execute("SELECT state FROM rungs ORDER BY number DESC LIMIT 1").fetchone()
+        return str(row[0]) if row is not None else ""
+
+    def rungs(self) -> list[StudyRung]:
+        """Rungs that were finished, in order."""
+        with self._database() as database:
+            rows = database.execute(
+                "SELECT number, stage, generation, step, trials, box, widened, seconds FROM rungs ORDER BY number"
+            ).fetchall()
+        return [
+            StudyRung(
+                number,
+                stage,
+                generation,
+                step,
+                tuple(json.loads(trials)),
+                tuple(json.loads(box)),
+                tuple(json.loads(widened)),
+                seconds,
+            )
+            for number, stage, generation, step, trials, box, widened, seconds in rows
+        ]
+
+    def trials(self) -> list[StudyTrial]:
+        """Trials, in the order of their numbers."""
+        with self._database() as database:
+            rows = database.execute("SELECT * FROM trials ORDER BY number").fetchall()
+        return [
+            StudyTrial(number, point, stage, generation, json.loads(settings), json.loads(units), fold, repeat)
+            for number, point, stage, generation, settings, units, fold, repeat in rows
+        ]
+
+    def scores(self) -> dict[int, dict[int, TrialScore]]:
+        """Scores by rung and by number of the trial."""
+        with self._database() as database:
+            rows = database.execute("SELECT * FROM scores ORDER BY rung, trial").fetchall()
+        found: dict[int, dict[int, TrialScore]] = {}
+        for rung, trial, step, loss, score, name, first, train, status, seconds in rows:
+            found.setdefault(rung, {})[trial] = TrialScore(
+                trial, step, _number(loss), _number(score), name, _number(first), _number(train), status, seconds
+            )
+        return found
+
+    def standings(self) -> list[Standing]:
+        """Each point of the search and how it stands, the best first; repeats of winners left out."""
+        return standings(self.trials(), self.rungs(), self.scores())
+
+    @property
+    def result(self) -> StudyResult | None:
+        """What was found; None before the end."""
+        file = self.path / "result.json"
+        if not file.exists():
+            return None
+        try:
+            return StudyResult.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(f"{file} is damaged: {error}") from None
+
+    def write_result(self, result: StudyResult) -> None:
+        """Keep what was found."""
+        write_atomic(self.path / "result.json", json.dumps(result.to_dict(), indent=1))
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        file = self.path / "study.sqlite"
+        try:
+            with contextlib.closing(_open(file)) as database:
+                yield database
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):
+                raise StorageError(f"cannot use {file}: {error}") from error
+            raise RunFolderError(f"{file} is damaged: {error}") from error
+
+
+def _open(file: pathlib.Path) -> sqlite3.Connection:
+    database = sqlite3.connect(file, isolation_level=None, timeout=30)
+    database.execute("PRAGMA journal_mode = WAL")
+    # A killed process loses nothing at this level; FULL makes a rung outlast a power cut, too, and there are few.
+    database.execute("PRAGMA synchronous = FULL")
+    database.executescript(_TABLES)
+    return database
+
+
+def _trial_row(trial: StudyTrial) -> tuple[Any, ...]:
+    return (
+        trial.number, trial.point, trial.stage, trial.generation, json.dumps(dict(trial.settings)),
+        json.dumps(dict(trial.units)), trial.fold, trial.repeat,
+    )  # fmt: skip
+
+
+def _score_row(rung: int, score: TrialScore) -> tuple[Any, ...]:
+    return (
+        rung, score.trial, score.step, score.loss, score.score, score.score_name, score.first_loss, score.train_loss,
+        score.status, score.seconds,
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> float:
+    """SQLite stores a NaN as NULL."""
+    return math.nan if value is None else value
+
+
+def refuse_existing_study(path: pathlib.Path) -> None:
+    """Refuse to make a Study where something is.
+
+    Raises:
+        RunFolderError: Something is at `path`.
+    """
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+        return
+    if path.exists() or path.is_symlink():
+        is_study = (path / "study.json").exists()
+        raise RunFolderError(
+            f"{path} exists already",
+            cause="an earlier search is kept there" if is_study else None,
+            write=f"--resume {path} to go on with it, or another --out" if is_study else "another --out",
+        )

@@ -1,0 +1,188 @@
+"""Trials of a search, their scores, and what trains them: the contract between a search and its engines.
+
+A search says which trials stand at which rung; an engine trains them there, stacked in this process or spread over
+several machines, and says how each did. What a trial's result is follows from the trial alone: not from the trials
+beside it, not from when it was stopped and taken up again, not from which engine had it (to float rounding).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from babysit.record._recipe import Recipe
+from babysit.record._summary import Decision
+
+TrialStatus = Literal["alive", "stopped", "diverged", "exploded", "chance"]
+Setting = float | int | str | bool
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a search.
+
+    Attributes:
+        number: Unique in the Study; names the trial, and draws nothing.
+        recipe: Every decision filled in (`babysit.train.decide`). Its `seed` makes every random draw of the trial:
+            first weights, the order of rows, dropout. Trials of one seed see the same rows in the same order, so that
+            a batch is fetched and preprocessed once for all of them: give a search one seed unless luck itself is
+            studied. Its budget's epochs are the length of the schedule, however early a rung ends it.
+        settings: What the search chose, by recipe path, such as `optimizer.lr`; for people, `recipe` holds them.
+        fold: Which of the folds the engine was given; None is the data's own split.
+    """
+
+    number: int
+    recipe: Recipe
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    fold: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        recipe = json.loads(self.recipe.model_dump_json(by_alias=True))
+        return {"number": self.number, "recipe": recipe, "settings": dict(self.settings), "fold": self.fold}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The trial that `to_dict` wrote down.
+
+        Example:
+            >>> trial = Trial(3, Recipe(seed=7), {"optimizer.lr": 0.1}, fold=1)
+            >>> Trial.from_dict(trial.to_dict()) == trial
+            True
+        """
+        recipe = Recipe.model_validate_json(json.dumps(content["recipe"]))
+        return cls(content["number"], recipe, dict(content["settings"]), content["fold"])
+
+
+@dataclass(frozen=True)
+class TrialScore:
+    """How a trial stands at a rung.
+
+    Attributes:
+        trial: Its number.
+        step: Steps it has taken; fewer than were asked for when its own budget, its patience or a disease ended it.
+        loss: Mean loss over the validation rows, penalties left out; NaN for a trial that diverged.
+        score: `score_name` over the validation rows: higher is better; NaN for a trial that diverged.
+        score_name: accuracy or r2.
+        first_loss: Loss of its first batch, before any step, penalties left out.
+        train_loss: Mean loss of the rows of its batches since the score before this one, penalties left out.
+        status: `alive`; `stopped` when its patience is spent (its best weights are kept, and scored); `diverged` when
+            a loss was NaN or infinite; `exploded` when the mean loss of ten steps was more than three times the first;
+            `chance` when it answers no better than a constant would. What diverged or exploded is not trained on and
+            cannot be asked for predictions; what is at chance or stopped can.
+        seconds: Its share of the time spent on it so far.
+    """
+
+    trial: int
+    step: int
+    loss: float
+    score: float
+    score_name: str
+    first_loss: float
+    train_loss: float
+    status: TrialStatus
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether it can never be trained on."""
+        return self.status in ("diverged", "exploded")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values; losses may be NaN or infinite, and are kept as they are."""
+        return asdict(self)
+
+
+class TrialProgress(NamedTuple):
+    """Where a call of `Engine.train` stands; told a few times a second."""
+
+    done: int  # steps of trials taken in this call
+    steps: int  # steps of trials this call was asked for
+    alive: int  # trials that neither diverged nor exploded
+    loss: float  # lowest loss of a batch among them; NaN before the first
+
+
+Tell = Callable[[TrialProgress], None]
+Arrays = Mapping[int, npt.NDArray[np.float32]]
+
+
+def never() -> bool:
+    """A `stop` that lets an engine work to the end."""
+    return False
+
+
+def untold(progress: TrialProgress) -> None:
+    """A `tell` that tells nobody."""
+
+
+class Engine(Protocol):
+    """Trains trials to rungs. It holds each trial it was given, with all that going on needs, until it is dropped.
+
+    An engine is made for one set of rows (and folds of them); how is its own affair. The calls:
+
+    - `train` may be called any number of times, for any of the trials, to rising steps. Trials it does not know yet
+      begin; others go on from where they stand.
+    - `state` between two calls of `train` and `restore` in another process give the same numbers as if nothing had
+      happened, bit for bit on the same machine. What was measured to choose how to compute travels in the state, too.
+    - A call of `train` that was stopped leaves every trial in order, between two steps.
+    """
+
+    def train(
+        self, trials: Sequence[Trial], until_step: int, *, stop: Callable[[], bool] = never, tell: Tell = untold
+    ) -> dict[int, TrialScore]:
+        """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
+
+        Args:
+            trials: Any shapes, any folds; numbers must differ.
+            until_step: Steps since the trial's beginning. Its own budget ends it earlier.
+            stop: Asked a few times a second; True ends the call soon.
+            tell: Told the progress a few times a second.
+
+        Returns:
+            A score for each trial that arrived, by number; after a stop some are missing. A trial that has failed
+            before, or already stands at `until_step` or beyond, gets the score it had.
+
+        Raises:
+            InputError: A recipe that does not fit the data, or a fold that is not there.
+        """
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Forget trials and free what they held; numbers that are not held are no mistake."""
+
+    def state(self, numbers: Collection[int] | None = None) -> bytes:
+        """Everything held (or those trials alone) as the bytes of a safetensors file, the trials included."""
+
+    def restore(self, state: bytes) -> None:
+        """Add what `state` wrote to what is held; trials of equal numbers are replaced.
+
+        Raises:
+            RunFolderError: The bytes are damaged.
+        """
+
+    def predict(self, numbers: Collection[int], phase: Literal["train", "validation", "test"]) -> Arrays:
+        """Answers for the rows of a phase, in the split's order, by trial.
+
+        For classes scores (logits) [N, C], whose softmax are the probabilities; for numbers values [N] in the target's
+        own unit. Of a fold, the validation rows are those held out.
+
+        Raises:
+            InputError: A trial that is not held, or that has failed.
+        """
+
+    def weights(self, number: int) -> bytes:
+        """The trial's whole model, preprocessing included, as `babysit.train.pack_weights` writes it.
+
+        Raises:
+            InputError: The trial is not held, or has failed.
+        """
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided so far on how to compute, with the measurements that decided it."""
+
+    def close(self) -> None:
+        """Free everything; the engine cannot be used any more."""

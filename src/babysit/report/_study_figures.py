@@ -1,0 +1,179 @@
+"""Figures of a search as numbers: what is drawn where, before anything is drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from babysit.record import Standing, StudyParameter, StudyResult, StudyRung
+
+MOST_LINES = 400  # of parallel coordinates; more are a cloud
+
+
+class Axis(NamedTuple):
+    """One axis of parallel coordinates."""
+
+    label: str
+    values: tuple[float, ...]
+    ticks: tuple[float, ...]
+    words: tuple[str, ...]
+
+
+class Parallel(NamedTuple):
+    """Parallel coordinates: a line a trial."""
+
+    axes: tuple[Axis, ...]
+    scores: tuple[float, ...]
+
+
+class Cloud(NamedTuple):
+    """Score against one hyper-parameter."""
+
+    path: str
+    log: bool
+    options: tuple[str, ...]
+    values: tuple[float | str, ...]
+    scores: tuple[float, ...]
+    stages: tuple[str, ...]
+    low: float | None
+    high: float | None
+
+
+class Climb(NamedTuple):
+    """Scores of trials at the rungs they stood at."""
+
+    courses: tuple[tuple[tuple[int, ...], tuple[float, ...], str], ...]  # steps, scores, stage
+
+
+class RungBar(NamedTuple):
+    """How many trials stood at a rung."""
+
+    name: str
+    trials: int
+
+
+def sound(standings: Sequence[Standing]) -> list[Standing]:
+    """Those with a score."""
+    return [standing for standing in standings if not standing.failed]
+
+
+def parallel(parameters: Sequence[StudyParameter], standings: Sequence[Standing]) -> Parallel | None:
+    """A line for each trial that did not fail, through its settings, to its score."""
+    shown = [one for one in sound(standings) if all(parameter.path in one.settings for parameter in parameters)]
+    shown = shown[:MOST_LINES]
+    if len(shown) < 2:
+        return None
+    axes = []
+    for parameter in parameters:
+        if parameter.kind == "choice":
+            places = {option: float(place) for place, option in enumerate(parameter.options)}
+            values = tuple(places.get(option_text(one.settings[parameter.path]), 0.0) for one in shown)
+            axes.append(Axis(last_word(parameter.path), values, tuple(places.values()), tuple(places)))
+            continue
+        numbers = [float(one.settings[parameter.path]) for one in shown]
+        if not parameter.log:
+            axes.append(Axis(last_word(parameter.path), tuple(numbers), (), ()))
+            continue
+        logs = tuple(math.log10(max(number, 1e-300)) for number in numbers)
+        decades = range(math.floor(min(logs)), math.ceil(max(logs)) + 1)
+        axes.append(Axis(last_word(parameter.path), logs, tuple(map(float, decades)), tuple(f"1e{n}" for n in decades)))
+    return Parallel(tuple(axes), tuple(one.score for one in shown))
+
+
+def clouds(parameters: Sequence[StudyParameter], standings: Sequence[Standing]) -> list[Cloud]:
+    """A scatter of scores for each hyper-parameter."""
+    found = []
+    for parameter in parameters:
+        shown = [one for one in sound(standings) if parameter.path in one.settings]
+        values: tuple[float | str, ...] = tuple(
+            option_text(one.settings[parameter.path])
+            if parameter.kind == "choice"
+            else float(one.settings[parameter.path])
+            for one in shown
+        )
+        found.append(
+            Cloud(
+                parameter.path, parameter.log, parameter.options, values, tuple(one.score for one in shown),
+                tuple(one.stage for one in shown), parameter.low, parameter.high,
+            )
+        )  # fmt: skip
+    return found
+
+
+def climb(standings: Sequence[Standing], most: int = MOST_LINES) -> Climb:
+    """Each trial's scores from rung to rung."""
+    courses = []
+    for standing in standings[:most]:
+        points = [(step, score) for step, score in standing.course if math.isfinite(score)]
+        if points:
+            steps, scores = zip(*points, strict=True)
+            courses.append((steps, scores, standing.stage))
+    return Climb(tuple(courses))
+
+
+def rung_bars(rungs: Sequence[StudyRung]) -> list[RungBar]:
+    """How many trials stood at each rung, in the order of the search."""
+    names = []
+    for rung in rungs:
+        where = f"fine {rung.generation}" if rung.stage == "fine" else rung.stage
+        names.append(RungBar(f"{where}, {rung.step} steps", len(rung.trials)))
+    return names
+
+
+def option_text(value: float | int | str | bool) -> str:
+    """An option as the parameter's description writes it.
+
+    Example:
+        >>> option_text(True), option_text("relu")
+        ('true', 'relu')
+    """
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def last_word(path: str) -> str:
+    """The last word of a path.
+
+    Example:
+        >>> last_word("optimizer.lr")
+        'lr'
+    """
+    return path.rpartition(".")[2]
+
+
+def setting_text(value: float | int | str | bool) -> str:
+    """A setting's value for people: four digits say enough.
+
+    Example:
+        >>> setting_text(0.00123456), setting_text(3), setting_text("relu")
+        ('0.001235', '3', 'relu')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else option_text(value)
+
+
+def settings_text(settings: object) -> str:
+    """Settings in one line."""
+    assert hasattr(settings, "items")
+    return ", ".join(f"{last_word(path)} {setting_text(value)}" for path, value in settings.items())
+
+
+def verdict(result: StudyResult) -> str:
+    """What was found, in a sentence.
+
+    Example:
+        >>> verdict(StudyResult("accuracy"))
+        'no trial survived'
+    """
+    if not result.winners:
+        return "no trial survived"
+    best = result.winners[0]
+    tied = [winner for winner in result.winners[1:] if winner.tied]
+    what = f"{result.score_name} {best.mean:.4f}"
+    if math.isfinite(best.spread):
+        what += f" ± {best.spread:.4f} over {len(best.scores)} trainings"
+    if tied:
+        others = "the next" if len(tied) == 1 else f"the next {len(tied)}"
+        return f"{what}; a tie with {others}: their difference is within its uncertainty"
+    if len(result.winners) > 1:
+        return f"{what}; better than the next by {result.winners[1].behind[0]:.4f}, beyond its uncertainty"
+    return what

@@ -1,0 +1,84 @@
+"""A search on the terminal: winners, ties, what mattered, what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from babysit.record import StudyFolder, StudyResult
+from babysit.report._findings import finding_line
+from babysit.report._study_figures import last_word, setting_text, verdict
+
+WIDTH = 120
+
+
+def print_study(study: StudyFolder, console: Console | None = None) -> None:
+    """Print what a search found.
+
+    Args:
+        study: The Study.
+        console: Where to; None takes the standard output.
+    """
+    (console or Console()).print(study_renderable(study), soft_wrap=False)
+
+
+def study_text(study: StudyFolder) -> str:
+    """The same as text."""
+    console = Console(width=WIDTH, color_system=None)
+    with console.capture() as capture:
+        console.print(study_renderable(study))
+    return capture.get().rstrip()
+
+
+def study_renderable(study: StudyFolder) -> RenderableType:
+    """The same as rich draws it."""
+    result = study.result
+    if result is None:
+        trials = len(study.trials())
+        return Text(
+            f"search {study.info.status}: {len(study.rungs())} rungs, {trials} trials are kept; go on with\n"
+            f"  babysit tune --resume {study.path}"
+        )
+    parts: list[RenderableType] = [Text.assemble((verdict(result), "bold")), Text(), _winners(study, result)]
+    parts += [Text(line) for line in _lines(result)]
+    if result.findings:
+        parts += [Text(), *(finding_line(finding) for finding in result.findings)]
+    return Group(*parts)
+
+
+def _winners(study: StudyFolder, result: StudyResult) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table.add_column("", justify="right")
+    paths = [parameter.path for parameter in study.info.space]
+    for path in paths:
+        table.add_column(last_word(path), justify="right")
+    table.add_column(result.score_name, justify="right")
+    table.add_column("behind the best", justify="right")
+    table.add_column("")
+    for place, winner in enumerate(result.winners, start=1):
+        spread = f" ± {winner.spread:.4f}" if math.isfinite(winner.spread) else ""
+        behind = "" if place == 1 else f"{winner.behind[0]:.4f} ({winner.behind[1]:.4f} to {winner.behind[2]:.4f})"
+        settings = [setting_text(winner.settings[path]) if path in winner.settings else "" for path in paths]
+        table.add_row(str(place), *settings, f"{winner.mean:.4f}{spread}", behind, "a tie" if winner.tied else "")
+    return table
+
+
+def _lines(result: StudyResult) -> list[str]:
+    lines = []
+    if result.importance:
+        ordered = sorted(result.importance.items(), key=lambda item: -item[1])
+        told = ", ".join(f"{last_word(path)} {share:.0%}" for path, share in ordered if share >= 0.005)
+        lines.append(f"what mattered: {told or 'nothing alone'}, together {result.interactions:.0%}")
+    for phase, scores in result.ensemble.items():
+        lines.append(
+            f"{phase}: {scores['members']:.0f} survivors together {scores['ensemble']:.4f},"
+            f" the best alone {scores['best alone']:.4f}"
+        )
+    failed = f"{result.failing:.0%} of the coarse ones failed"
+    lines.append(f"{result.trials:,} trials, {result.steps:,} steps, {result.seconds:.1f} s; {failed}")
+    lines += list(result.decisions)
+    return lines

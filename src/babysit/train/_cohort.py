@@ -1,0 +1,243 @@
+"""Cohort: trials of one search trained side by side, stacked where that is faster, alone where it is not."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from babysit.data import physical_memory
+from babysit.record import Decision, Trial, TrialProgress
+from babysit.train._batches import in_order
+from babysit.train._cohort_stack import Stack, kind_of
+from babysit.train._cohort_watch import Watch
+from babysit.train._layouts import MEMORY_SHARE, Plan, choose_plan, cut, side_by_side
+from babysit.train._model import pack_weights
+from babysit.train._phase import PhaseNumbers
+from babysit.train._stacked_network import StackLayout
+from babysit.train._threads import computing_with
+from babysit.train._trial_alone import Alone, measure_alone
+from babysit.train._trial_member import Member
+from babysit.train._trial_rules import Constant, at_chance, constant_answer
+from babysit.train._trial_starts import Start, Starts
+
+Layout = Literal["auto", "alone", "stacked"]
+Measured = dict[int, PhaseNumbers]
+LOOK_EVERY = 0.1  # seconds between two tellings while threads work
+# Steps of members below which nothing is measured: it would take longer than it could save.
+WORTH_MEASURING = 500
+
+
+class Cohort:
+    """Trains members, whatever their shapes; it holds none of them.
+
+    Args:
+        starts: Where trials begin.
+        layout: How members are computed: `auto` measures what is fastest for each kind of them, and computes stacks
+            side by side on the processor's cores; `stacked` and `alone` measure nothing, and use the calling thread.
+    """
+
+    def __init__(self, starts: Starts, layout: Layout = "auto") -> None:
+        self._starts = starts
+        self._layout = layout
+        self._threads = torch.get_num_threads() if starts.device.type == "cpu" else 1
+        self._constants: dict[Hashable, Constant] = {}
+        self._plans: dict[str, Plan] = {}
+
+    def begin(self, trial: Trial) -> Member:
+        """A trial before its first step.
+
+        Raises:
+            InputError: Its recipe does not fit the data.
+        """
+        self._starts.of(trial)
+        return Member(trial, dict(self._starts.first_weights(trial)))
+
+    def due(self, member: Member, until: int) -> int:
+        """Steps it has to take until it stands at `until`, or where its own budget ends it."""
+        if member.course.ended:
+            return 0
+        return max(0, min(until, member.steps(len(self._starts.of(member.trial).examples.train))) - member.course.step)
+
+    def train(
+        self, members: Sequence[Member], until: int, stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
+    ) -> Measured:
+        """Bring each member to `until` steps, or as near as its budget or a disease lets it; `stop` ends it sooner.
+
+        Returns:
+            Validation loss and score, by number, of those that took steps, arrived and have not failed.
+        """
+        with computing_with(1):  # what the layouts do not say otherwise
+            return self._train(members, until, stop, tell)
+
+    def _train(
+        self, members: Sequence[Member], until: int, stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
+    ) -> Measured:
+        watch = Watch(sum(self.due(member, until) for member in members), members, stop, tell)
+        measured: Measured = {}
+        for group in self._groups(members, until):
+            if watch.asked:
+                break
+            starts = [self._starts.of(member.trial) for member in group]
+            plan = self._plan(group, starts, self.due(group[0], until))
+            with computing_with(plan.threads):
+                if plan.way == "stacked":
+                    measured |= self._train_stacks(group, plan, until, watch)
+                    continue
+                for member, start in zip(group, starts, strict=True):
+                    if not watch.asked:
+                        measured |= self._train_alone(member, start, until, watch)
+        return measured
+
+    def _groups(self, members: Sequence[Member], until: int) -> list[list[Member]]:
+        """Those with steps to take, by kind and by where they stop."""
+        groups: dict[Hashable, list[Member]] = {}
+        for member in members:
+            if due := self.due(member, until):
+                kind = kind_of(member, self._starts.of(member.trial))
+                groups.setdefault((kind, due), []).append(member)
+        return [*groups.values()]
+
+    def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int) -> Plan:
+        unmeasured = Plan("stacked", len(group), StackLayout(), 1, 0.0, "nothing was measured")
+        if self._layout == "alone" or (starts[0].unstackable and self._layout == "stacked"):
+            why = starts[0].unstackable or "as was asked"
+            return Plan("alone", 1, StackLayout(), self._threads, 0.0, f"one by one: {why}")
+        if self._layout == "stacked":
+            return unmeasured
+        recipe = group[0].trial.recipe
+        # Measurements hold for about so many members: half as many may be computed otherwise.
+        many = len(group).bit_length()
+        key = f"{recipe.optimizer.name} {recipe.loss.name} {recipe.budget.batch_size} {many}\n{starts[0].kind}"
+        if key in self._plans:
+            return self._plans[key]
+        if due * len(group) < WORTH_MEASURING and len(group) > 1:
+            return unmeasured
+        memory = int(MEMORY_SHARE * _memory(self._starts.device))
+        self._plans[key] = choose_plan(group, starts, self._threads, memory)
+        return self._plans[key]
+
+    def _train_alone(self, member: Member, start: Start, until: int, watch: Watch) -> Measured:
+        Alone(start, member, self.constant(member).train_loss).train(until, watch.look)
+        if member.failed or self.due(member, until):
+            return {}
+        return {member.trial.number: measure_alone(start, member)}
+
+    def _train_stacks(self, group: Sequence[Member], plan: Plan, until: int, watch: Watch) -> Measured:
+        threads = self._threads if self._layout == "auto" else 1
+        jobs = cut(group, plan, threads)
+        # Found before threads start: what is found is kept, and threads only read it.
+        prepared = [
+            ([self._starts.of(m.trial) for m in job], [self.constant(m).train_loss for m in job]) for job in jobs
+        ]
+        found: Measured = {}
+        if threads == 1 or not side_by_side(jobs, plan):
+            for job, (starts, constants) in zip(jobs, prepared, strict=True):
+                if not watch.asked:
+                    found |= self._train_stack(job, starts, constants, plan, until, watch.look)
+            return found
+        watch.from_threads = True
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                pending: set[Future[Measured]] = {
+                    pool.submit(self._train_stack, job, starts, constants, plan, until, watch.look)
+                    for job, (starts, constants) in zip(jobs, prepared, strict=True)
+                }
+                while pending:
+                    done, pending = wait(pending, timeout=LOOK_EVERY, return_when="FIRST_COMPLETED")
+                    for future in done:
+                        found |= future.result()
+                    watch.report()
+            finally:
+                # After an error or a Ctrl-C the others stop between two steps; else nothing is left to stop.
+                watch.asked = watch.asked or bool(pending)
+                watch.from_threads = False
+        return found
+
+    def _train_stack(
+        self, job: list[Member], starts: list[Start], constants: list[float], plan: Plan, until: int, look: Any
+    ) -> Measured:
+        if look([]):
+            return {}
+        stack = Stack(starts, job, constants, plan.layout)
+        stack.train(until, look)
+        found: Measured = {}
+        for member, start, numbers in zip(job, starts, stack.measure(), strict=True):
+            if member.course.ended == "stopped":
+                found[member.trial.number] = measure_alone(start, member)
+            elif not member.failed and not self.due(member, until):
+                found[member.trial.number] = numbers
+        return found
+
+    def constant(self, member: Member) -> Constant:
+        """What a constant answer costs under the member's loss, on its rows."""
+        trial = member.trial
+        key = (trial.fold, trial.recipe.loss, trial.recipe.preprocessing)
+        if key not in self._constants:
+            start = self._starts.of(trial)
+            self._constants[key] = constant_answer(start.loss, start.examples, start.outputs)
+        return self._constants[key]
+
+    def answers_by_chance(self, member: Member, measured: PhaseNumbers) -> bool:
+        """Whether what was measured is no better than a constant answer."""
+        return at_chance(measured, self.constant(member))
+
+    @property
+    def score_name(self) -> str:
+        """accuracy or r2."""
+        return "accuracy" if self._starts.prepared.task.kind == "classification" else "r2"
+
+    def weights(self, member: Member) -> bytes:
+        """Its whole model as the bytes of a safetensors file."""
+        model = copy.deepcopy(self._starts.of(member.trial).model)
+        model.network.load_state_dict(member.kept)
+        return pack_weights(model)
+
+    @torch.no_grad()
+    def answer(self, member: Member, phase: str) -> Tensor:
+        """Scores [N, C] or values [N] for the rows of a phase, on the CPU."""
+        start = self._starts.of(member.trial)
+        network = start.fresh_network(0.0).eval()
+        network.load_state_dict(member.kept)
+        rows = torch.from_numpy(self._starts.rows_of(member.trial.fold).split[phase])
+        pieces = [
+            start.model.answer(network(start.examples.cut(part)[0])).cpu() for part in in_order(rows) if len(part)
+        ]
+        return torch.cat(pieces) if pieces else torch.empty(0)
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Trials that are dropped."""
+        for number in numbers:
+            self._starts.forget(number)
+
+    @property
+    def plans(self) -> dict[str, Any]:
+        """What was chosen so far, as plain JSON values."""
+        return {key: plan.to_dict() for key, plan in self._plans.items()}
+
+    @plans.setter
+    def plans(self, content: dict[str, Any]) -> None:
+        self._plans |= {key: Plan.from_dict(plan) for key, plan in content.items()}
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided on how to compute, with the measurements that decided it."""
+        return tuple(
+            Decision(
+                setting="layout",
+                value=plan.way if plan.way == "alone" else f"stacks of up to {plan.size}",
+                why=plan.why,
+            )
+            for plan in self._plans.values()
+        )
+
+
+def _memory(device: torch.device) -> int:
+    """Bytes of memory where stacks are computed."""
+    if device.type == "cuda":
+        total: int = torch.cuda.get_device_properties(device).total_memory
+        return total
+    return physical_memory()

@@ -1,0 +1,183 @@
+"""How members of a kind are computed: measured, chosen, and said.
+
+Nothing here changes what a member becomes, but for the rounding of another order of additions; only how long it takes.
+What is fastest depends on the network, the machine's caches and its BLAS, so it is measured: a few steps of throwaway
+copies, of as many members as fit in a stack, of fewer (whose parameters a cache may hold), and of one. A stack of one
+is the plain loop without a graph of operations, so that where stacking gains nothing, nothing is lost. What was chosen
+travels with an engine's state, so that a search that goes on computes as it began.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from babysit.train._cohort_stack import Stack
+from babysit.train._stacked_network import StackLayout
+from babysit.train._stacked_optimizer import STATES
+from babysit.train._threads import computing_with
+from babysit.train._trial_alone import Alone
+from babysit.train._trial_member import Member
+from babysit.train._trial_starts import Start
+
+STEPS = 3  # measured of each layout, after one that is not; the fastest counts, as others on the machine only slow down
+LARGEST = 128  # members of a stack; more share a call's cost so widely that nothing is left to gain
+SIZES = (LARGEST, 32, 8, 1)  # tried, as far as there are so many members
+# A layout must be so much faster than the one before it in the list to be taken instead: measurements are noisy.
+MARGIN = 0.9
+# Seconds of a step from which two stacks side by side on two cores beat one after the other. Below, what Python does
+# between the calls, which only one thread can do at a time, is most of it.
+WORTH_A_THREAD = 1.5e-3
+MEMORY_SHARE = 0.25  # of the machine's memory that stacks may take at a time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How members of a kind are computed.
+
+    Attributes:
+        way: As stacks, or one by one.
+        size: Members of a stack at most.
+        layout: Of a stack.
+        threads: That compute a call: one, where stacks have a thread each.
+        seconds: Measured for a step of one member; 0 when nothing was measured.
+        why: In words.
+    """
+
+    way: Literal["stacked", "alone"]
+    size: int
+    layout: StackLayout
+    threads: int
+    seconds: float
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Plan:
+        """What `to_dict` wrote down."""
+        return cls(**{**content, "layout": StackLayout(**content["layout"])})
+
+
+def choose_plan(
+    members: Sequence[Member],
+    starts: Sequence[Start],
+    threads: int,
+    memory: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Plan:
+    """Measure and choose for members of a kind.
+
+    Args:
+        members: With steps to take; they are left as they are.
+        starts: Where each began.
+        threads: Of the processor, that may be used.
+        memory: Bytes that may be taken.
+        clock: Seconds, for the measurement.
+    """
+    default = StackLayout()
+    if starts[0].unstackable:
+        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], threads, clock)
+        return Plan("alone", 1, default, used, seconds, f"{starts[0].unstackable}; {used} threads a call")
+    most = max(1, min(LARGEST, memory // (threads * bytes_of_member(members[0], starts[0]))))
+    sizes = [*dict.fromkeys(min(size, len(members), most) for size in SIZES)]
+    measured: dict[tuple[int, StackLayout], float] = {}
+    with computing_with(1):
+        for size in sizes:
+            measured[size, default] = _time_stack(members[:size], starts[:size], default, clock)
+        size, _ = _first_of_the_fast(measured)
+        for layout in StackLayout.others(starts[0].model.network):
+            measured[size, layout] = _time_stack(members[:size], starts[:size], layout, clock)
+    size, layout = _first_of_the_fast(measured)
+    seconds, used = measured[size, layout], 1
+    if len(members) == 1 and seconds >= WORTH_A_THREAD:
+        # Nothing else is there for the other cores to do.
+        stack = Stack(starts, members, [0.0], layout)
+        used, seconds = _with_threads(stack.rehearse, starts[0], threads, clock)
+    told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call"
+    return Plan("stacked", size, layout, used, seconds, why)
+
+
+def _first_of_the_fast(measured: dict[tuple[int, StackLayout], float]) -> tuple[int, StackLayout]:
+    """The first, unless a later one is clearly faster."""
+    best = next(iter(measured))
+    for candidate, seconds in measured.items():
+        if seconds < measured[best] * MARGIN:
+            best = candidate
+    return best
+
+
+def cut(members: Sequence[Member], plan: Plan, threads: int) -> list[list[Member]]:
+    """Members of a kind as stacks of about equal size, as many as threads can be kept busy with.
+
+    Example:
+        >>> plan = Plan("stacked", 4, StackLayout(), 1, 1e-3, "")
+        >>> [len(stack) for stack in cut([None] * 9, plan, threads=2)]  # type: ignore[list-item]
+        [3, 2, 2, 2]
+    """
+    count = -(-len(members) // plan.size)
+    if threads > 1 and plan.seconds * min(plan.size, len(members)) >= WORTH_A_THREAD * threads:
+        count = min(len(members), -(-count // threads) * threads)
+    short, longer = divmod(len(members), count)
+    sizes = [short + (number < longer) for number in range(count)]
+    ends = [*itertools.accumulate(sizes)]
+    return [list(members[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+
+
+def side_by_side(jobs: Sequence[Sequence[Member]], plan: Plan) -> bool:
+    """Whether stacks are worth a thread each."""
+    return len(jobs) > 1 and plan.seconds * len(jobs[0]) >= WORTH_A_THREAD
+
+
+def bytes_of_member(member: Member, start: Start) -> int:
+    """Memory that a member takes in a stack: parameters, gradients, the optimizer's state, and activations."""
+    parameters = sum(parameter.numel() for parameter in start.model.network.parameters())
+    states = len(STATES[member.trial.recipe.optimizer.name])
+    batch = member.trial.recipe.budget.batch_size or 1
+    # Of each layer the outputs, their gradient, and a copy where a nonlinearity or normalisation keeps one.
+    activations = 3 * batch * start.activations
+    return 4 * ((2 + states) * parameters + activations)
+
+
+def _time_stack(
+    members: Sequence[Member], starts: Sequence[Start], layout: StackLayout, clock: Callable[[], float]
+) -> float:
+    stack = Stack(starts, members, [0.0] * len(members), layout)
+    return _fastest(stack.rehearse, starts[0].examples.device, clock) / len(members)
+
+
+def _with_threads(
+    step: Callable[[], None], start: Start, threads: int, clock: Callable[[], float]
+) -> tuple[int, float]:
+    """With how many threads a call steps are fastest, and the seconds of one."""
+    times: dict[int, float] = {}
+    for used in dict.fromkeys((1, threads)):
+        with torch.random.fork_rng(), computing_with(used):
+            times[used] = _fastest(step, start.examples.device, clock)
+    used = threads if times[threads] < times[1] * MARGIN else 1
+    return used, times[used]
+
+
+def _fastest(step: Callable[[], None], device: torch.device, clock: Callable[[], float]) -> float:
+    step()
+    times = []
+    for _ in range(STEPS):
+        _wait(device)
+        began = clock()
+        step()
+        _wait(device)
+        times.append(clock() - began)
+    return min(times)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

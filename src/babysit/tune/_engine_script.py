@@ -1,0 +1,234 @@
+"""The engine of scripts: a trial is a process whose arguments hold the trial's settings.
+
+    python train.py --rate {lr} --epochs {steps} --seed {seed}
+
+`{NAME}` is a searched setting, `{steps}` how long to train, `{seed}` the seed of a repeat. The script says how it did
+by printing a line such as `accuracy: 0.93`; the last such line counts. A script is begun anew for each rung; one that
+takes no `{steps}` has a single rung, its whole training.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import math
+import os
+import re
+import signal
+import string
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import IO, Literal, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
+from babysit.tune._parameter import text_of
+
+LOOK_EVERY = 0.05  # seconds between two looks at the processes
+TOLD = 2000  # characters of a failed script's last words
+LENGTH, SEED = "steps", "seed"  # placeholders that are no settings
+NUMBER = r"([-+]?(?:nan|inf(?:inity)?|[0-9]*\.?[0-9]+(?:e[-+]?[0-9]+)?))"
+
+
+class ScriptEngine:
+    """Trains trials as processes; an `Engine` that gives scores alone.
+
+    Args:
+        command: The script and its arguments, with placeholders.
+        names: Of the settings that are searched.
+        score: Name that stands before the score in the script's output.
+        lower: A lower number is better.
+        jobs: Processes at a time.
+
+    Raises:
+        InputError: A setting has no placeholder, or a placeholder no setting.
+
+    Example:
+        >>> engine = ScriptEngine(["-c", "print('accuracy:', 1 - {lr})"], ["lr"], score="accuracy", jobs=1)
+        >>> from babysit.record import Recipe
+        >>> engine.train([Trial(0, Recipe(), {"lr": 0.25})], 1)[0].score
+        0.75
+    """
+
+    def __init__(
+        self, command: Sequence[str], names: Sequence[str], *, score: str, lower: bool = False, jobs: int | None = None
+    ) -> None:
+        self._command, self._score, self._lower = list(command), score, lower
+        self.jobs = jobs or os.cpu_count() or 1
+        self.placeholders = placeholders(command)
+        _check(self.placeholders, names)
+        self._pattern = re.compile(rf"\b{re.escape(score)}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
+        self._scores: dict[int, TrialScore] = {}
+
+    def train(
+        self,
+        trials: Sequence[Trial],
+        until_step: int,
+        *,
+        stop: Callable[[], bool] = never,
+        tell: Callable[[TrialProgress], None] = untold,
+    ) -> dict[int, TrialScore]:
+        """Run the script once for each trial that does not stand at `until_step` yet.
+
+        Raises:
+            InputError: The script gave no score although it ended well: its output names none.
+        """
+        found = {
+            trial.number: self._scores[trial.number]
+            for trial in trials
+            if trial.number in self._scores
+            and (self._scores[trial.number].step >= until_step or self._scores[trial.number].failed)
+        }
+        waiting = collections.deque(trial for trial in trials if trial.number not in found)
+        running: dict[int, tuple[Trial, subprocess.Popen[bytes], IO[bytes], float]] = {}
+        done = 0
+        try:
+            while (waiting or running) and not stop():
+                while waiting and len(running) < self.jobs:
+                    trial = waiting.popleft()
+                    output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed when the process has ended
+                    running[trial.number] = (trial, self._begin(trial, until_step, output), output, time.monotonic())
+                time.sleep(LOOK_EVERY)
+                for number, (trial, process, output, began) in list(running.items()):
+                    if process.poll() is None:
+                        continue
+                    del running[number]
+                    with output:
+                        found[number] = self._read(trial, process.returncode, output, until_step, began)
+                    done += 1
+                alive = len(trials) - sum(score.failed for score in found.values())
+                losses = [score.loss for score in found.values() if not score.failed]
+                tell(TrialProgress(done * until_step, len(trials) * until_step, alive, min(losses, default=math.nan)))
+        finally:
+            for _, process, output, _ in running.values():
+                _end(process)
+                output.close()
+        self._scores |= found
+        return found
+
+    def _begin(self, trial: Trial, until_step: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        values = {name: text_of(value) for name, value in trial.settings.items()}
+        values |= {LENGTH: str(until_step), SEED: str(trial.recipe.seed)}
+        # What does not count for this trial has no value: the whole argument is left out, with its option.
+        arguments: list[str] = []
+        for part in self._command:
+            wanted = placeholders([part])
+            if wanted <= values.keys():
+                arguments.append(_filled(part, values))
+            elif arguments and arguments[-1].startswith("-") and part.startswith("{"):
+                arguments.pop()
+        environment = dict(os.environ)
+        if self.jobs > 1:
+            environment.setdefault("OMP_NUM_THREADS", "1")
+        return subprocess.Popen(
+            [sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+
+    def _read(self, trial: Trial, code: int, output: IO[bytes], until_step: int, began: float) -> TrialScore:
+        output.seek(0)
+        text = output.read().decode(errors="replace")
+        numbers = self._pattern.findall(text)
+        if code == 0 and not numbers:
+            last = text.strip()[-TOLD:]
+            raise InputError(
+                f"the script printed no {self._score}" + (f"; its last words were:\n{last}" if last else ""),
+                legal=f"a line such as {self._score}: 0.93",
+                write=f"print('{self._score}:', value), or --score with the name that it prints",
+            )
+        value = float(numbers[-1]) if code == 0 and numbers else math.nan
+        score = -value if self._lower else value
+        status: Literal["alive", "diverged"] = "alive" if math.isfinite(score) else "diverged"
+        score = score if math.isfinite(score) else math.nan
+        return TrialScore(
+            trial.number, until_step, -score, score, self._score, math.nan, math.nan, status, time.monotonic() - began
+        )
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Forget scores; numbers that are not held are no mistake."""
+        for number in numbers:
+            self._scores.pop(number, None)
+
+    def state(self, numbers: Collection[int] | None = None) -> bytes:
+        """Nothing: a script holds no trial between two rungs."""
+        return b""
+
+    def restore(self, state: bytes) -> None:
+        """Nothing is taken up: what has to go on is begun anew."""
+
+    def predict(
+        self, numbers: Collection[int], phase: Literal["train", "validation", "test"]
+    ) -> dict[int, npt.NDArray[np.float32]]:
+        """A script gives scores alone.
+
+        Raises:
+            InputError: Always.
+        """
+        _scores_alone()
+
+    def weights(self, number: int) -> bytes:
+        """A script keeps its model itself.
+
+        Raises:
+            InputError: Always.
+        """
+        _scores_alone()
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """How many processes ran at a time."""
+        return (Decision(setting="jobs", value=str(self.jobs), why="processes at a time"),)
+
+    def close(self) -> None:
+        """Nothing is held."""
+        self._scores.clear()
+
+
+def placeholders(command: Sequence[str]) -> set[str]:
+    """Names in braces.
+
+    Example:
+        >>> sorted(placeholders(["train.py", "--lr", "{lr}", "--out={name}"]))
+        ['lr', 'name']
+    """
+    found: set[str] = set()
+    for part in command:
+        with contextlib.suppress(ValueError):  # braces of another language are left as they are
+            found |= {name for _, name, _, _ in string.Formatter().parse(part) if name and name.isidentifier()}
+    return found
+
+
+def _filled(part: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), part)
+
+
+def _check(found: set[str], names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(
+            f"the command has no place for {', '.join(missing)}",
+            legal="each searched setting in braces among the script's arguments",
+            write=f"babysit tune train.py --space ... -- --{missing[0]} {{{missing[0]}}}",
+        )
+    unknown = sorted(found - set(names) - {LENGTH, SEED})
+    if unknown:
+        raise InputError(
+            f"{{{unknown[0]}}} stands for nothing",
+            legal=", ".join([*names, LENGTH, SEED]),
+            write=f"--space {unknown[0]}=LOW:HIGH",
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and its children; they have a group of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _scores_alone() -> NoReturn:
+    raise InputError("a script gives scores alone", legal="what the script itself keeps")

@@ -1,0 +1,199 @@
+"""The search as a pure function over scores: budgets, rungs, boxes, and whether it finds what there is to find."""
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from babysit.record import InputError, TrialScore
+from babysit.tune import Box, Plan, Rung, Space, coarse_to_fine, ladder, random_points
+from babysit.tune._encoding import counts
+from babysit.tune._gaussian_process import GaussianProcess
+from babysit.tune._rungs import affordable, cost, going_on, left_after, ranked
+
+SPACE = Space(["lr=1e-6:1:log", "dropout=0:0.5", "activation=relu,tanh,sigmoid"])
+FULL = 270
+
+
+def hill(point: Mapping[str, object], share: float) -> float:
+    """Best at lr 1e-3, dropout 0.1, relu; in the end 1."""
+    rate, dropout = float(point["optimizer.lr"]), float(point["model.dropout"])  # type: ignore[arg-type]
+    if rate > 0.3:
+        return math.nan
+    kind = {"relu": 1.0, "tanh": 0.9, "sigmoid": 0.6}[str(point["model.activation"])]
+    away = (math.log10(rate) + 3) ** 2 / 2 + (dropout - 0.1) ** 2 * 8
+    return kind * math.exp(-away) * (1 - 0.5 * math.exp(-6 * share))
+
+
+def score(number: int, step: int, value: float, status: str = "alive") -> TrialScore:
+    failed = math.isnan(value)
+    return TrialScore(number, step, 1 - value, value, "accuracy", 2.3, 1.0, "diverged" if failed else status, 0.0)  # type: ignore[arg-type]
+
+
+def run(
+    plan: Plan, space: Space = SPACE, formula: Callable[[Mapping[str, object], float], float] = hill
+) -> tuple[list[Rung], dict[int, list[TrialScore]]]:
+    """All rungs, and every trial's scores."""
+    rungs: list[Rung] = []
+    courses: dict[int, list[TrialScore]] = {}
+    search = coarse_to_fine(space, plan)
+    rung = next(search, None)
+    while rung is not None:
+        rungs.append(rung)
+        scores = {
+            number: score(number, rung.step, formula(p, rung.step / plan.full)) for number, p in rung.points.items()
+        }
+        for number, one in scores.items():
+            courses.setdefault(number, []).append(one)
+        try:
+            rung = search.send(scores)
+        except StopIteration:
+            rung = None
+    return rungs, courses
+
+
+def spent(courses: dict[int, list[TrialScore]]) -> int:
+    return sum(course[-1].step for course in courses.values())
+
+
+def test_rungs_and_what_they_cost() -> None:
+    assert ladder(270, lowest=10) == (10, 30, 90, 270)
+    assert ladder(270, lowest=300) == (270,)
+    assert ladder(100, lowest=1, factor=10) == (1, 10, 100)
+    assert left_after(27, 4) == [27, 9, 3, 1]
+    # By hand: 27 trials to 10, 9 on to 30, 3 on to 90, 1 on to 270.
+    assert cost(27, (10, 30, 90, 270)) == 27 * 10 + 9 * 20 + 3 * 60 + 180
+    for budget in (1, 200, 810, 5000):
+        count = affordable(budget, (10, 30, 90, 270))
+        assert count == max([n for n in range(200) if n == 0 or cost(n, (10, 30, 90, 270)) <= budget])
+    with pytest.raises(InputError, match="factor"):
+        ladder(100, lowest=1, factor=1)
+
+
+def test_who_goes_on() -> None:
+    here = {
+        0: score(0, 100, 0.5), 1: score(1, 100, 0.9), 2: score(2, 100, math.nan), 3: score(3, 100, 0.7, "chance"),
+        4: score(4, 100, 0.8, "stopped"),
+    }  # fmt: skip
+    assert going_on(here, 5, chance_from=100) == [1, 0]
+    assert going_on(here, 5, chance_from=101) == [1, 3, 0]
+    assert going_on(here, 2, chance_from=100, also=[score(9, 100, 0.6)]) == [1, 9]
+    tied = [score(5, 10, 0.5), TrialScore(6, 10, 0.1, 0.5, "accuracy", 2.3, 1.0, "alive", 0.0)]
+    assert [one.trial for one in ranked(tied)] == [6, 5], "equal scores: the lower loss"
+
+
+@pytest.mark.parametrize("budget", [2, 5, 10, 40])
+@pytest.mark.parametrize("generations", [0, 1, 5])
+def test_the_budget_is_kept_and_nearly_spent(budget: int, generations: int) -> None:
+    plan = Plan(FULL, budget * FULL, lowest=10, generations=generations)
+    _, courses = run(plan)
+    assert spent(courses) <= plan.budget
+    if budget >= 10:
+        assert spent(courses) > 0.75 * plan.budget
+
+
+def test_a_budget_below_one_trial_is_refused() -> None:
+    with pytest.raises(InputError, match="does not bear one trial"):
+        next(coarse_to_fine(SPACE, Plan(FULL, 0.5 * FULL, lowest=10)))
+
+
+def test_points_go_on_as_they_are_and_dropped_ones_never_come_back() -> None:
+    rungs, _ = run(Plan(FULL, 20 * FULL, lowest=10))
+    known: dict[int, Mapping[str, object]] = {}
+    gone: set[int] = set()
+    for rung in rungs:
+        gone |= set(rung.dropped)
+        assert not gone & set(rung.points)
+        for number, point in rung.points.items():
+            assert known.setdefault(number, point) == point
+    assert {rung.stage for rung in rungs} == {"coarse", "fine"}
+
+
+def test_the_same_seed_asks_the_same_and_another_does_not() -> None:
+    plan = Plan(FULL, 10 * FULL, lowest=10)
+    first, again = run(plan)[0], run(plan)[0]
+    assert [rung.points for rung in first] == [rung.points for rung in again]
+    assert [rung.points for rung in first] != [rung.points for rung in run(Plan(FULL, 10 * FULL, lowest=10, seed=1))[0]]
+
+
+def test_fine_finds_more_than_coarse_alone_for_the_same_cost() -> None:
+    def best(generations: int, seed: int) -> float:
+        _, courses = run(Plan(FULL, 15 * FULL, lowest=10, generations=generations, seed=seed))
+        return max(one.score for course in courses.values() for one in course if not math.isnan(one.score))
+
+    alone = np.mean([best(0, seed) for seed in range(6)])
+    fine = np.mean([best(5, seed) for seed in range(6)])
+    assert fine > alone
+    assert fine > 0.98 * (1 - 0.5 * math.exp(-6)), "nearly the best there is"
+
+
+def test_a_search_in_which_all_fails_ends() -> None:
+    rungs, _ = run(Plan(FULL, 10 * FULL, lowest=10), formula=lambda point, share: math.nan)
+    assert rungs
+    assert all(rung.step == 10 for rung in rungs if rung.stage == "coarse")
+
+
+def test_the_box_closes_in_and_widens_where_the_best_is_at_an_end() -> None:
+    from babysit.record import Recipe
+
+    space = Space(["lr=1e-4:1e-2:log", "dropout=0:0.5"]).checked_against(Recipe())
+    box = Box.whole(space)
+    inside = np.array([[0.5, 0.5], [0.4, 0.6], [0.6, 0.4]])
+    closed = box.refitted(inside, counts(space, inside))
+    assert 0 < closed.low[0] < 0.4
+    assert 0.6 < closed.high[0] < 1
+    assert not closed.widened
+    at_end = np.array([[0.99, 0.5], [0.9, 0.6], [0.95, 0.4]])
+    wider = box.refitted(at_end, counts(space, at_end))
+    assert wider.high[0] > 1
+    assert wider.widened == (("optimizer.lr", "high"),)
+    assert box.space.fixed()[0].unit_limits == (0.0, 1.0)
+    fixed = Box.whole(space.fixed()).refitted(at_end, counts(space, at_end))
+    assert fixed.high[0] == 1.0
+    assert not fixed.widened
+
+
+def test_a_search_goes_beyond_an_end_where_the_best_lies() -> None:
+    from babysit.record import Recipe
+
+    space = Space(["lr=1e-6:1e-4:log"]).checked_against(Recipe())
+
+    def formula(point: Mapping[str, object], share: float) -> float:
+        return math.exp(-((math.log10(float(point["optimizer.lr"])) + 3.3) ** 2))  # type: ignore[arg-type]
+
+    rungs, _ = run(Plan(FULL, 20 * FULL, lowest=10), space, formula)
+    rates = [float(point["optimizer.lr"]) for rung in rungs for point in rung.points.values()]  # type: ignore[arg-type]
+    assert max(rates) > 2e-4, "beyond the end"
+    assert max(rates) <= 1e-3 * 1.0001, "a decade at most"
+
+
+def test_the_box_keeps_options_that_survived() -> None:
+    units = np.array([[0.5, 0.5, 0.1], [0.5, 0.5, 0.5]])
+    box = Box.whole(SPACE).refitted(units, counts(SPACE, units))
+    drawn = box.stretch(random_points(SPACE, 50, 0))
+    assert {SPACE.point(one.tolist())["model.activation"] for one in drawn} == {"relu", "tanh"}
+    assert np.allclose(box.inside(drawn), drawn)
+
+
+def test_the_process_agrees_with_the_textbook() -> None:
+    """Mean and variance by the formulas of Rasmussen and Williams (2.23, 2.24), written out with explicit inverses."""
+    random = np.random.default_rng(0)
+    places, scores = random.random((12, 2)), random.random(12)
+    process = GaussianProcess(places, scores)
+    lengths, height = process.lengths, math.exp(float(process.parameters[-2]))
+    noise = math.exp(2 * float(process.parameters[-1])) + 1e-6
+
+    def covariance(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        away = np.sqrt((((left[:, None] - right[None]) / lengths) ** 2).sum(-1)) * math.sqrt(5)
+        return np.asarray(height**2 * (1 + away + away**2 / 3) * np.exp(-away))
+
+    asked = random.random((5, 2))
+    inverse = np.linalg.inv(covariance(places, places) + noise * np.eye(12))
+    across = covariance(asked, places)
+    centred = (scores - scores.mean()) / scores.std()
+    mean = across @ inverse @ centred * scores.std() + scores.mean()
+    spread = np.sqrt(height**2 - np.einsum("ij,jk,ik->i", across, inverse, across)) * scores.std()
+    found_mean, found_spread = process.at(asked)
+    assert found_mean == pytest.approx(mean, abs=1e-5)
+    assert found_spread == pytest.approx(spread, abs=1e-4)

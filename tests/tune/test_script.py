@@ -1,0 +1,77 @@
+"""Scripts as trials: processes with settings for arguments, scores from what they print."""
+
+import pathlib
+
+import pytest
+
+import babysit
+from babysit.record import InputError, Recipe, StudyFolder, Trial
+from babysit.tune import ScriptEngine
+
+# A training that no library is needed for: best at a rate of 0.01, the more steps the nearer; rates above 1 fail.
+TRAIN = """
+import math, sys
+arguments = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+rate, steps = float(arguments["--rate"]), int(arguments.get("--steps", 9))
+assert ("--momentum" in arguments) == (arguments.get("--optimizer") == "sgd")
+if rate > 1:
+    sys.exit("rate too high")
+print("accuracy: 0.1")
+print("accuracy:", (1 - math.exp(-steps)) * math.exp(-(math.log10(rate) + 2) ** 2 / 4))
+"""
+HERE = pathlib.Path(__file__)
+ARGUMENTS = ["--rate", "{rate}", "--steps", "{steps}", "--optimizer", "{optimizer}", "--momentum", "{momentum}"]
+SPACE = ["rate=1e-6:1e2:log", "optimizer=sgd,adam", "momentum=0:0.9 if optimizer=sgd"]
+
+
+@pytest.fixture
+def script(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "train.py"
+    path.write_text(TRAIN)
+    return path
+
+
+def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    tuned = babysit.tune_script(
+        script, ARGUMENTS, space=SPACE, steps=9, trials=4, generations=2, winners=1, out=tmp_path / "study"
+    )
+    assert tuned.result is not None
+    assert 1e-4 < float(tuned.best["rate"]) < 1
+    assert tuned.result.winners[0].mean > 0.3
+    assert any(standing.failed for standing in tuned.study.standings())
+    assert all(("momentum" in one.settings) == (one.settings["optimizer"] == "sgd") for one in tuned.study.standings())
+    again = babysit.resume_study(tmp_path / "study")
+    assert again.result is not None
+    assert again.result.winners == tuned.result.winners
+    assert StudyFolder(tmp_path / "study").info.kind == "script"
+
+
+def trial(**settings: float) -> list[Trial]:
+    return [Trial(0, Recipe(), settings)]
+
+
+def test_the_last_line_counts_and_lower_may_be_better() -> None:
+    printed = ["-c", "print('loss=0.5'); print('{{}}', 'loss = {x}')"]
+    assert ScriptEngine(printed, ["x"], score="loss").train(trial(x=0.25), 1)[0].score == 0.25
+    assert ScriptEngine(printed, ["x"], score="loss", lower=True).train(trial(x=0.25), 1)[0].score == -0.25
+    nan = ScriptEngine(["-c", "print('loss: nan', {x})"], ["x"], score="loss").train(trial(x=1.0), 1)[0]
+    assert nan.failed
+    exits = ScriptEngine(["-c", "print('loss: 1'); raise SystemExit({x})"], ["x"], score="loss")
+    assert exits.train(trial(x=3), 1)[0].failed
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: ScriptEngine(["a.py", "{x}"], ["x", "y"], score="s"), "no place for y"),
+        (lambda: ScriptEngine(["a.py", "{x}", "{z}"], ["x"], score="s"), "{z} stands for nothing"),
+        (lambda: ScriptEngine(["-c", "print({x})"], ["x"], score="acc").train(trial(x=1.0), 1), "printed no acc"),
+        (lambda: babysit.tune_script("nowhere.py", [], space=["x=0:1"]), "there is no script"),
+        (lambda: babysit.tune_script(HERE, ["{x}", "{steps}"], space=["x=0:1"]), "how many"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(make: object, words: str) -> None:
+    assert callable(make)
+    with pytest.raises(InputError) as error:
+        make()
+    assert words in str(error.value)
