@@ -13,7 +13,6 @@ import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError, write_atomic
 from babysit.report import HealProgress, print_healing
-from babysit.script import check_copy, with_arguments
 
 
 def heal(
@@ -65,10 +64,6 @@ def heal(
     for name, path in (("json", json), ("apply", apply)):
         if path is not None and path.is_dir():
             raise InputError(f"{path} is a folder", legal="a file to write", write=f"--{name} {path}/{name}.{name}")
-    if apply is not None and (module or pathlib.Path(subject).suffix != ".py"):
-        raise InputError(f"--apply patches scripts, and {subject} is none", legal="a .py file")
-    if apply is not None:
-        check_copy(with_arguments(subject, arguments), apply)
     found = babysit.heal(
         subject,
         arguments=arguments,
@@ -80,16 +75,16 @@ def heal(
         steps=steps,
         seeds=seeds,
         seed=seed,
+        apply=apply,
         listener=HealProgress(),
     )
     console = Console()
     if json is not None:
         write_atomic(json, json_text.dumps(found.to_dict(), indent=2) + "\n")
     print_healing(found, console)
-    if apply is not None and found.remedies:
-        copy = babysit.write_patched(subject, found.remedies, apply, arguments=arguments)
-        console.print(f"\npatched copy: {copy.path}; run, it came to {copy.outcome}", soft_wrap=True)
-        console.print(copy.diff, markup=False, highlight=False, soft_wrap=True)
+    if found.patched:
+        console.print(f"\npatched copy: {found.patched}", soft_wrap=True)
+        console.print(found.diff, markup=False, highlight=False, soft_wrap=True)
     if found.interrupted:
         return INTERRUPTED
     wrong = bool(found.remedies) or any(one.severity != "note" for one in found.findings)

@@ -10,11 +10,12 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from babysit.procedure._patched_copy import write_patched
 from babysit.procedure._subjects import opened, subject_of
-from babysit.record import Finding, Healing, HealListener, Recipe
+from babysit.record import Finding, Healing, HealListener, InputError, Recipe
 from babysit.rehearse import HEAL_SECONDS, TO_THE_END, OptimizerLike, Subject, pre_flight
 from babysit.rehearse import heal as heal_subject
-from babysit.script import ScriptSubject, advice_for
+from babysit.script import ScriptSubject, advice_for, check_copy
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
@@ -38,6 +39,7 @@ def heal(
     seeds: int = 3,
     seed: int = 0,
     ignore: Sequence[str] = (),
+    apply: str | pathlib.Path | None = None,
     listener: HealListener | None = None,
 ) -> Healing:
     """Find the smallest change that heals a training, and measure what it does.
@@ -65,6 +67,7 @@ def heal(
         seeds: On which the recommended change is held against the untouched training.
         seed: The first of them.
         ignore: Names of findings not to go by.
+        apply: Where to write a patched copy of the script; never over the script itself.
         listener: Who shows it while it runs.
 
     Returns:
@@ -89,6 +92,10 @@ def heal(
         subject, loss, loader, optimizer, validation, scheduler, step, target, settings, arguments, module
     )
     script = made if isinstance(made, ScriptSubject) else None
+    if apply is not None and (script is None or module):
+        raise InputError(f"a patched copy is of a script, and {subject} is none", legal="a .py file")
+    if apply is not None and script is not None:
+        check_copy(script.script, pathlib.Path(apply))
     wanted = steps if steps is not None else TO_THE_END if script is not None else STEPS
     with opened(made):
         known: Sequence[Finding] | None = None
@@ -102,4 +109,9 @@ def heal(
         )  # fmt: skip
     if script is None:
         return found
-    return dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=script.notes())
+    found = dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=script.notes())
+    if apply is None or not found.remedies:
+        return found
+    copy = write_patched(script.script.target, found.remedies, apply, arguments=arguments)
+    note = f"the patched copy, run in a scratch folder, came to {copy.outcome}"
+    return dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))

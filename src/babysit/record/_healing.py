@@ -83,6 +83,8 @@ class Healing:
         steps: Optimizer steps of all rehearsals together.
         notes: What the reader should know, such as files written outside the scratch folder.
         interrupted: Whether somebody stopped it; what was known by then is here.
+        patched: Path of the patched copy, where one was asked for and there was something to write.
+        diff: Of that copy against the script, unified.
     """
 
     subject: str
@@ -96,6 +98,8 @@ class Healing:
     steps: int = 0
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    patched: str = ""
+    diff: str = field(default="", repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -111,6 +115,7 @@ class Healing:
             "runs": self.runs,
             "steps": self.steps,
             "notes": list(self.notes),
+            "patched": self.patched,
             "interrupted": self.interrupted,
         }
 
