@@ -7,6 +7,7 @@ shape of the network: `depth` (hidden layers) and `width` (units of each), which
 from __future__ import annotations
 
 import functools
+import math
 import pathlib
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -295,7 +296,8 @@ def _furthest(parameter: Range, end: float, wanted: float, recipe: Recipe) -> fl
     """The widest legal end between the one given and the one wanted: tried whole, in halves, then not at all."""
     for share in (1.0, 0.5, 0.25):
         value = end * (wanted / end) ** share if parameter.scale == "log" else end + share * (wanted - end)
-        value = float(round(value)) if parameter.whole else value
+        if parameter.whole:  # towards the end that was given, so that nothing is wider than it may be
+            value = float(math.ceil(value) if wanted < end else math.floor(value))
         try:
             _try(parameter, value, recipe)
         except InputError:
