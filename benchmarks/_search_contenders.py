@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -97,7 +100,13 @@ def ray_asha(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    ray.init(num_cpus=CORES, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    # Workers import this work's modules, too.
+    paths = os.pathsep.join(path for path in sys.path if path)
+    ray.init(
+        num_cpus=CORES, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+    )  # fmt: skip
+    folder = tempfile.mkdtemp()
     try:
         kept = ray.put(PlainLoop(work))
 
@@ -121,12 +130,14 @@ def ray_asha(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
             trainable,
             param_space=space,
             tune_config=tune.TuneConfig(scheduler=scheduler, num_samples=-1, time_budget_s=limit),
-            run_config=tune.RunConfig(verbose=0),
+            run_config=tune.RunConfig(verbose=0, storage_path=folder),
         ).fit()
+        if len(results.errors) == len(results):
+            raise RuntimeError(f"every trial failed: {results.errors[0]}")
         rows = [
             (float(at) - began, float(accuracy))
             for result in results
-            if result.metrics_dataframe is not None
+            if result.metrics_dataframe is not None and "at" in result.metrics_dataframe  # else it was cut off before
             for at, accuracy in zip(result.metrics_dataframe["at"], result.metrics_dataframe["accuracy"], strict=True)
         ]
         for at, accuracy in sorted(rows):
@@ -134,6 +145,7 @@ def ray_asha(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
         return curve, len(results)
     finally:
         ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sklearn_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:

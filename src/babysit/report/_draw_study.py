@@ -73,7 +73,7 @@ def draw_rungs(found: Sequence[RungBar]) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=[bar.trials for bar in found], y=[bar.name for bar in found], orientation="h", marker={"color": BLUE},
-            text=[str(bar.trials) for bar in found], textposition="auto",
+            text=[str(bar.trials) for bar in found], textposition="outside", cliponaxis=False,
         )
     )  # fmt: skip
     laid_out(figure, "trials", "", height=80 + 24 * len(found))

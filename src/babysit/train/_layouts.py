@@ -71,7 +71,7 @@ def choose_plan(
     starts: Sequence[Start],
     threads: int,
     memory: int,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] | None = None,
 ) -> Plan:
     """Measure and choose for members of a kind.
 
@@ -80,27 +80,30 @@ def choose_plan(
         starts: Where each began.
         threads: Of the processor, that may be used.
         memory: Bytes that may be taken.
-        clock: Seconds, for the measurement.
+        clock: Seconds; None takes this thread's own processor time where one thread computes, as that leaves out what
+            others on the machine do, and the wall's where more do or a GPU does.
     """
+    wall = clock or time.perf_counter
+    own = clock or (time.thread_time if starts[0].examples.device.type == "cpu" else time.perf_counter)
     default = StackLayout()
     if starts[0].unstackable:
-        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], threads, clock)
+        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], threads, wall)
         return Plan("alone", 1, default, used, seconds, f"{starts[0].unstackable}; {used} threads a call")
     most = max(1, min(LARGEST, memory // (threads * bytes_of_member(members[0], starts[0]))))
     sizes = [*dict.fromkeys(min(size, len(members), most) for size in SIZES)]
     measured: dict[tuple[int, StackLayout], float] = {}
     with computing_with(1):
         for size in sizes:
-            measured[size, default] = _time_stack(members[:size], starts[:size], default, clock)
+            measured[size, default] = _time_stack(members[:size], starts[:size], default, own)
         size, _ = _first_of_the_fast(measured)
         for layout in StackLayout.others(starts[0].model.network):
-            measured[size, layout] = _time_stack(members[:size], starts[:size], layout, clock)
+            measured[size, layout] = _time_stack(members[:size], starts[:size], layout, own)
     size, layout = _first_of_the_fast(measured)
     seconds, used = measured[size, layout], 1
     if len(members) == 1 and seconds >= WORTH_A_THREAD:
         # Nothing else is there for the other cores to do.
         stack = Stack(starts, members, [0.0], layout)
-        used, seconds = _with_threads(stack.rehearse, starts[0], threads, clock)
+        used, seconds = _with_threads(stack.rehearse, starts[0], threads, wall)
     told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
     why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call"
     return Plan("stacked", size, layout, used, seconds, why)
