@@ -42,10 +42,5 @@ $(VENV)/installed-bench: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	touch $@
 
-# Scores check and heal on the patients, and writes the table into the docs; about an hour on two cores.
-patients: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python patients/score.py --heal --babysit $(BIN)/babysit --json patients/score.json
-	$(BIN)/python docs/write_patients.py
-
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
