@@ -14,7 +14,7 @@ import pytest
 from babysit.cli._app import run
 from tests.script.conftest import program
 
-SICK = program(zeros="x = x * 1000 + 3000", lr=0.05, epochs=20)
+SICK = program(zeros="x = x * 1000 + 3000", lr=0.3, epochs=20)
 
 
 @pytest.fixture

@@ -175,11 +175,6 @@ def test_what_answers_well_has_learned_whatever_its_losses_floor() -> None:
 # Steps and rates
 
 
-@pytest.mark.parametrize(("ratio", "expected"), [(4e-5, "warning"), (1e-3, "")])
-def test_a_rate_whose_steps_come_to_nothing(ratio: float, expected: str) -> None:
-    assert severity("learning-rate-too-low", training(noisy(lambda x: 2.3 - 0.06 * x, 500), ratios=ratio)) == expected
-
-
 def cut(before: list[float], loss_after: float) -> Trace:
     """Sixty epochs of ten steps; the rate is cut tenfold at each epoch from the fourth to the tenth."""
     validation = [*before, *[loss_after] * (60 - len(before))]

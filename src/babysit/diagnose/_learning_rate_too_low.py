@@ -11,7 +11,7 @@ from babysit.diagnose._explosion import find_explosion
 from babysit.diagnose._loss_curve import end_level, fall_in_errors, later_half, trend
 from babysit.diagnose._observed import observed
 from babysit.diagnose._rates import another_rate, still_warming_up
-from babysit.diagnose._start_level import HALF_LEARNED, NOT_LEARNED, share_left
+from babysit.diagnose._start_level import HALF_LEARNED, share_left
 from babysit.diagnose._update_ratios import update_ratios
 from babysit.record import Finding, Severity, Trace
 
@@ -21,7 +21,6 @@ AIM = 1e-3  # the lecture's update ratio
 SHORT = 20  # steps: below it losses say nothing
 LONG = 100
 LONG_ENOUGH = 300  # losses of a fall that is not tiny
-PATH = 0.1  # of a weight's length: what all steps together have moved it by, at most, however straight they went
 STEADY = 1.5  # how much steeper one half of such a fall may be: sound curves bend
 MUCH = 0.95  # of the loss is left at most: a fall that is there to see
 CONSTANT = 1.05  # highest rate over the lowest
@@ -57,11 +56,6 @@ def find(trace: Trace) -> list[Finding]:
     if worst is not None and liveliest[worst] < TOO_SMALL:
         evidence["threshold"] = TOO_SMALL
         return [_finding(trace, evidence, "warning" if steps < SHORT else "sick", liveliest[worst])]
-    if worst is not None and left is not None and left >= NOT_LEARNED and steps >= LONG and liveliest[worst] < SMALL:
-        path = liveliest[worst] * steps
-        if path < PATH:
-            evidence |= {"path of all steps over the length of the weights": path, "threshold": PATH}
-            return [_finding(trace, evidence, "warning", liveliest[worst])]
     if _still_straight(trace, left):
         return [_finding(trace, evidence | {"threshold": STEADY}, "warning", None)]
     if steps < LONG or (worst is not None and liveliest[worst] > SMALL) or (worst is None and _never_stepped(trace)):
@@ -136,8 +130,7 @@ DISEASE = Disease(
         f"Update ratios (the largest median of {IN_A_ROW} in a row) are below {TOO_SMALL:g} in every layer that moves"
         f" and did not begin at zero (a warning below {SHORT} steps); or below {SMALL:g}, or unknown (a warning), while"
         f" the loss falls by less than {LITTLE:g} of itself over at least {LONG} steps, either half of it at most"
-        f" {STRAIGHT:g} times as steep as the other. A warning as well where such small ratios, times all steps,"
-        f" come to less than {PATH:g} and {NOT_LEARNED:g} of the loss is left; and for a straight fall of any size over"
+        f" {STRAIGHT:g} times as steep as the other. A warning as well for a straight fall of any size over"
         f" {LONG_ENOUGH} losses at a constant rate, either half at most {STEADY:g} times as steep. Not while the rate"
         f" warms up, where gradients vanished, or where less than {HALF_LEARNED:g} of the loss is left."
     ),

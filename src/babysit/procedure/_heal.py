@@ -81,7 +81,7 @@ def heal(
         >>> inputs = torch.randn(64, 4)
         >>> batches = [(inputs, inputs @ torch.tensor([[1.0], [2.0], [0.0], [1.0]]))]
         >>> net = nn.Linear(4, 1)
-        >>> found = heal(net, nn.MSELoss(), batches, torch.optim.SGD(net.parameters(), lr=1e-7), seconds=20, steps=60)
+        >>> found = heal(net, nn.MSELoss(), batches, torch.optim.SGD(net.parameters(), lr=1e-3), seconds=20, steps=60)
         >>> found.remedies[0].name in ("lr", "optimizer")
         True
 

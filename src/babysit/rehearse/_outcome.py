@@ -96,7 +96,7 @@ def gain(before: Outcome, after: Outcome, *, comparable: bool = True) -> float:
         comparable: Whether both losses are of one function and scale.
 
     Example:
-        >>> gain(Outcome(9, 2.0, 2.3, ("r2", 0.2)), Outcome(9, 1.0, 2.3, ("r2", 0.6)))
+        >>> gain(Outcome(9, 2.0, 2.3, ("r2", 0.5)), Outcome(9, 1.0, 2.3, ("r2", 0.75)))
         0.5
     """
     if after.failed or not math.isfinite(after.loss):

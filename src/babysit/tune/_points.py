@@ -59,7 +59,7 @@ def grid_points(space: Space, count: int) -> Units:
 
     Example:
         >>> len(grid_points(Space({"lr": "1e-6:1e-1:log", "l2": "1e-5:1:log"}), 30))
-        25
+        30
     """
     options = [len(parameter.options) for parameter in space if isinstance(parameter, Choice)]
     combinations = int(np.prod(options, dtype=np.float64)) if options else 1
