@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
@@ -100,22 +100,3 @@ class Changes:
     def after_step(self, optimizer: Optimizer) -> None:
         """It has stepped."""
         self._steps.after_step(optimizer)
-
-
-def number_of(remedy: Remedy, *, least: float = 0.0) -> float:
-    """The remedy's value as a number.
-
-    Raises:
-        InputError: It has none, or a smaller one.
-    """
-    try:
-        value = float(remedy.value or "")
-    except ValueError:
-        value = float("nan")
-    if not least <= value < float("inf"):
-        raise InputError(f"the remedy '{remedy}' needs a number", legal=f"{least:g} or more",
-                         write=f"{remedy.name}=0.01")  # fmt: skip
-    return value
-
-
-__all__ = ["Changes", "Tensor", "number_of"]

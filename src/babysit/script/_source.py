@@ -1,9 +1,8 @@
-"""What the text of a script tells: where its optimizer, loss, loader and loop over epochs are written."""
+"""What the text of a script tells: where its loop over epochs is, and the same text with another number of them."""
 
 from __future__ import annotations
 
 import ast
-import pathlib
 
 from babysit.record import InputError
 
@@ -48,21 +47,6 @@ def with_epochs(tree: ast.Module, epochs: int) -> ast.Module:
     else:
         call.args[1] = ast.BinOp(call.args[0], ast.Add(), stop)
     return ast.fix_missing_locations(tree)
-
-
-def lines_of(path: str, *names: str) -> list[int]:
-    """Lines on which one of these is called."""
-    try:
-        tree = ast.parse(pathlib.Path(path).read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return []
-    return sorted({node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node.func) in names})
-
-
-def line_of_epochs(path: str) -> int | None:
-    """The line of the loop over epochs."""
-    loop = epoch_loop(ast.parse(pathlib.Path(path).read_bytes()))
-    return loop.lineno if loop is not None else None
 
 
 def _calls(node: ast.AST) -> set[str]:
