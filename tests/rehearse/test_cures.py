@@ -23,11 +23,11 @@ def examined(subject: Known, *findings: Finding, ignore: tuple[str, ...] = ()) -
 
 def test_what_its_remedy_mends_comes_first() -> None:
     subject = Known(lambda names, seed: 0.95 if names.get("weight-decay") == "0" else 0.5)
-    told = examined(subject, found("learning-rate-too-high"), found("weight-decay-too-strong"))
+    told = examined(subject, found("inputs-badly-scaled"), found("weight-decay-too-strong"))
     assert next(iter(told)) == "weight-decay-too-strong"
     assert "balanced-accuracy 0.5 -> " in told["weight-decay-too-strong"].evidence["tried"]
     assert str(told["weight-decay-too-strong"].remedies[0]) == "weight-decay=0"
-    assert "tried" in told["learning-rate-too-high"].evidence
+    assert "tried" in told["inputs-badly-scaled"].evidence
 
 
 def test_a_remedy_without_effect_is_told_and_changes_no_order() -> None:

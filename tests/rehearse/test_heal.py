@@ -37,11 +37,13 @@ def test_two_that_only_work_together_are_found_and_nothing_is_added() -> None:
 
 
 def test_what_is_not_needed_is_left_out() -> None:
-    def accuracy(names: dict[str, str], seed: int) -> float:
-        worth = {"lr": 0.3, "standardise-inputs": 0.001, "insert-batch-norm": 0.3}
-        return 0.2 + sum(worth.get(name, 0.0) for name in names)
+    """What three findings ask for together works at once; the third has no part in it."""
 
-    found = heal(Known(accuracy), findings=CALLS)
+    def accuracy(names: dict[str, str], seed: int) -> float:
+        return 0.95 if {"lr", "insert-batch-norm"} <= names.keys() else 0.2
+
+    third = Finding("long", "warning", remedies=(Remedy("clip-norm", "1"),))
+    found = heal(Known(accuracy), findings=[*CALLS, third])
     assert {one.name for one in found.remedies} == {"lr", "insert-batch-norm"}
 
 
