@@ -56,7 +56,7 @@ def stacked(cohort: Cohort, chosen: list[Trial], steps: int) -> None:
 def one_by_one(starts: Starts, trial: Trial, steps: int) -> None:
     """One trial in a plain loop."""
     start, recipe = starts.of(trial), trial.recipe
-    network = start.fresh_network(0.0)
+    network = start.fresh_network(recipe)
     network.load_state_dict(starts.first_weights(trial))
     weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in network.parameters() if parameter.ndim < 2]

@@ -7,6 +7,7 @@ from babysit.nn._cards import ActivationCard, activation_card
 from babysit.nn._catalogue import activation_names
 from babysit.nn._convolutional import ResidualBlock
 from babysit.nn._embedding import CategoryEmbedding, embedding_size
+from babysit.nn._factory import MakeNetwork, NetworkFactory, maker_of
 from babysit.nn._fold_batch_norm import fold_batch_norm
 from babysit.nn._following import Following, Follows, follow
 from babysit.nn._initialisation_report import InitialisationReport, LayerInitialisation, LeftAlone
@@ -27,9 +28,11 @@ __all__ = [
     "InitialisationReport",
     "LayerInitialisation",
     "LeftAlone",
+    "MakeNetwork",
     "MaxPieces",
     "Maxout",
     "MaxoutConv2d",
+    "NetworkFactory",
     "Pixels",
     "ResidualBlock",
     "SCHEMES",
@@ -43,6 +46,7 @@ __all__ = [
     "follow",
     "initialise",
     "insert_batch_norm",
+    "maker_of",
     "max_pieces",
     "measure_cost",
     "recalibrate_batch_norm",

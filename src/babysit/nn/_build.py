@@ -48,13 +48,19 @@ def build(model: ModelSection, inputs: Features | Pixels, outputs: int) -> nn.Se
         Input [N, numbers + categories] or [N, channels, height, width], output [N, outputs].
 
     Raises:
-        RecipeError: A convolutional network was asked for a table.
+        RecipeError: A convolutional network was asked for a table, or the recipe names a function that makes it.
 
     Example:
         >>> network = build(ModelSection(widths=(8,), batch_norm=False, dropout=0.0), Features(4), outputs=3)
         >>> [name for name, _ in network.named_children()]
         ['linear1', 'activation1', 'output']
     """
+    if model.factory is not None:
+        raise RecipeError(
+            f"the network is made by {model.factory}, which was not given",
+            cause="what a recipe or a Run holds is data, and no code is run because of it",
+            write=f"babysit.load(run, model={model.factory.rpartition(':')[2]}) in Python",
+        )
     if isinstance(inputs, Pixels) and model.architecture in ("convolutional", "residual"):
         make = residual_layers if model.architecture == "residual" else convolutional_layers
         layers = make(model, inputs.channels, min(inputs.height, inputs.width))

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from babysit.data import Prepared
+from babysit.nn import MakeNetwork
+from babysit.nn import build as build_from_recipe
 from babysit.procedure._search_set_up import Options, filled_in, truth_of
 from babysit.procedure._winners import keep_winners
 from babysit.record import Engine, Recipe, StudyFolder, StudyListener, StudyResult, StudySilence
@@ -66,6 +68,7 @@ def carry_out(
     options: Options,
     engine: Engine,
     listener: StudyListener | None,
+    make: MakeNetwork = build_from_recipe,
 ) -> Tuned:
     """Search, train the winners in full, conclude; what a Study holds already is taken from there."""
     shown: StudyListener = listener or StudySilence()
@@ -91,7 +94,7 @@ def carry_out(
                 for winner in result.winners
                 for number, repeat in [_best_repeat(searching, winner.trials, winner.scores)]
             }
-            result = keep_winners(study, result, recipes, engine, prepared)
+            result = keep_winners(study, result, recipes, engine, prepared, make)
             study.write_result(result)
             study.set_status("finished")
             report = write_study_page(study)
@@ -129,6 +132,7 @@ def begin(
     options: Options,
     engine: Engine,
     listener: StudyListener | None,
+    make: MakeNetwork = build_from_recipe,
 ) -> Tuned:
     """Make the Study and carry the search out.
 
@@ -145,4 +149,4 @@ def begin(
         "fingerprint": prepared.fingerprint,
     }
     study = StudyFolder.create(path, info, recipe)
-    return carry_out(study, recipe, prepared, space, folds, plan, options, engine, listener)
+    return carry_out(study, recipe, prepared, space, folds, plan, options, engine, listener, make)

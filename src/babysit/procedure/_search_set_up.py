@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from babysit.data import Prepared, k_folds
+from babysit.nn import MakeNetwork, NetworkFactory, build
 from babysit.record import Engine, InputError, Recipe, StudyFolder, Trial, load_recipe, with_settings
-from babysit.train import batches_per_epoch, decide
+from babysit.train import assemble, batches_per_epoch, decide
 from babysit.tune import (
     SAMPLERS,
     LocalEngine,
@@ -41,7 +42,7 @@ FINALS_SHARE = 0.35
 CHANCE_STEPS = 100  # some sound networks stay at chance for fifty steps (see the finding stuck-at-chance)
 
 Points = tuple[tuple[float, ...], ...]  # unit coordinates
-MakeEngine = Callable[[Prepared, Sequence[tuple[Any, Any]], str], Engine]
+MakeEngine = Callable[[Prepared, Sequence[tuple[Any, Any]], str, MakeNetwork], Engine]
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,20 @@ def recipe_and_source(
     return chosen, source
 
 
-def space_from(given: Mapping[str, Any] | Iterable[str]) -> Space:
-    """A Space from a mapping or from texts."""
-    return Space(given) if isinstance(given, Mapping) else Space.parse(given)
+def space_from(given: Mapping[str, Any] | Iterable[str], arguments: Iterable[str] = ()) -> Space:
+    """A Space from a mapping or from texts; `arguments` are names of a network's function."""
+    return Space(given, arguments=arguments) if isinstance(given, Mapping) else Space.parse(given, arguments=arguments)
+
+
+def try_network(recipe: Recipe, prepared: Prepared, space: Space, make: MakeNetwork) -> None:
+    """One network in the middle of the space, so that a function that makes none is known before anything is written.
+
+    Raises:
+        InputError: The function's network does not fit the data, or an argument is missing.
+    """
+    if isinstance(make, NetworkFactory):
+        middle = space.apply(recipe, space.point([0.5] * len(space)))
+        assemble(filled_in(middle, prepared=prepared), prepared, make)
 
 
 def folds_of(prepared: Prepared, recipe: Recipe, folds: int) -> list[tuple[Any, Any]]:
@@ -156,9 +168,11 @@ def truth_of(prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> Truth:
     return Truth(prepared.task.kind, targets)
 
 
-def local_engine(prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str) -> Engine:
+def local_engine(
+    prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str, make: MakeNetwork = build
+) -> Engine:
     """Trains in this process."""
-    return LocalEngine(prepared, folds=folds, device=device)
+    return LocalEngine(prepared, folds=folds, device=device, make=make)
 
 
 def ray_engine(address: str) -> MakeEngine:
@@ -168,14 +182,16 @@ def ray_engine(address: str) -> MakeEngine:
         >>> tune("digits", engine=ray_engine("auto"))  # doctest: +SKIP
     """
 
-    def make(prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str) -> Engine:
+    def make_engine(
+        prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str, make: MakeNetwork = build
+    ) -> Engine:
         if device not in ("auto", "cpu"):
             raise InputError(
                 f"device '{device}' with --ray", legal="cpu: a worker has one core", write="--set device=cpu"
             )
-        return RayEngine(prepared, folds=folds, address=address)
+        return RayEngine(prepared, folds=folds, address=address, make=make)
 
-    return make
+    return make_engine
 
 
 def free_folder(parent: str, recipe: Recipe) -> pathlib.Path:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from torch import nn
+
 from babysit.data import prepare
+from babysit.nn import NetworkFactory, maker_of
 from babysit.procedure._carry_out import Tuned, begin, carry_out
 from babysit.procedure._search_set_up import (
     GENERATIONS,
@@ -24,6 +27,7 @@ from babysit.procedure._search_set_up import (
     recipe_and_source,
     space_from,
     steps_of,
+    try_network,
 )
 from babysit.procedure._tune_script import resume_script
 from babysit.record import InputError, Recipe, RunFolderError, StudyFolder, StudyListener, refuse_existing_study
@@ -50,6 +54,7 @@ def tune(
     widen: bool = True,
     seed: int = 0,
     out: str | pathlib.Path | None = None,
+    model: Callable[..., nn.Module] | None = None,
     engine: MakeEngine | None = None,
     listener: StudyListener | None = None,
 ) -> Tuned:
@@ -74,7 +79,9 @@ def tune(
         widen: Go beyond a range at whose end the best lies.
         seed: Makes every draw of the search.
         out: The Study folder to make; None takes `studies/NAME-NUMBER`.
-        engine: Makes what trains: of (data, folds, device); None trains in this process.
+        model: A function (or class) of yours that makes the network, in the place of the recipe's own networks; see
+            `babysit.nn.NetworkFactory` for what it is told. Its parameters can be searched by their names.
+        engine: Makes what trains: of (data, folds, device, network's maker); None trains in this process.
         listener: Who shows it.
 
     Returns:
@@ -87,7 +94,15 @@ def tune(
         >>> tuned = tune("iris", space={"lr": "1e-4:1e-1:log"}, trials=4, settings=["epochs=5"])  # doctest: +SKIP
         >>> tuned.best  # doctest: +SKIP
         {'optimizer.lr': 0.0123}
+        >>> def perceptron(inputs, outputs, width=32):  # doctest: +SKIP
+        ...     return nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs))
+        >>> tune("iris", model=perceptron, space={"lr": "1e-4:1e-1:log", "width": [8, 32, 128]})  # doctest: +SKIP
     """
+    make = maker_of(model)
+    known = make.arguments if isinstance(make, NetworkFactory) else ()
+    settings = [f"model.arguments.{text}" if text.partition("=")[0] in known else text for text in settings]
+    if isinstance(make, NetworkFactory):
+        settings = [f"model.factory={make.name}", *settings]
     chosen, source = recipe_and_source(subject, target, recipe, settings)
     options = Options(
         folds, repeats, winners, widen, structure, None if trials else (time or SECONDS), chosen.device, sampler
@@ -100,16 +115,17 @@ def tune(
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
     prepared = prepare(chosen, source)
     filled, _ = decide(chosen, prepared)
-    given = space if isinstance(space, Space) or space is None else space_from(space)
+    given = space if isinstance(space, Space) or space is None else space_from(space, known)
     searched = space_for(chosen, filled, given, structure=structure, widen=widen)
+    try_network(chosen, prepared, searched, make)
     fold_rows = folds_of(prepared, chosen, folds)
     full = steps_of(filled, prepared, fold_rows)
     plan = plan_for(full, (trials or 0) * full, generations=generations, points=points, seed=seed)
-    made = (engine or local_engine)(prepared, fold_rows, chosen.device)
+    made = (engine or local_engine)(prepared, fold_rows, chosen.device, make)
     try:
         if trials is None:
             plan, options = fitting(plan, made, searched, chosen, prepared, options)
-        return begin(path, chosen, prepared, searched, fold_rows, plan, options, made, listener)
+        return begin(path, chosen, prepared, searched, fold_rows, plan, options, made, listener, make)
     finally:
         made.close()
 
@@ -118,6 +134,7 @@ def resume_study(
     study: str | pathlib.Path,
     source: object = None,
     *,
+    model: Callable[..., nn.Module] | None = None,
     engine: MakeEngine | None = None,
     listener: StudyListener | None = None,
 ) -> Tuned:
@@ -126,6 +143,7 @@ def resume_study(
     Args:
         study: The Study folder.
         source: The data, when it was given as an object rather than a path.
+        model: The function that makes the network, where the search was given one.
         engine: As in `tune`.
         listener: Who shows it.
 
@@ -135,7 +153,7 @@ def resume_study(
     folder = StudyFolder(study)
     if folder.info.kind == "script":
         return resume_script(folder, listener)
-    recipe = folder.recipe
+    recipe, make = folder.recipe, maker_of(model)
     prepared = prepare(recipe, source)
     if prepared.fingerprint != folder.info.fingerprint:
         raise RunFolderError(
@@ -148,8 +166,8 @@ def resume_study(
     searched = Space(folder.info.given)
     searched = space_for(recipe, filled, searched, structure=False, widen=options.widen)
     fold_rows = folds_of(prepared, recipe, options.folds)
-    made = (engine or local_engine)(prepared, fold_rows, recipe.device)
+    made = (engine or local_engine)(prepared, fold_rows, recipe.device, make)
     try:
-        return carry_out(folder, recipe, prepared, searched, fold_rows, plan, options, made, listener)
+        return carry_out(folder, recipe, prepared, searched, fold_rows, plan, options, made, listener, make)
     finally:
         made.close()

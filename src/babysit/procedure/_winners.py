@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from babysit.data import Prepared
+from babysit.nn import MakeNetwork, NetworkFactory, build
 from babysit.record import Decision, Engine, Recipe, RunFolder, RunSummary, StudyFolder, StudyResult
 from babysit.train import assemble, evaluate_phase, load
 
@@ -15,7 +16,12 @@ CPU = torch.device("cpu")
 
 
 def keep_winners(
-    study: StudyFolder, result: StudyResult, recipes: Mapping[int, Recipe], engine: Engine, prepared: Prepared
+    study: StudyFolder,
+    result: StudyResult,
+    recipes: Mapping[int, Recipe],
+    engine: Engine,
+    prepared: Prepared,
+    make: MakeNetwork = build,
 ) -> StudyResult:
     """Write a Run for each winner, scored on the rows never seen.
 
@@ -25,6 +31,7 @@ def keep_winners(
         recipes: Of one trial of each winner, by its number.
         engine: That holds the trials.
         prepared: The data.
+        make: Makes networks.
 
     Returns:
         The result with the names of the Runs.
@@ -36,7 +43,7 @@ def keep_winners(
             kept.append(winner)
             continue
         name = f"winners/{place}"
-        _keep(study, name, number, recipes[number], engine, prepared, result.score_name, winner.mean)
+        _keep(study, name, number, recipes[number], engine, prepared, result.score_name, winner.mean, make)
         kept.append(replace(winner, run=name))
     return replace(result, winners=tuple(kept))
 
@@ -50,11 +57,12 @@ def _keep(
     prepared: Prepared,
     score_name: str,
     score: float,
+    make: MakeNetwork,
 ) -> None:
     path = study.path / name
     if path.exists():
         return  # an earlier process was killed after it had kept it
-    model, layers = assemble(recipe, prepared)
+    model, layers = assemble(recipe, prepared, make)
     why = f"trial {number} of {study.path.name}: validation {score_name} {score:.4f}, mean over its seeds"
     summary = RunSummary(
         data=prepared.summary,
@@ -72,7 +80,7 @@ def _keep(
         fingerprint=prepared.fingerprint,
     )
     with run.writing():
-        trained = load(run)
+        trained = load(run, make if isinstance(make, NetworkFactory) else None)
         for phase in ("validation", "test"):
             if len(prepared.split[phase]):
                 run.write_evaluation(evaluate_phase(trained, prepared, phase, CPU, recipe.seed))

@@ -106,6 +106,10 @@ class PreprocessingSection(Section):
         return self
 
 
+# Of a function that makes networks. No numbers in words: `strict` JSON tells them apart.
+Argument = bool | int | float | str | tuple[int, ...]
+
+
 class ModelSection(Section):
     """The network."""
 
@@ -120,6 +124,19 @@ class ModelSection(Section):
     batch_norm: bool | None = setting(None, "batch normalisation", when="the network is deep or hard to start")
     dropout: Share | None = setting(None, "activations dropped in training", unit="share", when="it overfits: more")
     embedding: Count | None = setting(None, "numbers that stand for a category", unit="numbers", when="many levels")
+    factory: str | None = setting(None, "function of yours that makes the network, given as `model=` in Python")
+    arguments: dict[str, Argument] = setting({}, "arguments of that function by name", when="it has other parameters")
+
+    @model_validator(mode="after")
+    def _one_maker(self) -> ModelSection:
+        if self.factory is None:
+            if self.arguments:
+                raise ValueError("arguments are a function's, and factory names none")
+            return self
+        for name in ("architecture", "widths", "activation", "pieces", "batch_norm", "embedding"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{self.factory} makes the network, and {name} is no argument of it")
+        return self
 
 
 Scheme = Literal["auto", "pytorch", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv"]

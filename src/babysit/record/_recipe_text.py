@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from babysit.record._errors import RecipeError
 from babysit.record._recipe import Recipe, Section
 
+ARGUMENTS = "model.arguments."  # of a function that makes the network: names nobody knows beforehand
 LARGEST_FILE = 1_000_000  # bytes; a recipe is a page, anything larger is another file
 
 
@@ -196,7 +197,9 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             raise RecipeError(f"setting '{text}' is not of the form key=value", write="--set optimizer.lr=0.01")
         full = setting_path(path.strip())
         section, _, key = full.rpartition(".")
-        place = content.setdefault(section, {}) if section else content
+        place = content
+        for name in section.split(".") if section else ():
+            place = place.setdefault(name, {})
         place[key] = _value(value.strip())
         if place[key] is None:
             del place[key]
@@ -218,7 +221,7 @@ def setting_path(path: str, *, option: str = "--set") -> str:
         'optimizer.lr'
     """
     paths = setting_paths()
-    if path in paths:
+    if path in paths or (path.startswith(ARGUMENTS) and path.removeprefix(ARGUMENTS).isidentifier()):
         return path
     short = [full for full in paths if full.rpartition(".")[2] == path]
     if len(short) == 1:

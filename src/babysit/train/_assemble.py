@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise
-from babysit.nn import InitialisationReport, LayerInitialisation, initialise
+from babysit.nn import InitialisationReport, LayerInitialisation, MakeNetwork, build, initialise
 from babysit.record import LayerSummary, Recipe, RecipeError
 from babysit.train._batches import Examples, as_rows
 from babysit.train._loss import build_loss
@@ -19,18 +19,21 @@ from babysit.train._random import stream_seed
 SAMPLE_ROWS = 256  # rows that show the layers their inputs: enough for a standard deviation to within 5 %
 
 
-def assemble(recipe: Recipe, prepared: Prepared) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
+def assemble(
+    recipe: Recipe, prepared: Prepared, make: MakeNetwork = build
+) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
     """The model before its first step: preprocessing fitted on the training rows, weights initialised.
 
     Args:
         recipe: Every decision filled in.
         prepared: The data.
+        make: Makes the network.
 
     Raises:
         RecipeError: A choice does not fit the data.
     """
     preprocessing, scaling = fit_steps(recipe, prepared)
-    return assemble_around(preprocessing, scaling, recipe, prepared)
+    return assemble_around(preprocessing, scaling, recipe, prepared, make)
 
 
 def fit_steps(recipe: Recipe, prepared: Prepared) -> tuple[Preprocessing, TargetStandardise | None]:
@@ -54,22 +57,30 @@ def fit_steps(recipe: Recipe, prepared: Prepared) -> tuple[Preprocessing, Target
 
 
 def assemble_around(
-    preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
+    preprocessing: Preprocessing,
+    scaling: TargetStandardise | None,
+    recipe: Recipe,
+    prepared: Prepared,
+    make: MakeNetwork = build,
 ) -> tuple[TrainedModel, tuple[LayerSummary, ...]]:
     """The model before its first step, around what `fit_steps` gave, with a summary of its layers."""
-    model, report, sample = first_model(preprocessing, scaling, recipe, prepared)
+    model, report, sample = first_model(preprocessing, scaling, recipe, prepared, make)
     done = {layer.name.rpartition(".")[0]: _in_words(layer) for layer in report.layers}
     return model, summarise_layers(model.network, sample, done)
 
 
 def first_model(
-    preprocessing: Preprocessing, scaling: TargetStandardise | None, recipe: Recipe, prepared: Prepared
+    preprocessing: Preprocessing,
+    scaling: TargetStandardise | None,
+    recipe: Recipe,
+    prepared: Prepared,
+    make: MakeNetwork = build,
 ) -> tuple[TrainedModel, InitialisationReport, Tensor]:
     """The model before its first step, what was done to its weights, and the sample that showed them their inputs."""
     start = recipe.initialisation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(recipe.seed, "build"))
-        model = build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling)
+        model = build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling, make)
     sample = preprocessing(prepared.inputs[as_rows(prepared.split["train"][:SAMPLE_ROWS])])
     report = initialise(
         model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,

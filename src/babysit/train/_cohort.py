@@ -116,6 +116,8 @@ class Cohort:
         if key in self._plans:
             return self._plans[key]
         if due * len(group) < WORTH_MEASURING and len(group) > 1:
+            if why := starts[0].unstackable:
+                return Plan("alone", 1, StackLayout(), self._threads, 0.0, f"one by one: {why}")
             return unmeasured
         memory = int(MEMORY_SHARE * _memory(self._starts.device))
         self._plans[key] = choose_plan(group, starts, self._threads, memory)
@@ -201,7 +203,7 @@ class Cohort:
     def answer(self, member: Member, phase: str) -> Tensor:
         """Scores [N, C] or values [N] for the rows of a phase, on the CPU."""
         start = self._starts.of(member.trial)
-        network = start.fresh_network(0.0).eval()
+        network = start.fresh_network(member.trial.recipe).eval()
         network.load_state_dict(member.kept)
         rows = torch.from_numpy(self._starts.rows_of(member.trial.fold).split[phase])
         pieces = [

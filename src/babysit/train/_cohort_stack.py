@@ -89,7 +89,7 @@ class Stack:
         self._stream_starts = [starts[self._stream_of.index(number)] for number in range(len(self._streams))]
         self._dropout = None
         if any(isinstance(layer, nn.Dropout) for layer in network):
-            shares = [recipe.model.dropout or 0.0 for recipe in recipes]
+            shares = [start.dropout(recipe) for start, recipe in zip(starts, recipes, strict=True)]
             self._dropout = DropoutStreams([recipe.seed for recipe in recipes], shares, device)
         states = [member.network for member in members]
         self.network: StackedNetwork | ConvolutionalStack

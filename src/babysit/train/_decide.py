@@ -72,6 +72,10 @@ def _decide_loss(recipe: Recipe, prepared: Prepared, choose: Choose) -> None:
 
 def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Choose) -> None:
     model = recipe.model
+    if model.factory is not None:
+        if recipe.initialisation.scheme == "auto":
+            choose("initialisation", "scheme", "pytorch", f"{model.factory} gives the network its first weights")
+        return
     layout = prepared.layout
     architecture: str = model.architecture
     if architecture == "auto":

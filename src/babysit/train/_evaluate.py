@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from babysit.data import Prepared, Rows, prepare, read_new_rows
 from babysit.record import DataError, Evaluation, RunFolder, RunFolderError
@@ -49,7 +50,12 @@ def score(model: TrainedModel, given: Tensor, wanted: Tensor, phase: str, seed: 
 
 
 def evaluate(
-    run: str | pathlib.Path | RunFolder, data: object = None, *, phase: str = "test", source: object = None
+    run: str | pathlib.Path | RunFolder,
+    data: object = None,
+    *,
+    phase: str = "test",
+    source: object = None,
+    model: Callable[..., nn.Module] | None = None,
 ) -> Evaluation:
     """Score a Run.
 
@@ -59,6 +65,7 @@ def evaluate(
             `phase`, and keeps the scores in the Run.
         phase: Which of the Run's own rows: train, validation or test.
         source: The data that the Run was fitted on, when it was given as an object rather than a path.
+        model: The function that makes the network, where one of the user's did.
 
     Returns:
         Scores with 95 % bootstrap intervals. Under `notes`: what the constant answer would reach, and whether the
@@ -71,17 +78,17 @@ def evaluate(
         >>> evaluate("runs/digits-1").score("accuracy")  # doctest: +SKIP
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(run)
-    model, recipe = load(folder), folder.recipe
+    trained, recipe = load(folder, model), folder.recipe
     if data is not None:
-        new = read_new_rows(data, recipe.data, model.columns, model.preprocessing.layout, model.task)
+        new = read_new_rows(data, recipe.data, trained.columns, trained.preprocessing.layout, trained.task)
         if new.targets is None:
             raise DataError(
-                f"the data has no column '{model.task.target}' to score against",
+                f"the data has no column '{trained.task.target}' to score against",
                 write=f"babysit predict {folder.path} DATA for rows without it",
             )
         name = pathlib.Path(data).name if isinstance(data, str | pathlib.Path) else "given data"
-        given = answers(model, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
-        return _told(score(model, given, new.targets, name, recipe.seed), folder, new.notes)
+        given = answers(trained, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
+        return _told(score(trained, given, new.targets, name, recipe.seed), folder, new.notes)
     prepared = prepare(recipe, source)
     if prepared.fingerprint != folder.info.fingerprint:
         raise RunFolderError(
@@ -91,7 +98,7 @@ def evaluate(
     if not len(prepared.split.get(phase, ())):
         legal = [name for name, rows in prepared.split.items() if len(rows)]
         raise DataError(f"the Run has no rows of phase '{phase}'", legal=", ".join(legal))
-    evaluation = _told(evaluate_phase(model, prepared, phase, torch.device("cpu"), recipe.seed), folder)
+    evaluation = _told(evaluate_phase(trained, prepared, phase, torch.device("cpu"), recipe.seed), folder)
     if folder.info.status == "finished":
         with folder.writing():
             folder.write_evaluation(evaluation)

@@ -6,10 +6,11 @@ import importlib.util
 import io
 import pathlib
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from babysit.data import ImageLayout
 from babysit.record import InputError, MissingExtraError, RunFolder, write_atomic
@@ -19,7 +20,11 @@ TOLERANCE = 1e-3  # of the largest answer; another runtime orders its sums other
 SUFFIXES = (".onnx", ".pt2")
 
 
-def export(run: str | pathlib.Path | RunFolder, path: str | pathlib.Path) -> pathlib.Path:
+def export(
+    run: str | pathlib.Path | RunFolder,
+    path: str | pathlib.Path,
+    model: Callable[..., nn.Module] | None = None,
+) -> pathlib.Path:
     """Write the model of a Run, preprocessing inside, as ONNX (`.onnx`) or for torch.export (`.pt2`).
 
     Input `raw` and output `answer` are what `load(run)` takes and gives; the number of rows is free. The file is
@@ -28,6 +33,7 @@ def export(run: str | pathlib.Path | RunFolder, path: str | pathlib.Path) -> pat
     Args:
         run: A Run folder.
         path: Where to; its ending says the form.
+        model: The function that makes the network, where one of the user's did.
 
     Returns:
         The path.
@@ -45,10 +51,10 @@ def export(run: str | pathlib.Path | RunFolder, path: str | pathlib.Path) -> pat
         raise InputError(f"'{target}' ends in '{target.suffix}'", legal=" or ".join(SUFFIXES), write="model.onnx")
     if target.suffix == ".onnx" and importlib.util.find_spec("onnxscript") is None:
         raise MissingExtraError("ONNX needs packages that are not installed", write="pip install 'babysit[export]'")
-    model = load(run)
-    example = example_rows(model)
+    trained = load(run, model)
+    example = example_rows(trained)
     with torch.no_grad():
-        content = _onnx(model, example) if target.suffix == ".onnx" else _exported(model, example)
+        content = _onnx(trained, example) if target.suffix == ".onnx" else _exported(trained, example)
     write_atomic(target, content)
     return target
 

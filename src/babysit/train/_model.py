@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from babysit.data import Columns, Preprocessing, TargetStandardise, Task
-from babysit.nn import Features, Pixels, build
+from babysit.nn import Features, MakeNetwork, Pixels, build, maker_of
 from babysit.record import LossSection, Recipe, RunFolder, RunFolderError
 from babysit.train._checkpoint import best_weights
 from babysit.train._loss import outputs_needed
@@ -93,8 +93,9 @@ def build_model(
     preprocessing: Preprocessing,
     columns: Columns | None,
     target_scaling: TargetStandardise | None,
+    make: MakeNetwork = build,
 ) -> TrainedModel:
-    """A model with PyTorch's own first weights.
+    """A model with PyTorch's own first weights, or those that the user's function gave it.
 
     Args:
         recipe: Every decision filled in.
@@ -102,8 +103,9 @@ def build_model(
         preprocessing: Fitted, or about to receive its state.
         columns: Of a table.
         target_scaling: What standardises regression targets, when they are.
+        make: Makes the network.
     """
-    network = build(recipe.model, network_inputs(preprocessing), outputs_needed(recipe.loss, task))
+    network = make(recipe.model, network_inputs(preprocessing), outputs_needed(recipe.loss, task))
     answer: nn.Module
     if task.kind == "regression":
         answer = OneNumber(target_scaling, exponential=recipe.loss.name == "poisson")
@@ -131,13 +133,15 @@ def pack_weights(model: nn.Module) -> bytes:
     return safetensors.torch.save(copies)
 
 
-def load(run: str | pathlib.Path | RunFolder) -> TrainedModel:
+def load(run: str | pathlib.Path | RunFolder, model: Callable[..., nn.Module] | None = None) -> TrainedModel:
     """The model of a Run, in evaluation mode on the CPU, with its best weights so far.
 
     Args:
         run: A Run folder.
+        model: The function that makes the network, where one of the user's did.
 
     Raises:
+        InputError: The network is made by a function that was not given.
         RunFolderError: It is no Run, or its files do not fit together.
 
     Example:
@@ -148,21 +152,21 @@ def load(run: str | pathlib.Path | RunFolder) -> TrainedModel:
     settings = folder.model
     weights = folder.path / "weights.safetensors"
     try:
-        model = _rebuild(folder.recipe, settings)
-        model.load_state_dict(safetensors.torch.load(weights.read_bytes()))
+        rebuilt = _rebuild(folder.recipe, settings, maker_of(model))
+        rebuilt.load_state_dict(safetensors.torch.load(weights.read_bytes()))
         if folder.info.status == "begun":  # killed, or under way: the best weights are in the checkpoint
-            model.network.load_state_dict(best_weights(folder.path) or model.network.state_dict())
+            rebuilt.network.load_state_dict(best_weights(folder.path) or rebuilt.network.state_dict())
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"the model of {folder.path} cannot be rebuilt: {error}",
             cause="a file of the Run was damaged or edited",
         ) from None
-    return model.eval()
+    return rebuilt.eval()
 
 
-def _rebuild(recipe: Recipe, settings: Mapping[str, Any]) -> TrainedModel:
+def _rebuild(recipe: Recipe, settings: Mapping[str, Any], make: MakeNetwork) -> TrainedModel:
     task = Task(**{**settings["task"], "classes": tuple(settings["task"]["classes"])})
     columns = None if settings["columns"] is None else Columns.from_dict(settings["columns"])
     preprocessing = Preprocessing.from_settings(settings["preprocessing"])
     scaling = TargetStandardise() if settings["targets"] == "standardised" else None
-    return build_model(recipe, task, preprocessing, columns, scaling)
+    return build_model(recipe, task, preprocessing, columns, scaling, make)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 import torch
+from torch import nn
 
 from babysit.data import read_new_rows
 from babysit.record import DataError, RunFolder
@@ -14,7 +15,13 @@ from babysit.train._evaluate import answers
 from babysit.train._model import TrainedModel, load
 
 
-def predict(run: str | pathlib.Path | RunFolder, data: object, *, keep: Sequence[str] = ()) -> pl.DataFrame:
+def predict(
+    run: str | pathlib.Path | RunFolder,
+    data: object,
+    *,
+    keep: Sequence[str] = (),
+    model: Callable[..., nn.Module] | None = None,
+) -> pl.DataFrame:
     """Answers of a Run for new rows.
 
     Args:
@@ -22,6 +29,7 @@ def predict(run: str | pathlib.Path | RunFolder, data: object, *, keep: Sequence
         data: A file or an object as `fit` takes it, with or without the target; for images also a folder without
             classes, or one image.
         keep: Columns of the table to put beside the answers.
+        model: The function that makes the network, where one of the user's did.
 
     Returns:
         A row for each row of the data: `row` (its number, from 0) or `file`; the kept columns; `prediction`; for
@@ -35,8 +43,8 @@ def predict(run: str | pathlib.Path | RunFolder, data: object, *, keep: Sequence
         >>> predict("runs/houses-1", "unsold.csv").head()  # doctest: +SKIP
     """
     folder = run if isinstance(run, RunFolder) else RunFolder(run)
-    model = load(folder)
-    new = read_new_rows(data, folder.recipe.data, model.columns, model.preprocessing.layout, model.task)
+    trained = load(folder, model)
+    new = read_new_rows(data, folder.recipe.data, trained.columns, trained.preprocessing.layout, trained.task)
     found: dict[str, pl.Series] = {}
     if new.names:
         found["file"] = pl.Series("file", new.names)
@@ -47,8 +55,8 @@ def predict(run: str | pathlib.Path | RunFolder, data: object, *, keep: Sequence
             legal = ", ".join(new.frame.columns[:30]) if new.frame is not None else "nothing: the data is no table"
             raise DataError(f"there is no column '{name}' to keep", legal=legal)
         found[f"data_{name}" if name in ("row", "prediction", "confidence") else name] = new.frame[name]
-    given = answers(model, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
-    return pl.DataFrame({**found, **answer_columns(model, given)})
+    given = answers(trained, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
+    return pl.DataFrame({**found, **answer_columns(trained, given)})
 
 
 def answer_columns(model: TrainedModel, given: torch.Tensor) -> dict[str, pl.Series]:

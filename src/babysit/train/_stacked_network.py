@@ -48,6 +48,8 @@ def stackable(network: nn.Module) -> str:
             return f"{why} has no stacked rule"
     if known is DENSE and any(isinstance(layer, nn.Flatten) for layer in [*network.children()][1:]):
         return "Flatten after the first layer has no stacked rule"
+    if len({layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)}) > 1:
+        return "dropout of several shares has no stacked rule"
     if any(not parameter.requires_grad for parameter in network.parameters()):
         return "frozen parameters have no stacked rule"
     if len([*network.parameters()]) < len([*network.named_parameters(remove_duplicate=False)]):

@@ -40,7 +40,7 @@ class Alone:
         assert recipe.budget.batch_size is not None
         self._start, self._member, self._recipe, self._constant = start, member, recipe, constant
         self._lr, self._batch_size = recipe.optimizer.lr, recipe.budget.batch_size
-        self.network = start.fresh_network(recipe.model.dropout or 0.0)
+        self.network = start.fresh_network(recipe)
         self.network.load_state_dict(member.network)
         self._names: dict[Tensor, str] = {value: name for name, value in self.network.named_parameters()}
         self._optimizer = build_optimizer(recipe.optimizer, self.network)
@@ -126,7 +126,7 @@ class Alone:
 
 def measure_alone(start: Start, member: Member) -> PhaseNumbers:
     """Validation loss and score with the weights that answer."""
-    network = start.fresh_network(0.0)
+    network = start.fresh_network(member.trial.recipe)
     network.load_state_dict(member.kept)
     return measure_phase(network, start.loss, start.examples, start.examples.validation)
 

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Preprocessing, TargetStandardise, TensorRows
-from babysit.record import InputError, RecipeError, Trial
+from babysit.nn import MakeNetwork, build
+from babysit.record import InputError, Recipe, RecipeError, Trial
 from babysit.train._assemble import examples_of, first_model, fit_steps, loss_of, summarise_layers
 from babysit.train._batches import Examples
 from babysit.train._loss import outputs_needed
@@ -56,13 +57,20 @@ class Start:
     kind: str
     unstackable: str
 
-    def fresh_network(self, dropout: float) -> nn.Module:
+    def fresh_network(self, recipe: Recipe) -> nn.Module:
         """A copy of the network that may be trained; its weights are nobody's."""
         network = copy.deepcopy(self.model.network)
-        for module in network.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout
+        if recipe.model.dropout is not None or recipe.model.factory is None:
+            for module in network.modules():
+                if isinstance(module, nn.Dropout):
+                    module.p = recipe.model.dropout or 0.0
         return network
+
+    def dropout(self, recipe: Recipe) -> float:
+        """Share that all layers of dropout drop: the recipe's, or what a user's function gave them."""
+        if recipe.model.dropout is not None or recipe.model.factory is None:
+            return recipe.model.dropout or 0.0
+        return next((module.p for module in self.model.network.modules() if isinstance(module, nn.Dropout)), 0.0)
 
 
 class Starts:
@@ -72,10 +80,18 @@ class Starts:
         prepared: The data.
         folds: Pairs (train, held out) of row numbers, for trials that name a fold.
         device: Where networks and rows are.
+        make: Makes networks.
     """
 
-    def __init__(self, prepared: Prepared, folds: Sequence[Fold] = (), device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        folds: Sequence[Fold] = (),
+        device: torch.device | None = None,
+        make: MakeNetwork = build,
+    ) -> None:
         self.prepared = prepared
+        self._make = make
         self.device = device or torch.device("cpu")
         self._folds = tuple(folds)
         self._steps: dict[Hashable, tuple[Preprocessing, TargetStandardise | None]] = {}
@@ -114,7 +130,8 @@ class Starts:
         if known is not None and known[0] is trial:
             return known[1]
         recipe, fold = trial.recipe, trial.fold
-        if None in (recipe.optimizer.lr, recipe.budget.epochs, recipe.budget.batch_size, recipe.model.widths):
+        open_widths = recipe.model.widths is None and recipe.model.factory is None
+        if open_widths or None in (recipe.optimizer.lr, recipe.budget.epochs, recipe.budget.batch_size):
             raise RecipeError(
                 f"the recipe of trial {trial.number} leaves decisions open",
                 legal="a recipe with rate, epochs, batch size and widths",
@@ -155,7 +172,7 @@ class Starts:
         steps = _kept(self._steps, _of_rows(trial), lambda: fit_steps(recipe, prepared))
         # Steps on another device would not take the sample any more.
         own = steps if self.device.type == "cpu" else copy.deepcopy(steps)
-        model, _, sample = first_model(*own, recipe, prepared)
+        model, _, sample = first_model(*own, recipe, prepared, self._make)
         weights = {name: value.to(self.device, copy=True) for name, value in model.network.state_dict().items()}
         self._weights[_of_shape(trial), recipe.initialisation, recipe.seed] = weights
         if len(self._weights) > KEPT_WEIGHTS:
@@ -194,7 +211,8 @@ def _of_rows(trial: Trial) -> Hashable:
 def _of_shape(trial: Trial) -> Hashable:
     """What the model depends on. Dropout draws nothing before the first step: only whether it is there matters."""
     section = trial.recipe.model
-    return _of_rows(trial), section.model_copy(update={"dropout": 0.5 if section.dropout else 0.0})
+    # As text, since the arguments of a user's function are a dictionary.
+    return _of_rows(trial), section.model_copy(update={"dropout": 0.5 if section.dropout else 0.0}).model_dump_json()
 
 
 def _kept(shelf: dict[Hashable, Kept], key: Hashable, make: Callable[[], Kept]) -> Kept:

@@ -38,9 +38,9 @@ def default_space(recipe: Recipe, filled: Recipe, *, structure: bool = False) ->
         texts.append(f"optimizer.lr={usual / BELOW:.3g}:{usual * ABOVE:.3g}:log")
     if recipe.regularisation.l2 == unset.regularisation.l2:
         texts.append("regularisation.l2=1e-6:1e-1:log")
-    if recipe.model.dropout is None:
+    if recipe.model.dropout is None and recipe.model.factory is None:
         texts.append("model.dropout=0:0.5")
-    if structure:
+    if structure and recipe.model.factory is None:
         images = filled.model.architecture != "mlp"
         for text in STRUCTURE:
             shape = text.startswith(("depth", "width"))

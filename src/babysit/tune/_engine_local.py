@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from babysit.data import Prepared
+from babysit.nn import MakeNetwork, build
 from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
 from babysit.train import (
     Cohort,
@@ -31,6 +32,7 @@ class LocalEngine:
         folds: Pairs (train, held out) of row numbers, as `babysit.data.k_folds` gives them, for trials of a fold.
         device: As a recipe names it; auto takes CUDA, then MPS, then the CPU.
         layout: How trials are computed; auto measures what is fastest.
+        make: Makes networks: a `NetworkFactory` where a function of the user's does.
 
     Raises:
         RecipeError: This machine has no such device.
@@ -48,10 +50,16 @@ class LocalEngine:
     """
 
     def __init__(
-        self, prepared: Prepared, *, folds: Sequence[Fold] = (), device: str = "auto", layout: Layout = "auto"
+        self,
+        prepared: Prepared,
+        *,
+        folds: Sequence[Fold] = (),
+        device: str = "auto",
+        layout: Layout = "auto",
+        make: MakeNetwork = build,
     ) -> None:
         self._device = choose_device(device)
-        self._cohort = Cohort(Starts(prepared, folds, self._device), layout)
+        self._cohort = Cohort(Starts(prepared, folds, self._device, make), layout)
         self._members: dict[int, Member] = {}
 
     def train(

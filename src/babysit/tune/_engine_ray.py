@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from babysit.data import Prepared
+from babysit.nn import MakeNetwork, build
 from babysit.record import (
     Decision,
     InputError,
@@ -50,6 +51,7 @@ class RayEngine:
         address: `local` for a cluster on this machine, `auto` for the one this machine belongs to, or HOST:PORT.
         workers: At most so many; None takes every core there is.
         shard: Trials in a shard.
+        make: Makes networks; it travels to the workers.
 
     Raises:
         MissingExtraError: Ray is not installed.
@@ -64,14 +66,15 @@ class RayEngine:
         address: str = "local",
         workers: int | None = None,
         shard: int = SHARD,
+        make: MakeNetwork = build,
     ) -> None:
         self._ray = connected(address)
         self._shard, self._most = shard, workers
         # What the driver holds: the scores, the state of each trial, and an engine that reads such states.
-        self._here = LocalEngine(prepared, folds=folds, device="cpu")
+        self._here = LocalEngine(prepared, folds=folds, device="cpu", make=make)
         self._scores: dict[int, TrialScore] = {}
         self._states: dict[int, bytes] = {}
-        self._data = self._ray.put((prepared, tuple(folds)))
+        self._data = self._ray.put((prepared, tuple(folds), make))
         self._workers: dict[int, Any] = {}
         self._names = itertools.count()
         self._looked = 0.0
@@ -244,15 +247,15 @@ class ShardWorker:
     """Trains shards; made an actor by the engine.
 
     Args:
-        data: The data and its folds, out of the object store.
+        data: The data, its folds, and what makes networks, out of the object store.
     """
 
-    def __init__(self, data: tuple[Prepared, tuple[Fold, ...]]) -> None:
+    def __init__(self, data: tuple[Prepared, tuple[Fold, ...], MakeNetwork]) -> None:
         import torch
 
         torch.set_num_threads(1)  # a worker has one core, and one thread computes the same everywhere
-        prepared, folds = data
-        self._engine = LocalEngine(prepared, folds=folds, device="cpu", layout=SAME_EVERYWHERE)
+        prepared, folds, make = data
+        self._engine = LocalEngine(prepared, folds=folds, device="cpu", layout=SAME_EVERYWHERE, make=make)
 
     def train(
         self, trials: Sequence[Trial], until_step: int, states: Sequence[bytes]

@@ -23,7 +23,8 @@ SHAPE = {"depth": "model.depth", "width": "model.width"}
 LONGEST_SHAPE = {"model.depth": 64, "model.width": 65536}
 USUAL_DEPTH, USUAL_WIDTH = 2, 128  # of a network of which only the other is searched
 # Settings that say what is learned and judged, not how: two trials that differ in them cannot be compared.
-NOT_SEARCHED = ("schema", "data.", "split.", "watch.", "device", "budget.seconds", "loss.name")
+NOT_SEARCHED = ("schema", "data.", "split.", "watch.", "device", "budget.seconds", "loss.name", "model.factory")
+ARGUMENTS = "model.arguments."
 
 
 class Space(Sequence[Parameter]):
@@ -33,6 +34,7 @@ class Space(Sequence[Parameter]):
         parameters: By name: a `log_uniform`, `uniform`, `integer` or `choice`; a list of options; a text as it stands
             after `--space NAME=`; or Parameters with their paths.
         free_names: Names are a script's arguments, not a recipe's settings.
+        arguments: Names that are arguments of a function that makes the network.
 
     Raises:
         InputError: A name means no setting, a range is none, or a condition asks for what is not there.
@@ -46,7 +48,11 @@ class Space(Sequence[Parameter]):
     """
 
     def __init__(
-        self, parameters: Mapping[str, Any] | Iterable[Parameter] | Iterable[str], *, free_names: bool = False
+        self,
+        parameters: Mapping[str, Any] | Iterable[Parameter] | Iterable[str],
+        *,
+        free_names: bool = False,
+        arguments: Iterable[str] = (),
     ) -> None:
         listed: list[Parameter] = []
         if isinstance(parameters, Mapping):
@@ -58,13 +64,13 @@ class Space(Sequence[Parameter]):
                 )
         else:
             listed += [parameter_from_text(given) if isinstance(given, str) else given for given in parameters]
-        full = _same if free_names else _full
+        full = _same if free_names else functools.partial(_full, arguments=frozenset(arguments))
         self._parameters = tuple(_with_full_names(parameter, full) for parameter in listed)
         self.free_names = free_names
         self._check()
 
     @classmethod
-    def parse(cls, texts: Iterable[str], *, free_names: bool = False) -> Self:
+    def parse(cls, texts: Iterable[str], *, free_names: bool = False, arguments: Iterable[str] = ()) -> Self:
         """A Space from `--space`: text forms, or names of TOML files with them.
 
         Raises:
@@ -80,7 +86,7 @@ class Space(Sequence[Parameter]):
                 parameters += parameters_of_file(pathlib.Path(text))
             else:
                 parameters.append(parameter_from_text(text))
-        return cls(parameters, free_names=free_names)
+        return cls(parameters, free_names=free_names, arguments=arguments)
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -239,11 +245,21 @@ def _same(name: str) -> str:
     return name
 
 
-def _full(name: str) -> str:
+def _full(name: str, arguments: frozenset[str] = frozenset()) -> str:
+    if name in arguments:
+        return ARGUMENTS + name
     path = SHAPE.get(name, name)
     if path in SHAPE.values():
         return path
-    path = setting_path(path, option="--space")
+    try:
+        path = setting_path(path, option="--space")
+    except InputError as error:
+        if not arguments:
+            raise
+        raise InputError(
+            f"'{name}' is no setting, and no argument of the function that makes the network",
+            legal=f"{', '.join(sorted(arguments))}, and what `babysit recipe` prints",
+        ) from error
     if path.startswith(NOT_SEARCHED):
         legal = [one for one in setting_paths() if not one.startswith(NOT_SEARCHED)]
         raise InputError(
@@ -267,6 +283,8 @@ def _limited(parameter: Parameter, recipe: Recipe) -> Parameter:
         return parameter
     for end in (parameter.low, parameter.high):
         _try(parameter, end, recipe)
+    if parameter.path.startswith(ARGUMENTS):
+        return parameter  # a user's function may take any number or none beyond these: not widened
     beyond = [
         10**WIDEN if parameter.scale == "log" else WIDEN * (parameter.high - parameter.low) / 2
     ][0]  # fmt: skip
