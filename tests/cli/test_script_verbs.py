@@ -113,3 +113,16 @@ def _children(parent: int) -> list[int]:
 
 def _alive(process: int) -> bool:
     return pathlib.Path(f"/proc/{process}").exists() and "Z" not in pathlib.Path(f"/proc/{process}/stat").read_text()
+
+
+def test_a_quiet_run_says_nothing_but_the_scripts_own(script: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "--quiet", "train.py"]) == 0
+    said = capfd.readouterr()
+    assert said.err == ""
+    assert len(said.out.splitlines()) == 1
+    script.write_text("def broken():\n    raise KeyError('lost')\n\n\nbroken()\n")
+    assert run(["run", "--quiet", "train.py"]) == 1
+    said = capfd.readouterr()
+    assert said.err.startswith("Traceback")
+    assert said.err.rstrip().endswith("KeyError: 'lost'")
+    assert not said.out

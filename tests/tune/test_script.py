@@ -75,3 +75,60 @@ def test_what_does_not_fit_is_refused(make: object, words: str) -> None:
     with pytest.raises(InputError) as error:
         make()
     assert words in str(error.value)
+
+
+# A training that takes no arguments at all.
+WITHOUT_ARGUMENTS = """
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+rows = torch.randn(256, 4)
+answers = (rows.sum(dim=1) > 0).long()
+network = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
+optimizer = torch.optim.SGD(network.parameters(), lr=1e-7)
+loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(rows, answers), batch_size=32, shuffle=True)
+for epoch in range(3):
+    for inputs, targets in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), targets).backward()
+        optimizer.step()
+print("steps:", len(loader) * (epoch + 1))
+print("accuracy:", (network(rows).argmax(dim=1) == answers).float().mean().item())
+"""
+
+
+@pytest.fixture
+def without_arguments(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "plain.py"
+    path.write_text(WITHOUT_ARGUMENTS)
+    return path
+
+
+def test_a_script_without_arguments_is_searched_by_changes(without_arguments: pathlib.Path) -> None:
+    engine = ScriptEngine([str(without_arguments)], ["lr", "batch_size"], score="accuracy", jobs=1, epochs=True)
+    assert engine.changed == ["lr", "batch_size"]
+    trials = [Trial(0, Recipe(), {"lr": 1e-7, "batch_size": 32}), Trial(1, Recipe(), {"lr": 0.3, "batch_size": 16})]
+    scores = engine.train(trials, 4)
+    assert scores[1].score > 0.9 > scores[0].score
+    steps = ScriptEngine([str(without_arguments)], ["batch-size"], score="steps", jobs=1, epochs=True)
+    assert steps.train([Trial(0, Recipe(), {"batch-size": 16})], 5)[0].score == 5 * 256 / 16
+
+
+def test_changes_that_no_script_takes_are_refused(without_arguments: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    def tune(*space: str) -> None:
+        babysit.tune_script(without_arguments, [], space=space, trials=2, out=tmp_path / "study")
+
+    for space, words in (
+        ("heads=1,2", "no place for heads"),
+        ("shuffle=1:2", "shuffle is made or not"),
+        ("optimizer=adam,lion", "lion"),
+        ("lr=-1:1", "lr"),
+    ):
+        with pytest.raises(InputError, match=words):
+            tune(space)
+    assert not (tmp_path / "study").exists()
+    without_arguments.write_text("raise SystemExit(2)")
+    engine = ScriptEngine([str(without_arguments)], ["lr"], score="accuracy", jobs=1)
+    with pytest.raises(InputError, match=r"cannot be run with lr=0\.1"):
+        engine.train([Trial(0, Recipe(), {"lr": 0.1})], 1)

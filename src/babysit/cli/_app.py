@@ -39,7 +39,7 @@ VERBS = {
 
 # Verbs after whose script everything is the script's own: their options with a value, and those without.
 WITH_SCRIPT = {
-    "run": (("--ignore", "--json", "--keep", "--overhead", "--remedy", "--report"), ("--plain",)),
+    "run": (("--ignore", "--json", "--keep", "--overhead", "--remedy", "--report"), ("--plain", "--quiet")),
 }
 
 app = App(

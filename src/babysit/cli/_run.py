@@ -27,6 +27,7 @@ def run(
     report: pathlib.Path | None = None,
     keep: pathlib.Path | None = None,
     plain: Annotated[bool, Parameter(negative="")] = False,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Run a script that knows nothing of babysit, and say what is wrong with its training while it runs.
 
@@ -55,6 +56,8 @@ def run(
         Where to keep what was measured, for babysit diagnose.
     plain
         No colours.
+    quiet
+        Not a word but the script's own.
     """
     for name, path in (("json", json), ("report", report), ("keep", keep)):
         if path is not None and path.is_dir():
@@ -67,9 +70,11 @@ def run(
             remedies=remedy or (),
             overhead=overhead,
             ignore=ignore or (),
-            show="plain" if plain else "lines",
+            show="nothing" if quiet else "plain" if plain else "lines",
             keep=keep,
         )
+    if quiet and done.traceback:
+        sys.stderr.write(done.traceback)
     if json is not None:
         write_atomic(json, done.to_json() + "\n")
     if report is not None:

@@ -61,7 +61,8 @@ def tune(
         Of data: the column to learn.
     space
         What is searched: lr=1e-6:1e-1:log dropout=0:0.5 depth=1:4:integer activation=relu,tanh
-        "momentum=0.5:0.99 if optimizer.name=sgd", or a TOML file of such.
+        "momentum=0.5:0.99 if optimizer.name=sgd", or a TOML file of such. Of a script: names in braces among its
+        arguments; or, of a script without such arguments, changes to its training, such as lr and batch-size.
     recipe
         Of data: the recipe that is varied.
     set_
@@ -91,7 +92,7 @@ def tune(
     lower
         Of a script: a lower number is better.
     steps
-        Of a script: what {steps} is in a full training.
+        Of a script: what {steps} is in a full training; of one that takes no {steps}, its epochs.
     jobs
         Of a script: processes at a time; as many as there are cores when it is not given.
     seed

@@ -29,8 +29,10 @@ from babysit.tune import (
     Space,
     Value,
     best_points,
+    check_changes,
     conclude,
     described,
+    placeholders,
 )
 
 LOWEST_SHARE = 9  # of a full training, as a divisor: two rungs below it
@@ -60,11 +62,13 @@ def tune_script(
 
     Args:
         script: A Python file.
-        arguments: Its arguments, with `{NAME}` for each searched setting, perhaps `{steps}` and `{seed}`.
-        space: What is searched, by the names in braces.
+        arguments: Its arguments, with `{NAME}` for searched settings, perhaps `{steps}` and `{seed}`.
+        space: What is searched: names in braces, or changes that `babysit run --remedy` makes to a script that has no
+            such argument: `lr`, `batch-size`, `optimizer`, `weight-decay`, ...
         score: Name that the script prints before its score.
         lower: A lower number is better.
-        steps: What `{steps}` stands for in a full training, in the script's own unit, such as epochs.
+        steps: What `{steps}` stands for in a full training, in the script's own unit, such as epochs. A script that
+            takes no `{steps}` is run for so many epochs instead.
         trials: What may be spent, in full trainings.
         jobs: Processes at a time; None takes as many as there are cores.
         points: Of the coarse stage.
@@ -89,8 +93,8 @@ def tune_script(
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
     given = space if isinstance(space, Space) and space.free_names else _free(space)
     command = [str(path), *arguments]
-    engine = ScriptEngine(command, [one.path for one in given], score=score, lower=lower, jobs=jobs)
-    takes_steps, takes_seed = "steps" in engine.placeholders, "seed" in engine.placeholders
+    engine = _engine(command, given, score, lower, jobs, steps)
+    takes_steps, takes_seed = "steps" in engine.placeholders or bool(steps), "seed" in engine.placeholders
     if takes_steps and not steps:
         raise InputError("the arguments have {steps}, and nobody says how many", write="--steps 20")
     full = steps if takes_steps and steps else 1
@@ -107,7 +111,7 @@ def tune_script(
         "space": described(given),
         "given": tuple(one.text() for one in given),
         "plan": asdict(plan),
-        "options": asdict(options) | {"command": command, "score": score, "lower": lower, "jobs": jobs},
+        "options": asdict(options) | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps},
         "fingerprint": "",
     }
     return _carry_out(StudyFolder.create(folder, info, None), given, plan, options, engine, listener)
@@ -117,10 +121,20 @@ def resume_script(study: StudyFolder, listener: StudyListener | None = None) -> 
     """Go on with the search over a script's arguments."""
     content = dict(study.info.options)
     command, score = content.pop("command"), content.pop("score")
-    lower, jobs = content.pop("lower"), content.pop("jobs")
+    lower, jobs, steps = content.pop("lower"), content.pop("jobs"), content.pop("steps", None)
     space = Space(study.info.given, free_names=True)
-    engine = ScriptEngine(command, [one.path for one in space], score=score, lower=lower, jobs=jobs)
+    engine = _engine(command, space, score, lower, jobs, steps)
     return _carry_out(study, space, plan_of(study), Options(**content), engine, listener)
+
+
+def _engine(
+    command: list[str], space: Space, score: str, lower: bool, jobs: int | None, steps: int | None
+) -> ScriptEngine:
+    names = [one.path for one in space]
+    epochs = bool(steps) and "steps" not in placeholders(command)
+    engine = ScriptEngine(command, names, score=score, lower=lower, jobs=jobs, epochs=epochs)
+    check_changes([one for one in space if one.path in engine.changed])
+    return engine
 
 
 def _carry_out(

@@ -10,7 +10,8 @@ from babysit.tune._conclude import Truth, best_points, conclude
 from babysit.tune._default_space import default_space, space_for
 from babysit.tune._engine_local import LocalEngine
 from babysit.tune._engine_ray import RayEngine
-from babysit.tune._engine_script import ScriptEngine
+from babysit.tune._engine_script import ScriptEngine, placeholders
+from babysit.tune._interventions import check_changes
 from babysit.tune._optuna import SAMPLERS, Sampler, export_to_optuna, optuna_search
 from babysit.tune._parameter import (
     Choice,
@@ -54,6 +55,7 @@ __all__ = [
     "Truth",
     "Value",
     "best_points",
+    "check_changes",
     "choice",
     "coarse_to_fine",
     "conclude",
@@ -67,6 +69,7 @@ __all__ = [
     "measure_speed",
     "only_if",
     "optuna_search",
+    "placeholders",
     "predicted_seconds",
     "random_points",
     "recipe_builder",

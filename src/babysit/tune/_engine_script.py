@@ -4,7 +4,8 @@
 
 `{NAME}` is a searched setting, `{steps}` how long to train, `{seed}` the seed of a repeat. The script says how it did
 by printing a line such as `accuracy: 0.93`; the last such line counts. A script is begun anew for each rung; one that
-takes no `{steps}` has a single rung, its whole training.
+takes no `{steps}` has a single rung, its whole training, unless its epochs may be changed. A setting without a
+placeholder is a change that `babysit run` makes to the training (`_interventions`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import re
 import signal
 import string
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -26,10 +26,12 @@ from typing import IO, Literal, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
+from babysit.record import Decision, InputError, Remedy, Trial, TrialProgress, TrialScore, never, untold
+from babysit.tune._interventions import CHANGES, LENGTH_CHANGE, change_name, changes_of, under
 from babysit.tune._parameter import text_of
 
 LOOK_EVERY = 0.05  # seconds between two looks at the processes
+REFUSED = 2  # exit code of a command that was given what it cannot use
 TOLD = 2000  # characters of a failed script's last words
 LENGTH, SEED = "steps", "seed"  # placeholders that are no settings
 NUMBER = r"([-+]?(?:nan|inf(?:inity)?|[0-9]*\.?[0-9]+(?:e[-+]?[0-9]+)?))"
@@ -44,9 +46,15 @@ class ScriptEngine:
         score: Name that stands before the score in the script's output.
         lower: A lower number is better.
         jobs: Processes at a time.
+        epochs: The script takes no `{steps}`, and is run for other epochs instead.
+
+    Attributes:
+        jobs: Processes at a time.
+        placeholders: Names in braces.
+        changed: Settings that are changes to the training, not arguments.
 
     Raises:
-        InputError: A setting has no placeholder, or a placeholder no setting.
+        InputError: A setting has no placeholder and is no change, or a placeholder no setting.
 
     Example:
         >>> engine = ScriptEngine(["-c", "print('accuracy:', 1 - {lr})"], ["lr"], score="accuracy", jobs=1)
@@ -56,12 +64,21 @@ class ScriptEngine:
     """
 
     def __init__(
-        self, command: Sequence[str], names: Sequence[str], *, score: str, lower: bool = False, jobs: int | None = None
+        self,
+        command: Sequence[str],
+        names: Sequence[str],
+        *,
+        score: str,
+        lower: bool = False,
+        jobs: int | None = None,
+        epochs: bool = False,
     ) -> None:
         self._command, self._score, self._lower = list(command), score, lower
         self.jobs = jobs or os.cpu_count() or 1
         self.placeholders = placeholders(command)
-        _check(self.placeholders, names)
+        self.changed = [name for name in names if name not in self.placeholders]
+        self._epochs = epochs
+        _check(self.placeholders, names, self.changed)
         self._pattern = re.compile(rf"\b{re.escape(score)}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
         self._scores: dict[int, TrialScore] = {}
 
@@ -125,8 +142,11 @@ class ScriptEngine:
         environment = dict(os.environ)
         if self.jobs > 1:
             environment.setdefault("OMP_NUM_THREADS", "1")
+        changes = changes_of(trial.settings, self.changed)
+        if self._epochs:
+            changes.append(Remedy(LENGTH_CHANGE, str(until_step)))
         return subprocess.Popen(
-            [sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            under(changes, arguments), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env=environment, start_new_session=True,
         )  # fmt: skip
 
@@ -141,6 +161,9 @@ class ScriptEngine:
                 legal=f"a line such as {self._score}: 0.93",
                 write=f"print('{self._score}:', value), or --score with the name that it prints",
             )
+        if code == REFUSED and (self.changed or self._epochs):
+            settings = ", ".join(f"{name}={text_of(value)}" for name, value in trial.settings.items())
+            raise InputError(f"the script cannot be run with {settings}; its last words were:\n{text.strip()[-TOLD:]}")
         value = float(numbers[-1]) if code == 0 and numbers else math.nan
         score = -value if self._lower else value
         status: Literal["alive", "diverged"] = "alive" if math.isfinite(score) else "diverged"
@@ -206,12 +229,12 @@ def _filled(part: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), part)
 
 
-def _check(found: set[str], names: Sequence[str]) -> None:
-    missing = [name for name in names if name not in found]
+def _check(found: set[str], names: Sequence[str], changed: Sequence[str]) -> None:
+    missing = [name for name in changed if change_name(name) not in CHANGES]
     if missing:
         raise InputError(
             f"the command has no place for {', '.join(missing)}",
-            legal="each searched setting in braces among the script's arguments",
+            legal=f"each searched setting in braces among the script's arguments, or a change: {', '.join(CHANGES)}",
             write=f"babysit tune train.py --space ... -- --{missing[0]} {{{missing[0]}}}",
         )
     unknown = sorted(found - set(names) - {LENGTH, SEED})
