@@ -126,3 +126,14 @@ def test_a_quiet_run_says_nothing_but_the_scripts_own(script: pathlib.Path, capf
     assert said.err.startswith("Traceback")
     assert said.err.rstrip().endswith("KeyError: 'lost'")
     assert not said.out
+
+
+def test_check_of_a_script_without_an_optimizer(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps that need what is not there are left out; the others are done."""
+    script = tmp_path / "train.py"
+    lines = ["import torch", "rows = torch.randn(64, 3)", "net = torch.nn.Linear(3, 1)", "for _ in range(60):"]
+    lines += ["    torch.nn.functional.mse_loss(net(rows), rows.sum(1, keepdim=True)).backward()"]
+    script.write_text("\n".join(lines))
+    assert run(["check", str(script), "--json", str(tmp_path / "check.json")]) == 1
+    assert json.loads((tmp_path / "check.json").read_text())["findings"][0]["name"] == "step-missing"
+    assert "tried call-step" in " ".join(capsys.readouterr().out.split())

@@ -22,12 +22,12 @@ def evaluate(
     phase: Literal["train", "validation", "test"] = "test",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Score a Run, on its own held-out rows or on a file.
+    """Score a Run, or the winners of a Study together, on its own held-out rows or on a file.
 
     Parameters
     ----------
     run
-        The Run folder.
+        The Run folder, or that of a finished Study.
     data
         A file with the target column, scored instead of the Run's own rows.
     phase

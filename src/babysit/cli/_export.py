@@ -13,12 +13,12 @@ import babysit
 
 
 def export(run: pathlib.Path, path: pathlib.Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
-    """Write the model of a Run, preprocessing inside, as ONNX or for torch.export.
+    """Write the model of a Run, or of a Study's winners together, preprocessing inside, as ONNX or for torch.export.
 
     Parameters
     ----------
     run
-        The Run folder.
+        The Run folder, or that of a finished Study.
     path
         Where to: .onnx or .pt2.
     json

@@ -25,12 +25,12 @@ def predict(
     keep: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Answers of a Run for new data, as CSV or Parquet.
+    """Answers of a Run, or of a Study's winners together, for new data, as CSV or Parquet.
 
     Parameters
     ----------
     run
-        The Run folder.
+        The Run folder, or that of a finished Study.
     data
         A file like the one learned from, with or without the target; for images a folder or one image.
     out

@@ -106,6 +106,7 @@ DISEASE = Disease(
         "nonlinearity-missing",
         "parameters-not-optimised",
         "parameters-frozen",
+        "step-missing",
         "gradient-sign-flipped",
         "weights-symmetric",
         "activations-vanish",

@@ -63,7 +63,7 @@ class StudyInfo(BaseModel):
     schema_number: int
     status: Literal["begun", "interrupted", "finished"]
     created: str  # ISO 8601, UTC
-    kind: Literal["recipe", "factory", "script"]
+    kind: Literal["recipe", "script"]
     subject: str  # the data, or the script, for people
     space: tuple[StudyParameter, ...]
     given: tuple[str, ...]  # the space in its text form

@@ -56,4 +56,6 @@ def check_wiring(examination: Examination) -> PreFlightStep:
 
 
 def _parameters(findings: list[Any]) -> bool:
-    return any(finding.name in ("parameters-not-optimised", "parameters-frozen") for finding in findings)
+    return any(
+        finding.name in ("parameters-not-optimised", "parameters-frozen", "step-missing") for finding in findings
+    )

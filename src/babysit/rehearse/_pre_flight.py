@@ -93,7 +93,7 @@ def pre_flight(
         for name in wanted:
             told.step_began(name)
             start = time.monotonic()
-            step = STEPS[name](examination)
+            step = _step(name, examination)
             seconds_taken = time.monotonic() - start + (name == "short-training") * examination.watched_seconds
             step = dataclasses.replace(step, seconds=seconds_taken)
             done.append(step)
@@ -108,6 +108,16 @@ def pre_flight(
     finally:
         told.ended()
     return PreFlight(subject.name, tuple(_with_causes(done, findings)), findings, time.monotonic() - began, interrupted)
+
+
+def _step(name: str, examination: Examination) -> PreFlightStep:
+    """One step; of a script that cannot be rehearsed as it needs, nothing but that is said."""
+    try:
+        return STEPS[name](examination)
+    except InputError as error:
+        if examination.bench is not None:
+            raise
+        return skipped(name, f"the script cannot be rehearsed so: {str(error).splitlines()[0]}")
 
 
 def merged(steps: Sequence[PreFlightStep], ignore: Sequence[str] = ()) -> tuple[Finding, ...]:

@@ -8,9 +8,10 @@ from babysit.train._evaluate import answers, evaluate, evaluate_phase
 from babysit.train._export import example_rows, export
 from babysit.train._first_loss import check_first_loss
 from babysit.train._interrupt import Interruption
+from babysit.train._load import load
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss, outputs_needed
-from babysit.train._model import TrainedModel, load, pack_weights
+from babysit.train._model import TrainedModel, pack_weights
 from babysit.train._optimizer import build_optimizer
 from babysit.train._phase import PhaseNumbers
 from babysit.train._predict import predict

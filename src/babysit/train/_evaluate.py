@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Rows, prepare, read_new_rows
-from babysit.record import DataError, Evaluation, RunFolder, RunFolderError
+from babysit.record import DataError, Evaluation, RunFolder, RunFolderError, StudyFolder
 from babysit.train._batches import as_rows, in_order
-from babysit.train._model import TrainedModel, load
+from babysit.train._load import folder_of, load
+from babysit.train._model import TrainedModel
 from babysit.train._scores import score_classes, score_numbers
 
 
@@ -50,7 +51,7 @@ def score(model: TrainedModel, given: Tensor, wanted: Tensor, phase: str, seed: 
 
 
 def evaluate(
-    run: str | pathlib.Path | RunFolder,
+    run: str | pathlib.Path | RunFolder | StudyFolder,
     data: object = None,
     *,
     phase: str = "test",
@@ -60,7 +61,7 @@ def evaluate(
     """Score a Run.
 
     Args:
-        run: A Run folder.
+        run: A Run folder, or that of a finished Study: its winners then answer together.
         data: New rows with their targets: a file or an object as `fit` takes it. None scores the Run's own rows of
             `phase`, and keeps the scores in the Run.
         phase: Which of the Run's own rows: train, validation or test.
@@ -77,7 +78,7 @@ def evaluate(
     Example:
         >>> evaluate("runs/digits-1").score("accuracy")  # doctest: +SKIP
     """
-    folder = run if isinstance(run, RunFolder) else RunFolder(run)
+    folder = folder_of(run)
     trained, recipe = load(folder, model), folder.recipe
     if data is not None:
         new = read_new_rows(data, recipe.data, trained.columns, trained.preprocessing.layout, trained.task)
@@ -99,13 +100,13 @@ def evaluate(
         legal = [name for name, rows in prepared.split.items() if len(rows)]
         raise DataError(f"the Run has no rows of phase '{phase}'", legal=", ".join(legal))
     evaluation = _told(evaluate_phase(trained, prepared, phase, torch.device("cpu"), recipe.seed), folder)
-    if folder.info.status == "finished":
+    if isinstance(folder, RunFolder) and folder.info.status == "finished":
         with folder.writing():
             folder.write_evaluation(evaluation)
     return evaluation
 
 
-def _told(evaluation: Evaluation, folder: RunFolder, notes: tuple[str, ...] = ()) -> Evaluation:
+def _told(evaluation: Evaluation, folder: RunFolder | StudyFolder, notes: tuple[str, ...] = ()) -> Evaluation:
     if folder.info.status != "finished":
         notes = (*notes, f"the training is {folder.info.status}, not finished: these are its best weights so far")
     return evaluation.model_copy(update={"notes": (*evaluation.notes, *notes)})

@@ -13,15 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import ImageLayout
-from babysit.record import InputError, MissingExtraError, RunFolder, write_atomic
-from babysit.train._model import TrainedModel, load
+from babysit.record import InputError, MissingExtraError, RunFolder, StudyFolder, write_atomic
+from babysit.train._load import load
+from babysit.train._model import TrainedModel
 
 TOLERANCE = 1e-3  # of the largest answer; another runtime orders its sums otherwise
 SUFFIXES = (".onnx", ".pt2")
 
 
 def export(
-    run: str | pathlib.Path | RunFolder,
+    run: str | pathlib.Path | RunFolder | StudyFolder,
     path: str | pathlib.Path,
     model: Callable[..., nn.Module] | None = None,
 ) -> pathlib.Path:
@@ -31,7 +32,7 @@ def export(
     read again and its answers are compared before it is written.
 
     Args:
-        run: A Run folder.
+        run: A Run folder, or that of a finished Study: its winners then answer together.
         path: Where to; its ending says the form.
         model: The function that makes the network, where one of the user's did.
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from babysit.data import Columns, Preprocessing, TargetStandardise, Task
-from babysit.nn import Features, MakeNetwork, Pixels, build, maker_of
-from babysit.record import LossSection, Recipe, RunFolder, RunFolderError
-from babysit.train._checkpoint import best_weights
+from babysit.nn import Features, MakeNetwork, Pixels, build
+from babysit.record import LossSection, Recipe
 from babysit.train._loss import outputs_needed
 
 
@@ -131,42 +127,3 @@ def pack_weights(model: nn.Module) -> bytes:
         for name, tensor in model.state_dict().items()
     }
     return safetensors.torch.save(copies)
-
-
-def load(run: str | pathlib.Path | RunFolder, model: Callable[..., nn.Module] | None = None) -> TrainedModel:
-    """The model of a Run, in evaluation mode on the CPU, with its best weights so far.
-
-    Args:
-        run: A Run folder.
-        model: The function that makes the network, where one of the user's did.
-
-    Raises:
-        InputError: The network is made by a function that was not given.
-        RunFolderError: It is no Run, or its files do not fit together.
-
-    Example:
-        >>> model = load("runs/digits")  # doctest: +SKIP
-        >>> model(images).softmax(dim=1)  # doctest: +SKIP
-    """
-    folder = run if isinstance(run, RunFolder) else RunFolder(run)
-    settings = folder.model
-    weights = folder.path / "weights.safetensors"
-    try:
-        rebuilt = _rebuild(folder.recipe, settings, maker_of(model))
-        rebuilt.load_state_dict(safetensors.torch.load(weights.read_bytes()))
-        if folder.info.status == "begun":  # killed, or under way: the best weights are in the checkpoint
-            rebuilt.network.load_state_dict(best_weights(folder.path) or rebuilt.network.state_dict())
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise RunFolderError(
-            f"the model of {folder.path} cannot be rebuilt: {error}",
-            cause="a file of the Run was damaged or edited",
-        ) from None
-    return rebuilt.eval()
-
-
-def _rebuild(recipe: Recipe, settings: Mapping[str, Any], make: MakeNetwork) -> TrainedModel:
-    task = Task(**{**settings["task"], "classes": tuple(settings["task"]["classes"])})
-    columns = None if settings["columns"] is None else Columns.from_dict(settings["columns"])
-    preprocessing = Preprocessing.from_settings(settings["preprocessing"])
-    scaling = TargetStandardise() if settings["targets"] == "standardised" else None
-    return build_model(recipe, task, preprocessing, columns, scaling, make)

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from babysit.data import read_new_rows
-from babysit.record import DataError, RunFolder
+from babysit.record import DataError, RunFolder, StudyFolder
 from babysit.train._evaluate import answers
-from babysit.train._model import TrainedModel, load
+from babysit.train._load import folder_of, load
+from babysit.train._model import TrainedModel
 
 
 def predict(
-    run: str | pathlib.Path | RunFolder,
+    run: str | pathlib.Path | RunFolder | StudyFolder,
     data: object,
     *,
     keep: Sequence[str] = (),
@@ -25,7 +26,7 @@ def predict(
     """Answers of a Run for new rows.
 
     Args:
-        run: A Run folder.
+        run: A Run folder, or that of a finished Study: its winners then answer together.
         data: A file or an object as `fit` takes it, with or without the target; for images also a folder without
             classes, or one image.
         keep: Columns of the table to put beside the answers.
@@ -42,7 +43,7 @@ def predict(
     Example:
         >>> predict("runs/houses-1", "unsold.csv").head()  # doctest: +SKIP
     """
-    folder = run if isinstance(run, RunFolder) else RunFolder(run)
+    folder = folder_of(run)
     trained = load(folder, model)
     new = read_new_rows(data, folder.recipe.data, trained.columns, trained.preprocessing.layout, trained.task)
     found: dict[str, pl.Series] = {}
