@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import plotly.offline
 
@@ -58,12 +60,28 @@ def render_study_page(study: StudyFolder) -> str:
             settings=[parameter.path for parameter in study.info.space],
             last_word=last_word,
             setting_text=setting_text,
+            plan=plan_text(study.info.plan),
             boxes=[rung for rung in study.rungs() if rung.box and rung.stage == "fine"],
             pictures=pictures,
             figures=script_safe({found.name: as_json(found.figure) for found in pictures}),
             plotly=plotly.offline.get_plotlyjs(),
         )
     )
+
+
+def plan_text(plan: Mapping[str, Any]) -> str:
+    """The plan's numbers on a line; what is empty is left out.
+
+    Example:
+        >>> plan_text({"full": 240, "budget": 85497.26557, "chance_from": 100, "first": []})
+        'full 240, budget 85,497, chance from 100'
+    """
+    told = {
+        name.replace("_", " "): f"{value:,.0f}" if isinstance(value, float) and value >= 1000 else setting_text(value)
+        for name, value in plan.items()
+        if value not in (None, [], ())
+    }
+    return ", ".join(f"{name} {value}" for name, value in told.items())
 
 
 def study_pictures(study: StudyFolder) -> list[Picture]:

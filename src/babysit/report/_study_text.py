@@ -14,6 +14,7 @@ from babysit.report._findings import finding_line
 from babysit.report._study_figures import last_word, setting_text, verdict
 
 WIDTH = 120
+FEW_DECISIONS = 3  # more are a wall of text; each kind of network brings its own
 
 
 def print_study(study: StudyFolder, console: Console | None = None) -> None:
@@ -80,5 +81,8 @@ def _lines(result: StudyResult) -> list[str]:
         )
     failed = f"{result.failing:.0%} of the coarse ones failed"
     lines.append(f"{result.trials:,} trials, {result.steps:,} steps, {result.seconds:.1f} s; {failed}")
-    lines += list(result.decisions)
+    if len(result.decisions) <= FEW_DECISIONS:
+        lines += list(result.decisions)
+    else:
+        lines.append(f"how trials were computed: {len(result.decisions)} ways, as the report tells")
     return lines
