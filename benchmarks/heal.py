@@ -1,6 +1,6 @@
 """heal beside random search, at equal optimizer steps, on the patients.
 
-For each patient both get the steps of 20 full runs of the sick script. Random search draws learning rate, batch size,
+For each patient both get the steps of 20 full runs of its healthy twin. Random search draws learning rate, batch size,
 optimizer, initialisation, activation and batch normalisation, runs each trial in full, and takes the best by the same
 score that heal goes by. What either recommends is then run in full, on seeds neither has seen, and scored by the
 metric that the script prints, as the share of the gap between sick and well that it closes (cut to 0 to 1).
@@ -88,7 +88,9 @@ def examine(folder: pathlib.Path, processes: Processes, trials: int, searches: i
     """Both on one patient."""
     truth = tomllib.loads((folder / "truth.toml").read_text(encoding="utf-8"))
     subject = ScriptSubject(Script(str(folder / "sick.py")), folder=folder, processes=processes)
-    full = subject.run(Ask(probes="losses")).answer.steps
+    # Of the healthy program: the sick one may diverge, and be ended, after a few.
+    with ScriptSubject(Script(str(folder / "well.py")), folder=folder, processes=processes) as healthy:
+        full = healthy.run(Ask(probes="losses")).answer.steps
     found = heal(subject, seconds=SECONDS, most_steps=trials * full)
     row: dict[str, Any] = {
         "patient": folder.name, "steps of a run": full,
