@@ -35,6 +35,7 @@ def page(score: dict[str, Any]) -> str:
     sick, wells = totals["patients"], totals["well_checked"]
     lines = [
         INTRODUCTION,
+        *(f"{note}\n" for note in score.get("notes", ())),
         "| | |",
         "| --- | --- |",
         f"| found | {totals['found']} of {sick} |",
