@@ -163,7 +163,9 @@ class Observer:
     def loss(self, value: Tensor | float) -> None:
         """Give the loss of the step under way, in place of the one that `backward` is called on."""
         self._own_loss = True
-        self._take_loss(value)
+        number = self._step_losses.take(value)
+        if number is not None and not math.isfinite(number):
+            self._report_not_finite(number)
 
     @property
     def optimizers(self) -> tuple[Optimizer, ...]:
@@ -300,7 +302,9 @@ class Observer:
         self._backwards += 1
         self._wiring.backwards += 1
         if not self._own_loss and loss.numel() == 1:
-            self._take_loss(loss, scale)
+            number = self._step_losses.take(loss, scale)
+            if number is not None and not math.isfinite(number):
+                self._report_not_finite(number)
 
     def _unknown_loss(self, loss: Tensor, outputs: Tensor) -> None:
         """A loss written by hand: the network's outputs are taken for what entered it."""
@@ -310,12 +314,9 @@ class Observer:
         self._facts = unknown_loss_facts(outputs, loss) | self._facts
         self._cost += time.perf_counter() - start
 
-    def _take_loss(self, loss: Tensor | float, scale: float | Tensor = 1.0) -> None:
-        number = self._step_losses.take(loss, scale)
-        if number is not None and not math.isfinite(number) and self.not_finite is None:
-            self._report_not_finite(number)
-
     def _report_not_finite(self, loss: float) -> None:
+        if self.not_finite is not None:
+            return
         self._busy = True
         try:
             layer, sentence = find_birth_within(self._network, list(self._given.values()))

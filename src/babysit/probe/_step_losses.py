@@ -27,17 +27,16 @@ class StepLosses:
 
     def take(self, loss: Tensor | float, scale: float | Tensor = 1.0) -> float | None:
         """Keep a loss that was multiplied by `scale`. Returns its number, None where it was not read."""
-        value: Tensor | float = loss
-        if isinstance(scale, Tensor) and isinstance(loss, Tensor):
-            value = loss.detach().reshape(()) / scale
-        if isinstance(value, Tensor):
-            if value.is_cuda:
-                value = value.detach()
-                self.finite = torch.isfinite(value)
-                self._values.append(value)
+        if isinstance(loss, Tensor):
+            if isinstance(scale, Tensor):
+                loss = loss.detach().reshape(()) / scale
+            if loss.is_cuda:
+                loss = loss.detach()
+                self.finite = torch.isfinite(loss)
+                self._values.append(loss)
                 return None
-            value = value.item()
-        number = float(value)
+            loss = loss.item()
+        number = float(loss)
         self.finite = None
         self._values.append(number)
         return number

@@ -88,7 +88,7 @@ class Seam:
         overhead: float | None = None,
         probes: str = "all",
         steps: int | None = None,
-        more: Callable[[], None] = lambda: None,
+        more: Callable[[], None] | None = None,
         scores: bool = True,
         optimizers: Sequence[Optimizer] = (),
     ) -> None:
@@ -193,10 +193,13 @@ class Seam:
         self._within = True
         outputs = None
         try:
-            if not in_transformation():
+            if in_transformation():
+                pass
+            elif id(module) in self._parts and torch.is_grad_enabled():
+                self._own_pass(module, arguments, options)
+            else:
                 changed = self._before_forward(module, arguments, options)
-                if changed is not None:
-                    arguments = changed
+                arguments = arguments if changed is None else changed
             outputs = original(module, *arguments, **options)
             return outputs
         finally:
@@ -355,7 +358,8 @@ class Seam:
         self.steps += 1
         if self.optimizers:
             self._backwards_without_step = 0
-        self._more()
+        if self._more is not None:
+            self._more()
         if self._most is not None and self.steps >= self._most:
             raise Enough
         if self._probes == "losses" and losses and not math.isfinite(losses[-1]):
