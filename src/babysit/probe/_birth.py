@@ -44,7 +44,9 @@ def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[
 
 
 def find_birth_within(network: nn.Module, passes: Sequence[Pass]) -> tuple[str, str]:
-    """The same, where the script calls parts of a network one after the other."""
+    """The same, where the script calls parts of a network one after the other; of no pass nothing is known."""
+    if not passes:
+        return "", "it came at a step that was not measured"
     names = {id(module): name for name, module in network.named_modules()}
     found = LOSS, ""
     for module, arguments, options in passes:

@@ -47,14 +47,14 @@ class Budget:
         self.first_steps = first_steps
         self.samples = 0
         self.spent = 0.0  # seconds that samples after the first steps have cost
-        self.always = 0.0  # seconds a step that is not measured pays for being watched at all
         self._sample_costs: deque[float] = deque(maxlen=5)
+        self._expected = 0.0  # the dearest of them
         self._steps: deque[float] = deque(maxlen=MEMORY)
         self._stepped = 0
         self.usual_step = math.nan  # median seconds of steps that nobody measured; NaN before the first
+        self._longest = math.nan  # that a step may take
         self._last: float | None = None  # when the last step after the first ones began
         self._trained = 0.0  # seconds in training since then
-        self._steps_since = 0
 
     def wants(self, step: int, now: float) -> bool:
         """Whether this step is measured; `now` in seconds by any clock that runs evenly."""
@@ -70,17 +70,19 @@ class Budget:
             self._last = now
             return False
         passed, self._last = now - self._last, now
-        longest = PAUSE * self.usual_step
-        self._trained += passed if math.isnan(longest) else min(passed, longest)
-        self._steps_since += 1
-        expected = max(self._sample_costs, default=0.0)
-        paid = self.spent + self.always * self._steps_since
-        return paid + expected <= self.share * self._trained
+        self._trained += self._longest if passed > self._longest else passed  # nothing is longer than NaN
+        return self.spent + self._expected <= self.share * self._trained
+
+    @property
+    def rare(self) -> bool:
+        """Whether the next sample's number is a power of two: what changes slowly is looked at there."""
+        return self.samples & (self.samples - 1) == 0
 
     def sampled(self, seconds: float) -> None:
         """A sample was taken and cost so much."""
         self.samples += 1
         self._sample_costs.append(seconds)
+        self._expected = max(self._sample_costs)
         if self._last is not None:
             self.spent += seconds
 
@@ -90,3 +92,4 @@ class Budget:
         self._stepped += 1
         if self._stepped <= MEMORY or self._stepped % MEMORY == 0:  # a median each step would cost more than it tells
             self.usual_step = statistics.median(self._steps)
+            self._longest = PAUSE * self.usual_step

@@ -57,7 +57,7 @@ class ForwardProbe:
         self._windows: dict[str, UnitWindow] = {}
         self._handles: list[RemovableHandle] = []
         self._mode: Calls | None = None
-        self._running = False
+        self.running = False  # whether a pass is being measured
         self._stack: list[tuple[str, bool]] = []  # modules under way: name, and whether measured as a whole
         self._calls: Counter[str] = Counter()
         self._known: set[int] = set()  # the network's parameters
@@ -97,7 +97,7 @@ class ForwardProbe:
         for name, module, kind in self._modules:
             self._handles.append(module.register_forward_pre_hook(self._entering(name, kind is not None)))
             self._handles.append(module.register_forward_hook(self._leaving(name, kind)))
-        self._running = True
+        self.running = True
         # Under a mode PyTorch's compiler would compile anew, and the mode's own code with it.
         if not any(unseen_inside(module) for module in self._network.modules()):
             self._mode = Calls(self._function_called)
@@ -108,16 +108,11 @@ class ForwardProbe:
         if self._mode is not None:
             self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
             self._mode = None
-        self._running = False
+        self.running = False
         for handle in self._handles:
             handle.remove()
         self.seconds += len(self._handles) * HOOK_SECONDS
         self._handles.clear()
-
-    @property
-    def running(self) -> bool:
-        """Whether a pass is being measured."""
-        return self._running
 
     def _entering(self, name: str, whole: bool) -> Callable[..., None]:
         def hook(module: nn.Module, arguments: Any) -> None:

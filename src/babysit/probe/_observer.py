@@ -16,8 +16,6 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -27,10 +25,12 @@ from babysit.probe._budget import FIRST_STEPS, Budget
 from babysit.probe._forward import ForwardProbe
 from babysit.probe._interception import listen, stop_listening
 from babysit.probe._loss_facts import loss_facts, unknown_loss_facts
+from babysit.probe._modes import Modes
 from babysit.probe._outputs import measure_outputs
 from babysit.probe._pending import Pending
 from babysit.probe._sink import NotFinite, Sink
 from babysit.probe._speed import speed
+from babysit.probe._step_losses import StepLosses
 from babysit.probe._targets import TargetProbe
 from babysit.probe._unwrapped import unwrapped
 from babysit.probe._weights import WeightProbe, optimizer_facts, rate_and_momentum
@@ -54,7 +54,8 @@ class Observer:
         losses: Whether the loss of each step is taken from `backward`, and with the rate written down.
         step: The number of the first step.
         on_not_finite: Called once, at the first loss that is no number; what it raises stops the training.
-        told: Whether forward passes, of the network or its parts, are told by hand, not heard of through a hook.
+        told: Whether forward passes, of the network or its parts, losses, backward passes and steps of optimizers not
+            given here are told by hand, by whoever hears of them anyway, not heard of once more.
 
     Example:
         >>> from babysit.record import Trace, TraceStore
@@ -101,16 +102,14 @@ class Observer:
         self._told = (0, 0)  # layers and facts the sink knows of
         self._handles: list[Any] = []
         self._ending: Any = None
-        self._moded = any(isinstance(module, _BatchNorm | _DropoutNd) for module in self._network.modules())
-        self._given: list[Pass] = []  # the last pass of each part, until the step is over
+        self._modes = Modes(self._network)
+        self._given: dict[int, Pass] = {}  # the last pass of each part, until the step is over
         self._measured: set[int] = set()  # modules whose pass was measured in this step
-        self._passes = self._backwards = self._evaluation_passes = self._training_passes = 0
-        self._evaluations_in_training_mode = 0
+        self._backwards = 0
         self._outputs: Tensor | None = None  # of a measured pass, until its step is over
-        self._stepped = self._sampling = self._busy = self._kept = self._loss_seen = False
-        self._step_losses: list[float | Tensor] = []
-        self._finite: Tensor | None = None
-        self._own_loss = self._attached = False
+        self.sampling = False  # whether the step under way is measured
+        self._stepped = self._busy = self._kept = self._loss_seen = self._own_loss = self._attached = False
+        self._step_losses = StepLosses()
         self._step_began = self._flushed = self._cost = 0.0
 
     def attach(self) -> Self:
@@ -119,14 +118,16 @@ class Observer:
             return self
         self._attached = True
         if not self._by_hand:
-            self._handles = [self._root.register_forward_pre_hook(self.forward_begins, with_kwargs=True)]
+            self._handles = [
+                self._root.register_forward_pre_hook(self._before_forward, with_kwargs=True),
+                register_optimizer_step_post_hook(self.stepped_by),
+            ]
+            listen(self)
         for optimizer in self._optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_step))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
-        self._handles.append(register_optimizer_step_post_hook(self._after_any_step))
-        listen(self)
         self._step_began = self._flushed = time.perf_counter()
-        self._sampling = self.budget.wants(self.step, self._step_began)
+        self.sampling = self.budget.wants(self.step, self._step_began)
         self._facts |= optimizer_facts(self._optimizers) | {
             "parameters": str(sum(found.numel() for found in self._network.parameters() if found.requires_grad))
         }
@@ -151,7 +152,7 @@ class Observer:
         self._handles.clear()
         self._end_forward()
         self._weights.end()
-        self._given, self._outputs = [], None
+        self._given, self._outputs = {}, None
 
     def __enter__(self) -> Self:
         return self.attach()
@@ -162,7 +163,9 @@ class Observer:
     def loss(self, value: Tensor | float) -> None:
         """Give the loss of the step under way, in place of the one that `backward` is called on."""
         self._own_loss = True
-        self._take_loss(value.detach() if isinstance(value, Tensor) else value)
+        number = self._step_losses.take(value)
+        if number is not None and not math.isfinite(number):
+            self._report_not_finite(number)
 
     @property
     def optimizers(self) -> tuple[Optimizer, ...]:
@@ -195,32 +198,46 @@ class Observer:
 
     def another_stepped(self) -> None:
         """Another network took a step: backward passes until now were for its sake."""
-        self._step_losses, self._backwards, self._loss_seen = [], 0, False
+        self._step_losses.forget()
+        self._backwards, self._loss_seen = 0, False
         self._measured.clear()
 
-    # What PyTorch calls.
+    def stepped_by(self, optimizer: Optimizer, *_: object) -> None:
+        """An optimizer took a step; also of those that nobody told of."""
+        if optimizer not in self._stepping:
+            self._stepping.add(optimizer)
+            self._wiring.stepped_by_another(optimizer)
+
+    # What PyTorch calls, or whoever tells by hand.
+
+    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        if not torch.compiler.is_compiling():
+            self.forward_begins(module, arguments, options)
 
     def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         """The network or a part of it is about to be called."""
-        if self._busy or torch.compiler.is_compiling():
+        if self._busy:
             return
         if not torch.is_grad_enabled():
-            self._evaluations_in_training_mode += self._moded and module.training and self.step > 0
+            if self._modes.matter and self.step > 0:
+                self._modes.evaluated(module)
             return
         if self._stepped:
             self._begin_step()
-        self._passes += 1
-        self._training_passes += 1
-        self._evaluation_passes += self._moded and not module.training
-        self._given = [*(one for one in self._given if one[0] is not module), (module, arguments, options)]
-        fresh = self._sampling and id(module) not in self._measured and not (self._backwards and self._measured)
-        if fresh and torch._C._functorch.peek_interpreter_stack() is None:
-            self._begin_forward(module, arguments, options)
+        if self._modes.matter:
+            self._modes.trained(module)
+        part = id(module)
+        if self._given:
+            self._given.pop(part, None)  # the latest stand last
+        self._given[part] = (module, arguments, options)
+        if self.sampling:
+            fresh = part not in self._measured and not (self._backwards and self._measured)
+            if fresh and torch._C._functorch.peek_interpreter_stack() is None:
+                self._begin_forward(module, arguments, options)
 
     def _begin_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         start = time.perf_counter()
-        samples = self.budget.samples
-        rare = samples & (samples - 1) == 0
+        samples, rare = self.budget.samples, self.budget.rare
         entered, further = first_tensor([arguments, options]), bool(self._measured)
         self._measured.add(id(module))
         if entered is not None and not further:
@@ -254,7 +271,7 @@ class Observer:
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called; there is no value when it raised an error."""
-        if not self._sampling or not self._passes or self._backwards or self._busy or self._loss_seen:
+        if not self.sampling or not self._given or self._backwards or self._busy or self._loss_seen:
             return
         self._loss_seen = True  # of several losses in a step the first is measured
         start = time.perf_counter()
@@ -273,19 +290,21 @@ class Observer:
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """A backward pass begins at `loss`."""
-        if self._busy or not self._passes:
+        if self._busy or not self._given:
             return
         if self._stepped:
             self._begin_step()
         self._forward.scale = scale
-        if self._sampling and self._backwards == 0 and self._wiring.steps:
+        if self.sampling and self._backwards == 0 and self._wiring.steps:
             self._pending.add(self.step, "", "left-over-gradient", self._weights.left_over(self._optimizers))
-        if self._sampling and self._backwards == 0 and not self._loss_seen and self._outputs is not None:
+        if self.sampling and self._backwards == 0 and not self._loss_seen and self._outputs is not None:
             self._unknown_loss(loss, self._outputs)
         self._backwards += 1
         self._wiring.backwards += 1
         if not self._own_loss and loss.numel() == 1:
-            self._take_loss(loss.detach().reshape(()) / scale if isinstance(scale, Tensor) else loss.detach())
+            number = self._step_losses.take(loss, scale)
+            if number is not None and not math.isfinite(number):
+                self._report_not_finite(number)
 
     def _unknown_loss(self, loss: Tensor, outputs: Tensor) -> None:
         """A loss written by hand: the network's outputs are taken for what entered it."""
@@ -295,23 +314,12 @@ class Observer:
         self._facts = unknown_loss_facts(outputs, loss) | self._facts
         self._cost += time.perf_counter() - start
 
-    def _take_loss(self, value: Tensor | float) -> None:
-        if isinstance(value, Tensor) and value.device.type == "cuda":
-            self._finite = torch.isfinite(value)
-            self._step_losses.append(value)
-            return
-        number = float(value)
-        self._step_losses.append(number)
-        self._finite = None
-        if not math.isfinite(number) and self.not_finite is None:
-            self._report_not_finite(number)
-
     def _report_not_finite(self, loss: float) -> None:
+        if self.not_finite is not None:
+            return
         self._busy = True
         try:
-            layer, sentence = "", "it came at a step that was not measured"
-            if self._given:
-                layer, sentence = find_birth_within(self._network, self._given)
+            layer, sentence = find_birth_within(self._network, list(self._given.values()))
         finally:
             self._busy = False
         text = f"the loss became {loss} at step {self.step}: {sentence}"
@@ -323,16 +331,15 @@ class Observer:
             self._on_not_finite(self.step, loss, layer, sentence)
 
     def _before_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
-        if not self._sampling or self._busy:
+        if not self.sampling or self._busy:
             return
         start = time.perf_counter()
         with torch.no_grad():
             if not self._kept and self.not_finite is None:
-                self._weights.keep(self._finite)
+                self._weights.keep(self._step_losses.finite)
             self._kept = True
             self._weights.before_step(self.step, optimizer)
-            samples = self.budget.samples
-            if self._wiring.steps == 0 or samples < FIRST_STEPS or samples & (samples - 1) == 0:
+            if self._wiring.steps == 0 or self.budget.samples < FIRST_STEPS or self.budget.rare:
                 self._wiring.look()
             if optimizer is self._optimizers[0]:
                 for name, value in rate_and_momentum(optimizer).items():
@@ -345,47 +352,40 @@ class Observer:
             return
         if self._losses and optimizer is self._optimizers[0]:
             self._pending.add(self.step, "", "lr", float(optimizer.param_groups[0].get("lr", math.nan)))
-        if self._sampling:
+        if self.sampling:
             start = time.perf_counter()
-            samples = self.budget.samples
             with torch.no_grad():
-                self._weights.after_step(self.step, optimizer, histograms=samples & (samples - 1) == 0)
+                self._weights.after_step(self.step, optimizer, histograms=self.budget.rare)
             self._cost += time.perf_counter() - start
         self._stepped = True
-
-    def _after_any_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
-        """Also of optimizers that nobody told of."""
-        if optimizer not in self._stepping:
-            self._stepping.add(optimizer)
-            self._wiring.stepped_by_another(optimizer)
 
     def _begin_step(self) -> None:
         """The step before is over: what it showed is written, and whether the next is measured is decided."""
         now = time.perf_counter()
         self._tell_losses()
         seconds = now - self._step_began
-        if self._sampling:
+        if self.sampling:
             self._end_sample(seconds)
+            self._measured.clear()
         else:
             self.budget.stepped(seconds)
-        if now - self._flushed > FLUSH_EVERY or (self._sampling and not torch.cuda.is_initialized()):
-            self.flush()
-        self._given, self._outputs = [], None
-        self._measured.clear()
-        self._passes = self._backwards = 0
+        if self.sampling or now - self._flushed > FLUSH_EVERY:
+            if now - self._flushed > FLUSH_EVERY or not torch.cuda.is_initialized():
+                self.flush()
+            now = time.perf_counter()
+        self._given.clear()
+        self._outputs = None
+        self._backwards = 0
         self._stepped = self._kept = self._own_loss = self._loss_seen = False
         self._wiring.steps += 1
         self.step += 1
-        self._step_began = time.perf_counter()
-        self._sampling = self.budget.wants(self.step, self._step_began)
+        self._step_began = now
+        self.sampling = self.budget.wants(self.step, now)
 
     def _end_sample(self, seconds: float) -> None:
         start = time.perf_counter()
         self._weights.end()
-        counts: dict[str, float] = {"backwards": self._backwards}
-        if self._moded:
-            counts["evaluation-mode-share"] = self._evaluation_passes / max(1, self._training_passes)
-            counts["training-mode-evaluations"] = self._evaluations_in_training_mode
+        counts: dict[str, float] = {"backwards": self._backwards, **self._modes.counts()}
         for name, value in (counts | speed(self.budget.usual_step, self._facts)).items():
             self._pending.add(self.step, "", name, value)
         self._sink.add(self._wiring.events(self.step, self._forward.called, ended=False))
@@ -394,7 +394,6 @@ class Observer:
         self._cost = self._forward.seconds = 0.0
 
     def _tell_losses(self) -> None:
-        losses, self._step_losses = self._step_losses, []
-        if losses and self._losses:
-            mean = losses[0] if len(losses) == 1 else sum(losses[1:], losses[0]) / len(losses)
+        mean = self._step_losses.mean()
+        if mean is not None and self._losses:
             self._pending.add(self.step, "", "loss", mean)

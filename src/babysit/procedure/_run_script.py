@@ -148,12 +148,9 @@ class _Teller:
         self._store = store
         self._console = Console(stderr=True, no_color=show == "plain") if show != "nothing" else None
         self._shown: set[tuple[str, str]] = set()
-        self._repeatedly = Repeatedly(self._read, self._found, ignore=ignore)
-
-    def more(self) -> None:
-        """There is more to read."""
-        if self._console is not None:
-            self._repeatedly.when_due()
+        repeatedly = Repeatedly(self._read, self._found, ignore=ignore)
+        # Called at each step: without a detour, and not at all where nobody reads it.
+        self.more = repeatedly.when_due if self._console is not None else None
 
     def end(self, name: str, done: ScriptRun, seconds: float) -> None:
         """The script's own traceback first, then what was seen."""

@@ -101,6 +101,7 @@ class AnswersSeen:
 
     Attributes:
         evaluating: Whether one is under way.
+        inside: Whether the network's own pass is under way: what it compares is no answer.
         evaluations: Of rows that are not trained on: step, name and value of the score.
     """
 
@@ -113,7 +114,7 @@ class AnswersSeen:
         self._empty()
         self._said: set[tuple[int, Phase]] = set()
         self._comparing = Replacements()
-        self._deaf = False
+        self.inside = False
 
     def trained_on(self, name: str, outputs: Tensor, targets: Tensor) -> None:
         """A batch entered the loss function in training."""
@@ -131,10 +132,6 @@ class AnswersSeen:
             for owner, name in ((Tensor, "__eq__"), (Tensor, "eq"), (torch, "eq")):
                 self._comparing.put(owner, name, self._compare)
         return ended
-
-    def inside(self, network: bool) -> None:
-        """Whether the network's own pass is under way: what it compares is no answer."""
-        self._deaf = network
 
     def evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """A batch entered a loss function after a pass without gradients."""
@@ -186,7 +183,7 @@ class AnswersSeen:
             result = original(first, second, **options)
             if (
                 self.evaluating
-                and not self._deaf
+                and not self.inside
                 and isinstance(first, Tensor)
                 and isinstance(second, Tensor)
                 and first.shape == second.shape

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.compiler import is_compiling
 from torch.optim import Optimizer
+
+_task_of_backward, _transformation = torch._C._current_graph_task_id, torch._C._functorch.peek_interpreter_stack
 
 
 class Parts(nn.Module):
@@ -52,8 +55,8 @@ def whole_of(called: nn.Module, optimizers: Sequence[Optimizer]) -> nn.Module:
 
 
 def in_transformation() -> bool:
-    """Whether a backward pass, or one of torch.func's transformations, is what calls: the script does not."""
-    return torch._C._current_graph_task_id() >= 0 or torch._C._functorch.peek_interpreter_stack() is not None
+    """Whether a backward pass, one of torch.func's transformations or an export is what calls: the script does not."""
+    return _task_of_backward() >= 0 or _transformation() is not None or is_compiling()
 
 
 def name_of(module: nn.Module) -> str:

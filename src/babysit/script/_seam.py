@@ -11,6 +11,9 @@ Installed before a script's first line, removed after its last. What it takes ho
 It draws no random number and changes no tensor: a script's numbers are bit for bit what they are without it, unless
 changes are asked for. No hook stays on a module between passes, so that copies and pickles of a network are its own.
 In a process that the script forks nothing of it is left.
+
+The observer hears nothing of its own accord: the seam, which is told of everything anyway, tells it. In a step that is
+not measured each call of a function costs as much as five do in a loop of their own, whose code stays in the caches.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ from babysit.script._answers_seen import AnswersSeen, Phase
 from babysit.script._changes import Changes
 from babysit.script._epochs_seen import EpochsSeen
 from babysit.script._forked import leave_when_forked, stay
-from babysit.script._parts import in_transformation, name_of, parameters_of, whole_of
+from babysit.script._others_seen import OthersSeen
+from babysit.script._parts import in_transformation, parameters_of, whole_of
 from babysit.script._replacements import Replacements
 from babysit.script._unmoved import Unmoved
 
@@ -84,7 +88,7 @@ class Seam:
         overhead: float | None = None,
         probes: str = "all",
         steps: int | None = None,
-        more: Callable[[], None] = lambda: None,
+        more: Callable[[], None] | None = None,
         scores: bool = True,
         optimizers: Sequence[Optimizer] = (),
     ) -> None:
@@ -97,8 +101,9 @@ class Seam:
         self._scores = scores
         self._observer: Observer | None = None
         self.optimizers = list(optimizers)
+        self._first = self.optimizers[0] if self.optimizers else None  # whose steps are counted
         self._parts: set[int] = set()  # ids of the network's modules
-        self._others: dict[int, str] = {}  # modules beside the network that are trained, too
+        self._others = OthersSeen()
         self._handles: list[Any] = []
         self._replaced = Replacements()
         self._open = False
@@ -112,14 +117,12 @@ class Seam:
 
     def __enter__(self) -> Seam:
         self._open = True
-        self._handles = [
-            register_optimizer_step_pre_hook(self._before_step),
-            register_optimizer_step_post_hook(self._after_step),
-        ]
+        self._handles = [register_optimizer_step_post_hook(self._after_step)]
         self._replaced.put(nn.Module, "__call__", self._calling)
         self._replaced.put(Optimizer, "__init__", self._constructing)
         self.epochs.install(self._replaced)
         if self._changes is not None:
+            self._handles.append(register_optimizer_step_pre_hook(self._before_step))
             self._changes.install(self._replaced.put)
         listen(self)
         leave_when_forked(self)
@@ -171,7 +174,7 @@ class Seam:
     # Forward passes.
 
     def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        compiling = torch.compiler.is_compiling
+        compiling = torch.compiler.is_dynamo_compiling
 
         def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
             # The compiler asks first, and then follows no further than the original.
@@ -190,7 +193,11 @@ class Seam:
         self._within = True
         outputs = None
         try:
-            if not in_transformation():
+            if in_transformation():
+                pass
+            elif id(module) in self._parts and torch.is_grad_enabled():
+                self._own_pass(module, arguments, options)
+            else:
                 changed = self._before_forward(module, arguments, options)
                 arguments = arguments if changed is None else changed
             outputs = original(module, *arguments, **options)
@@ -198,8 +205,7 @@ class Seam:
         finally:
             self._within = False
             if self._inside:
-                self._inside = False
-                self.answers.inside(False)
+                self._inside = self.answers.inside = False
                 if self._observer is not None:
                     self._observer.forward_ends(outputs)
 
@@ -213,7 +219,7 @@ class Seam:
             self._own_pass(module, arguments, options)
             return None
         if self.network is not None:
-            self._another(module)
+            self.store.add(self._others.called(self.steps, module, self.network, self.optimizers))
             return None
         # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
         own = {id(parameter) for parameter in module.parameters()}
@@ -230,16 +236,14 @@ class Seam:
         return inner is not None and inner is self.network
 
     def _own_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        self._inside = True
-        step = max(0, self.steps - 1)
         if self._observer is not None and self._trains_by_hand and self._backwards_without_step:
             self._observer.step_ends()
         if self._began_in_training_mode and not module.training:
             # An evaluation that keeps gradients, unless a backward pass follows.
-            self.store.add(self.answers.begin_evaluation("validation", step))
+            self.store.add(self.answers.begin_evaluation("validation", max(0, self.steps - 1)))
         elif self.answers.evaluating:
-            self.store.add(self.answers.end_of_evaluation(step))
-        self.answers.inside(True)
+            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+        self._inside = self.answers.inside = True
         if self._observer is not None:
             self._observer.forward_begins(module, arguments, options)
 
@@ -247,7 +251,7 @@ class Seam:
         self._inside = True
         phase: Phase = "train" if self.epochs.trained_on(first_tensor([arguments, options])) else "validation"
         self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
-        self.answers.inside(True)
+        self.answers.inside = True
         if self._observer is not None:
             self._observer.forward_begins(module, arguments, options)
 
@@ -269,7 +273,7 @@ class Seam:
         self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
         self.epochs.begin(first_tensor([arguments, options]))
         self._inside = True
-        self.answers.inside(True)
+        self.answers.inside = True
         if self._probes != "losses":
             self._observer = Observer(
                 self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
@@ -277,20 +281,9 @@ class Seam:
             if self._overhead is None:
                 self._observer.budget = Budget(None, first_steps=self.steps + FIRST, growth=GROWTH)
             self._observer.attach()
+            self._first = mine[0] if mine else self._first
             self._observer.forward_begins(module, arguments if changed is None else changed, options)
         return changed
-
-    def _another(self, module: nn.Module) -> None:
-        if id(module) in self._others or not any(parameter.requires_grad for parameter in module.parameters()):
-            return
-        own = {id(parameter) for parameter in module.parameters()}
-        assert self.network is not None
-        known = {id(parameter) for parameter in self.network.parameters()}
-        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in self.optimizers):
-            return
-        self._others[id(module)] = name_of(module)
-        text = f"{name_of(module)} is trained, too, and not measured: {name_of(self.network)} is"
-        self.store.add([Event(self.steps, "unseen", text)])
 
     # Losses and steps.
 
@@ -301,6 +294,8 @@ class Seam:
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 self.answers.trained_on(name, outputs, targets)
+        if self._observer is not None and self._observer.sampling:
+            self._observer.loss_computed(name, outputs, targets, value, reduction)
 
     def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """A loss function was called without gradients."""
@@ -316,7 +311,7 @@ class Seam:
         """
         if self.answers.evaluating:
             self.answers.drop_evaluation()
-        if (self._probes == "losses" or self.network is None) and loss.numel() == 1:
+        if self._observer is None and loss.numel() == 1:
             self._losses.append(float(loss.detach() / scale))
             if not math.isfinite(self._losses[-1]) and self._probes == "losses":
                 self.end_step()
@@ -327,6 +322,8 @@ class Seam:
             self.end_step()
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
             raise Enough
+        if self._observer is not None:
+            self._observer.backward_begins(loss, scale)
 
     def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
         if self._changes is not None:
@@ -335,14 +332,18 @@ class Seam:
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
         if self._changes is not None:
             self._changes.after_step(optimizer)
-        if optimizer is not self._first_of_network():
-            if self._observer is not None and all(optimizer is not one for one in self._observer.optimizers):
-                self._observer.another_stepped()
+        if optimizer is not self._first:
+            if self._observer is not None:
+                if all(optimizer is not one for one in self._observer.optimizers):
+                    self._observer.another_stepped()
+                self._observer.stepped_by(optimizer)
             return
         if self._losses:
             rate = float(optimizer.param_groups[0].get("lr", math.nan))
             self.store.add([Row(self.steps, "train", "", "lr", rate)])
         self.end_step()
+        if self._observer is not None and self._trains_by_hand:
+            self._observer.stepped_by(optimizer)
 
     def end_step(self) -> None:
         """A step was taken.
@@ -357,16 +358,12 @@ class Seam:
         self.steps += 1
         if self.optimizers:
             self._backwards_without_step = 0
-        self._more()
+        if self._more is not None:
+            self._more()
         if self._most is not None and self.steps >= self._most:
             raise Enough
         if self._probes == "losses" and losses and not math.isfinite(losses[-1]):
             raise Enough
-
-    def _first_of_network(self) -> Optimizer | None:
-        if self._observer is not None and self._observer.optimizers:
-            return self._observer.optimizers[0]
-        return self.optimizers[0] if self.optimizers else None
 
     def _end(self) -> None:
         if self.network is None and self._backwards:
@@ -391,5 +388,6 @@ class Seam:
             original(optimizer, *arguments, **options)
             if self._open and all(optimizer is not one for one in self.optimizers):
                 self.optimizers.append(optimizer)
+                self._first = self._first or optimizer
 
         return construct
