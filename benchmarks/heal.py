@@ -38,7 +38,8 @@ FRESH = 100  # the first seed that neither has seen
 SECONDS = 3600.0  # steps are what counts here
 SAME = 0.02  # of the gap: no difference
 HEALED = 0.8  # of the gap, as the patients' scorer has it
-# Causes that what random search draws can treat; the others lie in data, labels or wiring.
+# Causes that what random search draws can treat; the others lie in data, labels, wiring or regularisation.
+WITHIN, OUTSIDE = "within random search's choices", "outside them"
 WITHIN_REACH = frozenset(
     {"activations-explode", "activations-vanish", "gradients-explode", "gradients-vanish", "learning-rate-too-high",
      "learning-rate-too-low", "units-dead", "weights-symmetric"}
@@ -57,9 +58,8 @@ def drawn(stream: random.Random) -> tuple[Remedy, ...]:
     return tuple(found)
 
 
-def by_random_search(subject: ScriptSubject, trials: int, seed: int) -> tuple[Remedy, ...]:
+def by_random_search(subject: ScriptSubject, trials: int, stream: random.Random) -> tuple[Remedy, ...]:
     """The best of some trials, none where no trial does better than the script as it is."""
-    stream = random.Random(seed)
     asks = [Ask(probes="losses")] + [Ask(remedies=drawn(stream), probes="losses") for _ in range(trials - 1)]
     before, *after = [outcome_of(found) for found in subject.rehearse_together(asks)]
     gains = [gain(before, one) for one in after]
@@ -94,13 +94,13 @@ def examine(folder: pathlib.Path, processes: Processes, trials: int, searches: i
     found = heal(subject, seconds=SECONDS, most_steps=trials * full)
     row: dict[str, Any] = {
         "patient": folder.name, "steps of a run": full,
-        "fault": "hyper-parameters" if WITHIN_REACH & set(truth["accepts"]) else "data, labels or wiring",
+        "fault": WITHIN if WITHIN_REACH & set(truth["accepts"]) else OUTSIDE,
         "heal": {"remedies": [*map(str, found.remedies)], "closed": closed(subject, found.remedies, truth, seeds),
                  "steps": found.steps, "runs": found.runs},
         "random": [],
     }  # fmt: skip
     for seed in range(searches):
-        remedies = by_random_search(subject, trials, seed)
+        remedies = by_random_search(subject, trials, random.Random(f"{folder.name} {seed}"))
         row["random"].append(
             {
                 "remedies": [*map(str, remedies)],
