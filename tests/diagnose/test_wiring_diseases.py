@@ -128,6 +128,21 @@ def test_softmax_wrong_axis() -> None:
     assert severity(name, trace(both, batches)) == ""
 
 
+def test_softmax_wrong_axis_of_logarithms() -> None:
+    name = "softmax-wrong-axis"
+    wrong = outputs(width=21, value_max=-0.4, value_min=-9.0, log_normalised_share=0.0)
+    assert severity(name, trace(wrong, loss="nll")) == "sick"
+    assert severity(name, trace(wrong, loss="nll", layers=mlp("log-softmax"))) == "sick"
+    assert severity(name, trace(wrong, loss="cross-entropy")) == ""
+    assert severity(name, trace(wrong, loss="nll", layers=mlp("logsigmoid"))) == ""
+    right = outputs(width=21, value_max=-0.01, value_min=-9.0, log_normalised_share=1.0)
+    assert severity(name, trace(right, loss="nll")) == ""
+    logits = outputs(width=21, value_max=[3.0, -0.1], value_min=-9.0, log_normalised_share=0.0)
+    assert severity(name, trace(logits, loss="nll")) == ""
+    once = outputs(width=21, value_max=-0.4, value_min=-9.0, log_normalised_share=[0.0, 1.0])
+    assert severity(name, trace(once, loss="nll")) == ""
+
+
 def test_softmax_wrong_axis_judges_batches_of_several_rows() -> None:
     """The last batch of an epoch may have one row, of which a softmax over rows makes ones."""
     rows = outputs(width=3, column_sum_one_share=[1, 1, 1], row_sum_one_share=[0, 0, 1])

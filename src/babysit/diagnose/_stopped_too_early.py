@@ -12,11 +12,12 @@ from babysit.diagnose._loss_curve import blocks, trend
 from babysit.diagnose._losses import means_progress
 from babysit.diagnose._observed import observed
 from babysit.diagnose._start_level import NOT_LEARNED
-from babysit.record import Finding, Trace
+from babysit.record import Finding, Severity, Trace
 
 LEAST_EPOCHS = 5
 FALL = 0.1  # of the validation loss, in the last third of the epochs
 OF_ALL = 0.1  # and of all that it fell by: what nears zero falls by a tenth for ever
+STEEP = 0.5  # of the loss at the end, in the last third: it came down from half as much again and more
 NEARLY_ALL = 0.75  # of the last third's steps go down
 ANNEALED = 0.1  # of the highest rate: a schedule at its end is meant to stop
 
@@ -71,9 +72,11 @@ def _validation(trace: Trace) -> list[Finding]:
         return []
     evidence = {
         "validation loss": late[-1], "fell by": fall, "in epochs": len(late) - 1, "of epochs": epochs,
-        "threshold": FALL * late[-1], "since the first epoch": whole,
+        "threshold": FALL * late[-1], "since the first epoch": whole, "threshold for a warning": STEEP * late[-1],
     }  # fmt: skip
-    return [DISEASE.finding(f"epoch {epochs}", evidence=evidence, remedies=(f"epochs={2 * epochs}",))]
+    severity: Severity = "warning" if fall >= STEEP * late[-1] else "note"
+    remedies = (f"epochs={2 * epochs}",)
+    return [DISEASE.finding(f"epoch {epochs}", evidence=evidence, severity=severity, remedies=remedies)]
 
 
 DISEASE = Disease(
@@ -84,7 +87,8 @@ DISEASE = Disease(
     threshold=(
         f"From {LEAST_EPOCHS} epochs on, all that were planned: over the last third validation loss fell by {FALL:g} of"
         f" itself and {OF_ALL:g} of its whole fall, in {NEARLY_ALL:g} of the epochs, to its lowest. Not where the rate"
-        f" ends below {ANNEALED:g} of its highest. Without validation, a warning where at most {FEW_EPOCHS} epochs were"
+        f" ends below {ANNEALED:g} of its highest. A warning where it fell by {STEEP:g} of itself."
+        f" Without validation, a warning where at most {FEW_EPOCHS} epochs were"
         f" planned and taken, {FAR_FROM_DONE:g} of a constant answer's loss and more is left, and the mean loss of the"
         f" steps' last third is below the second's by {MUCH:g} of itself and {AS_STEEP:g} of the fall before."
     ),

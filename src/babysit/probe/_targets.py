@@ -11,6 +11,7 @@ from babysit.probe._subset import as_double, some_rows
 from babysit.record import TARGETS
 
 MOST_CLASSES = 2000  # more are not counted one by one
+AXES_OF_ROWS = 2  # of targets that are one number, or one row of numbers, each
 MOST_BATCHES = 200  # whose counts are kept for the dispersion
 LEFT_OUT = -100  # the class number that PyTorch's losses leave out unless told otherwise
 
@@ -38,13 +39,13 @@ class TargetProbe:
         targets = targets if targets.ndim else targets.reshape(1)
         pending.add(step, TARGETS, "batch-rows", float(targets.shape[0]))
         if targets.is_floating_point():
-            self._numbers(step, targets, pending)
+            self._numbers(step, targets, width, pending)
         else:
             self._classes(step, targets.reshape(-1).long(), max(width, 2), pending)
             self._rows += targets.shape[0]
         pending.add(step, TARGETS, "rows-seen", float(self._rows))
 
-    def _numbers(self, step: int, targets: Tensor, pending: Pending) -> None:
+    def _numbers(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
         pending.add(step, TARGETS, "not-finite-share", share_not_finite(targets))
         part = some_rows(targets)
         values = as_double(part.reshape(part.shape[0], -1))  # [rows, numbers of a row]
@@ -78,7 +79,9 @@ class TargetProbe:
             _, of_rows = _mean_and_variance(self._row_sums)
             ratio = torch.where(of_rows > 0, between / of_rows, 0.0)
             pending.add(step, TARGETS, "target-dispersion", ratio)
-        if values.shape[1] == 1 and self._binary is not False:  # zeros and ones under a binary loss are classes too
+        # Zeros and ones under a binary loss are classes, too: of a row, or of each pixel where one map is given out.
+        one_label = values.shape[1] == 1 or (width == 1 and targets.ndim > AXES_OF_ROWS)
+        if one_label and self._binary is not False:
             self._binary = bool(((values == 0) | (values == 1) | ~finite).all())  # waits for the device
             if self._binary:
                 self._count(step, torch.where(finite, values, -1.0).reshape(-1).long(), 2, pending)

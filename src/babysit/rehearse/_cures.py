@@ -141,9 +141,19 @@ def _judged(
         return tuple(order)
     top = max(proven, key=lambda name: best[name][0])
     first = order[0].name
-    if first not in proven and first in best and best[first][0] < CURED / 2:
+    failed = first not in proven and first in best and best[first][0] < CURED / 2
+    if failed or (first in proven and first != top and _deeper(top, first)):
         order.sort(key=lambda finding: finding.name != top)
     return tuple(order)
+
+
+def _deeper(one: str, other: str) -> bool:
+    """Whether a disease lies nearer to the data than another: what mends as much there is the cause of the other.
+
+    Fresh weights or batch norm let many a network learn that is fed or wired wrongly.
+    """
+    order = [name for name, disease in DISEASES.items() if disease.group in ("data", "wiring")]
+    return one in order and (other not in order or order.index(one) < order.index(other))
 
 
 def _clearly(before: Outcome, after: Outcome) -> bool:

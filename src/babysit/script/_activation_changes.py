@@ -19,7 +19,9 @@ SWAPPED = frozenset(
 )
 # Called as an activation where nothing else is: elsewhere these are arithmetic.
 UNUSUAL = frozenset("exp sin cos square".split())
-ON_OUTPUTS = frozenset({"softmax", "sigmoid"})
+LOG_SOFTMAX = "log_softmax"
+SEQUENCES = 3  # axes of a batch of sequences: rows, steps, classes
+ON_OUTPUTS = frozenset({"softmax", "sigmoid", LOG_SOFTMAX})
 
 
 class ActivationChanges:
@@ -47,7 +49,9 @@ class ActivationChanges:
         """Wrap what is called as activation, when somebody wants to know."""
         if not self._remedies:
             return
-        for name in sorted(SWAPPED | {"softmax"} | (UNUSUAL if self._swap is not None else set())):
+        unusual = UNUSUAL if self._swap is not None else set()
+        logarithm = {LOG_SOFTMAX} if "softmax-axis" in self._remedies else set()
+        for name in sorted(SWAPPED | {"softmax"} | unusual | logarithm):
             for owner in (torch, functional, Tensor):
                 if hasattr(owner, name):
                     replace(owner, name, lambda original, name=name: self._wrapped(name, original))
@@ -133,13 +137,20 @@ class ActivationChanges:
             if "sigmoid-output" in self._remedies and name == "softmax":
                 return inputs.sigmoid()
             if "softmax-axis" in self._remedies and name == "softmax":
-                return inputs.softmax(1 if inputs.ndim > 1 else 0)
+                return inputs.softmax(_classes(inputs))
+            if "softmax-axis" in self._remedies and name == LOG_SOFTMAX:
+                return inputs.log_softmax(_classes(inputs))
         elif within and self._swap is not None and name in self._swapped:
             return self._swap(inputs)
         result = original(inputs, *arguments, **options)
         if name in ON_OUTPUTS and isinstance(result, Tensor):
             result._babysit_before = (name, inputs)  # type: ignore[attr-defined]
         return result
+
+
+def _classes(outputs: Tensor) -> int:
+    """The axis of the classes: the second, as PyTorch's losses have it; the last of a batch of sequences."""
+    return -1 if outputs.ndim <= SEQUENCES else 1
 
 
 def before_activation(outputs: Tensor, name: str) -> Tensor:

@@ -106,7 +106,7 @@ GENERAL: dict[str, tuple[Places, str]] = {
     "shuffle": (_loaders, "the training rows in another order every epoch: DataLoader(..., shuffle=True), "
                           "or torch.randperm(rows)"),
     "sigmoid-output": (_networks, "in the network: torch.sigmoid in the place of the softmax over one output"),
-    "softmax-axis": (_networks, "in the network: softmax over the classes, dim=1"),
+    "softmax-axis": (_networks, "in the network: softmax over the classes, dim=1 (dim=-1 of sequences)"),
     "standardise-inputs": (_loop, "before the training loop: inputs = (inputs - inputs_train.mean(0)) / "
                                   f"inputs_train.std(0), {STATISTICS}"),
     "standardise-targets": (_loop, "before the training loop: targets = (targets - mean) / std, with mean and std of "
