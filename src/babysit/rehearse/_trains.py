@@ -14,7 +14,7 @@ def check_training(name: str, trace: Trace) -> None:
         raise InputError(f"{name} fails before it trains: {failed[0].text}")
     raise InputError(
         f"no training was seen in {name}: no backward pass, no step of an optimizer",
-        cause="it trains under a condition that did not hold, or in a process of its own, or it moves its weights by hand"
-        " with what torch.autograd.grad gives, which is not seen",
+        cause="it trains under a condition that did not hold, or in a process of its own, or it moves its weights by"
+        " hand with what torch.autograd.grad gives, which is not seen",
         write="its arguments after --, as in: babysit check train.py -- --train",
     )
