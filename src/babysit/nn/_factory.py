@@ -163,7 +163,12 @@ def row_shape(inputs: Features | Pixels) -> tuple[int, ...]:
 
 
 def maker_of(model: Callable[..., nn.Module] | None) -> MakeNetwork:
-    """What makes networks: a user's function, or `build` where there is none."""
+    """What makes networks: a user's function, or `build` where there is none.
+
+    Example:
+        >>> maker_of(None) is build, isinstance(maker_of(nn.Linear), NetworkFactory)
+        (True, True)
+    """
     if model is None:
         return build
     return model if isinstance(model, NetworkFactory) else NetworkFactory(model)
