@@ -177,6 +177,7 @@ def _by_place(inputs: int, /, outputs: int) -> nn.Module:
         (perceptron, {"settings": ["model.widths=[3]"]}, "widths is no argument of it"),
         (perceptron, {"settings": ["model.arguments.heads=2"]}, "no argument 'heads'"),
         (None, {"settings": ["model.arguments.heads=2"]}, "factory names none"),
+        (None, {"settings": ["model.factory=mine:net"]}, "mine:net, which was not given"),
     ],
 )
 def test_what_makes_no_network_is_refused_before_anything_is_written(

@@ -59,7 +59,7 @@ def build(model: ModelSection, inputs: Features | Pixels, outputs: int) -> nn.Se
         raise RecipeError(
             f"the network is made by {model.factory}, which was not given",
             cause="what a recipe or a Run holds is data, and no code is run because of it",
-            write=f"babysit.load(run, model={model.factory.rpartition(':')[2]}) in Python",
+            write=f"model={model.factory.rpartition(':')[2]} in Python: babysit.tune, load, evaluate, predict, export",
         )
     if isinstance(inputs, Pixels) and model.architecture in ("convolutional", "residual"):
         make = residual_layers if model.architecture == "residual" else convolutional_layers

@@ -119,9 +119,9 @@ def try_network(recipe: Recipe, prepared: Prepared, space: Space, make: MakeNetw
     """One network in the middle of the space, so that a function that makes none is known before anything is written.
 
     Raises:
-        InputError: The function's network does not fit the data, or an argument is missing.
+        InputError: The function's network does not fit the data, an argument is missing, or the function itself is.
     """
-    if isinstance(make, NetworkFactory):
+    if isinstance(make, NetworkFactory) or recipe.model.factory is not None:
         middle = space.apply(recipe, space.point([0.5] * len(space)))
         assemble(filled_in(middle, prepared=prepared), prepared, make)
 
