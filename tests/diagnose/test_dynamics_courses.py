@@ -101,6 +101,9 @@ def test_stopped_too_early() -> None:
     assert finding is not None
     assert [str(remedy) for remedy in finding.remedies] == ["epochs=20"]
     assert severity("stopped-too-early", validated(steep, steep, planned=30)) == "", "it goes on"
+    # From twice as high within the last third: nobody stops there on purpose.
+    halved = [2.3 - 0.3 * epoch for epoch in range(7)]
+    assert severity("stopped-too-early", validated(halved, halved)) == "warning"
     assert severity("stopped-too-early", validated(steep[:4], steep[:4])) == ""
     assert severity("stopped-too-early", validated(steep, steep, lr=one_cycle(100))) == ""
     assert severity("stopped-too-early", validated(FALLING, FALLING)) == "", "next to nothing, by a fifth an epoch"

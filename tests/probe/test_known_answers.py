@@ -10,6 +10,8 @@ from torch.nn import functional
 
 from babysit.nn import Maxout
 from babysit.probe import Observer
+from babysit.probe._pending import Pending
+from babysit.probe._targets import TargetProbe
 from babysit.record import Trace, TraceStore
 
 SEEDS = range(5)
@@ -209,3 +211,19 @@ def test_the_lectures_ten_layers_as_the_probes_see_them(name: str) -> None:
         # Deep ReLU layers differ from draw to draw; the slide's is one draw.
         tolerance = 0.25 if activation is nn.ReLU and layer >= 3 else 0.06
         assert sum(values) / len(values) == pytest.approx(wanted[layer], rel=tolerance), (name, layer)
+
+
+def test_pixels_of_one_map_are_labels_and_several_labels_a_row_are_not() -> None:
+    maps = torch.zeros(4, 1, 2, 2)
+    maps[0, 0, 0, 0] = 1.0
+
+    def seen(targets: Tensor, width: int) -> dict[str, float]:
+        pending = Pending()
+        TargetProbe().see(0, targets, width, pending)
+        return {row.quantity: row.value for row in pending.rows()}
+
+    pixels = seen(maps, width=1)
+    assert pixels["label-top-share"] == pytest.approx(15 / 16)
+    assert pixels["classes-seen"] == 2
+    assert "label-top-share" not in seen(maps.reshape(4, 4), width=4)
+    assert "label-top-share" not in seen(maps + 0.5, width=1)

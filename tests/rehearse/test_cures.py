@@ -68,3 +68,19 @@ def test_consequences_are_not_treated() -> None:
     subject = Known(lambda names, seed: 0.5)
     examined(subject, found("inputs-badly-scaled"), found("units-dead", explained_by="inputs-badly-scaled"))
     assert not any("initialise" in names for names, _, _ in subject.asked)
+
+
+def test_of_two_that_mend_the_one_nearer_to_the_data_comes_first() -> None:
+    """Fresh weights let a network learn that is wired wrongly, too; but not as well."""
+    reached = {"train-mode": 0.97, "initialise": 0.9}
+    told = examined(
+        Known(lambda names, seed: max([reached[one] for one in names if one in reached], default=0.1)),
+        found("activations-vanish"), found("evaluation-mode-in-training", "warning"),
+    )  # fmt: skip
+    assert list(told) == ["evaluation-mode-in-training", "activations-vanish"]
+    reached |= {"train-mode": 0.85}
+    told = examined(
+        Known(lambda names, seed: max([reached[one] for one in names if one in reached], default=0.1)),
+        found("activations-vanish"), found("evaluation-mode-in-training", "warning"),
+    )  # fmt: skip
+    assert list(told) == ["activations-vanish", "evaluation-mode-in-training"]

@@ -13,6 +13,7 @@ from babysit.data import Prepared, prepare
 from babysit.nn import CategoryEmbedding, NetworkFactory
 from babysit.record import InputError, Recipe, Trial, parse_recipe, recipe_to_toml, with_settings
 from babysit.train import decide, load
+from babysit.train._stacked_network import stackable
 from babysit.tune import LocalEngine, Space
 
 DROPOUTS = (0.0, 0.3, 0.3)
@@ -205,3 +206,25 @@ def test_arguments_are_never_searched_beyond_what_was_given() -> None:
     assert rate.unit_limits[0] < 0
     assert dropout.path == "model.arguments.dropout"
     assert dropout.unit_limits == (0.0, 1.0)
+
+
+def test_a_few_short_trials_without_a_stacked_rule_are_trained_one_by_one() -> None:
+    """Too few steps to measure a layout: what has no rule is no stack all the same."""
+    prepared, factory = iris(), NetworkFactory(TwoPaths)
+    engine = LocalEngine(prepared, make=factory, device="cpu")
+    scores = engine.train(trials(prepared, factory, [["lr=0.01"], ["lr=0.03"]]), 3)
+    assert [score.step for score in scores.values()] == [3, 3]
+
+
+def test_layers_of_dropout_that_differ_are_no_stack_and_keep_their_shares() -> None:
+    def two(inputs: int, outputs: int, first: float = 0.0) -> nn.Module:
+        between = [nn.Dropout(first), nn.Linear(inputs, 16), nn.ReLU(), nn.Dropout(0.6)]
+        return nn.Sequential(*between, nn.Linear(16, outputs))
+
+    assert stackable(two(4, 3, 0.6)) == ""
+    assert "several shares" in stackable(two(4, 3))
+    prepared, factory = iris(), NetworkFactory(two)
+    own = [[], ["model.dropout=0.6"], ["model.arguments.first=0.6"]]
+    losses = [s.loss for s in LocalEngine(prepared, make=factory).train(trials(prepared, factory, own), 9).values()]
+    assert losses[1] == pytest.approx(losses[2], rel=1e-4)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)
