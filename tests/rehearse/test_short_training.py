@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from babysit.record import Trace
-from babysit.rehearse import Examination
+from babysit.record import InputError, Trace
+from babysit.rehearse import Examination, pre_flight
 from babysit.rehearse._check_short_training import check_short_training
 from tests.diagnose.sick_set_up import shrinking
 from tests.diagnose.traces_dynamics import validated
@@ -45,3 +45,11 @@ def test_how_it_ends_is_told_where_the_end_was_seen(whole: bool) -> None:
 
 def test_weight_decay_is_told_here_as_no_other_step_reaches_the_weights() -> None:
     assert "weight-decay-too-strong" in told(shrinking(0.01))
+
+
+def test_a_step_that_a_script_cannot_be_rehearsed_for_is_left_out_and_the_others_are_done() -> None:
+    subject = Known(lambda names, seed: InputError("there is no optimizer") if "tiny-batch" in names else 0.5)
+    done = {step.name: step for step in pre_flight(subject, seconds=20).steps}
+    assert done["overfit-tiny"].verdict == "skip"
+    assert "there is no optimizer" in done["overfit-tiny"].why
+    assert done["short-training"].verdict != "skip"

@@ -29,14 +29,11 @@ def check_short_training(examination: Examination) -> PreFlightStep:
         return skipped("short-training", "batches do not go through")
     # A script that was watched to its own end says how it ends; and its weights are out of the reach of the step that
     # tells of weight decay.
-    script = examination.bench is None
-    at_its_end = script and "epochs" in trace.facts
-    left_out = OTHERS if at_its_end else OTHERS | OF_LONG_TRAININGS
-    set_up = SET_UP | (OF_LONG_TRAININGS if at_its_end else frozenset())
-    findings = examination.of_groups({"dynamics"}, without=left_out)
-    findings += examination.named((set_up | {"weight-decay-too-strong"} if script else set_up) - OTHERS)
+    named = set(SET_UP)
+    if examination.bench is None:
+        named |= {"weight-decay-too-strong"} | (OF_LONG_TRAININGS if "epochs" in trace.facts else set())
+    findings = examination.of_groups({"dynamics"}, without=OTHERS | OF_LONG_TRAININGS) + examination.named(named)
     findings += [one for one in examination.of_groups({"set-up"}, without=ELSEWHERE) if of_dynamics(one)]
-    findings = [*{one.name: one for one in findings}.values()]
     ratios = [
         value for layer in trace.layers for value in trace.series("update-ratio", layer=layer.name).values
         if math.isfinite(value)
