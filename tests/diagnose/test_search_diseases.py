@@ -1,5 +1,6 @@
 """Diseases of a search: traces that have each, and healthy twins that do not."""
 
+import dataclasses
 import random
 
 import pytest
@@ -45,6 +46,15 @@ def test_the_best_at_an_end(seed: int) -> None:
     assert finding.where == "optimizer.lr"
     assert finding.evidence["end"] == "upper"
     assert str(finding.remedies[0]) == "widen"
+
+
+def test_beyond_some_ends_there_is_nothing() -> None:
+    near = [0.0, 0.01, 0.02, 0.01, 0.0]
+    units, scores = hill(-0.2, 20)
+    trace = searched([*near, *units], [2 - unit for unit in near] + scores, path="model.dropout")
+    assert names(trace) == ["best-at-edge"]
+    assert names(dataclasses.replace(trace, facts={"unpassable": "model.dropout lower"})) == []
+    assert names(dataclasses.replace(trace, facts={"unpassable": "model.dropout upper"})) == ["best-at-edge"]
 
 
 @pytest.mark.parametrize("seed", range(20))

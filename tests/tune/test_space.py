@@ -6,7 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from babysit.data import prepare
 from babysit.record import InputError, Recipe
+from babysit.train import decide
 from babysit.tune import (
     Choice,
     Range,
@@ -21,6 +23,7 @@ from babysit.tune import (
     uniform,
 )
 from babysit.tune._encoding import counts, places, snapped
+from babysit.tune._study_trace import study_trace
 
 MIXED = Space(
     [
@@ -173,3 +176,12 @@ def test_conditions_in_python() -> None:
     assert "optimizer.momentum" in space.point([0.1, 0.5])
     assert "optimizer.momentum" not in space.point([0.9, 0.5])
     assert Space({"depth": integer(1, 3)}).point([0.99]) == {"model.depth": 3}
+
+
+def test_a_trace_says_which_ends_cannot_be_passed() -> None:
+    recipe, _ = decide(Recipe(), prepare(Recipe(), "iris"))
+    space = Space({"lr": "1e-4:1e-2:log", "dropout": "0:0.5"}).checked_against(recipe)
+    told = study_trace(space, [], [], [], score_name="accuracy", noise=math.nan).facts["unpassable"]
+    assert told == "model.dropout lower"
+    fixed = study_trace(space.fixed(), [], [], [], score_name="accuracy", noise=math.nan)
+    assert "unpassable" not in fixed.facts, "nobody knows"

@@ -24,6 +24,7 @@ def find(trace: Trace) -> list[Finding]:
         return []
     order = sorted(full, key=lambda trial: (-scores[trial], trial))
     findings = []
+    unpassable = trace.facts.get("unpassable", "").split(", ")
     for path in trace.layers_with("trial-setting", phase="search"):
         units = dict(zip(*trace.series("trial-setting", phase="search", layer=path), strict=True))
         leaders = [units[trial] for trial in order[:LEADERS] if trial in units]
@@ -32,7 +33,7 @@ def find(trace: Trace) -> list[Finding]:
         best = units[order[0]]
         end = "lower" if best <= EDGE else "upper" if best >= 1 - EDGE else ""
         there = sum(unit <= EDGE if end == "lower" else unit >= 1 - EDGE for unit in leaders) / len(leaders)
-        if not end or there < MOST:
+        if not end or there < MOST or f"{path} {end}" in unpassable:
             continue
         # Where the search itself went beyond the end and the best lies within what it then tried, nothing is left out.
         beyond = [unit for unit in units.values() if (unit < best - EDGE if end == "lower" else unit > best + EDGE)]
@@ -53,7 +54,8 @@ DISEASE = Disease(
     seen_as="The best trial, and most of the five best, lie at the end of the range that was searched.",
     threshold=(
         f"From {LEAST_TRIALS} trials on: the best lies in the outer {EDGE:.0%} of a range (of a logarithmic one, of its"
-        f" decades), as do at least {MOST:.0%} of the {LEADERS} best, and no trial was made further out."
+        f" decades), as do at least {MOST:.0%} of the {LEADERS} best, no trial was made further out, and there are"
+        " legal values further out, as there are none below a dropout of 0."
     ),
     source=(
         "CS231n, where a fine search's best rate, 9.47e-4, lay at the end of its range of 1e-4 to 1e-3. Where the best"

@@ -143,6 +143,7 @@ FACTS: dict[str, str] = {
     "steps-per-epoch": "optimizer steps an epoch",
     "target-kind": "classes, probabilities or numbers",
     "target-shape": "of the targets, as 64",
+    "unpassable": "of a search: settings and the end of their range beyond which they have no legal value",
     "weight-decay": "of the optimizer's first parameter group",
     "widened": "of a search: settings whose range was widened",
 }  # fmt: skip

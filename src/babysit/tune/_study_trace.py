@@ -50,5 +50,15 @@ def study_trace(
     if math.isfinite(noise):
         rows.append(Row(0, PHASE, "", "score-error", noise))
     widened = sorted({path for rung in rungs for path in rung.widened})
-    facts = {"score": score_name, "widened": ", ".join(widened)}
+    unpassable = [
+        f"{parameter.path} {end}"
+        for parameter in space
+        if isinstance(parameter, Range)
+        for end, legal, given in (
+            ("lower", parameter.lowest, parameter.low),
+            ("upper", parameter.highest, parameter.high),
+        )
+        if legal == given  # as far as values stay legal; None where nobody looked
+    ]
+    facts = {"score": score_name, "widened": ", ".join(widened), "unpassable": ", ".join(unpassable)}
     return Trace(rows=tuple(rows), facts={name: value for name, value in facts.items() if value})
