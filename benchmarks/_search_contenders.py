@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
 import shutil
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from _search_works import FACTOR, Curve, PlainLoop, Work
-from babysit.tune import LocalEngine
+from babysit.record import Trial
+from babysit.tune import LocalEngine, Plan, Space, coarse_to_fine, log_uniform, measure_speed, random_points, sized
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Contender = Callable[[Work, int, float], tuple[Curve, int]]  # (work, seed, seconds) to curve and trials begun
@@ -45,6 +48,51 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
         print(f"    {decision.value}: {decision.why}")
     engine.close()
     return curve, begun
+
+
+def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
+    """Coarse to fine as `babysit tune` has it, in a tenth of the time; then twice as long from the best, and so on."""
+    torch.set_num_threads(CORES)
+    space = Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
+    engine = LocalEngine(work.prepared, device="cpu")
+    curve, begun, length = Curve(), 0, limit / 10
+    first: tuple[tuple[float, ...], ...] = ()
+
+    def trials(number: int, count: int) -> list[Trial]:
+        points = [space.point(units.tolist()) for units in random_points(space, count, seed)]
+        return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
+
+    while curve.seconds < limit:
+        plan = Plan(full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first)
+        plan = sized(plan, measure_speed(engine, trials, length), length)
+        search = coarse_to_fine(space, plan)
+        best: tuple[float, float] = (0.0, -math.inf)
+        rung, offset = next(search, None), begun
+        while rung is not None and curve.seconds < limit:
+            engine.drop([offset + number for number in rung.dropped])
+            alive = [work.trial(offset + number, as_floats(point)) for number, point in rung.points.items()]
+            begun = max(begun, 1 + max(trial.number for trial in alive))
+            scores = engine.train(alive, rung.step, stop=lambda: curve.seconds >= limit)
+            for score in scores.values():
+                curve.add(score.score)
+                if rung.step == work.full and (score.score, -score.loss) > best:
+                    best = score.score, -score.loss
+                    first = (tuple(space.units(rung.points[score.trial - offset])),)
+            try:
+                rung = search.send({n - offset: dataclasses.replace(s, trial=n - offset) for n, s in scores.items()})
+            except StopIteration:
+                break
+        engine.drop(engine.numbers)
+        length *= 2
+    for decision in engine.decisions():
+        print(f"    {decision.value}: {decision.why}")
+    engine.close()
+    return curve, begun
+
+
+def as_floats(point: Mapping[str, object]) -> dict[str, float]:
+    """A point of numbers alone."""
+    return {name: float(value) for name, value in point.items() if isinstance(value, int | float)}
 
 
 def _optuna(work: Work, seed: int, limit: float, kind: str) -> tuple[Curve, int]:
@@ -183,7 +231,8 @@ def sklearn_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 
 CONTENDERS: dict[str, Contender] = {
-    "babysit": babysit_halving,
+    "babysit": babysit_search,
+    "babysit-halving": babysit_halving,
     "optuna-random": optuna_random,
     "optuna-tpe": optuna_tpe,
     "ray-asha": ray_asha,

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import functools
 import math
+import multiprocessing
 import os
 import pathlib
 import time
@@ -210,14 +211,27 @@ class PlainLoop:
         return float(self._loss(outputs, targets)), float((outputs.argmax(dim=1) == targets).double().mean())
 
 
-class Curve:
-    """Best validation accuracy so far, by seconds since the search began, and by this process's processor seconds.
+def _worked() -> float:
+    """Processor seconds of this process and of the children it still has."""
+    total = time.process_time()
+    for child in multiprocessing.active_children():
+        try:
+            fields = pathlib.Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
-    On a machine that others use, too, the second says what the first cannot. It leaves out other processes.
+
+class Curve:
+    """Best validation accuracy so far, by seconds since the search began, and by processor seconds.
+
+    On a machine that others use, too, the second says what the first cannot. It counts this process and those it
+    forked, not a cluster's.
     """
 
     def __init__(self) -> None:
-        self._began, self._worked = time.perf_counter(), time.process_time()
+        self._began, self._worked = time.perf_counter(), _worked()
         self.points: list[tuple[float, float, float]] = []  # seconds, processor seconds, accuracy
 
     @property
@@ -229,7 +243,7 @@ class Curve:
         """An accuracy was measured."""
         if math.isfinite(accuracy) and (not self.points or accuracy > self.points[-1][2]):
             at = self.seconds if seconds is None else seconds
-            worked = time.process_time() - self._worked if seconds is None else math.nan
+            worked = _worked() - self._worked if seconds is None else math.nan
             self.points.append((at, worked, accuracy))
 
     def reached(self, accuracy: float) -> tuple[float, float] | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from babysit.data import Prepared, prepare
 from babysit.record import Recipe, Trial, with_settings
 from babysit.train import Training, assemble, decide, examples_of, loss_of
+from babysit.train._threads import computing_with
 
 CPU = torch.device("cpu")
 PLAIN = (
@@ -59,14 +60,19 @@ def trial(kind: str, number: int, *settings: str, fold: int | None = None) -> Tr
     return Trial(number, decide(recipe, data(kind))[0], fold=fold)
 
 
-def trained_alone(kind: str, chosen: Trial) -> dict[str, Tensor]:
-    """Weights and buffers that the loop ends with: the last ones, or the best where patience chooses."""
+def trained_alone(kind: str, chosen: Trial, threads: int = 1) -> dict[str, Tensor]:
+    """Weights and buffers that the loop ends with: the last ones, or the best where patience chooses.
+
+    Stacks compute with one thread: with two, PyTorch adds in another order, and on some processors the largest of a
+    window is then found in another place, after which the same training by the same code ends 0.02 away.
+    """
     prepared, recipe = data(kind), chosen.recipe
     model, _ = assemble(recipe, prepared)
     examples = examples_of(model, prepared, recipe, CPU)
     if not recipe.budget.patience:
         examples = dataclasses.replace(examples, validation=examples.validation[:0])
-    Training(model.network, loss_of(prepared, recipe, CPU), examples, recipe).run()
+    with computing_with(threads):
+        Training(model.network, loss_of(prepared, recipe, CPU), examples, recipe).run()
     return model.network.state_dict()
 
 

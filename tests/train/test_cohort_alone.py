@@ -26,7 +26,7 @@ def trained(case: str, *untils: int) -> list[Member]:
 def test_a_trial_alone_is_the_loop(case: str) -> None:
     kind, _ = CASES[case]
     for member in trained(case, 3, 10_000):
-        expected = trained_alone(kind, member.trial)
+        expected = trained_alone(kind, member.trial, torch.get_num_threads())
         given = member.best if member.trial.recipe.budget.patience else member.network
         assert given.keys() == expected.keys()
         for name, value in expected.items():

@@ -44,15 +44,22 @@ def chosen(count: int, clock: Callable[[], float], threads: int = 1, memory: int
 
 
 def test_the_fastest_is_taken() -> None:
-    # Ten members: stacks of 10, 8 and 1 as one product, then the fastest of them as a batch of products.
-    assert chosen(10, clock_of(10, 8, 1, 10)).size == 10  # for one member's step: 1, 1 and 1
-    assert chosen(10, clock_of(10, 4, 1, 8)).size == 8  # one half
-    batch = chosen(10, clock_of(10, 8, 1, 5))
+    # Ten members: stacks of 1, 8 and 10 as one product, then 8 as a batch of products.
+    assert chosen(10, clock_of(1, 8, 10, 10)).size == 10  # for one member's step: 1, 1 and 1
+    assert chosen(10, clock_of(1, 4, 10, 8)).size == 8  # one half
+    batch = chosen(10, clock_of(1, 8, 10, 4))
     assert batch.layout == StackLayout(one_product=False)
     assert (batch.size, batch.seconds) == (10, 0.5)
-    alone = chosen(10, clock_of(10, 8, 0.5, 0.5))
+    alone = chosen(10, clock_of(0.5, 8, 10, 8))
     assert (alone.size, alone.seconds, alone.threads) == (1, 0.5, 1)
-    assert "in stacks of 10 as one product 1000000" in alone.why
+    assert "in stacks of 1 as one product 500000" in alone.why
+
+
+def test_where_little_is_to_be_done_one_measurement_is_taken() -> None:
+    _, found, starts = members(10)
+    of_each = [starts.of(member.trial) for member in found]
+    plan = choose_plan(found, of_each, 1, 2**34, clock_of(4), thorough=False)
+    assert (plan.way, plan.size, plan.seconds) == ("stacked", 10, 0.5)
 
 
 def test_one_member_alone_may_have_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +70,7 @@ def test_one_member_alone_may_have_all_threads(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_noise_decides_nothing() -> None:
-    assert chosen(10, clock_of(10, 7.9, 0.99, 9.9)).size == 10
+    assert chosen(10, clock_of(0.95, 7.9, 10, 7.9)).size == 10
 
 
 def test_a_stack_takes_no_more_than_its_share_of_memory() -> None:
@@ -71,7 +78,7 @@ def test_a_stack_takes_no_more_than_its_share_of_memory() -> None:
     each = bytes_of_member(found[0], starts.of(found[0].trial))
     assert chosen(10, clock_of(*[1.0] * 9), memory=4 * each).size == 4
     assert chosen(10, clock_of(*[1.0] * 9), threads=1, memory=0).size == 1
-    assert LARGEST == 128
+    assert LARGEST["cpu"] == 32
 
 
 def test_measuring_leaves_members_as_they_are() -> None:
@@ -96,8 +103,9 @@ def test_stacks_are_as_many_as_threads_where_that_is_worth_it() -> None:
 
 def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan("stacked", 4, StackLayout(), 1, 1.0, "")
-    monkeypatch.setattr("babysit.train._cohort.choose_plan", lambda *rest: plan)
+    monkeypatch.setattr("babysit.train._cohort.choose_plan", lambda *rest, **options: plan)
     monkeypatch.setattr("babysit.train._cohort.WORTH_MEASURING", 0)
+    monkeypatch.setattr("babysit.train._helpers.FORKS", False)
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
     cohort, found, starts = members(9)
@@ -115,8 +123,9 @@ def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_error_in_a_thread_is_raised_and_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan("stacked", 4, StackLayout(), 1, 1.0, "")
-    monkeypatch.setattr("babysit.train._cohort.choose_plan", lambda *rest: plan)
+    monkeypatch.setattr("babysit.train._cohort.choose_plan", lambda *rest, **options: plan)
     monkeypatch.setattr("babysit.train._cohort.WORTH_MEASURING", 0)
+    monkeypatch.setattr("babysit.train._helpers.FORKS", False)
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
     before = threading.active_count()

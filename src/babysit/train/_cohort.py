@@ -15,21 +15,21 @@ from babysit.record import Decision, Trial, TrialProgress
 from babysit.train._batches import in_order
 from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._cohort_watch import Watch
+from babysit.train._helpers import LOOK_EVERY, WORTH_A_PROCESS, Helpers, Job, Measured
 from babysit.train._layouts import MEMORY_SHARE, Plan, choose_plan, cut, side_by_side
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
 from babysit.train._stacked_network import StackLayout
 from babysit.train._threads import computing_with
-from babysit.train._trial_alone import Alone, measure_alone
+from babysit.train._trial_alone import Alone, Look, measure_alone
 from babysit.train._trial_member import Member
 from babysit.train._trial_rules import Constant, at_chance, constant_answer
 from babysit.train._trial_starts import Start, Starts
 
 Layout = Literal["auto", "alone", "stacked"]
-Measured = dict[int, PhaseNumbers]
-LOOK_EVERY = 0.1  # seconds between two tellings while threads work
-# Steps of members below which nothing is measured: it would take longer than it could save.
-WORTH_MEASURING = 500
+# Steps of members from which the usual layout is measured once, and from which layouts are compared: that takes up to
+# 32 and 200 of them.
+WORTH_MEASURING, WORTH_COMPARING = 300, 2_000
 
 
 class Cohort:
@@ -47,6 +47,7 @@ class Cohort:
         self._threads = torch.get_num_threads() if starts.device.type == "cpu" else 1
         self._constants: dict[Hashable, Constant] = {}
         self._plans: dict[str, Plan] = {}
+        self._helpers = Helpers(self._do)
 
     def begin(self, trial: Trial) -> Member:
         """A trial before its first step.
@@ -84,13 +85,7 @@ class Cohort:
                 break
             starts = [self._starts.of(member.trial) for member in group]
             plan = self._plan(group, starts, self.due(group[0], until))
-            with computing_with(plan.threads):
-                if plan.way == "stacked":
-                    measured |= self._train_stacks(group, plan, until, watch)
-                    continue
-                for member, start in zip(group, starts, strict=True):
-                    if not watch.asked:
-                        measured |= self._train_alone(member, start, until, watch)
+            measured |= self._train_group(group, plan, until, watch)
         return measured
 
     def _groups(self, members: Sequence[Member], until: int) -> list[list[Member]]:
@@ -110,45 +105,82 @@ class Cohort:
         if self._layout == "stacked":
             return unmeasured
         recipe = group[0].trial.recipe
-        # Measurements hold for about so many members: half as many may be computed otherwise.
-        many = len(group).bit_length()
-        key = f"{recipe.optimizer.name} {recipe.loss.name} {recipe.budget.batch_size} {many}\n{starts[0].kind}"
-        if key in self._plans:
-            return self._plans[key]
-        if due * len(group) < WORTH_MEASURING and len(group) > 1:
+        work = due * len(group)
+        if work < WORTH_MEASURING and len(group) > 1:
             if why := starts[0].unstackable:
                 return Plan("alone", 1, StackLayout(), self._threads, 0.0, f"one by one: {why}")
             return unmeasured
-        memory = int(MEMORY_SHARE * _memory(self._starts.device))
-        self._plans[key] = choose_plan(group, starts, self._threads, memory)
+        # Measurements hold for about so many members: half as many may be computed otherwise.
+        many = len(group).bit_length()
+        thorough = work >= WORTH_COMPARING
+        budget = recipe.budget
+        key = f"{recipe.optimizer.name} {recipe.loss.name} {budget.batch_size} {many} {thorough}\n{starts[0].kind}"
+        if key not in self._plans:
+            memory = int(MEMORY_SHARE * _memory(self._starts.device))
+            self._plans[key] = choose_plan(
+                group, starts, self._threads, memory, by_process=self._helpers.usable, thorough=thorough
+            )
         return self._plans[key]
 
-    def _train_alone(self, member: Member, start: Start, until: int, watch: Watch) -> Measured:
-        Alone(start, member, self.constant(member).train_loss).train(until, watch.look)
-        if member.failed or self.due(member, until):
-            return {}
-        return {member.trial.number: measure_alone(start, member)}
-
-    def _train_stacks(self, group: Sequence[Member], plan: Plan, until: int, watch: Watch) -> Measured:
-        threads = self._threads if self._layout == "auto" else 1
-        jobs = cut(group, plan, threads)
-        # Found before threads start: what is found is kept, and threads only read it.
-        prepared = [
-            ([self._starts.of(m.trial) for m in job], [self.constant(m).train_loss for m in job]) for job in jobs
-        ]
-        found: Measured = {}
-        if threads == 1 or not side_by_side(jobs, plan):
-            for job, (starts, constants) in zip(jobs, prepared, strict=True):
-                if not watch.asked:
-                    found |= self._train_stack(job, starts, constants, plan, until, watch.look)
+    def _do(self, job: Job, look: Look) -> Measured:
+        """Bring a job's members up to date, with this thread or process alone."""
+        starts = [self._starts.of(member.trial) for member in job.members]
+        with computing_with(job.plan.threads):
+            if job.plan.way == "stacked":
+                return self._train_stack(job, starts, look)
+            found: Measured = {}
+            for member, start, constant in zip(job.members, starts, job.constants, strict=True):
+                if look([]):
+                    break
+                Alone(start, member, constant).train(job.until, look)
+                if not (member.failed or self.due(member, job.until)):
+                    found[member.trial.number] = measure_alone(start, member)
             return found
-        watch.from_threads = True
+
+    def _train_stack(self, job: Job, starts: list[Start], look: Look) -> Measured:
+        if look([]):
+            return {}
+        stack = Stack(starts, job.members, job.constants, job.plan.layout)
+        stack.train(job.until, look)
+        found: Measured = {}
+        for member, start, numbers in zip(job.members, starts, stack.measure(), strict=True):
+            if member.course.ended == "stopped":
+                found[member.trial.number] = measure_alone(start, member)
+            elif not member.failed and not self.due(member, job.until):
+                found[member.trial.number] = numbers
+        return found
+
+    def _train_group(self, group: Sequence[Member], plan: Plan, until: int, watch: Watch) -> Measured:
+        """Members of a kind, side by side where that is worth it."""
+        threads = self._threads if self._layout == "auto" and plan.threads == 1 else 1
+        work = plan.seconds * sum(self.due(member, until) for member in group)
+        processes = min(threads, int(work / WORTH_A_PROCESS)) if self._helpers.usable else 1
+        jobs = [
+            # Found before others begin: what is found is kept, and threads only read it.
+            Job(members, [self.constant(member).train_loss for member in members], plan, until)
+            for members in cut(group, plan, threads, processes)
+        ]
+        if processes > 1 and len(jobs) > 1:
+            watch.takes_note = True
+            try:
+                return self._helpers.train(jobs, processes, watch)
+            finally:
+                watch.takes_note = False
+        if threads > 1 and not self._helpers.usable and side_by_side([job.members for job in jobs], plan):
+            return self._in_threads(jobs, threads, watch)
+        found: Measured = {}
+        for job in jobs:
+            if not watch.asked:
+                found |= self._do(job, watch.look)
+        return found
+
+    def _in_threads(self, jobs: Sequence[Job], threads: int, watch: Watch) -> Measured:
+        """Where a process cannot be forked. Each job computes with one thread."""
+        found: Measured = {}
+        watch.takes_note = True
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             try:
-                pending: set[Future[Measured]] = {
-                    pool.submit(self._train_stack, job, starts, constants, plan, until, watch.look)
-                    for job, (starts, constants) in zip(jobs, prepared, strict=True)
-                }
+                pending: set[Future[Measured]] = {pool.submit(self._do, job, watch.look) for job in jobs}
                 while pending:
                     done, pending = wait(pending, timeout=LOOK_EVERY, return_when="FIRST_COMPLETED")
                     for future in done:
@@ -157,22 +189,7 @@ class Cohort:
             finally:
                 # After an error or a Ctrl-C the others stop between two steps; else nothing is left to stop.
                 watch.asked = watch.asked or bool(pending)
-                watch.from_threads = False
-        return found
-
-    def _train_stack(
-        self, job: list[Member], starts: list[Start], constants: list[float], plan: Plan, until: int, look: Any
-    ) -> Measured:
-        if look([]):
-            return {}
-        stack = Stack(starts, job, constants, plan.layout)
-        stack.train(until, look)
-        found: Measured = {}
-        for member, start, numbers in zip(job, starts, stack.measure(), strict=True):
-            if member.course.ended == "stopped":
-                found[member.trial.number] = measure_alone(start, member)
-            elif not member.failed and not self.due(member, until):
-                found[member.trial.number] = numbers
+                watch.takes_note = False
         return found
 
     def constant(self, member: Member) -> Constant:
@@ -210,6 +227,10 @@ class Cohort:
             start.model.answer(network(start.examples.cut(part)[0])).cpu() for part in in_order(rows) if len(part)
         ]
         return torch.cat(pieces) if pieces else torch.empty(0)
+
+    def close(self) -> None:
+        """End what was begun for it."""
+        self._helpers.close()
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Trials that are dropped."""

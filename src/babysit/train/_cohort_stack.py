@@ -202,7 +202,8 @@ class Stack:
             return
         for member, kind in zip(self._members, self._dropout.kind_of, strict=True):
             if member.random is not None:
-                self._dropout.generators[kind].set_state(member.random)
+                # A copy, as PyTorch 2.13 reads a view from the beginning of its storage, and crashes.
+                self._dropout.generators[kind].set_state(member.random.clone())
 
     def _end_epoch(self, epoch: int) -> None:
         """Measure where an epoch's loss decides something: plateaus and patience."""

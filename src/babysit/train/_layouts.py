@@ -2,9 +2,10 @@
 
 Nothing here changes what a member becomes, but for the rounding of another order of additions; only how long it takes.
 What is fastest depends on the network, the machine's caches and its BLAS, so it is measured: a few steps of throwaway
-copies, of as many members as fit in a stack, of fewer (whose parameters a cache may hold), and of one. A stack of one
-is the plain loop without a graph of operations, so that where stacking gains nothing, nothing is lost. What was chosen
-travels with an engine's state, so that a search that goes on computes as it began.
+copies, of one member, of a few, and of many. A stack of one is the plain loop without a graph of operations, so that
+where stacking gains nothing, nothing is lost. Where less is to be done than ten times what that takes, one measurement
+tells how long a step is, and so how many processes it is worth. What was chosen travels with an engine's state, so that
+a search that goes on computes as it began.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from babysit.train._trial_member import Member
 from babysit.train._trial_starts import Start
 
 STEPS = 3  # measured of each layout, after one that is not; the fastest counts, as others on the machine only slow down
-LARGEST = 128  # members of a stack; more share a call's cost so widely that nothing is left to gain
-SIZES = (LARGEST, 32, 8, 1)  # tried, as far as there are so many members
-# A layout must be so much faster than the one before it in the list to be taken instead: measurements are noisy.
+# Members of a stack, at most. On a CPU a step of a member took as long in stacks of 60 as in stacks of 32, within a
+# tenth, in all works of `benchmarks/search.py`; a GPU takes as long to begin a kernel as to run it on a few members.
+LARGEST = {"cpu": 32, "cuda": 128}
+FEW = 8  # members, whose parameters a cache may hold
+# A layout must be so much faster than another to be taken instead of what is simpler: measurements are noisy.
 MARGIN = 0.9
-# Seconds of a step from which two stacks side by side on two cores beat one after the other. Below, what Python does
-# between the calls, which only one thread can do at a time, is most of it.
+# Seconds of a step from which two threads with a stack each beat one after the other, where processes cannot be forked.
+# Below, what Python does between the calls, which only one thread can do at a time, is most of it.
 WORTH_A_THREAD = 1.5e-3
 MEMORY_SHARE = 0.25  # of the machine's memory that stacks may take at a time
 
@@ -72,6 +75,9 @@ def choose_plan(
     threads: int,
     memory: int,
     clock: Callable[[], float] | None = None,
+    *,
+    by_process: bool = False,
+    thorough: bool = True,
 ) -> Plan:
     """Measure and choose for members of a kind.
 
@@ -82,24 +88,39 @@ def choose_plan(
         memory: Bytes that may be taken.
         clock: Seconds; None takes this thread's own processor time where one thread computes, as that leaves out what
             others on the machine do, and the wall's where more do or a GPU does.
+        by_process: Whether several members keep the processor busy in processes of one thread each.
+        thorough: Whether layouts are compared, or the usual one is measured once.
     """
+    device = starts[0].examples.device
     wall = clock or time.perf_counter
-    own = clock or (time.thread_time if starts[0].examples.device.type == "cpu" else time.perf_counter)
+    own = clock or (time.thread_time if device.type == "cpu" else time.perf_counter)
     default = StackLayout()
     if starts[0].unstackable:
-        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], threads, wall)
+        most = 1 if by_process and len(members) > 1 else threads
+        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], most, wall)
         return Plan("alone", 1, default, used, seconds, f"{starts[0].unstackable}; {used} threads a call")
-    most = max(1, min(LARGEST, memory // (threads * bytes_of_member(members[0], starts[0]))))
-    sizes = [*dict.fromkeys(min(size, len(members), most) for size in SIZES)]
+    bearable = memory // (threads * bytes_of_member(members[0], starts[0]))
+    most = max(1, min(LARGEST["cpu" if device.type == "cpu" else "cuda"], bearable, len(members)))
+    few = min(FEW, most)
     measured: dict[tuple[int, StackLayout], float] = {}
-    with computing_with(1):
-        for size in sizes:
-            measured[size, default] = _time_stack(members[:size], starts[:size], default, own)
-        size, _ = _first_of_the_fast(measured)
-        for layout in StackLayout.others(starts[0].model.network):
+
+    def measure(size: int, layout: StackLayout) -> float:
+        with computing_with(1):
             measured[size, layout] = _time_stack(members[:size], starts[:size], layout, own)
-    size, layout = _first_of_the_fast(measured)
-    seconds, used = measured[size, layout], 1
+        return measured[size, layout]
+
+    size, layout = most, default
+    if thorough:
+        sizes = [*dict.fromkeys((1, few, most))]
+        fastest = min(measure(size, default) for size in sizes)
+        size = max(size for size in sizes if measured[size, default] * MARGIN <= fastest)
+        best = measured[few, default]
+        for other in StackLayout.others(starts[0].model.network):
+            if measure(few, other) < best * MARGIN:
+                layout, best = other, measured[few, other]
+    else:
+        measure(few, default)
+    seconds, used = measured.get((size, layout), measured.get((few, layout), 0.0)), 1
     if len(members) == 1 and seconds >= WORTH_A_THREAD:
         # Nothing else is there for the other cores to do.
         stack = Stack(starts, members, [0.0], layout)
@@ -109,25 +130,24 @@ def choose_plan(
     return Plan("stacked", size, layout, used, seconds, why)
 
 
-def _first_of_the_fast(measured: dict[tuple[int, StackLayout], float]) -> tuple[int, StackLayout]:
-    """The first, unless a later one is clearly faster."""
-    best = next(iter(measured))
-    for candidate, seconds in measured.items():
-        if seconds < measured[best] * MARGIN:
-            best = candidate
-    return best
+def cut(members: Sequence[Member], plan: Plan, threads: int, processes: int = 1) -> list[list[Member]]:
+    """Members of a kind as jobs of about equal size: stacks, or single members.
 
-
-def cut(members: Sequence[Member], plan: Plan, threads: int) -> list[list[Member]]:
-    """Members of a kind as stacks of about equal size, as many as threads can be kept busy with.
+    Args:
+        members: Of a kind.
+        plan: How they are computed.
+        threads: That may be kept busy where there are no processes.
+        processes: That will be kept busy.
 
     Example:
         >>> plan = Plan("stacked", 4, StackLayout(), 1, 1e-3, "")
-        >>> [len(stack) for stack in cut([None] * 9, plan, threads=2)]  # type: ignore[list-item]
+        >>> [len(job) for job in cut([None] * 9, plan, threads=2)]  # type: ignore[list-item]
         [3, 2, 2, 2]
     """
     count = -(-len(members) // plan.size)
-    if threads > 1 and plan.seconds * min(plan.size, len(members)) >= WORTH_A_THREAD * threads:
+    if processes > 1:
+        count = min(len(members), -(-count // processes) * processes)
+    elif threads > 1 and plan.seconds * min(plan.size, len(members)) >= WORTH_A_THREAD * threads:
         count = min(len(members), -(-count // threads) * threads)
     short, longer = divmod(len(members), count)
     sizes = [short + (number < longer) for number in range(count)]
@@ -136,8 +156,8 @@ def cut(members: Sequence[Member], plan: Plan, threads: int) -> list[list[Member
 
 
 def side_by_side(jobs: Sequence[Sequence[Member]], plan: Plan) -> bool:
-    """Whether stacks are worth a thread each."""
-    return len(jobs) > 1 and plan.seconds * len(jobs[0]) >= WORTH_A_THREAD
+    """Whether stacks are worth a thread each, where processes are not to be had."""
+    return plan.way == "stacked" and len(jobs) > 1 and plan.seconds * len(jobs[0]) >= WORTH_A_THREAD
 
 
 def bytes_of_member(member: Member, start: Start) -> int:

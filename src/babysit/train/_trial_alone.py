@@ -162,6 +162,7 @@ def _stream(device: torch.device) -> Tensor:
 
 
 def _set_stream(device: torch.device, state: Tensor) -> None:
+    state = state.clone()  # PyTorch 2.13 reads a view from the beginning of its storage, and crashes
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:

@@ -195,6 +195,7 @@ class LocalEngine:
     def close(self) -> None:
         """Free everything; the engine cannot be used any more."""
         self._members.clear()
+        self._cohort.close()
 
 
 def _unscored(member: Member) -> bool:

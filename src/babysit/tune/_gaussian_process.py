@@ -17,7 +17,7 @@ Numbers = npt.NDArray[np.float64]
 LENGTH = 0.7  # prior median of a length, where coordinates run from 0 to 1: a score bends about once across a range
 NOISE = 0.05  # prior median of the noise's standard deviation, over that of the scores
 ROUNDS = 30  # of Adam; more changed no search
-RATE = 0.1
+RATE, BETA1, BETA2, EPSILON = 0.1, 0.9, 0.999, 1e-8
 JITTER = 1e-6
 MOST_FITTED = 200  # points that lengths are fitted on: the best and a sample; all points are then conditioned on
 
@@ -72,22 +72,31 @@ class GaussianProcess:
             spread = rest[torch.linspace(0, len(rest) - 1, MOST_FITTED // 2).long()]
             chosen = torch.cat([order[: MOST_FITTED // 2], spread])
             places, scores = places[chosen], scores[chosen]
-        parameters = start.clone().requires_grad_(True)
-        optimizer = torch.optim.Adam([parameters], lr=RATE)
+        parameters = start.clone()
+        mean, square = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        for taken in range(1, ROUNDS + 1):
+            # Adam by hand (Kingma and Ba 2015, algorithm 1): PyTorch's takes a second to be imported.
+            slope = self._slope(places, scores, parameters)
+            mean.lerp_(slope, 1 - BETA1)
+            square.lerp_(slope**2, 1 - BETA2)
+            root = (square / (1 - BETA2**taken)).sqrt() + EPSILON
+            parameters = parameters - RATE * mean / (1 - BETA1**taken) / root
+        return parameters
+
+    def _slope(self, places: Tensor, scores: Tensor, at: Tensor) -> Tensor:
+        """Of what is unlikely of the scores under parameters, prior included."""
         with torch.enable_grad():
-            for _ in range(ROUNDS):
-                optimizer.zero_grad()
-                covariance = self._covariance(places, places, parameters)
-                covariance = covariance + torch.eye(len(scores), dtype=torch.float64) * (
-                    torch.exp(2 * parameters[-1]) + JITTER
-                )
-                root = torch.linalg.cholesky(covariance)
-                weights = torch.cholesky_solve(scores[:, None], root)[:, 0]
-                evidence = -0.5 * (scores @ weights) - torch.log(torch.diagonal(root)).sum()
-                surprise = 0.5 * ((parameters - self._prior) ** 2).sum()
-                (surprise - evidence).backward()
-                optimizer.step()
-        return parameters.detach()
+            parameters = at.detach().requires_grad_(True)
+            covariance = self._covariance(places, places, parameters)
+            covariance = covariance + torch.eye(len(scores), dtype=torch.float64) * (
+                torch.exp(2 * parameters[-1]) + JITTER
+            )
+            root = torch.linalg.cholesky(covariance)
+            weights = torch.cholesky_solve(scores[:, None], root)[:, 0]
+            evidence = -0.5 * (scores @ weights) - torch.log(torch.diagonal(root)).sum()
+            surprise = 0.5 * ((parameters - self._prior) ** 2).sum()
+            (slope,) = torch.autograd.grad(surprise - evidence, parameters)
+        return slope
 
     def _covariance(self, left: Tensor, right: Tensor, parameters: Tensor) -> Tensor:
         scaled_left, scaled_right = left * torch.exp(-parameters[:-2]), right * torch.exp(-parameters[:-2])

@@ -1,8 +1,8 @@
 """How much can be searched in some seconds: a short measurement, and arithmetic.
 
-A step of P trials together takes about a + b P seconds: a for what is done once, b for each. Both are measured on the
-engine at hand with the recipe at hand, and a plan's rungs are added up. Once chosen, a plan is kept with the Study, and
-nothing depends on the clock any more.
+A rung of P trials over n steps takes about n (a + b P) + c P seconds: a for what a step does once, b for each trial, c
+for validating a trial and handing it over. All are measured on the engine at hand with the recipe at hand, and a plan's
+rungs are added up. Once chosen, a plan is kept with the Study, and nothing depends on the clock any more.
 """
 
 from __future__ import annotations
@@ -17,28 +17,32 @@ from babysit.tune._coarse_to_fine import Plan
 from babysit.tune._rungs import affordable, left_after
 
 PILOT_NUMBER = 1_000_000_000  # trials of the measurement are numbered from here, and dropped
-PILOT_STEPS = 20
-PILOT_TRIALS = 24
-PILOT_SHARE = 0.06  # of the seconds that may be spent, at most
+# Steps of 24 trials in which an engine computes as it will in the search: with some hundreds it chooses its layout.
+PILOT_STEPS, PILOT_TRIALS = 24, 24
+FEWER_STEPS, FEWER_TRIALS = 6, 8  # where those would take too long
+ALONE_STEPS = 8
+PILOT_SHARE = 0.06  # of the seconds that may be spent, about
 MOST_TOGETHER = 48
 LEAST_BUDGET, MOST_BUDGET = 2.0, 10_000.0  # full trials
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of a step.
+    """Seconds of a step, and of a rung.
 
     Attributes:
-        once: For all trials together.
-        each: For every one of them.
+        once: Of a step, for all trials together.
+        each: Of a step, for every one of them.
+        judged: Of a rung, for every trial that arrives at it.
     """
 
     once: float
     each: float
+    judged: float = 0.0
 
     def seconds(self, trials: int, steps: float) -> float:
-        """Of so many trials over so many steps."""
-        return steps * (self.once + self.each * trials) if trials else 0.0
+        """Of so many trials over so many steps, and validated."""
+        return steps * (self.once + self.each * trials) + self.judged * trials if trials else 0.0
 
     @property
     def together(self) -> int:
@@ -56,24 +60,35 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
     """
     number = PILOT_NUMBER
 
-    def timed(count: int, steps: int) -> float:
+    def timed(count: int, steps: int) -> tuple[float, float]:
+        """Seconds of a step of one of so many trials, and of judging it: three rungs of 1, 1 and 3 times the steps."""
         nonlocal number
         trials = make(number, count)
         number += count
-        began = time.monotonic()
-        engine.train(trials, steps)
-        spent = time.monotonic() - began
-        engine.drop([trial.number for trial in trials])
-        return spent
+        spent = []
+        for until in (steps, 2 * steps, 5 * steps):
+            began = time.monotonic()
+            scores = engine.train(trials, until)
+            spent.append((time.monotonic() - began) / len(trials))
+            # Those that fail, often the half of them, take no more time.
+            trials = [t for t in trials if t.number in scores and not scores[t.number].failed] or trials
+        engine.drop(range(number - count, number))
+        # In the first is what is done once: the layout, processes, memory.
+        _, short, long = spent
+        of_step = max((long - short) / (2 * steps), 0.1 * long / (3 * steps))
+        return of_step, max(0.0, short - steps * of_step)
 
-    timed(1, 2)  # what is done once in a process stays out of it
-    alone = timed(1, PILOT_STEPS) / PILOT_STEPS
-    allowed = PILOT_SHARE * seconds
-    count = max(2, min(PILOT_TRIALS, math.floor(allowed / max(1e-9, alone * PILOT_STEPS))))
-    timed(count, 2)
-    many = timed(count, PILOT_STEPS) / PILOT_STEPS
-    each = min(alone, max((many - alone) / (count - 1), alone / 1000))
-    return Speed(max(0.0, alone - each), each)
+    alone, _ = timed(1, ALONE_STEPS)
+    # Many take at most what each takes alone.
+    bearable = PILOT_SHARE * seconds / max(1e-9, 5 * alone)
+    count, steps = min(PILOT_TRIALS, math.floor(bearable / PILOT_STEPS)), PILOT_STEPS
+    if count < FEWER_TRIALS:
+        steps = max(FEWER_STEPS, min(PILOT_STEPS, math.floor(bearable / FEWER_TRIALS)))
+        count = max(2, min(FEWER_TRIALS, math.floor(bearable / steps)))
+    shared, judged = timed(count, steps)
+    # alone = once + each, shared = once / count + each.
+    each = min(alone, max((count * shared - alone) / (count - 1), alone / 1000))
+    return Speed(max(0.0, alone - each), each, judged)
 
 
 def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 0) -> float:
