@@ -21,6 +21,8 @@ PILOT_NUMBER = 1_000_000_000  # trials of the measurement are numbered from here
 PILOT_STEPS, PILOT_TRIALS = 24, 24
 FEWER_STEPS, FEWER_TRIALS = 6, 8  # where those would take too long
 ALONE_STEPS = 8
+FAILED_AFTER = 10  # steps after which most of those that fail have failed
+TRIES = 6  # where all trials of a measurement fail
 PILOT_SHARE = 0.06  # of the seconds that may be spent, about
 MOST_TOGETHER = 48
 LEAST_BUDGET, MOST_BUDGET = 2.0, 10_000.0  # full trials
@@ -60,34 +62,47 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
     """
     number = PILOT_NUMBER
 
-    def timed(count: int, steps: int) -> tuple[float, float]:
-        """Seconds of a step of one of so many trials, and of judging it: three rungs of 1, 1 and 3 times the steps."""
+    def timed(count: int, steps: int) -> tuple[float, float, int]:
+        """Seconds of a step of one of so many trials, of judging it, and how many were left of them."""
         nonlocal number
         trials = make(number, count)
         number += count
-        spent = []
-        for until in (steps, 2 * steps, 5 * steps):
+        spent: list[float] = []
+        left = len(trials)
+        # The first sorts out those that fail, often half of them, which take no more time. In the second is what is
+        # done once for those left: the layout, processes, memory.
+        rungs = [FAILED_AFTER + times * steps for times in (0, 1, 2, 5)]
+        for until in rungs:
             began = time.monotonic()
             scores = engine.train(trials, until)
             spent.append((time.monotonic() - began) / len(trials))
-            # Those that fail, often the half of them, take no more time.
-            trials = [t for t in trials if t.number in scores and not scores[t.number].failed] or trials
+            trials = [one for one in trials if one.number in scores and not scores[one.number].failed]
+            if not trials:
+                break
+            left = len(trials) if until == FAILED_AFTER else left
         engine.drop(range(number - count, number))
-        # In the first is what is done once: the layout, processes, memory.
-        _, short, long = spent
+        if len(spent) < len(rungs):
+            return spent[0] / FAILED_AFTER, 0.0, 0
+        short, long = spent[2:]
         of_step = max((long - short) / (2 * steps), 0.1 * long / (3 * steps))
-        return of_step, max(0.0, short - steps * of_step)
+        return of_step, max(0.0, short - steps * of_step), left
 
-    alone, _ = timed(1, ALONE_STEPS)
+    for _ in range(TRIES):
+        alone, _, left = timed(1, ALONE_STEPS)
+        if left:
+            break
     # Many take at most what each takes alone.
-    bearable = PILOT_SHARE * seconds / max(1e-9, 5 * alone)
+    bearable = PILOT_SHARE * seconds / max(1e-9, 6 * alone)
     count, steps = min(PILOT_TRIALS, math.floor(bearable / PILOT_STEPS)), PILOT_STEPS
     if count < FEWER_TRIALS:
         steps = max(FEWER_STEPS, min(PILOT_STEPS, math.floor(bearable / FEWER_TRIALS)))
         count = max(2, min(FEWER_TRIALS, math.floor(bearable / steps)))
-    shared, judged = timed(count, steps)
-    # alone = once + each, shared = once / count + each.
-    each = min(alone, max((count * shared - alone) / (count - 1), alone / 1000))
+    for _ in range(TRIES):
+        shared, judged, left = timed(count, steps)
+        if left:
+            break
+    # alone = once + each, shared = once / left + each.
+    each = min(alone, max((left * shared - alone) / (left - 1), alone / 1000)) if left > 1 else alone
     return Speed(max(0.0, alone - each), each, judged)
 
 
