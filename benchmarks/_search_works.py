@@ -108,8 +108,10 @@ MLP = ["model.architecture=mlp", "batch_norm=false", "dropout=0"]
 def works() -> dict[str, Callable[[], Work]]:
     """What can be compared, by name; made when it is asked for."""
     return {
+        # Of 15 % of the rows two errors are what everybody reaches, by luck or not; of 40 % the good differ from the best.
         "digits": lambda: _work(
-            "digits", "digits", [*MLP, "model.widths=[100, 100]", "epochs=40", "batch_size=64"], ADAM, 30, 60
+            "digits", "digits",
+            [*MLP, "model.widths=[100, 100]", "epochs=40", "batch_size=64", "split.validation=0.4"], ADAM, 30, 60,
         ),
         # The lecture's: 3072-50-10 on pixels minus the mean image, SGD with momentum, five epochs.
         "lecture": lambda: _work(

@@ -204,6 +204,13 @@ def test_an_interruption_leaves_no_process_and_members_whole() -> None:
     cohort.close()
 
 
+def test_what_takes_much_memory_is_not_handed_over() -> None:
+    cohort = two(data("table"))
+    cohort._bearable = 1000
+    cohort.train(made(), ALL, never, untold)
+    assert not multiprocessing.active_children()
+
+
 def test_a_larger_job_gets_a_larger_process() -> None:
     cohort = two(data("table"))
     few, many = made(count=2), made(count=9)

@@ -62,6 +62,14 @@ def test_where_little_is_to_be_done_one_measurement_is_taken() -> None:
     assert (plan.way, plan.size, plan.seconds) == ("stacked", 10, 0.5)
 
 
+def test_it_is_said_where_processes_work_side_by_side() -> None:
+    _, found, starts = members(10)
+    of_each = [starts.of(member.trial) for member in found]
+    plan = choose_plan(found, of_each, 2, 2**34, clock_of(4), by_process=True, thorough=False)
+    assert plan.why.endswith("1 threads a call, up to 2 processes side by side")
+    assert "processes" not in chosen(10, clock_of(1, 4, 10, 8), threads=2).why
+
+
 def test_one_member_alone_may_have_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
     assert chosen(1, clock_of(1, 1, 1, 0.6), threads=2).threads == 2

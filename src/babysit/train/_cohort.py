@@ -16,7 +16,7 @@ from babysit.train._batches import in_order
 from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._cohort_watch import Watch
 from babysit.train._helpers import LOOK_EVERY, WORTH_A_PROCESS, Helpers, Job, Measured
-from babysit.train._layouts import MEMORY_SHARE, Plan, choose_plan, cut, side_by_side
+from babysit.train._layouts import MEMORY_SHARE, Plan, bytes_of_member, choose_plan, cut, side_by_side
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
 from babysit.train._stacked_network import StackLayout
@@ -47,6 +47,7 @@ class Cohort:
         self._threads = torch.get_num_threads() if starts.device.type == "cpu" else 1
         self._constants: dict[Hashable, Constant] = {}
         self._plans: dict[str, Plan] = {}
+        self._bearable = int(MEMORY_SHARE * _memory(starts.device))  # bytes
         self._helpers = Helpers(self._do)
 
     def begin(self, trial: Trial) -> Member:
@@ -116,9 +117,8 @@ class Cohort:
         budget = recipe.budget
         key = f"{recipe.optimizer.name} {recipe.loss.name} {budget.batch_size} {many} {thorough}\n{starts[0].kind}"
         if key not in self._plans:
-            memory = int(MEMORY_SHARE * _memory(self._starts.device))
             self._plans[key] = choose_plan(
-                group, starts, self._threads, memory, by_process=self._helpers.usable, thorough=thorough
+                group, starts, self._threads, self._bearable, by_process=self._helpers.usable, thorough=thorough
             )
         return self._plans[key]
 
@@ -155,6 +155,8 @@ class Cohort:
         threads = self._threads if self._layout == "auto" and plan.threads == 1 else 1
         work = plan.seconds * sum(self.due(member, until) for member in group)
         processes = min(threads, int(work / WORTH_A_PROCESS)) if self._helpers.usable else 1
+        if len(group) * bytes_of_member(group[0], self._starts.of(group[0].trial)) > self._bearable:
+            processes = 1  # what is handed over takes as much again
         jobs = [
             # Found before others begin: what is found is kept, and threads only read it.
             Job(members, [self.constant(member).train_loss for member in members], plan, until)

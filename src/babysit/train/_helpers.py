@@ -90,6 +90,7 @@ class Helpers:
         left: list[Job] = []
         busy: dict[Connection, tuple[_Helper, Job]] = {}
         found: Measured = {}
+        told = time.monotonic()
         try:
             while (waiting and not watch.asked) or busy:
                 while waiting and len(busy) < count and not watch.asked:
@@ -116,7 +117,9 @@ class Helpers:
                         del busy[pipe]
                         left.append(job)
                         self._give_up(helper)
-                watch.report()
+                if time.monotonic() - told >= LOOK_EVERY or not busy:
+                    watch.report()
+                    told = time.monotonic()
                 for helper, _ in busy.values():
                     helper.stop(watch.asked)
         finally:

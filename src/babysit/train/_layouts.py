@@ -98,7 +98,9 @@ def choose_plan(
     if starts[0].unstackable:
         most = 1 if by_process and len(members) > 1 else threads
         used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], most, wall)
-        return Plan("alone", 1, default, used, seconds, f"{starts[0].unstackable}; {used} threads a call")
+        beside = f", up to {threads} processes side by side" if most < threads else ""
+        why = f"{starts[0].unstackable}; {used} threads a call{beside}"
+        return Plan("alone", 1, default, used, seconds, why)
     bearable = memory // (threads * bytes_of_member(members[0], starts[0]))
     most = max(1, min(LARGEST["cpu" if device.type == "cpu" else "cuda"], bearable, len(members)))
     few = min(FEW, most)
@@ -126,7 +128,8 @@ def choose_plan(
         stack = Stack(starts, members, [0.0], layout)
         used, seconds = _with_threads(stack.rehearse, starts[0], threads, wall)
     told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
-    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call"
+    beside = f", up to {threads} processes side by side" if by_process and used < threads and len(members) > 1 else ""
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call{beside}"
     return Plan("stacked", size, layout, used, seconds, why)
 
 
