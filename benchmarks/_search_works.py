@@ -108,7 +108,7 @@ MLP = ["model.architecture=mlp", "batch_norm=false", "dropout=0"]
 def works() -> dict[str, Callable[[], Work]]:
     """What can be compared, by name; made when it is asked for."""
     return {
-        # Of 15 % of the rows two errors are what everybody reaches, by luck or not; of 40 % the good differ from the best.
+        # Of 15 % of the rows two errors are what everybody reaches; of 40 %, the good differ from the best.
         "digits": lambda: _work(
             "digits", "digits",
             [*MLP, "model.widths=[100, 100]", "epochs=40", "batch_size=64", "split.validation=0.4"], ADAM, 30, 60,
