@@ -59,7 +59,7 @@ def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
     first: tuple[tuple[float, ...], ...] = ()
 
     def trials(number: int, count: int) -> list[Trial]:
-        points = [space.point(units.tolist()) for units in random_points(space, count, seed)]
+        points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
         return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
 
     while curve.seconds < limit:

@@ -212,7 +212,7 @@ def fitting(
     )
 
     def make(first: int, count: int) -> list[Trial]:
-        drawn = random_points(space, count, plan.seed)
+        drawn = random_points(space, count, plan.seed + first)  # others each time: some fail
         made: list[Trial] = []
         for number, units in enumerate(drawn):
             made += members.trials(first + number * members.each, space.point(units.tolist()))[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from babysit.data import Rows
 from babysit.train._random import shuffled
 
+KEPT_BYTES = 2**27  # of preprocessed inputs that are validated again and again
 EVALUATION_ROWS = 4096  # rows a forward pass without gradients; more no longer gains speed on a CPU
 
 
@@ -44,6 +46,20 @@ class Examples:
             inputs = self.preprocessing(raw)
         return inputs, self.targets[rows.to(self.targets.device)]
 
+    @functools.cached_property
+    def held_out(self) -> Tensor | None:
+        """Preprocessed inputs of the validation rows, made once; None where they take too much memory to be kept."""
+        rows = self.validation
+        if not len(rows):
+            return None
+        first, _ = self.cut(rows[:1])
+        if first.nbytes * len(rows) > KEPT_BYTES:
+            return None
+        kept = first.new_empty((len(rows), *first.shape[1:]))
+        for part, place in zip(in_order(rows), in_order(kept), strict=True):
+            place.copy_(self.cut(part)[0])
+        return kept
+
 
 def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:
     """The rows of each batch of an epoch, shuffled by the epoch's own stream.
@@ -64,7 +80,7 @@ def batches_per_epoch(rows: int, batch_size: int) -> int:
 
 
 def in_order(rows: Tensor, size: int = EVALUATION_ROWS) -> Iterator[Tensor]:
-    """Rows in their order, in pieces for evaluation."""
+    """Rows in their order, in pieces for evaluation: numbers of rows, or the rows themselves."""
     yield from torch.split(rows, size)
 
 

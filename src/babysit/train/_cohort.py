@@ -155,6 +155,8 @@ class Cohort:
         threads = self._threads if self._layout == "auto" and plan.threads == 1 else 1
         work = plan.seconds * sum(self.due(member, until) for member in group)
         processes = min(threads, int(work / WORTH_A_PROCESS)) if self._helpers.usable else 1
+        for member in group:
+            _ = self._starts.of(member.trial).examples.held_out  # made before processes are forked, which then share it
         if len(group) * bytes_of_member(group[0], self._starts.of(group[0].trial)) > self._bearable:
             processes = 1  # what is handed over takes as much again
         jobs = [

@@ -234,10 +234,12 @@ class Stack:
         of_member = [places.index(id(start.examples)) for start in self._starts]
         rows = [each.validation for each in examples]
         size = max(1, min(EVALUATION_ROWS, PIECE // self.network.widest))
+        # Pieces of what is kept, else of the rows' numbers, to be cut.
+        sources = [r if each.held_out is None else each.held_out for each, r in zip(examples, rows, strict=True)]
         outputs = torch.cat(
             [
                 self._evaluate(examples, of_member, pieces)
-                for pieces in zip(*(r.split(size) for r in rows), strict=True)
+                for pieces in zip(*(source.split(size) for source in sources), strict=True)
             ],
             dim=2,
         )
@@ -252,7 +254,10 @@ class Stack:
 
     def _evaluate(self, examples: Sequence[Examples], of_member: list[int], pieces: Sequence[Tensor]) -> Tensor:
         """Outputs [P, outputs, rows] of a piece of each fold's validation rows."""
-        cuts = [self.network.enter(each.cut(rows)[0]) for each, rows in zip(examples, pieces, strict=True)]
+        cuts = [
+            self.network.enter(piece if each.held_out is not None else each.cut(piece)[0])
+            for each, piece in zip(examples, pieces, strict=True)
+        ]
         return self.network.forward(cuts[0] if len(cuts) == 1 else torch.stack(cuts)[of_member], training=False)
 
     def _scores(self, outputs: Tensor, targets: Tensor) -> tuple[str, list[float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -27,10 +28,9 @@ def measure_phase(network: nn.Module, loss: nn.Module, examples: Examples, rows:
     total = torch.zeros((), dtype=torch.float64, device=examples.device)
     errors = torch.zeros_like(total)  # right answers, or squared errors
     try:
-        for part in in_order(rows):
-            inputs, targets = examples.cut(part)
+        for inputs, targets in _pieces(examples, rows):
             outputs = network(inputs)
-            total += loss(outputs, targets).double() * len(part)
+            total += loss(outputs, targets).double() * len(targets)
             if classes:
                 errors += (predicted_classes(outputs) == targets).sum()
             else:
@@ -43,6 +43,16 @@ def measure_phase(network: nn.Module, loss: nn.Module, examples: Examples, rows:
     wanted = examples.targets[rows.to(examples.targets.device)].double()
     spread = float((wanted - wanted.mean()).square().sum())
     return PhaseNumbers(mean, "r2", 1 - float(errors) / spread if spread else float("nan"))
+
+
+def _pieces(examples: Examples, rows: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Preprocessed inputs and targets; those of the validation rows are kept."""
+    kept = examples.held_out if rows is examples.validation else None
+    if kept is None:
+        yield from (examples.cut(part) for part in in_order(rows))
+        return
+    targets = examples.targets[rows.to(examples.targets.device)]
+    yield from zip(in_order(kept), in_order(targets), strict=True)
 
 
 def predicted_classes(outputs: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ PILOT_STEPS, PILOT_TRIALS = 24, 24
 FEWER_STEPS, FEWER_TRIALS = 6, 8  # where those would take too long
 ALONE_STEPS = 8
 FAILED_AFTER = 10  # steps after which most of those that fail have failed
+CLEAR = 1.5  # times a short rung that a long one takes at least
 TRIES = 6  # where all trials of a measurement fail
 PILOT_SHARE = 0.06  # of the seconds that may be spent, about
 MOST_TOGETHER = 48
@@ -62,33 +63,52 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
     """
     number = PILOT_NUMBER
 
-    def timed(count: int, steps: int) -> tuple[float, float, int]:
+    def timed(count: int, steps: int, bearable: float) -> tuple[float, float, int]:
         """Seconds of a step of one of so many trials, of judging it, and how many were left of them."""
         nonlocal number
         trials = make(number, count)
         number += count
-        spent: list[float] = []
-        left = len(trials)
-        # The first sorts out those that fail, often half of them, which take no more time. In the second is what is
-        # done once for those left: the layout, processes, memory.
-        rungs = [FAILED_AFTER + times * steps for times in (0, 1, 2, 5)]
-        for until in rungs:
+        at, spent = dict.fromkeys(range(number - count, number), 0), 0.0
+
+        def rung(more: int) -> tuple[float, float]:
+            """Seconds a trial, and steps that it took."""
+            nonlocal trials, spent
+            until = more + max(at[one.number] for one in trials)
             began = time.monotonic()
             scores = engine.train(trials, until)
-            spent.append((time.monotonic() - began) / len(trials))
+            took = time.monotonic() - began
+            spent += took
+            trained = [scores[one.number].step - at[one.number] for one in trials if one.number in scores]
+            at.update({number: score.step for number, score in scores.items()})
+            seconds = took / len(trials)
             trials = [one for one in trials if one.number in scores and not scores[one.number].failed]
+            return seconds, sum(trained) / max(1, len(trained))
+
+        try:
+            # The first rung sorts out those that fail, often half of them, which take no more time. In the second is
+            # what is done once for those left: the layout, processes, memory.
+            first, taken = rung(FAILED_AFTER)
+            left = len(trials)
+            if trials:
+                rung(steps)
             if not trials:
-                break
-            left = len(trials) if until == FAILED_AFTER else left
-        engine.drop(range(number - count, number))
-        if len(spent) < len(rungs):
-            return spent[0] / FAILED_AFTER, 0.0, 0
-        short, long = spent[2:]
-        of_step = max((long - short) / (2 * steps), 0.1 * long / (3 * steps))
-        return of_step, max(0.0, short - steps * of_step), left
+                return first / max(1.0, taken), 0.0, 0
+            short, few = rung(steps)
+            long, many, longer = short, few, 3 * steps
+            # Until the steps are a good part of it, and not the judging: else the difference is noise.
+            while (
+                trials and few and (many == few or (long < CLEAR * short and many >= longer / 2 and spent < bearable))
+            ):
+                long, many = rung(longer)
+                longer *= 2
+            of_step = (long - short) / (many - few) if many > few else long / max(1.0, many)
+            of_step = max(of_step, 0.1 * long / max(1.0, many))
+            return of_step, max(0.0, short - few * of_step), left
+        finally:
+            engine.drop(range(number - count, number))
 
     for _ in range(TRIES):
-        alone, _, left = timed(1, ALONE_STEPS)
+        alone, _, left = timed(1, ALONE_STEPS, PILOT_SHARE * seconds / 2)
         if left:
             break
     # Many take at most what each takes alone.
@@ -98,7 +118,7 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
         steps = max(FEWER_STEPS, min(PILOT_STEPS, math.floor(bearable / FEWER_TRIALS)))
         count = max(2, min(FEWER_TRIALS, math.floor(bearable / steps)))
     for _ in range(TRIES):
-        shared, judged, left = timed(count, steps)
+        shared, judged, left = timed(count, steps, PILOT_SHARE * seconds)
         if left:
             break
     # alone = once + each, shared = once / left + each.
