@@ -125,6 +125,7 @@ def test_one_that_is_killed_costs_nothing_but_time(monkeypatch: pytest.MonkeyPat
             killed.append(children[0])
 
     monkeypatch.setattr("babysit.train._cohort_stack.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("babysit.train._helpers.LOOK_EVERY", 0.0)
     measured = cohort.train(found, ALL, never, tell)
     assert killed
     expected, wanted = here((ALL,), monkeypatch)
@@ -178,6 +179,7 @@ class _Watch:
 def test_a_stop_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort, found = two(data("table")), made()
     monkeypatch.setattr("babysit.train._cohort_stack.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("babysit.train._helpers.LOOK_EVERY", 0.0)
     asked = iter([False, False])
     measured = cohort.train(found, ALL, lambda: next(asked, True), untold)
     assert len(measured) < 9
