@@ -11,8 +11,9 @@ seconds; importing, reading data and starting a cluster come before the clock.
 
 What is told, for each work, over seeds: the wall time until the validation accuracy is reached that Optuna's random
 points with successive halving had in the end, as a ratio; and the best accuracy of each when babysit had reached it
-("at equal time"). The same ratio in processor seconds, for contenders that work in one process, says what a machine
-that others use, too, hides in the wall time. Contenders take turns seed by seed, as machines are noisy.
+("at equal time"). The same ratio in processor seconds says what a machine that others use, too, hides in the wall time.
+The best of many trials on some thousand rows is partly luck: so both are told once more for an accuracy that is one
+standard error of a share less, which is a tie. Contenders take turns seed by seed, as machines are noisy.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ from _search_contenders import CONTENDERS, FOR_SKLEARN
 from _search_works import Curve, works
 
 REFERENCE = "optuna-random"  # whose accuracy in the end is what all have to reach
-NUMBERS = ("seconds", "times_slower", "times_more_work", "accuracy_then", "trials")
+NUMBERS = (
+    "seconds", "times_slower", "times_more_work", "accuracy_then", "trials",
+    "seconds_to_a_tie", "times_slower_to_a_tie", "accuracy_in_the_end",
+)  # fmt: skip
 LIMITS = {"digits": 40.0, "lecture": 120.0, "mnist": 90.0, "cnn": 120.0, "adult": 90.0}
 
 
@@ -58,19 +62,25 @@ def curve_of(content: dict[str, Any]) -> Curve:
     return curve
 
 
-def summarise(seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What the seeds of a work say of each contender."""
+def summarise(seeds: dict[str, dict[str, Any]], rows_held_out: int) -> dict[str, Any]:
+    """What the seeds of a work say of each contender; accuracies are shares of so many rows."""
     rows: dict[str, dict[str, list[float]]] = {}
     unreached: dict[str, int] = {}
     for found in seeds.values():
         if REFERENCE not in found or "babysit" not in found or not found[REFERENCE]["curve"]:
             continue
         target = found[REFERENCE]["curve"][-1][2]
-        ours = curve_of(found["babysit"]).reached(target)
+        tie = target - math.sqrt(target * (1 - target) / rows_held_out)
+        ours, ours_tie = (curve_of(found["babysit"]).reached(one) for one in (target, tie))
         for contender, content in found.items():
             curve = curve_of(content)
             row = rows.setdefault(contender, {key: [] for key in NUMBERS})
             row["trials"].append(content["trials"])
+            row["accuracy_in_the_end"].append(curve.at(math.inf))
+            if (close := curve.reached(tie)) is not None:
+                row["seconds_to_a_tie"].append(close[0])
+                if ours_tie is not None:
+                    row["times_slower_to_a_tie"].append(close[0] / ours_tie[0])
             reached = curve.reached(target)
             if reached is None:
                 unreached[contender] = unreached.get(contender, 0) + 1
@@ -115,12 +125,16 @@ def main() -> None:
             before = work["seeds"].get(str(seed), {"contenders": {}})["contenders"]
             # Machines differ, and are more or less busy: each seed says where it was measured.
             work["seeds"][str(seed)] = {"contenders": {**before, **found}, "hardware": hardware()}
-            work["summary"] = summarise({key: value["contenders"] for key, value in work["seeds"].items()})
+            work["rows_held_out"] = len(works()[name]().prepared.split["validation"])
+            contents = {key: value["contenders"] for key, value in work["seeds"].items()}
+            work["summary"] = summarise(contents, work["rows_held_out"])
             if not chosen.no_store:
                 store("search", results)
             for contender, row in work["summary"].items():
                 slower = row.get("times_slower")
                 told = f"{slower['median']:.1f} times babysit's time" if slower else "never reached it"
+                if tie := row.get("times_slower_to_a_tie"):
+                    told += f", {tie['median']:.1f} times to a tie"
                 if work_ratio := row.get("times_more_work"):
                     told += f", {work_ratio['median']:.1f} times its work"
                 print(f"  {name}, {row['seeds']} seeds: {contender:14s} {told}")
