@@ -51,20 +51,21 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 
 def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
-    """Coarse to fine as `babysit tune` has it, in a sixth of the time; then twice as long from the best, and so on."""
+    """Coarse to fine as `babysit tune --time` has it; if time is left, once more from the best."""
     torch.set_num_threads(CORES)
     space = Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
     engine = LocalEngine(work.prepared, device="cpu")
-    curve, begun, length = Curve(), 0, limit / 6
+    curve, begun = Curve(), 0
     first: tuple[tuple[float, ...], ...] = ()
 
     def trials(number: int, count: int) -> list[Trial]:
         points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
         return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
 
+    speed = measure_speed(engine, trials, limit)
     while curve.seconds < limit:
         plan = Plan(full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first)
-        plan = sized(plan, measure_speed(engine, trials, length), length)
+        plan = sized(plan, speed, limit - curve.seconds)
         search = coarse_to_fine(space, plan)
         best: tuple[float, float] = (0.0, -math.inf)
         rung, offset = next(search, None), begun
@@ -83,7 +84,6 @@ def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
             except StopIteration:
                 break
         engine.drop(engine.numbers)
-        length *= 2
     for decision in engine.decisions():
         print(f"    {decision.value}: {decision.why}")
     engine.close()

@@ -1,5 +1,6 @@
 """The search as a pure function over scores: budgets, rungs, boxes, and whether it finds what there is to find."""
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 
@@ -8,6 +9,7 @@ import pytest
 
 from babysit.record import InputError, TrialScore
 from babysit.tune import Box, Plan, Rung, Space, coarse_to_fine, ladder, random_points
+from babysit.tune._coarse_to_fine import SMALLEST_WAVE, waves
 from babysit.tune._encoding import counts
 from babysit.tune._gaussian_process import GaussianProcess
 from babysit.tune._rungs import affordable, cost, going_on, left_after, ranked
@@ -197,3 +199,36 @@ def test_the_process_agrees_with_the_textbook() -> None:
     found_mean, found_spread = process.at(asked)
     assert found_mean == pytest.approx(mean, abs=1e-5)
     assert found_spread == pytest.approx(spread, abs=1e-4)
+
+
+def test_waves_hold_all_points_and_grow() -> None:
+    for count in (1, 8, 9, 35, 36, 67, 300, 1000):
+        for rungs in (1, 2, 3, 4):
+            cuts = [0, *waves(count, rungs), count]
+            sizes = [after - before for before, after in itertools.pairwise(cuts)]
+            assert sum(sizes) == count
+            assert sizes == sorted(sizes), "each is larger than the one before"
+            assert len(sizes) == 1 or sizes[0] >= SMALLEST_WAVE
+
+
+def test_the_first_full_trial_comes_early() -> None:
+    """Of the coarse stage's steps, a small part is spent before a trial has been trained in full."""
+    space = Space({"lr": "1e-5:1e-1:log"})
+    search = coarse_to_fine(space, Plan(full=900, budget=60 * 900, lowest=100, generations=0))
+    spent, first, at = 0, None, dict[int, int]()
+    rung = next(search, None)
+    while rung is not None:
+        spent += sum(rung.step - at.get(number, 0) for number in rung.points)
+        at |= dict.fromkeys(rung.points, rung.step)
+        if first is None and rung.step == 900:
+            first = spent
+        scores = {
+            number: TrialScore(number, rung.step, 1.0, 0.5 + number % 7 / 100, "accuracy", 2.0, 1.0, "alive", 0.0)
+            for number in rung.points
+        }
+        try:
+            rung = search.send(scores)
+        except StopIteration:
+            break
+    assert first is not None
+    assert first < 0.1 * spent

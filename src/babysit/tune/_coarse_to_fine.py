@@ -1,6 +1,6 @@
 """The search itself: coarse, then fine, each with rungs. Pure: it asks for scores and is told them.
 
-    coarse     many points, spread evenly; rungs by successive halving
+    coarse     many points, spread evenly, in waves that grow; rungs by successive halving
     fine       the box is refitted around the survivors; in each of some generations new points are drawn in it, go
                through the higher rungs, and compete with all that ever stood there
 
@@ -30,6 +30,7 @@ Stage = Literal["coarse", "fine"]
 SURVIVORS = 10  # trials that the box is refitted around
 COARSE_LEAST = 1.5  # full trials that the coarse stage has, however small its share
 LEFT_BEHIND = 24  # trials kept at each rung, should they turn out to be among the best there after all
+SMALLEST_WAVE = 9  # points, few enough to be quick and enough to train side by side
 _FINE = 3  # stream of the seed
 
 
@@ -154,7 +155,8 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
         known = np.array(plan.first, dtype=np.float64).reshape(-1, len(space))
         drawn = np.concatenate([known, drawn])[: max(count, 1)]
     units = snapped(space, box.stretch(drawn))
-    yield from _halved(state, plan, box, "coarse", 0, state.add(units), plan.rungs)
+    for wave in np.split(units, waves(len(units), len(plan.rungs), plan.factor)):
+        yield from _halved(state, plan, box, "coarse", 0, state.add(wave), plan.rungs)
     for generation in range(1, plan.generations + 1):
         rungs = plan.fine_rungs
         rest = (plan.budget - state.spent) / (plan.generations + 1 - generation)
@@ -171,6 +173,26 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
         rng = np.random.default_rng([plan.seed, _FINE, generation])
         units, state.start = propose(box, seen, count, rng, start=state.start)
         yield from _halved(state, plan, box, "fine", generation, state.add(units), rungs)
+
+
+def waves(count: int, rungs: int, factor: float = FACTOR) -> list[int]:
+    """Where points are cut into waves: the first is as small as can send one point to full length, then they grow.
+
+    All points in one wave would reach full length in the last moment of the stage: of a search of a minute nobody would
+    know anything good for its first third. Whoever is left behind by one wave competes with the next.
+
+    Example:
+        >>> waves(100, rungs=3)  # 9, 27 and 64 points
+        [9, 36]
+        >>> waves(20, rungs=3)
+        []
+    """
+    cuts: list[int] = []
+    size = max(SMALLEST_WAVE, round(factor ** (rungs - 1)))
+    while count - (cuts[-1] if cuts else 0) >= (1 + factor) * size:
+        cuts.append((cuts[-1] if cuts else 0) + size)
+        size = round(size * factor)
+    return cuts
 
 
 def _halved(
