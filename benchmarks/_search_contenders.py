@@ -51,7 +51,16 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 
 def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
-    """Coarse to fine as `babysit tune --time` has it; if time is left, once more from the best."""
+    """Coarse to fine as `babysit tune --time` has it, with all the time there is."""
+    return _searches(work, seed, limit, limit)
+
+
+def babysit_doubling(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
+    """The same for a sixth of the time, then for twice as long from the best, and so on: what short searches find."""
+    return _searches(work, seed, limit, limit / 6)
+
+
+def _searches(work: Work, seed: int, limit: float, length: float) -> tuple[Curve, int]:
     torch.set_num_threads(CORES)
     space = Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
     engine = LocalEngine(work.prepared, device="cpu")
@@ -62,10 +71,10 @@ def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
         points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
         return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
 
-    speed = measure_speed(engine, trials, limit)
+    speed = measure_speed(engine, trials, length)
     while curve.seconds < limit:
         plan = Plan(full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first)
-        plan = sized(plan, speed, limit - curve.seconds)
+        plan = sized(plan, speed, length - curve.seconds if curve.seconds < length else length)
         search = coarse_to_fine(space, plan)
         best: tuple[float, float] = (0.0, -math.inf)
         rung, offset = next(search, None), begun
@@ -84,6 +93,7 @@ def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
             except StopIteration:
                 break
         engine.drop(engine.numbers)
+        length *= 2
     for decision in engine.decisions():
         print(f"    {decision.value}: {decision.why}")
     engine.close()
@@ -232,6 +242,7 @@ def sklearn_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 CONTENDERS: dict[str, Contender] = {
     "babysit": babysit_search,
+    "babysit-doubling": babysit_doubling,
     "babysit-halving": babysit_halving,
     "optuna-random": optuna_random,
     "optuna-tpe": optuna_tpe,
