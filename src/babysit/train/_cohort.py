@@ -15,10 +15,10 @@ from babysit.record import Decision, Trial, TrialProgress
 from babysit.train._batches import in_order
 from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._cohort_watch import Watch
-from babysit.train._helpers import LOOK_EVERY, WORTH_A_PROCESS, Helpers, Job, Measured
 from babysit.train._layouts import MEMORY_SHARE, Plan, bytes_of_member, choose_plan, cut, side_by_side
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
+from babysit.train._side_by_side import LOOK_EVERY, WORTH_A_PROCESS, Helpers, Job, Measured
 from babysit.train._stacked_network import StackLayout
 from babysit.train._threads import computing_with
 from babysit.train._trial_alone import Alone, Look, measure_alone

@@ -182,7 +182,7 @@ def waves(count: int, rungs: int, factor: float = FACTOR) -> list[int]:
     know anything good for its first third. Whoever is left behind by one wave competes with the next.
 
     Example:
-        >>> waves(100, rungs=3)  # 9, 27 and 64 points
+        >>> waves(150, rungs=3)  # 9, 27 and 114 points
         [9, 36]
         >>> waves(20, rungs=3)
         []

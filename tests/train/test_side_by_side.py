@@ -17,8 +17,8 @@ import torch
 from babysit.data import Prepared
 from babysit.record import TrialProgress, never, untold
 from babysit.train import Cohort, Member, Starts
-from babysit.train._helpers import FORKS, Helpers, Job, Measured
 from babysit.train._layouts import Plan
+from babysit.train._side_by_side import FORKS, Helpers, Job, Measured
 from babysit.train._stacked_network import StackLayout
 from babysit.train._trial_alone import Look
 from tests.train.cohort_cases import CASES, data, trial, trials
@@ -66,7 +66,7 @@ def here(
 ) -> tuple[list[Member], Measured]:
     """What the same jobs give without processes."""
     with monkeypatch.context() as patched:
-        patched.setattr("babysit.train._helpers.Helpers._begin", lambda self, job: None)
+        patched.setattr("babysit.train._side_by_side.Helpers._begin", lambda self, job: None)
         patched.setattr("babysit.train._cohort.Cohort._plan", lambda *rest: plan)
         cohort = two(data("table"))
         expected, measured = made(), {}
@@ -103,7 +103,7 @@ def test_all_that_a_member_is_travels(case: str, monkeypatch: pytest.MonkeyPatch
     for away in (True, False):
         with monkeypatch.context() as patched:
             if not away:
-                patched.setattr("babysit.train._helpers.Helpers._begin", lambda self, job: None)
+                patched.setattr("babysit.train._side_by_side.Helpers._begin", lambda self, job: None)
             cohort = two(data(kind))
             found = [cohort.begin(one) for one in trials(case)]
             for until in (7, ALL):
@@ -125,7 +125,7 @@ def test_one_that_is_killed_costs_nothing_but_time(monkeypatch: pytest.MonkeyPat
             killed.append(children[0])
 
     monkeypatch.setattr("babysit.train._cohort_stack.LOOK_EVERY", 0.0)
-    monkeypatch.setattr("babysit.train._helpers.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("babysit.train._side_by_side.LOOK_EVERY", 0.0)
     measured = cohort.train(found, ALL, never, tell)
     assert killed
     expected, wanted = here((ALL,), monkeypatch)
@@ -150,7 +150,7 @@ def test_what_goes_wrong_in_one_is_told_by_this_process(monkeypatch: pytest.Monk
 
 def test_one_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     parent = os.getpid()
-    monkeypatch.setattr("babysit.train._helpers.SILENT", 0.3)
+    monkeypatch.setattr("babysit.train._side_by_side.SILENT", 0.3)
 
     def train(job: Job, look: Look) -> Measured:
         if os.getpid() != parent:
@@ -179,7 +179,7 @@ class _Watch:
 def test_a_stop_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort, found = two(data("table")), made()
     monkeypatch.setattr("babysit.train._cohort_stack.LOOK_EVERY", 0.0)
-    monkeypatch.setattr("babysit.train._helpers.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("babysit.train._side_by_side.LOOK_EVERY", 0.0)
     asked = iter([False, False])
     measured = cohort.train(found, ALL, lambda: next(asked, True), untold)
     assert len(measured) < 9
@@ -240,7 +240,7 @@ PROGRAM = """
     import babysit.train._cohort as module
     from babysit.train import Cohort
     from babysit.record import never
-    from tests.train.test_helpers import ALL, STACKED, made, two
+    from tests.train.test_side_by_side import ALL, STACKED, made, two
     from tests.train.cohort_cases import data
     module.WORTH_A_PROCESS = 1e-9
     Cohort._plan = lambda *rest: STACKED
