@@ -113,12 +113,13 @@ def climb(standings: Sequence[Standing], most: int = MOST_LINES) -> Climb:
 
 
 def rung_bars(rungs: Sequence[StudyRung]) -> list[RungBar]:
-    """How many trials stood at each rung, in the order of the search."""
-    names = []
+    """How many trials stood at each rung, in the order of the search; the waves of a stage together."""
+    counts: dict[str, int] = {}
     for rung in rungs:
         where = f"fine {rung.generation}" if rung.stage == "fine" else rung.stage
-        names.append(RungBar(f"{where}, {rung.step} steps", len(rung.trials)))
-    return names
+        name = f"{where}, {rung.step} steps"
+        counts[name] = counts.get(name, 0) + len(rung.trials)
+    return [RungBar(name, count) for name, count in counts.items()]
 
 
 def option_text(value: float | int | str | bool) -> str:
