@@ -1,11 +1,12 @@
 """The short measurement against an engine whose costs are known."""
 
+import types
 from collections.abc import Callable, Collection, Sequence
 
 import pytest
 
 from babysit.record import Recipe, Trial, TrialProgress, TrialScore, never, untold
-from babysit.tune import Speed, measure_speed
+from babysit.tune import Speed, _sizing, measure_speed
 from babysit.tune._sizing import PILOT_NUMBER
 
 
@@ -58,7 +59,7 @@ class Clocked:
 
 
 def measured(engine: Clocked, seconds: float, monkeypatch: pytest.MonkeyPatch) -> Speed:
-    monkeypatch.setattr("babysit.tune._sizing.time.monotonic", lambda: engine.now)
+    monkeypatch.setattr(_sizing, "time", types.SimpleNamespace(monotonic=lambda: engine.now))
     recipe = Recipe()
     return measure_speed(engine, lambda first, count: [Trial(first + n, recipe) for n in range(count)], seconds)  # type: ignore[arg-type]
 
