@@ -25,7 +25,7 @@ from typing import Any
 
 from _measure import RESULTS, hardware, quartiles, store
 from _search_contenders import CONTENDERS, FOR_SKLEARN
-from _search_works import Curve, works
+from _search_works import Curve, Work, works
 
 REFERENCE = "optuna-random"  # whose accuracy in the end is what all have to reach
 NUMBERS = (
@@ -35,9 +35,9 @@ NUMBERS = (
 LIMITS = {"digits": 40.0, "lecture": 120.0, "mnist": 90.0, "cnn": 120.0, "adult": 90.0}
 
 
-def measure(name: str, seed: int, limit: float, contenders: list[str]) -> dict[str, Any]:
+def measure(work: Work, seed: int, limit: float, contenders: list[str]) -> dict[str, Any]:
     """One seed of one work: the curve of each contender."""
-    work = works()[name]()
+    name = work.name
     print(f"{name}, seed {seed}: {work.trials} trials at a time, rungs {work.rungs}, {limit:g} s each", flush=True)
     found: dict[str, Any] = {}
     for contender in contenders:
@@ -118,14 +118,15 @@ def main() -> None:
     parser.add_argument("--no-store", action="store_true", help="only print")
     chosen = parser.parse_args()
     for name in chosen.only:
+        compared = works()[name]()
         for seed in chosen.seeds:
-            found = measure(name, seed, chosen.limit or LIMITS[name], chosen.contenders)
+            found = measure(compared, seed, chosen.limit or LIMITS[name], chosen.contenders)
             results = {} if chosen.no_store else stored()
             work = results.setdefault(name, {"seeds": {}})
             before = work["seeds"].get(str(seed), {"contenders": {}})["contenders"]
             # Machines differ, and are more or less busy: each seed says where it was measured.
             work["seeds"][str(seed)] = {"contenders": {**before, **found}, "hardware": hardware()}
-            work["rows_held_out"] = len(works()[name]().prepared.split["validation"])
+            work["rows_held_out"] = len(compared.prepared.split["validation"])
             contents = {key: value["contenders"] for key, value in work["seeds"].items()}
             work["summary"] = summarise(contents, work["rows_held_out"])
             if not chosen.no_store:

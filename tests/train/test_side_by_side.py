@@ -213,6 +213,14 @@ def test_what_takes_much_memory_is_not_handed_over() -> None:
     assert not multiprocessing.active_children()
 
 
+def test_members_larger_than_was_thought_are_trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("babysit.train._side_by_side._bytes_of", lambda job: 64)
+    cohort, found = two(data("table")), made()
+    cohort.train(found, ALL, never, untold)
+    assert {member.course.step for member in found} == {12}
+    assert not multiprocessing.active_children()
+
+
 def test_a_larger_job_gets_a_larger_process() -> None:
     cohort = two(data("table"))
     few, many = made(count=2), made(count=9)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
+import torch
 
 from babysit.record import InputError, TrialScore
 from babysit.tune import Box, Plan, Rung, Space, coarse_to_fine, ladder, random_points
 from babysit.tune._coarse_to_fine import SMALLEST_WAVE, waves
 from babysit.tune._encoding import counts
-from babysit.tune._gaussian_process import GaussianProcess
+from babysit.tune._gaussian_process import RATE, ROUNDS, GaussianProcess
 from babysit.tune._rungs import affordable, cost, going_on, left_after, ranked
 
 SPACE = Space(["lr=1e-6:1:log", "dropout=0:0.5", "activation=relu,tanh,sigmoid"])
@@ -232,3 +233,17 @@ def test_the_first_full_trial_comes_early() -> None:
             break
     assert first is not None
     assert first < 0.1 * spent
+
+
+def test_the_process_is_fitted_as_by_adam() -> None:
+    """The steps written out against PyTorch's optimizer, on the same slopes."""
+    random = np.random.default_rng(0)
+    places = random.random((40, 3))
+    scores = np.sin(6 * places[:, 0]) + places[:, 1] + 0.1 * random.normal(size=40)
+    process = GaussianProcess(places, scores)
+    parameters = process._prior.clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([parameters], lr=RATE)
+    for _ in range(ROUNDS):
+        parameters.grad = process._slope(process._places, process._scores, parameters)
+        optimizer.step()
+    torch.testing.assert_close(process.parameters, parameters.detach(), rtol=1e-9, atol=1e-9)

@@ -63,12 +63,24 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
     """
     number = PILOT_NUMBER
 
+    def whole(count: int, steps: int) -> tuple[float, float]:
+        """Where trials are over so soon that no rung is longer than another: what judging takes counts as steps."""
+        nonlocal number
+        trials = make(number, count)
+        number += count
+        began = time.monotonic()
+        scores = engine.train(trials, steps)
+        took = time.monotonic() - began
+        engine.drop([trial.number for trial in trials])
+        return took / max(1, sum(score.step for score in scores.values())), 0.0
+
     def timed(count: int, steps: int, bearable: float) -> tuple[float, float, int]:
         """Seconds of a step of one of so many trials, of judging it, and how many were left of them."""
         nonlocal number
         trials = make(number, count)
         number += count
-        at, spent = dict.fromkeys(range(number - count, number), 0), 0.0
+        own = range(number - count, number)
+        at, spent = dict.fromkeys(own, 0), 0.0
 
         def rung(more: int) -> tuple[float, float]:
             """Seconds a trial, and steps that it took."""
@@ -94,18 +106,20 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
             if not trials:
                 return first / max(1.0, taken), 0.0, 0
             short, few = rung(steps)
+            if not few:
+                return *whole(count, FAILED_AFTER + steps), left
             long, many, longer = short, few, 3 * steps
             # Until the steps are a good part of it, and not the judging: else the difference is noise.
-            while (
-                trials and few and (many == few or (long < CLEAR * short and many >= longer / 2 and spent < bearable))
-            ):
+            while trials and (many == few or (long < CLEAR * short and many >= longer / 2 and spent < bearable)):
                 long, many = rung(longer)
                 longer *= 2
-            of_step = (long - short) / (many - few) if many > few else long / max(1.0, many)
-            of_step = max(of_step, 0.1 * long / max(1.0, many))
+            if many <= few:
+                # Its own end came before a longer rung: what it took to be judged counts as steps.
+                return short / max(1.0, few), 0.0, left
+            of_step = max((long - short) / (many - few), 0.1 * long / many)
             return of_step, max(0.0, short - few * of_step), left
         finally:
-            engine.drop(range(number - count, number))
+            engine.drop(own)
 
     for _ in range(TRIES):
         alone, _, left = timed(1, ALONE_STEPS, PILOT_SHARE * seconds / 2)
