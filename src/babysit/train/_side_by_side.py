@@ -1,9 +1,9 @@
 """Processes that train members side by side: forked once, given members where they stand, giving them back.
 
 Threads of one interpreter get in one another's way: between any two calls of PyTorch they may wait for each other. Of
-two stacks of 10 members with 100 units a layer, a step of a member takes 125 microseconds one after the other, 90 in two
-threads, 65 in two processes; of stacks of 30, 113, 80 and 68 (`benchmarks/side_by_side.py`). A forked process finds rows,
-preprocessing and networks where they are, without a copy; members travel through memory that both see.
+two stacks of 10 members with 100 units a layer, a member's step takes 125 microseconds one after the other, 90 in two
+threads, 65 in two processes; of stacks of 30, 113, 80 and 68 (`benchmarks/side_by_side.py`). A forked process finds
+rows, preprocessing and networks where they are, without a copy; members travel through memory that both see.
 
 A helper owns nothing: until its answer is here, members stand where they stood. So one that dies, hangs or raises an
 error costs time alone: its job is done by this process, which also tells what was wrong with it.
