@@ -17,6 +17,7 @@ import torch
 from babysit.data import Prepared
 from babysit.record import TrialProgress, never, untold
 from babysit.train import Cohort, Member, Starts
+from babysit.train._cohort_watch import Watch
 from babysit.train._layouts import Plan
 from babysit.train._side_by_side import FORKS, Helpers, Job, Measured
 from babysit.train._stacked_network import StackLayout
@@ -192,18 +193,29 @@ def test_a_stop_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort.close()
 
 
-def test_an_interruption_leaves_no_process_and_members_whole() -> None:
+def test_an_interruption_leaves_no_process_and_members_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort, found = two(data("table")), made()
 
     def tell(progress: TrialProgress) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        cohort.train(found, ALL, never, tell)
-    assert {member.course.step for member in found} <= {0, 12}
+    with monkeypatch.context() as patched:
+        patched.setattr("babysit.train._cohort_stack.Stack.train", lambda *rest: time.sleep(50))
+        with pytest.raises(KeyboardInterrupt):
+            cohort.train(found, ALL, never, tell)
+    assert not multiprocessing.active_children(), "they end with the interruption, not some time later"
+    assert {member.course.step for member in found} == {0}
     cohort.train(found, ALL, never, untold)
     assert {member.course.step for member in found} == {12}
     cohort.close()
+
+
+def test_members_that_failed_elsewhere_are_not_counted_as_alive() -> None:
+    told: list[TrialProgress] = []
+    watch = Watch(24, made(2), never, told.append)
+    watch.look([(0, 3, 0.7), (1, 3, 0.1)], failed=[1])
+    assert (told[-1].done, told[-1].alive) == (6, 1)
+    assert told[-1].loss == 0.7, "nor is what they had"
 
 
 def test_what_takes_much_memory_is_not_handed_over() -> None:
@@ -254,7 +266,15 @@ PROGRAM = """
     Cohort._plan = lambda *rest: STACKED
     cohort = two(data("table"))
     def tell(progress):
-        print(*[child.pid for child in multiprocessing.active_children()], flush=True)
+        children = [child.pid for child in multiprocessing.active_children()]
+        # Another process that has the pipes open, so that their ends tell nobody that this one is gone.
+        holder = os.fork()
+        if not holder:
+            os.close(1)
+            os.close(2)
+            time.sleep(60)
+            os._exit(0)
+        print(holder, *children, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
     cohort.train(made(), ALL, never, tell)
 """
@@ -265,12 +285,16 @@ def test_none_outlives_a_killed_parent() -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(PROGRAM)], cwd=root, capture_output=True, text=True, timeout=100
     )
-    pids = [int(word) for word in done.stdout.split()]
-    assert pids, done.stderr
-    deadline = time.monotonic() + 15
-    while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(_runs(pid) for pid in pids)
+    assert done.stdout, done.stderr
+    holder, *pids = (int(word) for word in done.stdout.split())
+    assert pids
+    try:
+        deadline = time.monotonic() + 15
+        while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(_runs(pid) for pid in pids)
+    finally:
+        os.kill(holder, signal.SIGKILL)
 
 
 def _runs(pid: int) -> bool:
