@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from babysit.record import InputError, TrialScore
-from babysit.tune import Box, Plan, Rung, Space, coarse_to_fine, ladder, random_points
-from babysit.tune._coarse_to_fine import SMALLEST_WAVE, waves
+from babysit.tune import Box, Plan, Rung, Space, Speed, coarse_to_fine, ladder, predicted_seconds, random_points
 from babysit.tune._encoding import counts
 from babysit.tune._gaussian_process import RATE, ROUNDS, GaussianProcess
+from babysit.tune._plan import SMALLEST_WAVE, Bracket, brackets, waves
 from babysit.tune._rungs import affordable, cost, going_on, left_after, ranked
 
 SPACE = Space(["lr=1e-6:1:log", "dropout=0:0.5", "activation=relu,tanh,sigmoid"])
@@ -233,6 +233,68 @@ def test_the_first_full_trial_comes_early() -> None:
             break
     assert first is not None
     assert first < 0.1 * spent
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_search_knows_something_good_early(seed: int) -> None:
+    """Generations begin after the first wave, not after all coarse points."""
+    rungs, courses = run(Plan(FULL, 60 * FULL, lowest=10, seed=seed))
+    order = [(rung.stage, rung.generation) for rung in rungs]
+    assert order[0] == ("coarse", 0)
+    assert sum(here == "coarse" and before == "fine" for (before, _), (here, _) in itertools.pairwise(order)) >= 1
+    generations = [generation for stage, generation in order if stage == "fine"]
+    assert generations == sorted(generations), "numbered over the whole search"
+    early, cost_so_far, at = 0.0, 0, dict[int, int]()
+    for rung in rungs:
+        cost_so_far += sum(rung.step - at.get(number, 0) for number in rung.points)
+        at |= dict.fromkeys(rung.points, rung.step)
+        if cost_so_far > 0.25 * spent(courses):
+            break
+        early = max(early, *(hill(point, rung.step / FULL) for point in rung.points.values()))
+    top = hill({"optimizer.lr": 1e-3, "model.dropout": 0.1, "model.activation": "relu"}, 1.0)
+    assert early > 0.97 * top
+
+
+def asked_for(plan: Plan) -> list[Bracket]:
+    asked, found, steps = brackets(plan), [], 0
+    bracket: Bracket | None = next(asked)
+    while bracket is not None:
+        found.append(bracket)
+        steps += cost(bracket.points, bracket.rungs)
+        try:
+            bracket = asked.send(steps)
+        except StopIteration:
+            bracket = None
+    assert steps <= plan.budget
+    return found
+
+
+@pytest.mark.parametrize("budget", range(5, 400, 13))
+def test_the_last_wave_is_learned_from(budget: int) -> None:
+    found = asked_for(Plan(FULL, budget * FULL, lowest=10))
+    last = max(place for place, one in enumerate(found) if one.stage == "coarse")
+    after = sum(cost(one.points, one.rungs) for one in found[last + 1 :])
+    assert after > 0.2 * budget * FULL
+
+
+def test_after_each_wave_the_box_is_drawn_anew() -> None:
+    """What later waves find counts, though the generations before had closed in elsewhere."""
+    plan = Plan(FULL, 100 * FULL, lowest=10)
+    found = asked_for(plan)
+    for before, here in itertools.pairwise(found):
+        assert here.afresh == (before.stage == "coarse" and here.stage == "fine")
+    assert [one.stage for one in found if one.afresh or one.stage == "coarse"] == ["coarse", "fine"] * 3
+    rungs, _ = run(plan)
+    assert all(rung.box == Box.whole(SPACE) for rung in rungs if rung.stage == "coarse")
+    assert min(rung.box.high[0] - rung.box.low[0] for rung in rungs) < 0.3
+
+
+@pytest.mark.parametrize("budget", [3, 12, 60, 200])
+@pytest.mark.parametrize("together", [1, 24])
+def test_the_time_of_a_plan_is_that_of_what_it_asks_for(budget: int, together: int) -> None:
+    plan = Plan(FULL, budget * FULL, lowest=10, together=together)
+    _, courses = run(plan, Space(["dropout=0:0.5"]), lambda point, share: 0.5 + 0.1 * share)
+    assert predicted_seconds(plan, Speed(once=0.0, each=1.0)) == pytest.approx(spent(courses), rel=0.05)
 
 
 def test_the_process_is_fitted_as_by_adam() -> None:

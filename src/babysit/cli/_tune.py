@@ -34,7 +34,7 @@ def tune(
     sampler: Literal["own", "tpe", "gp", "cmaes", "qmc"] = "own",
     winners: int = 3,
     repeats: int = 3,
-    generations: int = 5,
+    generations: int = 6,
     structure: Flag = False,
     no_widen: Flag = False,
     score: str = "accuracy",
@@ -82,7 +82,7 @@ def tune(
     repeats
         Seeds of each.
     generations
-        Of the fine stage; 0 is successive halving alone.
+        Of finer points, after each wave of coarse ones; 0 is successive halving alone.
     structure
         Search depth, width, activation, batch norm, first weights and preprocessing, too.
     no_widen

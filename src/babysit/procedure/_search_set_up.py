@@ -32,7 +32,6 @@ from babysit.tune import (
 )
 
 SECONDS = 60.0  # that a search takes when nobody says
-GENERATIONS = 5
 LOWEST_STEPS = 30  # below, nothing can be told: a warm-up, and the first steps of any network look alike
 LOWEST_SHARE = 27.0  # of a full trial's steps, as a divisor: three rungs below the full length
 WINNERS, REPEATS = 3, 3

@@ -12,7 +12,6 @@ from babysit.data import prepare
 from babysit.nn import NetworkFactory, maker_of
 from babysit.procedure._carry_out import Tuned, begin, carry_out
 from babysit.procedure._search_set_up import (
-    GENERATIONS,
     REPEATS,
     SECONDS,
     WINNERS,
@@ -32,7 +31,7 @@ from babysit.procedure._search_set_up import (
 from babysit.procedure._tune_script import resume_script
 from babysit.record import InputError, Recipe, RunFolderError, StudyFolder, StudyListener, refuse_existing_study
 from babysit.train import decide
-from babysit.tune import PointKind, Space, space_for
+from babysit.tune import GENERATIONS, PointKind, Space, space_for
 
 
 def tune(
@@ -74,7 +73,7 @@ def tune(
         sampler: Who says where points are: `own`, or Optuna's `tpe`, `gp`, `cmaes`, `qmc` (extra `[optuna]`).
         winners: Points that are trained in full at the end.
         repeats: Seeds of each.
-        generations: Of the fine stage; 0 is successive halving alone.
+        generations: Of finer points, after each wave of coarse ones; 0 is successive halving alone.
         structure: Search the network's shape, too: depth, width, activation, batch norm, first weights, preprocessing.
         widen: Go beyond a range at whose end the best lies.
         seed: Makes every draw of the search.

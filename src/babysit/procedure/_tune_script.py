@@ -20,6 +20,7 @@ from babysit.record import (
 from babysit.report import write_study_page
 from babysit.train import Interruption
 from babysit.tune import (
+    GENERATIONS,
     Interrupted,
     Members,
     Plan,
@@ -53,7 +54,7 @@ def tune_script(
     sampler: str = "own",
     winners: int = 3,
     repeats: int = 1,
-    generations: int = 5,
+    generations: int = GENERATIONS,
     seed: int = 0,
     out: str | pathlib.Path | None = None,
     listener: StudyListener | None = None,
@@ -75,7 +76,7 @@ def tune_script(
         sampler: `own`, or one of Optuna's.
         winners: Points that are trained again at the end.
         repeats: Seeds of each, where the script takes `{seed}`; else 1.
-        generations: Of the fine stage.
+        generations: Of finer points, after each wave of coarse ones.
         seed: Makes every draw of the search.
         out: The Study folder to make; None takes `studies/NAME-NUMBER`.
         listener: Who shows it.

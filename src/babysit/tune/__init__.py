@@ -5,7 +5,7 @@ The room and the main function have one name: `babysit.tune("digits")` is `babys
 
 from babysit.tune import _callable
 from babysit.tune._box import Box
-from babysit.tune._coarse_to_fine import Plan, Rung, Search, coarse_to_fine
+from babysit.tune._coarse_to_fine import Rung, Search, coarse_to_fine
 from babysit.tune._conclude import Truth, best_points, conclude
 from babysit.tune._default_space import default_space, space_for
 from babysit.tune._engine_local import LocalEngine
@@ -25,6 +25,7 @@ from babysit.tune._parameter import (
     only_if,
     uniform,
 )
+from babysit.tune._plan import GENERATIONS, Plan
 from babysit.tune._points import POINT_KINDS, PointKind, grid_points, random_points, sobol_points
 from babysit.tune._rungs import ladder
 from babysit.tune._search import Interrupted, Members, Searching, recipe_builder
@@ -35,6 +36,7 @@ __all__ = [
     "Box",
     "Choice",
     "Condition",
+    "GENERATIONS",
     "Interrupted",
     "LocalEngine",
     "Members",

@@ -15,8 +15,9 @@ import numpy as np
 
 from babysit.record import InputError, MissingExtraError, Standing, StudyFolder
 from babysit.tune._box import Box
-from babysit.tune._coarse_to_fine import Plan, Rung, Search
+from babysit.tune._coarse_to_fine import Rung, Search
 from babysit.tune._parameter import Choice, Parameter, Range, Value, text_of
+from babysit.tune._plan import Plan
 from babysit.tune._rungs import affordable, going_on, left_after
 from babysit.tune._space import Space
 

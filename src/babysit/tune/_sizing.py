@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from babysit.record import Engine, Trial
-from babysit.tune._coarse_to_fine import Plan
-from babysit.tune._rungs import affordable, left_after
+from babysit.tune._plan import Bracket, Plan, brackets
+from babysit.tune._rungs import left_after
 
 PILOT_NUMBER = 1_000_000_000  # trials of the measurement are numbered from here, and dropped
 # Steps of 24 trials in which an engine computes as it will in the search: with some hundreds it chooses its layout.
@@ -149,22 +149,20 @@ def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 
         each: Trials a point: folds.
         finals: Trials in full at the end.
     """
-    total = speed.seconds(finals, plan.full)
-    spent = 0.0
-    for generation in range(plan.generations + 1):
-        rungs = plan.fine_rungs if generation else plan.rungs
-        left = plan.budget - spent
-        share = left / (plan.generations + 1 - generation) if generation else plan.coarse_budget
-        count = affordable(share, rungs, plan.factor)
-        if generation and count < plan.together:
-            count = min(plan.together, affordable(left, rungs, plan.factor))
-        if not count:
-            break
+    total, spent = speed.seconds(finals, plan.full), 0.0
+    asked = brackets(plan)
+    bracket: Bracket | None = next(asked)
+    while bracket is not None and bracket.points:
         before = 0
-        for standing, step in zip(left_after(count, len(rungs), plan.factor), rungs, strict=True):
+        sizes = left_after(bracket.points, len(bracket.rungs), plan.factor)
+        for standing, step in zip(sizes, bracket.rungs, strict=True):
             total += speed.seconds(standing * each, step - before)
             spent += standing * (step - before)
             before = step
+        try:
+            bracket = asked.send(spent)
+        except StopIteration:
+            break
     return total
 
 
@@ -180,7 +178,6 @@ def sized(plan: Plan, speed: Speed, seconds: float, *, each: int = 1, finals: in
     best = replace(plan, budget=LEAST_BUDGET * plan.full, together=1)
     budget = LEAST_BUDGET
     while budget <= MOST_BUDGET:
-        # Many small generations leave an engine idle; few large ones learn less from one another.
         tried = replace(plan, budget=budget * plan.full, together=together)
         if predicted_seconds(tried, speed, each=each, finals=finals) > seconds:
             break

@@ -1,0 +1,150 @@
+"""Plan: how much is searched, cut into brackets. Pure arithmetic, shared by the search and by who predicts its time.
+
+    coarse     many points, spread evenly, in waves that grow
+    fine       generations of new points around the best so far: some after each wave, the rest at the end
+
+All points in one wave, and all generations after it, would send the first trial to full length after a third of the
+time, and begin to learn from the best after that: of a search of a minute nobody would know anything good for half of
+it. On the 34 tasks of LCBench, four seeds, searches of 100 full trainings had a regret of 9.1 % after 30 of them
+without generations between the waves, and of 3.4 % with; in the end 1.9 and 1.6 % (`benchmarks/search_quality.py` has
+the end).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from babysit.tune._points import PointKind
+from babysit.tune._rungs import FACTOR, affordable, cost, ladder
+
+Stage = Literal["coarse", "fine"]
+GENERATIONS = 6  # four learned less from one another, eight no more
+COARSE_LEAST = 1.5  # full trials that the coarse stage has, however small its share
+SMALLEST_WAVE = 9  # points, few enough to be quick and enough to train side by side
+BETWEEN = 4.0  # times a wave's cost that its generations have; of 1, 1.5, 2, 3 and 4 the best, early and in the end
+BETWEEN_SHARE = 0.5  # of what is left for generations, at most: the last wave is to be learned from, too
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is searched, and how.
+
+    Attributes:
+        full: Steps of a full trial.
+        budget: Steps over all trials.
+        lowest: Steps of the lowest rung, below which nothing can be told.
+        factor: Between rungs, and of those that stand at one the share that goes on.
+        coarse: Share of the budget that is spent coarsely.
+        generations: After each wave, and at the end; 0 is successive halving alone.
+        together: Trials that an engine trains at no more cost than few: a generation has at least so many.
+        points: Kind of the coarse points.
+        chance_from: Steps from which a trial at chance is stuck there.
+        seed: Makes every draw of the search.
+        first: Unit coordinates of points that are tried before all others, such as the settings so far.
+    """
+
+    full: int
+    budget: float
+    lowest: int
+    factor: float = FACTOR
+    coarse: float = 0.4
+    generations: int = GENERATIONS
+    together: int = 1
+    points: PointKind = "sobol"
+    chance_from: int = 100
+    seed: int = 0
+    first: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Steps at which the coarse stage judges."""
+        return ladder(self.full, lowest=self.lowest, factor=self.factor)
+
+    @property
+    def coarse_budget(self) -> float:
+        """Steps of the coarse stage: its share, and enough for a few trials and one of them in full."""
+        if not self.generations:
+            return self.budget
+        return max(self.coarse * self.budget, min(self.budget, COARSE_LEAST * self.full))
+
+    @property
+    def coarse_points(self) -> int:
+        """Of all waves; 0 where the budget does not bear one."""
+        return affordable(self.coarse_budget, self.rungs, self.factor)
+
+    @property
+    def fine_rungs(self) -> tuple[int, ...]:
+        """Steps at which the fine stage judges: all but the lowest, which cannot tell the good from the best."""
+        return self.rungs[1:] or self.rungs
+
+
+class Bracket(NamedTuple):
+    """New points that go through rungs together."""
+
+    stage: Stage
+    points: int
+    rungs: tuple[int, ...]
+    afresh: bool = False  # whether the box is drawn from the whole space again, not from the box before
+
+
+Brackets = Generator[Bracket, float, None]
+
+
+def brackets(plan: Plan) -> Brackets:
+    """What a plan asks for in turn.
+
+    Yields:
+        A Bracket; it wants to be sent the steps that were spent so far, over all trials.
+
+    Example:
+        >>> asked = brackets(Plan(full=900, budget=30 * 900, lowest=100))
+        >>> next(asked).points, asked.send(3000.0)
+        (9, Bracket(stage='fine', points=2, rungs=(300, 900), afresh=True))
+    """
+    count = plan.coarse_points
+    ends = [0, *waves(count, len(plan.rungs), plan.factor), count]
+    sizes = [after - before for before, after in itertools.pairwise(ends)]
+    costs = [cost(size, plan.rungs, plan.factor) for size in sizes]
+    spent = 0.0
+    for place, size in enumerate(sizes):
+        spent = yield Bracket("coarse", size, plan.rungs)
+        if to_come := sum(costs[place + 1 :]):
+            left = plan.budget - spent - to_come
+            spent = yield from _generations(plan, spent, min(BETWEEN * costs[place], BETWEEN_SHARE * left))
+    yield from _generations(plan, spent, plan.budget - spent)
+
+
+def _generations(plan: Plan, spent: float, budget: float) -> Generator[Bracket, float, float]:
+    """Generations that spend a budget; returns what was spent in all."""
+    end = spent + budget
+    for left in range(plan.generations, 0, -1):
+        count = affordable((end - spent) / left, plan.fine_rungs, plan.factor)
+        if count < plan.together:
+            # Many small generations leave an engine idle; few large ones learn less from one another.
+            count = min(plan.together, affordable(end - spent, plan.fine_rungs, plan.factor))
+        if not count:
+            break
+        spent = yield Bracket("fine", count, plan.fine_rungs, afresh=left == plan.generations)
+    return spent
+
+
+def waves(count: int, rungs: int, factor: float = FACTOR) -> list[int]:
+    """Where points are cut into waves: the first is as small as can send one point to full length, then they grow.
+
+    Whoever is left behind by one wave competes with the next.
+
+    Example:
+        >>> waves(150, rungs=3)  # 9, 27 and 114 points
+        [9, 36]
+        >>> waves(20, rungs=3)
+        []
+    """
+    cuts: list[int] = []
+    size = max(SMALLEST_WAVE, round(factor ** (rungs - 1)))
+    while count - (cuts[-1] if cuts else 0) >= (1 + factor) * size:
+        cuts.append((cuts[-1] if cuts else 0) + size)
+        size = round(size * factor)
+    return cuts
