@@ -36,7 +36,8 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
         for rung in work.rungs:
             scores = engine.train(alive, rung, stop=lambda: curve.seconds >= limit)
             for score in scores.values():
-                curve.add(score.score)
+                if work.judged_share(score.step) == 1:
+                    curve.add(score.score)
             sound = sorted((s for s in scores.values() if not s.failed), key=lambda s: (-s.score, s.loss))
             kept = {score.trial for score in sound[: max(1, round(len(alive) / FACTOR))]}
             engine.drop([trial.number for trial in alive if trial.number not in kept])
@@ -51,16 +52,7 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 
 def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
-    """Coarse to fine as `babysit tune --time` has it, with all the time there is."""
-    return _searches(work, seed, limit, limit)
-
-
-def babysit_doubling(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
-    """The same for a sixth of the time, then for twice as long from the best, and so on: what short searches find."""
-    return _searches(work, seed, limit, limit / 6)
-
-
-def _searches(work: Work, seed: int, limit: float, length: float) -> tuple[Curve, int]:
+    """Coarse to fine as `babysit tune --time` has it; where it is done too early, once more from the best."""
     torch.set_num_threads(CORES)
     space = Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
     engine = LocalEngine(work.prepared, device="cpu")
@@ -71,10 +63,10 @@ def _searches(work: Work, seed: int, limit: float, length: float) -> tuple[Curve
         points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
         return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
 
-    speed = measure_speed(engine, trials, length)
+    speed = measure_speed(engine, trials, limit, work.judged_share)
     while curve.seconds < limit:
         plan = Plan(full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first)
-        plan = sized(plan, speed, length - curve.seconds if curve.seconds < length else length)
+        plan = sized(plan, speed, limit - curve.seconds, share=work.judged_share)
         search = coarse_to_fine(space, plan)
         best: tuple[float, float] = (0.0, -math.inf)
         rung, offset = next(search, None), begun
@@ -84,7 +76,8 @@ def _searches(work: Work, seed: int, limit: float, length: float) -> tuple[Curve
             begun = max(begun, 1 + max(trial.number for trial in alive))
             scores = engine.train(alive, rung.step, stop=lambda: curve.seconds >= limit)
             for score in scores.values():
-                curve.add(score.score)
+                if work.judged_share(score.step) == 1:  # else it was judged on a part of the rows that others have
+                    curve.add(score.score)
                 if rung.step == work.full and (score.score, -score.loss) > best:
                     best = score.score, -score.loss
                     first = (tuple(space.units(rung.points[score.trial - offset])),)
@@ -93,7 +86,6 @@ def _searches(work: Work, seed: int, limit: float, length: float) -> tuple[Curve
             except StopIteration:
                 break
         engine.drop(engine.numbers)
-        length *= 2
     for decision in engine.decisions():
         print(f"    {decision.value}: {decision.why}")
     engine.close()
@@ -242,7 +234,6 @@ def sklearn_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 CONTENDERS: dict[str, Contender] = {
     "babysit": babysit_search,
-    "babysit-doubling": babysit_doubling,
     "babysit-halving": babysit_halving,
     "optuna-random": optuna_random,
     "optuna-tpe": optuna_tpe,

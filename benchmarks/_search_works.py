@@ -25,6 +25,7 @@ from babysit.train import (
     decide,
     epoch_batches,
     examples_of,
+    judged_rows,
     loss_of,
     rate_at,
 )
@@ -59,10 +60,18 @@ class Work:
     def full(self) -> int:
         """Steps of a full trial."""
         assert self.recipe.budget.epochs is not None
+        return self.recipe.budget.epochs * self._per_epoch
+
+    @functools.cached_property
+    def _per_epoch(self) -> int:
         assert self.recipe.budget.batch_size is not None
-        return self.recipe.budget.epochs * batches_per_epoch(
-            len(self.prepared.split["train"]), self.recipe.budget.batch_size
-        )
+        return batches_per_epoch(len(self.prepared.split["train"]), self.recipe.budget.batch_size)
+
+    def judged_share(self, step: int) -> float:
+        """Of the validation rows that babysit judges a trial on after so many steps."""
+        assert self.recipe.budget.batch_size is not None
+        rows = len(self.prepared.split["validation"])
+        return judged_rows(step, self.recipe.budget.batch_size, self._per_epoch, rows) / rows
 
     @functools.cached_property
     def rungs(self) -> list[int]:

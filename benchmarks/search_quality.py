@@ -146,6 +146,7 @@ def main() -> None:
     arguments.add_argument("--seeds", type=int, default=10)
     arguments.add_argument("--tasks", type=int, default=34, help="the first so many; for a quick look")
     arguments.add_argument("--part", type=pathlib.Path, help="file where finished runs are kept, to go on from")
+    arguments.add_argument("--contenders", nargs="+", choices=[*CONTENDERS], default=[*CONTENDERS])
     chosen = arguments.parse_args()
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -155,7 +156,7 @@ def main() -> None:
     for task in bench.tasks[: chosen.tasks]:
         if task not in done["best"]:
             done["best"][task] = bench.best(task)
-    turns = [(seed, name) for seed in range(chosen.seeds) for name in CONTENDERS]
+    turns = [(seed, name) for seed in range(chosen.seeds) for name in chosen.contenders]
     for seed, name in turns:
         contender = CONTENDERS[name]
         if name.startswith("TPE") and seed >= OPTUNA_SEEDS:
@@ -169,7 +170,8 @@ def main() -> None:
             done["seconds"][key] = time.process_time() - began
             part.write_text(json.dumps(done))
         print(f"{name}, seed {seed}: done", flush=True)
-    store("search_quality", summarised(done, bench.tasks[: chosen.tasks]))
+    if chosen.contenders == [*CONTENDERS]:  # else their runs are kept in the part, for a call that names all
+        store("search_quality", summarised(done, bench.tasks[: chosen.tasks]))
 
 
 def summarised(done: dict[str, Any], tasks: list[str]) -> dict[str, Any]:

@@ -277,6 +277,17 @@ def test_the_last_wave_is_learned_from(budget: int) -> None:
     assert after > 0.2 * budget * FULL
 
 
+@pytest.mark.parametrize("budget", [10, 60, 200])
+@pytest.mark.parametrize("together", [8, 24])
+def test_a_generation_keeps_an_engine_busy(budget: int, together: int) -> None:
+    """No generation is smaller than what an engine trains at once, but where there is one alone."""
+    found = asked_for(Plan(FULL, budget * FULL, lowest=10, together=together))
+    for before, here, after in zip(found[:-1], found[1:], [*found[2:], None], strict=True):
+        if here.stage == "fine" and here.points < together - 1:
+            assert before.stage == "coarse"
+            assert after is None or after.stage == "coarse"
+
+
 def test_after_each_wave_the_box_is_drawn_anew() -> None:
     """What later waves find counts, though the generations before had closed in elsewhere."""
     plan = Plan(FULL, 100 * FULL, lowest=10)

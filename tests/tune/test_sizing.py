@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from babysit.record import Recipe, Trial, TrialScore
-from babysit.tune import Speed, _sizing, measure_speed
-from babysit.tune._sizing import PILOT_NUMBER
+from babysit.tune import Plan, Speed, _sizing, measure_speed, predicted_seconds
+from babysit.tune._sizing import PILOT_NUMBER, JudgedShare, on_all
 from tests.tune.engines import FormulaEngine
 
 
@@ -19,11 +19,12 @@ class Clocked(FormulaEngine):
         speed: Of a step and a rung.
         first: Seconds that the first call for so many trials takes more.
         full: Steps after which a trial's own budget ends it.
+        share: Of the rows, that it judges on.
     """
 
-    def __init__(self, speed: Speed, first: float = 0.0, full: int = 100_000) -> None:
+    def __init__(self, speed: Speed, first: float = 0.0, full: int = 100_000, share: JudgedShare = on_all) -> None:
         super().__init__(full=full)
-        self._speed, self._first = speed, first
+        self._speed, self._first, self.share = speed, first, share
         self.now = 0.0
         self.asked: list[int] = []
         self._failed: set[int] = set()
@@ -32,7 +33,7 @@ class Clocked(FormulaEngine):
         until = min(until_step, self.full)
         assert not self._failed & {trial.number for trial in trials}, "it takes no more steps"
         if due := until - self.at.get(trials[0].number, 0):  # else nothing is done, nor judged again
-            self.now += self._speed.seconds(len(trials), due)
+            self.now += self._speed.seconds(len(trials), due, self.share(until))
         self.now += self._first * (len(trials) not in self.asked)
         self.asked.append(len(trials))
         scores = super().train(trials, until, **options)
@@ -49,7 +50,7 @@ def measured(engine: Clocked, seconds: float, monkeypatch: pytest.MonkeyPatch, f
         rates = {n: 10.0 if failing and n % failing == 0 else 0.01 for n in range(first, first + count)}
         return [Trial(number, recipe, {"optimizer.lr": rate}) for number, rate in rates.items()]
 
-    found = measure_speed(engine, make, seconds)
+    found = measure_speed(engine, make, seconds, engine.share)
     assert engine.at.keys() == engine.dropped, "all are dropped"
     return found
 
@@ -75,6 +76,34 @@ def test_trials_that_end_early_are_never_thought_quick(full: int, monkeypatch: p
     speed = Speed(once=0.001, each=0.0005, judged=0.002)
     found = measured(Clocked(speed, full=full), 60.0, monkeypatch)
     assert found.seconds(20, full) >= 0.8 * speed.seconds(20, full)
+
+
+def test_judging_on_a_part_of_the_rows_is_told_as_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = Speed(once=0.0, each=0.0005, judged=0.3)
+    found = measured(Clocked(speed, share=lambda step: 0.1), 60.0, monkeypatch)
+    assert found.judged == pytest.approx(0.3, rel=0.3)
+    assert found.each == pytest.approx(0.0005, rel=0.15)
+    growing = measured(Clocked(speed, share=lambda step: min(1.0, step / 1000)), 60.0, monkeypatch)
+    assert growing.each + growing.judged / 1000 >= 0.0008, "never thought quicker than it is"
+
+
+def test_a_plan_is_judged_on_the_rows_there_are() -> None:
+    plan = Plan(full=900, budget=9000, lowest=100)
+    judging = Speed(once=0.0, each=0.0, judged=1.0)
+    on_every_row = predicted_seconds(plan, judging)
+    assert predicted_seconds(plan, judging, share=lambda step: 0.5) == pytest.approx(on_every_row / 2)
+    at_full_length = predicted_seconds(plan, judging, share=lambda step: float(step == 900))
+    assert 1 < at_full_length < on_every_row / 3
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(0.11, 20.0), (0.11, 80.0), (1.0, 80.0)])
+def test_slow_validation_is_not_measured_for_long(
+    share: float, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A convolutional network on MNIST's rows: to measure eight trials of it took a third of a search's time."""
+    engine = Clocked(Speed(once=0.0, each=0.015, judged=0.65), share=lambda step: share)
+    measured(engine, seconds, monkeypatch)
+    assert engine.now < max(3.0, 0.15 * seconds)
 
 
 def test_where_all_fail_it_is_guessed_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def search_first(
             full = steps_of(filled, prepared, ())
             first = usual_point(space, filled)
             plan = plan_for(full, 0, generations=GENERATIONS, points="sobol", seed=recipe.seed, first=first)
-            plan, options = fitting(plan, engine, space, recipe, prepared, options)
+            plan, options = fitting(plan, engine, space, recipe, prepared, (), options)
             if plan.budget < LEAST_TRIALS * full:
                 why = f"in {seconds:g} s a search would bear {plan.budget / full:.0f} trainings; --time gives it more"
                 return _left_out(recipe, why)

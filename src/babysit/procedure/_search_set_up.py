@@ -15,7 +15,7 @@ import torch
 from babysit.data import Prepared, k_folds
 from babysit.nn import MakeNetwork, NetworkFactory, build
 from babysit.record import Engine, InputError, Recipe, StudyFolder, Trial, load_recipe, with_settings
-from babysit.train import assemble, batches_per_epoch, decide
+from babysit.train import assemble, batches_per_epoch, decide, judged_rows
 from babysit.tune import (
     SAMPLERS,
     LocalEngine,
@@ -201,7 +201,13 @@ def free_folder(parent: str, recipe: Recipe) -> pathlib.Path:
 
 
 def fitting(
-    plan: Plan, engine: Engine, space: Space, recipe: Recipe, prepared: Prepared, options: Options
+    plan: Plan,
+    engine: Engine,
+    space: Space,
+    recipe: Recipe,
+    prepared: Prepared,
+    folds: Sequence[tuple[Any, Any]],
+    options: Options,
 ) -> tuple[Plan, Options]:
     """The plan, and how many winners, that fit the time, by a short measurement on this engine."""
     seconds = options.seconds
@@ -217,13 +223,23 @@ def fitting(
             made += members.trials(first + number * members.each, space.point(units.tolist()))[:1]
         return made
 
-    speed = measure_speed(engine, make, seconds)
+    share = judged_share(filled_in(recipe, prepared=prepared), prepared, folds)
+    speed = measure_speed(engine, make, seconds, share)
     for winners, repeats in FINALS:
         options = replace(options, winners=min(winners, options.winners), repeats=min(repeats, options.repeats))
         finals = options.winners * options.repeats * members.each
         if speed.seconds(finals, plan.full) <= FINALS_SHARE * seconds:
             break
-    return sized(plan, speed, seconds, each=members.each, finals=finals), options
+    return sized(plan, speed, seconds, each=members.each, finals=finals, share=share), options
+
+
+def judged_share(filled: Recipe, prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> Callable[[int], float]:
+    """Of the validation rows that a trial is judged on, by its steps; `babysit.train` holds the rule."""
+    assert filled.budget.batch_size is not None
+    batch_size = filled.budget.batch_size
+    train, held_out = folds[0] if folds else (prepared.split["train"], prepared.split["validation"])
+    per_epoch, rows = batches_per_epoch(len(train), batch_size), len(held_out)
+    return lambda step: judged_rows(step, batch_size, per_epoch, rows) / max(1, rows)
 
 
 def filled_in(recipe: Recipe, *, prepared: Prepared) -> Recipe:

@@ -123,7 +123,7 @@ def tune(
     made = (engine or local_engine)(prepared, fold_rows, chosen.device, make)
     try:
         if trials is None:
-            plan, options = fitting(plan, made, searched, chosen, prepared, options)
+            plan, options = fitting(plan, made, searched, chosen, prepared, fold_rows, options)
         return begin(path, chosen, prepared, searched, fold_rows, plan, options, made, listener, make)
     finally:
         made.close()

@@ -8,6 +8,7 @@ from babysit.train._evaluate import answers, evaluate, evaluate_phase
 from babysit.train._export import example_rows, export
 from babysit.train._first_loss import check_first_loss
 from babysit.train._interrupt import Interruption
+from babysit.train._judging import judged_rows
 from babysit.train._load import load
 from babysit.train._loop import Outcome, Training
 from babysit.train._loss import MultiClassHinge, build_loss, outputs_needed
@@ -49,6 +50,7 @@ __all__ = [
     "example_rows",
     "examples_of",
     "export",
+    "judged_rows",
     "load",
     "loss_of",
     "outputs_needed",

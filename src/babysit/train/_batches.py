@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -59,6 +60,23 @@ class Examples:
         for part, place in zip(in_order(rows), in_order(kept), strict=True):
             place.copy_(self.cut(part)[0])
         return kept
+
+    def judged_on(self, count: int) -> Examples:
+        """The same with so many of the validation rows: drawn once, the same each time; all where there are no more."""
+        if count >= len(self.validation):
+            return self
+        if count not in self._parts:
+            order = shuffled(len(self.validation), 0, 0)[:count].sort().values
+            part = dataclasses.replace(self, validation=self.validation[order])
+            if self.held_out is not None:
+                # In place of the cached property: nothing is preprocessed twice.
+                vars(part)["held_out"] = self.held_out[order]
+            self._parts[count] = part
+        return self._parts[count]
+
+    @functools.cached_property
+    def _parts(self) -> dict[int, Examples]:
+        return {}
 
 
 def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:

@@ -15,7 +15,8 @@ from babysit.record import Decision, Trial, TrialProgress
 from babysit.train._batches import in_order
 from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._cohort_watch import Watch
-from babysit.train._layouts import MEMORY_SHARE, Plan, bytes_of_member, choose_plan, cut, side_by_side
+from babysit.train._judging import judged
+from babysit.train._layouts import MEMORY_SHARE, Plan, bytes_of_member, choose_plan, cut, pace, side_by_side
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
 from babysit.train._side_by_side import LOOK_EVERY, WORTH_A_PROCESS, Helpers, Job, Measured
@@ -27,9 +28,9 @@ from babysit.train._trial_rules import Constant, at_chance, constant_answer
 from babysit.train._trial_starts import Start, Starts
 
 Layout = Literal["auto", "alone", "stacked"]
-# Steps of members from which the usual layout is measured once, and from which layouts are compared: that takes up to
-# 32 and 200 of them.
-WORTH_MEASURING, WORTH_COMPARING = 300, 2_000
+# Steps of members from which a step of one is timed, the usual layout is measured once, and layouts are compared: that
+# takes 4, up to 32, and up to 200 of them.
+WORTH_A_LOOK, WORTH_MEASURING, WORTH_COMPARING = 40, 300, 2_000
 
 
 class Cohort:
@@ -47,6 +48,7 @@ class Cohort:
         self._threads = torch.get_num_threads() if starts.device.type == "cpu" else 1
         self._constants: dict[Hashable, Constant] = {}
         self._plans: dict[str, Plan] = {}
+        self._paces: dict[str, float] = {}
         self._bearable = int(MEMORY_SHARE * _memory(starts.device))  # bytes
         self._helpers = Helpers(self._do)
 
@@ -99,23 +101,24 @@ class Cohort:
         return [*groups.values()]
 
     def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int) -> Plan:
-        unmeasured = Plan("stacked", len(group), StackLayout(), 1, 0.0, "nothing was measured")
-        if self._layout == "alone" or (starts[0].unstackable and self._layout == "stacked"):
-            why = starts[0].unstackable or "as was asked"
-            return Plan("alone", 1, StackLayout(), self._threads, 0.0, f"one by one: {why}")
-        if self._layout == "stacked":
-            return unmeasured
-        recipe = group[0].trial.recipe
         work = due * len(group)
-        if work < WORTH_MEASURING and len(group) > 1:
-            if why := starts[0].unstackable:
-                return Plan("alone", 1, StackLayout(), self._threads, 0.0, f"one by one: {why}")
-            return unmeasured
+        recipe = group[0].trial.recipe
+        what = f"{recipe.optimizer.name} {recipe.loss.name} {recipe.budget.batch_size}"
+        if self._layout != "auto" or (work < WORTH_MEASURING and len(group) > 1):
+            seconds = 0.0
+            if self._layout == "auto" and work >= WORTH_A_LOOK:
+                if (place := f"{what}\n{starts[0].kind}") not in self._paces:
+                    self._paces[place] = pace(group[0], starts[0])
+                seconds = self._paces[place]
+            if self._layout == "alone" or starts[0].unstackable:
+                why = starts[0].unstackable or "as was asked"
+                threads = 1 if seconds and self._helpers.usable else self._threads
+                return Plan("alone", 1, StackLayout(), threads, seconds, f"one by one: {why}")
+            return Plan("stacked", len(group), StackLayout(), 1, seconds, "layouts were not compared")
         # Measurements hold for about so many members: half as many may be computed otherwise.
         many = len(group).bit_length()
         thorough = work >= WORTH_COMPARING
-        budget = recipe.budget
-        key = f"{recipe.optimizer.name} {recipe.loss.name} {budget.batch_size} {many} {thorough}\n{starts[0].kind}"
+        key = f"{what} {many} {thorough}\n{starts[0].kind}"
         if key not in self._plans:
             self._plans[key] = choose_plan(
                 group, starts, self._threads, self._bearable, by_process=self._helpers.usable, thorough=thorough
@@ -153,10 +156,13 @@ class Cohort:
     def _train_group(self, group: Sequence[Member], plan: Plan, until: int, watch: Watch) -> Measured:
         """Members of a kind, side by side where that is worth it."""
         threads = self._threads if self._layout == "auto" and plan.threads == 1 else 1
-        work = plan.seconds * sum(self.due(member, until) for member in group)
+        parts = [judged(self._starts.of(one.trial), one, one.course.step + self.due(one, until)) for one in group]
+        # A forward pass takes a third of a step.
+        judging = sum(len(part.validation) for part in parts) / (3 * (group[0].trial.recipe.budget.batch_size or 1))
+        work = plan.seconds * (judging + sum(self.due(member, until) for member in group))
         processes = min(threads, int(work / WORTH_A_PROCESS)) if self._helpers.usable else 1
-        for member in group:
-            _ = self._starts.of(member.trial).examples.held_out  # made before processes are forked, which then share it
+        for part in parts:
+            _ = part.held_out  # made before processes are forked, which then share it
         if len(group) * bytes_of_member(group[0], self._starts.of(group[0].trial)) > self._bearable:
             processes = 1  # what is handed over takes as much again
         jobs = [
@@ -197,12 +203,12 @@ class Cohort:
         return found
 
     def constant(self, member: Member) -> Constant:
-        """What a constant answer costs under the member's loss, on its rows."""
-        trial = member.trial
-        key = (trial.fold, trial.recipe.loss, trial.recipe.preprocessing)
+        """What a constant answer costs under the member's loss, on its rows: those that it is judged on now."""
+        trial, start = member.trial, self._starts.of(member.trial)
+        examples = judged(start, member)
+        key = (trial.fold, trial.recipe.loss, trial.recipe.preprocessing, len(examples.validation))
         if key not in self._constants:
-            start = self._starts.of(trial)
-            self._constants[key] = constant_answer(start.loss, start.examples, start.outputs)
+            self._constants[key] = constant_answer(start.loss, examples, start.outputs)
         return self._constants[key]
 
     def answers_by_chance(self, member: Member, measured: PhaseNumbers) -> bool:

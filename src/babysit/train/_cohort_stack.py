@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.train._batches import EVALUATION_ROWS, Examples, epoch_batches
+from babysit.train._judging import judged
 from babysit.train._phase import PhaseNumbers
 from babysit.train._random import stream_seed
 from babysit.train._schedule import rate_at
@@ -229,9 +230,11 @@ class Stack:
     def measure(self) -> list[PhaseNumbers]:
         """Validation loss and score of each with its present weights, as `measure_phase` measures one."""
         # Seeds order training rows alone: what is validated differs by fold.
-        by_fold = {id(start.examples): start.examples for start in self._starts}
+        step = max(member.course.step for member in self._members)
+        own = [judged(start, member, step) for start, member in zip(self._starts, self._members, strict=True)]
+        by_fold = {id(each): each for each in own}
         examples, places = [*by_fold.values()], [*by_fold]
-        of_member = [places.index(id(start.examples)) for start in self._starts]
+        of_member = [places.index(id(each)) for each in own]
         rows = [each.validation for each in examples]
         size = max(1, min(EVALUATION_ROWS, PIECE // self.network.widest))
         # Pieces of what is kept, else of the rows' numbers, to be cut.

@@ -133,6 +133,13 @@ def choose_plan(
     return Plan("stacked", size, layout, used, seconds, why)
 
 
+def pace(member: Member, start: Start) -> float:
+    """Seconds of a step of one member by itself, with one thread: what tells whether few steps are worth processes."""
+    with torch.random.fork_rng(), computing_with(1):
+        step = Alone(start, member, 0.0).rehearse if start.unstackable else Stack([start], [member], [0.0]).rehearse
+        return _fastest(step, start.examples.device, time.perf_counter)
+
+
 def cut(members: Sequence[Member], plan: Plan, threads: int, processes: int = 1) -> list[list[Member]]:
     """Members of a kind as jobs of about equal size: stacks, or single members.
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from babysit.train._batches import epoch_batches
+from babysit.train._judging import judged
 from babysit.train._optimizer import build_optimizer
 from babysit.train._penalty import Penalty
 from babysit.train._phase import PhaseNumbers, measure_phase
@@ -125,10 +126,11 @@ class Alone:
 
 
 def measure_alone(start: Start, member: Member) -> PhaseNumbers:
-    """Validation loss and score with the weights that answer."""
+    """Validation loss and score with the weights that answer, on the rows that it is judged on."""
     network = start.fresh_network(member.trial.recipe)
     network.load_state_dict(member.kept)
-    return measure_phase(network, start.loss, start.examples, start.examples.validation)
+    examples = judged(start, member)
+    return measure_phase(network, start.loss, examples, examples.validation)
 
 
 def optimizer_state(optimizer: optim.Optimizer, names: dict[Tensor, str]) -> dict[str, Tensor]:

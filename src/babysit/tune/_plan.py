@@ -39,7 +39,8 @@ class Plan:
         factor: Between rungs, and of those that stand at one the share that goes on.
         coarse: Share of the budget that is spent coarsely.
         generations: After each wave, and at the end; 0 is successive halving alone.
-        together: Trials that an engine trains at no more cost than few: a generation has at least so many.
+        together: Trials that an engine trains at no more cost than few: a generation has so many, where there is enough
+            for one that has.
         points: Kind of the coarse points.
         chance_from: Steps from which a trial at chance is stuck there.
         seed: Makes every draw of the search.
@@ -120,14 +121,12 @@ def brackets(plan: Plan) -> Brackets:
 def _generations(plan: Plan, spent: float, budget: float) -> Generator[Bracket, float, float]:
     """Generations that spend a budget; returns what was spent in all."""
     end = spent + budget
-    for left in range(plan.generations, 0, -1):
-        count = affordable((end - spent) / left, plan.fine_rungs, plan.factor)
-        if count < plan.together:
-            # Many small generations leave an engine idle; few large ones learn less from one another.
-            count = min(plan.together, affordable(end - spent, plan.fine_rungs, plan.factor))
-        if not count:
-            break
-        spent = yield Bracket("fine", count, plan.fine_rungs, afresh=left == plan.generations)
+    # Many small generations leave an engine idle; few large ones learn less from one another.
+    most = affordable(budget, plan.fine_rungs, plan.factor) // plan.together
+    count = min(plan.generations, max(1, most))
+    for left in range(count, 0, -1):
+        if points := affordable((end - spent) / left, plan.fine_rungs, plan.factor):
+            spent = yield Bracket("fine", points, plan.fine_rungs, afresh=left == count)
     return spent
 
 

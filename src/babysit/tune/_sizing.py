@@ -1,8 +1,9 @@
 """How much can be searched in some seconds: a short measurement, and arithmetic.
 
-A rung of P trials over n steps takes about n (a + b P) + c P seconds: a for what a step does once, b for each trial, c
-for validating a trial and handing it over. All are measured on the engine at hand with the recipe at hand, and a plan's
-rungs are added up. Once chosen, a plan is kept with the Study, and nothing depends on the clock any more.
+A rung of P trials over n steps takes about n (a + b P) + c P h seconds: a for what a step does once, b for each trial,
+c for validating a trial on all rows, h for the share of the rows that it is judged on there. All are measured on the
+engine at hand with the recipe at hand, and a plan's rungs are added up. Once chosen, a plan is kept with the Study, and
+nothing depends on the clock any more.
 """
 
 from __future__ import annotations
@@ -25,8 +26,17 @@ FAILED_AFTER = 10  # steps after which most of those that fail have failed
 CLEAR = 1.5  # times a short rung that a long one takes at least
 TRIES = 6  # where all trials of a measurement fail
 PILOT_SHARE = 0.06  # of the seconds that may be spent, about
+PILOT_RUNGS = 4  # of a measurement: those that fail, what is done once, a short one and a long one
 MOST_TOGETHER = 48
 LEAST_BUDGET, MOST_BUDGET = 2.0, 10_000.0  # full trials
+
+
+JudgedShare = Callable[[int], float]  # of the validation rows that a trial is judged on after so many steps
+
+
+def on_all(step: int) -> float:
+    """Every trial is judged on all rows, always."""
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -36,16 +46,16 @@ class Speed:
     Attributes:
         once: Of a step, for all trials together.
         each: Of a step, for every one of them.
-        judged: Of a rung, for every trial that arrives at it.
+        judged: Of a rung, for every trial that arrives at it, were it judged on all rows.
     """
 
     once: float
     each: float
     judged: float = 0.0
 
-    def seconds(self, trials: int, steps: float) -> float:
-        """Of so many trials over so many steps, and validated."""
-        return steps * (self.once + self.each * trials) + self.judged * trials if trials else 0.0
+    def seconds(self, trials: int, steps: float, share: float = 1.0) -> float:
+        """Of so many trials over so many steps, and validated on a share of the rows."""
+        return steps * (self.once + self.each * trials) + self.judged * share * trials if trials else 0.0
 
     @property
     def together(self) -> int:
@@ -53,13 +63,16 @@ class Speed:
         return max(1, min(MOST_TOGETHER, round(2 * self.once / self.each))) if self.each else MOST_TOGETHER
 
 
-def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], seconds: float) -> Speed:
+def measure_speed(
+    engine: Engine, make: Callable[[int, int], Sequence[Trial]], seconds: float, share: JudgedShare = on_all
+) -> Speed:
     """Train a few trials for a few steps and look at the clock.
 
     Args:
         engine: That will train the search.
         make: Trials, from a number on, so many.
         seconds: That may be spent on the search altogether.
+        share: Of the validation rows that the engine judges a trial on.
     """
     number = PILOT_NUMBER
 
@@ -106,6 +119,7 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
             if not trials:
                 return first / max(1.0, taken), 0.0, 0
             short, few = rung(steps)
+            rows = share(max(at[one.number] for one in trials)) if trials else 1.0
             if not few:
                 return *whole(count, FAILED_AFTER + steps), left
             long, many, longer = short, few, 3 * steps
@@ -117,20 +131,25 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
                 # Its own end came before a longer rung: what it took to be judged counts as steps.
                 return short / max(1.0, few), 0.0, left
             of_step = max((long - short) / (many - few), 0.1 * long / many)
-            return of_step, max(0.0, short - few * of_step), left
+            return of_step, max(0.0, short - few * of_step) / rows, left
         finally:
             engine.drop(own)
 
     for _ in range(TRIES):
-        alone, _, left = timed(1, ALONE_STEPS, PILOT_SHARE * seconds / 2)
+        alone, judged, left = timed(1, ALONE_STEPS, PILOT_SHARE * seconds / 2)
         if left:
             break
-    # Many take at most what each takes alone.
-    bearable = PILOT_SHARE * seconds / max(1e-9, 6 * alone)
-    count, steps = min(PILOT_TRIALS, math.floor(bearable / PILOT_STEPS)), PILOT_STEPS
+
+    def bearable(steps: int) -> int:
+        """Trials that can be measured so, were each to take what it takes alone."""
+        until = FAILED_AFTER + 5 * steps
+        return math.floor(PILOT_SHARE * seconds / max(1e-9, until * alone + PILOT_RUNGS * judged * share(until)))
+
+    count, steps = min(PILOT_TRIALS, bearable(PILOT_STEPS)), PILOT_STEPS
     if count < FEWER_TRIALS:
-        steps = max(FEWER_STEPS, min(PILOT_STEPS, math.floor(bearable / FEWER_TRIALS)))
-        count = max(2, min(FEWER_TRIALS, math.floor(bearable / steps)))
+        fitting = [few for few in range(PILOT_STEPS, FEWER_STEPS, -1) if bearable(few) >= FEWER_TRIALS]
+        steps = fitting[0] if fitting else FEWER_STEPS
+        count = max(2, min(FEWER_TRIALS, bearable(steps)))
     for _ in range(TRIES):
         shared, judged, left = timed(count, steps, PILOT_SHARE * seconds)
         if left:
@@ -140,7 +159,9 @@ def measure_speed(engine: Engine, make: Callable[[int, int], Sequence[Trial]], s
     return Speed(max(0.0, alone - each), each, judged)
 
 
-def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 0) -> float:
+def predicted_seconds(
+    plan: Plan, speed: Speed, *, each: int = 1, finals: int = 0, share: JudgedShare = on_all
+) -> float:
     """How long a plan takes.
 
     Args:
@@ -148,6 +169,7 @@ def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 
         speed: As measured.
         each: Trials a point: folds.
         finals: Trials in full at the end.
+        share: Of the validation rows that a trial is judged on.
     """
     total, spent = speed.seconds(finals, plan.full), 0.0
     asked = brackets(plan)
@@ -156,7 +178,7 @@ def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 
         before = 0
         sizes = left_after(bracket.points, len(bracket.rungs), plan.factor)
         for standing, step in zip(sizes, bracket.rungs, strict=True):
-            total += speed.seconds(standing * each, step - before)
+            total += speed.seconds(standing * each, step - before, share(step))
             spent += standing * (step - before)
             before = step
         try:
@@ -166,7 +188,9 @@ def predicted_seconds(plan: Plan, speed: Speed, *, each: int = 1, finals: int = 
     return total
 
 
-def sized(plan: Plan, speed: Speed, seconds: float, *, each: int = 1, finals: int = 0) -> Plan:
+def sized(
+    plan: Plan, speed: Speed, seconds: float, *, each: int = 1, finals: int = 0, share: JudgedShare = on_all
+) -> Plan:
     """The plan with the largest budget that fits into the seconds; budgets go up by an eighth at a time.
 
     Example:
@@ -179,7 +203,7 @@ def sized(plan: Plan, speed: Speed, seconds: float, *, each: int = 1, finals: in
     budget = LEAST_BUDGET
     while budget <= MOST_BUDGET:
         tried = replace(plan, budget=budget * plan.full, together=together)
-        if predicted_seconds(tried, speed, each=each, finals=finals) > seconds:
+        if predicted_seconds(tried, speed, each=each, finals=finals, share=share) > seconds:
             break
         best = tried
         budget *= 1.125
