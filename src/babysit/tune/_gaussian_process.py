@@ -22,7 +22,7 @@ ROUNDS = 30  # of Adam; more changed no search
 MORE_ROUNDS = 10
 RATE, BETA1, BETA2, EPSILON = 0.1, 0.9, 0.999, 1e-8
 JITTER = 1e-6
-MOST_FITTED = 200  # points that lengths are fitted on: the best and a sample; all points are then conditioned on
+MOST_FITTED = 100  # points that lengths are fitted on: the best and a sample; all points are then conditioned on
 
 
 class GaussianProcess:
