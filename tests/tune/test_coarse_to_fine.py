@@ -278,10 +278,11 @@ def test_the_last_wave_is_learned_from(budget: int) -> None:
 
 
 @pytest.mark.parametrize("budget", [10, 60, 200])
-@pytest.mark.parametrize("together", [8, 24])
+@pytest.mark.parametrize("together", [8, 24, 100])
 def test_a_generation_keeps_an_engine_busy(budget: int, together: int) -> None:
-    """No generation is smaller than what an engine trains at once, but where there is one alone."""
+    """No wave and no generation is smaller than what an engine trains at once, but where there is one alone."""
     found = asked_for(Plan(FULL, budget * FULL, lowest=10, together=together))
+    assert found[0].points >= min(together, sum(one.points for one in found if one.stage == "coarse"))
     for before, here, after in zip(found[:-1], found[1:], [*found[2:], None], strict=True):
         if here.stage == "fine" and here.points < together - 1:
             assert before.stage == "coarse"

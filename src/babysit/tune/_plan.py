@@ -106,7 +106,7 @@ def brackets(plan: Plan) -> Brackets:
         (9, Bracket(stage='fine', points=2, rungs=(300, 900), afresh=True))
     """
     count = plan.coarse_points
-    ends = [0, *waves(count, len(plan.rungs), plan.factor), count]
+    ends = [0, *waves(count, len(plan.rungs), plan.factor, plan.together), count]
     sizes = [after - before for before, after in itertools.pairwise(ends)]
     costs = [cost(size, plan.rungs, plan.factor) for size in sizes]
     spent = 0.0
@@ -130,10 +130,10 @@ def _generations(plan: Plan, spent: float, budget: float) -> Generator[Bracket, 
     return spent
 
 
-def waves(count: int, rungs: int, factor: float = FACTOR) -> list[int]:
+def waves(count: int, rungs: int, factor: float = FACTOR, together: int = 1) -> list[int]:
     """Where points are cut into waves: the first is as small as can send one point to full length, then they grow.
 
-    Whoever is left behind by one wave competes with the next.
+    Whoever is left behind by one wave competes with the next. None is smaller than what an engine trains at once.
 
     Example:
         >>> waves(150, rungs=3)  # 9, 27 and 114 points
@@ -142,7 +142,7 @@ def waves(count: int, rungs: int, factor: float = FACTOR) -> list[int]:
         []
     """
     cuts: list[int] = []
-    size = max(SMALLEST_WAVE, round(factor ** (rungs - 1)))
+    size = max(SMALLEST_WAVE, together, round(factor ** (rungs - 1)))
     while count - (cuts[-1] if cuts else 0) >= (1 + factor) * size:
         cuts.append((cuts[-1] if cuts else 0) + size)
         size = round(size * factor)
