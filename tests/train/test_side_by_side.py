@@ -39,7 +39,7 @@ ALONE = Plan("alone", 1, StackLayout(), 1, 1.0, "")
 def two_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """All is worth a process; none is left when a test is over."""
     monkeypatch.setattr("babysit.train._cohort.WORTH_MEASURING", 0)
-    monkeypatch.setattr("babysit.train._cohort.WORTH_A_PROCESS", 1e-9)
+    monkeypatch.setattr("babysit.train._side_by_side.WORTH_A_PROCESS", 1e-9)
     monkeypatch.setattr("babysit.train._cohort.Cohort._plan", lambda *rest: STACKED)
     before = {child.pid for child in multiprocessing.active_children()}
     yield
@@ -218,6 +218,20 @@ def test_members_that_failed_elsewhere_are_not_counted_as_alive() -> None:
     assert told[-1].loss == 0.7, "nor is what they had"
 
 
+def test_processes_that_wait_are_worth_less_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort = two(data("table"))
+    helpers = cohort._helpers
+    monkeypatch.setattr("babysit.train._side_by_side.WORTH_A_PROCESS", 0.1)
+    assert [helpers.worth(seconds, 2) for seconds in (0.15, 0.25, 9.0)] == [1, 2, 2]
+    monkeypatch.setattr("babysit.train._side_by_side.WORTH_A_PROCESS", 1e-9)
+    cohort.train(made(), 2, never, untold)
+    monkeypatch.setattr("babysit.train._side_by_side.WORTH_A_PROCESS", 0.1)
+    assert [helpers.worth(seconds, 2) for seconds in (0.01, 0.06, 0.15, 0.25)] == [0, 1, 2, 2]
+    helpers.usable = False
+    assert helpers.worth(9.0, 2) == 1
+    cohort.close()
+
+
 def test_what_takes_much_memory_is_not_handed_over() -> None:
     cohort = two(data("table"))
     cohort._bearable = 1000
@@ -257,7 +271,7 @@ def test_a_cohort_that_is_forgotten_leaves_no_process() -> None:
 
 PROGRAM = """
     import multiprocessing, os, signal, sys, time
-    import babysit.train._cohort as module
+    import babysit.train._side_by_side as module
     from babysit.train import Cohort
     from babysit.record import never
     from tests.train.test_side_by_side import ALL, STACKED, made, two

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from babysit.record import Standing, StudyParameter, StudyResult, StudyRung
 
+STAGES = ("coarse", "fine", "full")
 MOST_LINES = 400  # of parallel coordinates; more are a cloud
 
 
@@ -113,11 +114,10 @@ def climb(standings: Sequence[Standing], most: int = MOST_LINES) -> Climb:
 
 
 def rung_bars(rungs: Sequence[StudyRung]) -> list[RungBar]:
-    """How many trials stood at each rung, in the order of the search; the waves of a stage together."""
+    """How many trials stood at each rung of each stage: waves, and generations, together."""
     counts: dict[str, int] = {}
-    for rung in rungs:
-        where = f"fine {rung.generation}" if rung.stage == "fine" else rung.stage
-        name = f"{where}, {rung.step} steps"
+    for rung in sorted(rungs, key=lambda one: (STAGES.index(one.stage), one.step)):
+        name = f"{rung.stage}, {rung.step} steps"
         counts[name] = counts.get(name, 0) + len(rung.trials)
     return [RungBar(name, count) for name, count in counts.items()]
 

@@ -115,6 +115,6 @@ def study_pictures(study: StudyFolder) -> list[Picture]:
         text = "Each trial's score at the rungs it stood at. Lines that cross much say that early rungs misjudge."
         pictures.append(Picture("climb", "From rung to rung", text, draw_climb(climb(standings), score)))
     if rungs:
-        text = "How many trials stood at each rung, from the first to the last."
+        text = "How many trials stood at each rung of each stage."
         pictures.append(Picture("rungs", "Rungs", text, draw_rungs(rung_bars(rungs))))
     return pictures

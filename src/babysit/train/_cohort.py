@@ -19,7 +19,7 @@ from babysit.train._judging import judged
 from babysit.train._layouts import MEMORY_SHARE, Plan, bytes_of_member, choose_plan, cut, pace, side_by_side
 from babysit.train._model import pack_weights
 from babysit.train._phase import PhaseNumbers
-from babysit.train._side_by_side import LOOK_EVERY, WORTH_A_PROCESS, Helpers, Job, Measured
+from babysit.train._side_by_side import LOOK_EVERY, Helpers, Job, Measured
 from babysit.train._stacked_network import StackLayout
 from babysit.train._threads import computing_with
 from babysit.train._trial_alone import Alone, Look, measure_alone
@@ -160,7 +160,7 @@ class Cohort:
         # A forward pass takes a third of a step.
         judging = sum(len(part.validation) for part in parts) / (3 * (group[0].trial.recipe.budget.batch_size or 1))
         work = plan.seconds * (judging + sum(self.due(member, until) for member in group))
-        processes = min(threads, int(work / WORTH_A_PROCESS)) if self._helpers.usable else 1
+        processes = self._helpers.worth(work, threads)
         for part in parts:
             _ = part.held_out  # made before processes are forked, which then share it
         if len(group) * bytes_of_member(group[0], self._starts.of(group[0].trial)) > self._bearable:

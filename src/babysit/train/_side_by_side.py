@@ -39,8 +39,9 @@ from babysit.train._trial_member import Member
 
 Measured = dict[int, PhaseNumbers]
 LOOK_EVERY = 0.1  # seconds between two tellings while helpers work
-# Seconds of work from which a job is worth a process: to fork one takes 10 to 60 milliseconds, to hand over ten.
-WORTH_A_PROCESS = 0.1
+# Seconds of work from which a job is worth a process: to fork one takes 10 to 60 milliseconds, to hand over ten. Less
+# is enough for one that is there and waits.
+WORTH_A_PROCESS, WORTH_HANDING_OVER = 0.1, 0.04
 # Seconds after which a helper hangs that has not said a word about its job, or not another word since: a step and a
 # validation may take long.
 SILENT, SILENT_SINCE = 60.0, 600.0
@@ -136,6 +137,13 @@ class Helpers:
             if not watch.asked:
                 found |= self._train(job, look)
         return found
+
+    def worth(self, seconds: float, most: int) -> int:
+        """How many processes so much work is worth, at most so many; one or none is this one alone."""
+        if not self.usable:
+            return 1
+        waiting = min(len(self._idle), int(seconds / WORTH_HANDING_OVER))
+        return min(most, max(waiting, int(seconds / WORTH_A_PROCESS)))
 
     def _begin(self, job: Job) -> _Helper | None:
         """A process that has begun with the job; None when there is none to be had."""
