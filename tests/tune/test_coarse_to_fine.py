@@ -269,6 +269,11 @@ def asked_for(plan: Plan) -> list[Bracket]:
     return found
 
 
+def test_a_large_engine_learns_from_generations_too() -> None:
+    found = asked_for(Plan(FULL, 100 * FULL, lowest=10, together=100))
+    assert [one.points for one in found if one.stage == "fine"] == [76, 77, 77]
+
+
 @pytest.mark.parametrize("budget", range(5, 400, 13))
 def test_the_last_wave_is_learned_from(budget: int) -> None:
     found = asked_for(Plan(FULL, budget * FULL, lowest=10))
@@ -280,11 +285,11 @@ def test_the_last_wave_is_learned_from(budget: int) -> None:
 @pytest.mark.parametrize("budget", [10, 60, 200])
 @pytest.mark.parametrize("together", [8, 24, 100])
 def test_a_generation_keeps_an_engine_busy(budget: int, together: int) -> None:
-    """No wave and no generation is smaller than what an engine trains at once, but where there is one alone."""
+    """No wave is smaller than what an engine trains at once, no generation than half of it, but where one is alone."""
     found = asked_for(Plan(FULL, budget * FULL, lowest=10, together=together))
     assert found[0].points >= min(together, sum(one.points for one in found if one.stage == "coarse"))
     for before, here, after in zip(found[:-1], found[1:], [*found[2:], None], strict=True):
-        if here.stage == "fine" and here.points < together - 1:
+        if here.stage == "fine" and here.points < together // 2 - 1:
             assert before.stage == "coarse"
             assert after is None or after.stage == "coarse"
 

@@ -13,6 +13,7 @@ the end).
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -39,8 +40,8 @@ class Plan:
         factor: Between rungs, and of those that stand at one the share that goes on.
         coarse: Share of the budget that is spent coarsely.
         generations: After each wave, and at the end; 0 is successive halving alone.
-        together: Trials that an engine trains at no more cost than few: a generation has so many, where there is enough
-            for one that has.
+        together: Trials that an engine trains at no more cost than few: a generation has at least about so many, where
+            the budget bears them.
         points: Kind of the coarse points.
         chance_from: Steps from which a trial at chance is stuck there.
         seed: Makes every draw of the search.
@@ -121,8 +122,9 @@ def brackets(plan: Plan) -> Brackets:
 def _generations(plan: Plan, spent: float, budget: float) -> Generator[Bracket, float, float]:
     """Generations that spend a budget; returns what was spent in all."""
     end = spent + budget
-    # Many small generations leave an engine idle; few large ones learn less from one another.
-    most = affordable(budget, plan.fine_rungs, plan.factor) // plan.together
+    # Many small generations leave an engine idle; few large ones learn less from one another. Rounded up: where an
+    # engine trains 100 at once, the regret after 100 full trainings was 2.6 percent, rounded down 3.6 (LCBench).
+    most = math.ceil(affordable(budget, plan.fine_rungs, plan.factor) / plan.together)
     count = min(plan.generations, max(1, most))
     for left in range(count, 0, -1):
         if points := affordable((end - spent) / left, plan.fine_rungs, plan.factor):
