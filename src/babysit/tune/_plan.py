@@ -6,7 +6,7 @@
 All points in one wave, and all generations after it, would send the first trial to full length after a third of the
 time, and begin to learn from the best after that: of a search of a minute nobody would know anything good for half of
 it. On the 34 tasks of LCBench, four seeds, searches of 100 full trainings had a regret of 9.1 % after 30 of them
-without generations between the waves, and of 3.4 % with; in the end 1.9 and 1.6 % (`benchmarks/search_quality.py` has
+without generations between the waves, and of 3.2 % with; in the end 1.9 and 1.7 % (`benchmarks/search_quality.py` has
 the end).
 """
 
@@ -22,7 +22,7 @@ from babysit.tune._points import PointKind
 from babysit.tune._rungs import FACTOR, affordable, cost, ladder
 
 Stage = Literal["coarse", "fine"]
-GENERATIONS = 6  # four learned less from one another, eight no more
+GENERATIONS = 6  # with five and with eight, searches of 30 and 100 full trials ended a little worse
 COARSE_LEAST = 1.5  # full trials that the coarse stage has, however small its share
 SMALLEST_WAVE = 9  # points, few enough to be quick and enough to train side by side
 BETWEEN = 4.0  # times a wave's cost that its generations have; of 1, 1.5, 2, 3 and 4 the best, early and in the end
