@@ -269,6 +269,11 @@ def asked_for(plan: Plan) -> list[Bracket]:
     return found
 
 
+def test_fewer_than_no_generations_are_refused() -> None:
+    with pytest.raises(InputError, match="-1 generations"):
+        Plan(FULL, 10 * FULL, lowest=10, generations=-1)
+
+
 def test_a_large_engine_learns_from_generations_too() -> None:
     found = asked_for(Plan(FULL, 100 * FULL, lowest=10, together=100))
     assert [one.points for one in found if one.stage == "fine"] == [76, 77, 77]

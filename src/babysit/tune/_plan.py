@@ -18,6 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from babysit.record import InputError
 from babysit.tune._points import PointKind
 from babysit.tune._rungs import FACTOR, affordable, cost, ladder
 
@@ -46,6 +47,9 @@ class Plan:
         chance_from: Steps from which a trial at chance is stuck there.
         seed: Makes every draw of the search.
         first: Unit coordinates of points that are tried before all others, such as the settings so far.
+
+    Raises:
+        InputError: A negative number of generations.
     """
 
     full: int
@@ -59,6 +63,14 @@ class Plan:
     chance_from: int = 100
     seed: int = 0
     first: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.generations < 0:
+            raise InputError(
+                f"{self.generations} generations",
+                legal="1 and more; 0 is successive halving alone",
+                write=f"--generations {GENERATIONS}",
+            )
 
     @property
     def rungs(self) -> tuple[int, ...]:
