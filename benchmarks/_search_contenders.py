@@ -65,24 +65,29 @@ def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
     speed = measure_speed(engine, trials, limit, work.judged_share)
     while curve.seconds < limit:
-        plan = Plan(full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first)
+        plan = Plan(
+            full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first,
+            workers=engine.side_by_side,
+        )  # fmt: skip
         plan = sized(plan, speed, limit - curve.seconds, share=work.judged_share)
         search = coarse_to_fine(space, plan)
         best: tuple[float, float] = (0.0, -math.inf)
-        rung, offset = next(search, None), begun
-        while rung is not None and curve.seconds < limit:
-            engine.drop([offset + number for number in rung.dropped])
-            alive = [work.trial(offset + number, as_floats(point)) for number, point in rung.points.items()]
+        asked, offset = next(search, None), begun
+        while asked is not None and curve.seconds < limit:
+            engine.drop([offset + number for number in asked.dropped])
+            points = asked.points
+            alive = [work.trial(offset + number, as_floats(point)) for number, point in points.items()]
             begun = max(begun, 1 + max(trial.number for trial in alive))
-            scores = engine.train(alive, rung.step, stop=lambda: curve.seconds >= limit)
+            until = {offset + number: step for number, step in asked.steps.items()}
+            scores = engine.train(alive, until, stop=lambda: curve.seconds >= limit)
             for score in scores.values():
                 if work.judged_share(score.step) == 1:  # else it was judged on a part of the rows that others have
                     curve.add(score.score)
-                if rung.step == work.full and (score.score, -score.loss) > best:
+                if until[score.trial] == work.full and (score.score, -score.loss) > best:
                     best = score.score, -score.loss
-                    first = (tuple(space.units(rung.points[score.trial - offset])),)
+                    first = (tuple(space.units(points[score.trial - offset])),)
             try:
-                rung = search.send({n - offset: dataclasses.replace(s, trial=n - offset) for n, s in scores.items()})
+                asked = search.send({n - offset: dataclasses.replace(s, trial=n - offset) for n, s in scores.items()})
             except StopIteration:
                 break
         engine.drop(engine.numbers)

@@ -39,24 +39,33 @@ TRIALS_A_BUDGET = 7.5  # full trials cost about so many trials of a search with 
 def simulated(bench: LCBench, task: str, trials: int, workers: int, peak: float, seed: int) -> dict[str, float]:
     """One search, every second of it accounted for."""
     budget = max(2.0, trials / TRIALS_A_BUDGET)
-    plan = Plan(full=EPOCHS, budget=budget * EPOCHS, lowest=LOWEST, seed=seed, together=min(workers, trials // 10) or 1)
+    plan = Plan(
+        full=EPOCHS,
+        budget=budget * EPOCHS,
+        lowest=LOWEST,
+        seed=seed,
+        together=min(workers, trials // 10) or 1,
+        workers=workers,
+    )
     search = coarse_to_fine(bench.space, plan)
     clock = driver = busy = 0.0
     best, seen, at = 0.0, 0, dict[int, int]()
     began = time.process_time()
-    rung = next(search, None)
-    while rung is not None:
+    asked = next(search, None)
+    while asked is not None:
         spent = time.process_time() - began
         driver, clock = driver + spent, clock + spent
-        numbers = list(rung.points)
-        accuracies = bench.accuracy(task, [rung.points[number] for number in numbers], rung.step)
+        points, steps = asked.points, asked.steps
+        numbers = sorted(points, key=lambda number: -steps[number])  # those with most to do first
+        shown, ends = [points[number] for number in numbers], [steps[number] for number in numbers]
+        accuracies = bench.accuracy(task, shown, ends)
         best = max(best, float(accuracies.max()))
         began = time.process_time()
         size = max(1, min(LARGEST_SHARD, math.ceil(len(numbers) / workers)))
         free = [clock] * min(workers, math.ceil(len(numbers) / size))
         heapq.heapify(free)
-        until = bench.seconds(task, [rung.points[number] for number in numbers], rung.step)
-        before = bench.seconds(task, [rung.points[number] for number in numbers], [at.get(n, 0) for n in numbers])
+        until = bench.seconds(task, shown, ends)
+        before = bench.seconds(task, shown, [at.get(n, 0) for n in numbers])
         work = (until - before).clip(0)
         began = time.process_time()
         for first in range(0, len(numbers), size):
@@ -64,14 +73,14 @@ def simulated(bench: LCBench, task: str, trials: int, workers: int, peak: float,
             busy += shard
             heapq.heappush(free, heapq.heappop(free) + shard)
         end = max(free)
-        at |= dict.fromkeys(numbers, rung.step)
+        at |= steps
         seen = max(seen, max(numbers) + 1)
-        scores = {number: score_of(number, rung.step, one) for number, one in zip(numbers, accuracies, strict=True)}
+        scores = {number: score_of(number, steps[number], one) for number, one in zip(numbers, accuracies, strict=True)}
         driver += time.process_time() - began
         clock = end + (time.process_time() - began)
         began = time.process_time()
         try:
-            rung = search.send(scores)
+            asked = search.send(scores)
         except StopIteration:
             break
     driver += time.process_time() - began

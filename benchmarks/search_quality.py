@@ -43,22 +43,27 @@ def planned(bench: LCBench, task: str, seed: int, **changes: Any) -> Regrets:
     for budget in BUDGETS:
         plan = Plan(full=EPOCHS, budget=budget * EPOCHS, lowest=LOWEST, seed=seed, **changes)
         search = coarse_to_fine(bench.space, plan)
-        rung = next(search, None)
+        asked = next(search, None)
         best, left, at = 0.0, budget * EPOCHS, dict[int, int]()
-        while rung is not None:
+        while asked is not None:
             numbers = []
-            for number in rung.points:
-                if rung.step - at.get(number, 0) <= left:
-                    left -= rung.step - at.get(number, 0)
-                    at[number] = rung.step
+            points, steps = asked.points, asked.steps
+            for number in points:
+                if steps[number] - at.get(number, 0) <= left:
+                    left -= steps[number] - at.get(number, 0)
+                    at[number] = steps[number]
                     numbers.append(number)
             if not numbers:
                 break
-            accuracies = bench.accuracy(task, [rung.points[number] for number in numbers], rung.step)
+            accuracies = bench.accuracy(
+                task, [points[number] for number in numbers], [steps[number] for number in numbers]
+            )
             best = max(best, float(accuracies.max()))
-            scores = {number: score_of(number, rung.step, one) for number, one in zip(numbers, accuracies, strict=True)}
+            scores = {
+                number: score_of(number, steps[number], one) for number, one in zip(numbers, accuracies, strict=True)
+            }
             try:
-                rung = search.send(scores)
+                asked = search.send(scores)
             except StopIteration:
                 break
         found[budget] = best

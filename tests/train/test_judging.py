@@ -12,7 +12,7 @@ from babysit.train import Cohort, Member, Starts, judged_rows
 from babysit.train._judging import judged
 from babysit.train._phase import PhaseNumbers, measure_phase
 from babysit.train._side_by_side import FORKS, Helpers
-from babysit.train._trial_rules import constant_answer
+from babysit.train._trial_rules import constant_answer, learned_constant
 from tests.train.cohort_cases import CPU, data, trial
 
 PER_EPOCH = 4  # steps of 16 rows
@@ -83,11 +83,12 @@ def test_chance_is_told_on_the_same_rows(few_rows: None) -> None:
     cohort = Cohort(starts, "stacked")
     members, _ = trained(cohort, 1)
     start, part = starts.of(members[0].trial), judged(starts.of(members[0].trial), members[0])
-    expected = constant_answer(start.loss, part, start.outputs)
+    learned = learned_constant(start.loss, start.examples, start.outputs)
+    expected = constant_answer(start.loss, part, learned)
     assert cohort.constant(members[0]) == expected
     assert expected.margin == pytest.approx(2 * math.sqrt(expected.score * (1 - expected.score) / 8))
     cohort.train(members, PER_EPOCH, never, untold)
-    assert cohort.constant(members[0]) == constant_answer(start.loss, start.examples, start.outputs)
+    assert cohort.constant(members[0]) == constant_answer(start.loss, start.examples, learned)
 
 
 def test_best_epochs_are_found_on_all_rows(few_rows: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def two_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """All is worth a process; none is left when a test is over."""
     monkeypatch.setattr("babysit.train._cohort.WORTH_MEASURING", 0)
     monkeypatch.setattr("babysit.train._side_by_side.WORTH_A_PROCESS", 1e-9)
-    monkeypatch.setattr("babysit.train._cohort.Cohort._plan", lambda *rest: STACKED)
+    monkeypatch.setattr("babysit.train._cohort.Cohort._plan", lambda *rest, **more: STACKED)
     before = {child.pid for child in multiprocessing.active_children()}
     yield
     assert {child.pid for child in multiprocessing.active_children()} <= before
@@ -68,7 +68,7 @@ def here(
     """What the same jobs give without processes."""
     with monkeypatch.context() as patched:
         patched.setattr("babysit.train._side_by_side.Helpers._begin", lambda self, job: None)
-        patched.setattr("babysit.train._cohort.Cohort._plan", lambda *rest: plan)
+        patched.setattr("babysit.train._cohort.Cohort._plan", lambda *rest, **more: plan)
         cohort = two(data("table"))
         expected, measured = made(), {}
         for until in rungs:
@@ -78,7 +78,7 @@ def here(
 
 @pytest.mark.parametrize("plan", [STACKED, ALONE])
 def test_processes_compute_the_same(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("babysit.train._cohort.Cohort._plan", lambda *rest: plan)
+    monkeypatch.setattr("babysit.train._cohort.Cohort._plan", lambda *rest, **more: plan)
     cohort, found = two(data("table")), made()
     told: list[TrialProgress] = []
     measured: Measured = {}
@@ -277,7 +277,7 @@ PROGRAM = """
     from tests.train.test_side_by_side import ALL, STACKED, made, two
     from tests.train.cohort_cases import data
     module.WORTH_A_PROCESS = 1e-9
-    Cohort._plan = lambda *rest: STACKED
+    Cohort._plan = lambda *rest, **more: STACKED
     cohort = two(data("table"))
     def tell(progress):
         children = [child.pid for child in multiprocessing.active_children()]

@@ -7,7 +7,7 @@ import torch
 
 from babysit.train import build_loss
 from babysit.train._phase import PhaseNumbers
-from babysit.train._trial_rules import BLOCK, Constant, Course, at_chance, constant_answer
+from babysit.train._trial_rules import BLOCK, Constant, Course, at_chance, constant_answer, learned_constant
 from tests.train.setups import CLASSES, NUMBER, examples, recipe
 
 
@@ -59,11 +59,13 @@ def test_chance_needs_both_the_score_and_the_loss_of_a_constant() -> None:
 def test_constant_answers_are_what_frequencies_and_means_cost() -> None:
     rows = examples(CLASSES, rows=90, validation=30)
     counts = rows.targets[rows.train].bincount().double() / 60
-    found = constant_answer(build_loss(recipe().loss, CLASSES), rows, 3)
+    loss = build_loss(recipe().loss, CLASSES)
+    found = constant_answer(loss, rows, learned_constant(loss, rows, 3))
     assert found.train_loss == pytest.approx(float(-(counts * counts.log()).sum()), rel=1e-5)
     assert found.score == pytest.approx(float((rows.targets[rows.validation] == counts.argmax()).double().mean()))
     numbers = examples(NUMBER, rows=90, validation=30)
-    squared = constant_answer(build_loss(recipe("loss.name=squared").loss, NUMBER), numbers, 1)
+    loss = build_loss(recipe("loss.name=squared").loss, NUMBER)
+    squared = constant_answer(loss, numbers, learned_constant(loss, numbers, 1))
     assert squared.train_loss == pytest.approx(float(numbers.targets[numbers.train].var(correction=0)), rel=1e-5)
     assert squared.score == squared.margin == 0.0
     assert torch.isfinite(torch.tensor(squared.loss))

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
+from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, Until, never, steps_for, untold
 from babysit.record import Setting as Value
 
 Formula = Callable[[dict[str, Value], float], float]  # settings and share of a full trial to a score; NaN fails
@@ -34,28 +34,30 @@ class FormulaEngine:
         self.trained = 0
         self.calls: list[tuple[int, ...]] = []
         self.dropped: set[int] = set()
+        self.side_by_side = 1
 
     def train(
         self,
         trials: Sequence[Trial],
-        until_step: int,
+        until_step: Until,
         *,
         stop: Callable[[], bool] = never,
         tell: Callable[[TrialProgress], None] = untold,
     ) -> dict[int, TrialScore]:
         self.calls.append(tuple(trial.number for trial in trials))
-        found = {}
+        found, until = {}, steps_for(trials, until_step)
         for trial in trials:
+            step = until[trial.number]
             assert trial.number not in self.dropped, "dropped, and asked for again"
             if stop():
                 break
-            self.trained += max(0, until_step - self.at.get(trial.number, 0))
-            self.at[trial.number] = until_step
-            score = self.formula(dict(trial.settings), until_step / self.full)
+            self.trained += max(0, step - self.at.get(trial.number, 0))
+            self.at[trial.number] = step
+            score = self.formula(dict(trial.settings), step / self.full)
             score += 1e-3 * math.sin(trial.recipe.seed) + 1e-3 * (trial.fold or 0)
             failed = math.isnan(score)
             found[trial.number] = TrialScore(
-                trial.number, until_step, 1 - score, score, "accuracy", 2.3, 1.0, "diverged" if failed else "alive", 0.0
+                trial.number, step, 1 - score, score, "accuracy", 2.3, 1.0, "diverged" if failed else "alive", 0.0
             )
             tell(TrialProgress(len(found), len(trials), len(found), 1.0))
         return found

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from babysit.record import InputError, TrialScore
-from babysit.tune import Box, Plan, Rung, Space, Speed, coarse_to_fine, ladder, predicted_seconds, random_points
+from babysit.tune import Box, Plan, Round, Rung, Space, Speed, coarse_to_fine, ladder, predicted_seconds, random_points
 from babysit.tune._encoding import counts
 from babysit.tune._gaussian_process import RATE, ROUNDS, GaussianProcess
 from babysit.tune._plan import SMALLEST_WAVE, Bracket, brackets, waves
@@ -34,26 +34,36 @@ def score(number: int, step: int, value: float, status: str = "alive") -> TrialS
     return TrialScore(number, step, 1 - value, value, "accuracy", 2.3, 1.0, "diverged" if failed else status, 0.0)  # type: ignore[arg-type]
 
 
-def run(
+def run_rounds(
     plan: Plan, space: Space = SPACE, formula: Callable[[Mapping[str, object], float], float] = hill
-) -> tuple[list[Rung], dict[int, list[TrialScore]]]:
-    """All rungs, and every trial's scores."""
-    rungs: list[Rung] = []
+) -> tuple[list[Round], dict[int, list[TrialScore]]]:
+    """All rounds, and every trial's scores."""
+    rounds: list[Round] = []
     courses: dict[int, list[TrialScore]] = {}
     search = coarse_to_fine(space, plan)
-    rung = next(search, None)
-    while rung is not None:
-        rungs.append(rung)
+    asked = next(search, None)
+    while asked is not None:
+        rounds.append(asked)
+        steps = asked.steps
         scores = {
-            number: score(number, rung.step, formula(p, rung.step / plan.full)) for number, p in rung.points.items()
+            number: score(number, steps[number], formula(p, steps[number] / plan.full))
+            for number, p in asked.points.items()
         }
         for number, one in scores.items():
             courses.setdefault(number, []).append(one)
         try:
-            rung = search.send(scores)
+            asked = search.send(scores)
         except StopIteration:
-            rung = None
-    return rungs, courses
+            asked = None
+    return rounds, courses
+
+
+def run(
+    plan: Plan, space: Space = SPACE, formula: Callable[[Mapping[str, object], float], float] = hill
+) -> tuple[list[Rung], dict[int, list[TrialScore]]]:
+    """All rungs, and every trial's scores."""
+    rounds, courses = run_rounds(plan, space, formula)
+    return [rung for one in rounds for rung in one.rungs], courses
 
 
 def spent(courses: dict[int, list[TrialScore]]) -> int:
@@ -81,7 +91,7 @@ def test_who_goes_on() -> None:
     }  # fmt: skip
     assert going_on(here, 5, chance_from=100) == [1, 0]
     assert going_on(here, 5, chance_from=101) == [1, 3, 0]
-    assert going_on(here, 2, chance_from=100, also=[score(9, 100, 0.6)]) == [1, 9]
+    assert going_on(here | {9: score(9, 100, 0.6)}, 2, chance_from=100) == [1, 9]
     tied = [score(5, 10, 0.5), TrialScore(6, 10, 0.1, 0.5, "accuracy", 2.3, 1.0, "alive", 0.0)]
     assert [one.trial for one in ranked(tied)] == [6, 5], "equal scores: the lower loss"
 
@@ -101,16 +111,18 @@ def test_a_budget_below_one_trial_is_refused() -> None:
         next(coarse_to_fine(SPACE, Plan(FULL, 0.5 * FULL, lowest=10)))
 
 
-def test_points_go_on_as_they_are_and_dropped_ones_never_come_back() -> None:
-    rungs, _ = run(Plan(FULL, 20 * FULL, lowest=10))
+@pytest.mark.parametrize("workers", [1, 2, 8, 100])
+def test_points_go_on_as_they_are_and_dropped_ones_never_come_back(workers: int) -> None:
+    rounds, _ = run_rounds(Plan(FULL, 20 * FULL, lowest=10, workers=workers))
     known: dict[int, Mapping[str, object]] = {}
     gone: set[int] = set()
-    for rung in rungs:
-        gone |= set(rung.dropped)
-        assert not gone & set(rung.points)
-        for number, point in rung.points.items():
+    for one in rounds:
+        gone |= set(one.dropped)
+        assert not gone & set(one.points)
+        assert len(one.points) == sum(len(rung.points) for rung in one.rungs), "nobody stands at two rungs"
+        for number, point in one.points.items():
             assert known.setdefault(number, point) == point
-    assert {rung.stage for rung in rungs} == {"coarse", "fine"}
+    assert {rung.stage for one in rounds for rung in one.rungs} == {"coarse", "fine"}
 
 
 def test_the_same_seed_asks_the_same_and_another_does_not() -> None:
@@ -204,12 +216,23 @@ def test_the_process_agrees_with_the_textbook() -> None:
 
 def test_waves_hold_all_points_and_grow() -> None:
     for count in (1, 8, 9, 35, 36, 67, 300, 1000):
-        for rungs in (1, 2, 3, 4):
-            cuts = [0, *waves(count, rungs), count]
+        for together in (1, 24, 100):
+            cuts = [0, *waves(count, together=together), count]
             sizes = [after - before for before, after in itertools.pairwise(cuts)]
             assert sum(sizes) == count
             assert sizes == sorted(sizes), "each is larger than the one before"
-            assert len(sizes) == 1 or sizes[0] >= SMALLEST_WAVE
+            assert len(sizes) == 1 or sizes[0] == max(SMALLEST_WAVE, together)
+            assert len(sizes) > 1 or count < 4 * max(SMALLEST_WAVE, together)
+
+
+@pytest.mark.parametrize("budget", [2, 7, 19, 50, 100, 400])
+@pytest.mark.parametrize("generations", [0, 6])
+def test_waves_cost_no_more_than_the_coarse_stage_has(budget: int, generations: int) -> None:
+    plan = Plan(FULL, budget * FULL, lowest=10, generations=generations)
+    coarse = [one for one in asked_for(plan) if one.stage == "coarse"]
+    costs = sum(cost(one.points, one.rungs) for one in coarse)
+    assert costs <= plan.coarse_budget < costs + 0.2 * plan.coarse_budget + FULL
+    assert sum(one.points for one in coarse) <= plan.coarse_points, "no more than are drawn"
 
 
 def test_the_first_full_trial_comes_early() -> None:
@@ -217,8 +240,9 @@ def test_the_first_full_trial_comes_early() -> None:
     space = Space({"lr": "1e-5:1e-1:log"})
     search = coarse_to_fine(space, Plan(full=900, budget=60 * 900, lowest=100, generations=0))
     spent, first, at = 0, None, dict[int, int]()
-    rung = next(search, None)
-    while rung is not None:
+    asked = next(search, None)
+    while asked is not None:
+        (rung,) = asked.rungs
         spent += sum(rung.step - at.get(number, 0) for number in rung.points)
         at |= dict.fromkeys(rung.points, rung.step)
         if first is None and rung.step == 900:
@@ -228,7 +252,7 @@ def test_the_first_full_trial_comes_early() -> None:
             for number in rung.points
         }
         try:
-            rung = search.send(scores)
+            asked = search.send(scores)
         except StopIteration:
             break
     assert first is not None
@@ -305,7 +329,7 @@ def test_after_each_wave_the_box_is_drawn_anew() -> None:
     found = asked_for(plan)
     for before, here in itertools.pairwise(found):
         assert here.afresh == (before.stage == "coarse" and here.stage == "fine")
-    assert [one.stage for one in found if one.afresh or one.stage == "coarse"] == ["coarse", "fine"] * 3
+    assert [one.stage for one in found if one.afresh or one.stage == "coarse"] == ["coarse", "fine"] * 4
     rungs, _ = run(plan)
     assert all(rung.box == Box.whole(SPACE) for rung in rungs if rung.stage == "coarse")
     assert min(rung.box.high[0] - rung.box.low[0] for rung in rungs) < 0.3

@@ -158,3 +158,21 @@ def test_a_recipe_decided_from_data_trains() -> None:
     recipe, _ = decide(with_settings(Recipe(), ["epochs=2"]), data("images"))
     scores = LocalEngine(data("images")).train([Trial(0, recipe)], 4)
     assert scores[0].step == 4
+
+
+def test_each_trial_may_be_brought_to_a_step_of_its_own() -> None:
+    prepared, chosen = data("table"), trials()[:3]
+    together, apart = LocalEngine(prepared, layout="stacked"), LocalEngine(prepared, layout="stacked")
+    found = together.train(chosen, {0: 8, 1: 20, 2: 8})
+    assert {number: score.step for number, score in found.items()} == {0: 8, 1: 20, 2: 8}
+    expected = apart.train([chosen[0], chosen[2]], 8) | apart.train([chosen[1]], 20)
+    assert [repr(dataclasses.replace(found[number], seconds=0.0)) for number in range(3)] == [
+        repr(dataclasses.replace(expected[number], seconds=0.0)) for number in range(3)
+    ]
+    for number in (1, 2):
+        assert together.weights(number) == apart.weights(number)
+    # From unlike steps to one.
+    assert {score.step for score in together.train(chosen, 30).values()} == {30}
+    with pytest.raises(InputError, match="trial 1 has no step"):
+        together.train(chosen, {0: 40, 2: 40})
+    assert together.score_of(0).step == 30  # type: ignore[union-attr]

@@ -29,14 +29,15 @@ def test_a_sampler_searches_within_the_budget(sampler: Sampler) -> None:
     plan = Plan(FULL, 8 * FULL, lowest=10, seed=1)
     search = optuna_search(space, plan, sampler)
     courses: dict[int, list[TrialScore]] = {}
-    rung = next(search)
+    asked = next(search)
     while True:
+        (rung,) = asked.rungs
         assert all(("optimizer.momentum" in p) == (p.get("optimizer.name") == "sgd") for p in rung.points.values())
         scores = {number: score(number, rung.step, hill(p, rung.step / FULL)) for number, p in rung.points.items()}
         for number, one in scores.items():
             courses.setdefault(number, []).append(one)
         try:
-            rung = search.send(scores)
+            asked = search.send(scores)
         except StopIteration:
             break
     assert sum(course[-1].step for course in courses.values()) <= plan.budget

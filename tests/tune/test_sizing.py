@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from babysit.record import Recipe, Trial, TrialScore
+from babysit.record import Recipe, Trial, TrialScore, Until, steps_for
 from babysit.tune import Plan, Speed, _sizing, measure_speed, predicted_seconds
 from babysit.tune._sizing import PILOT_NUMBER, JudgedShare, on_all
 from tests.tune.engines import FormulaEngine
@@ -29,8 +29,8 @@ class Clocked(FormulaEngine):
         self.asked: list[int] = []
         self._failed: set[int] = set()
 
-    def train(self, trials: Sequence[Trial], until_step: int, **options: Any) -> dict[int, TrialScore]:
-        until = min(until_step, self.full)
+    def train(self, trials: Sequence[Trial], until_step: Until, **options: Any) -> dict[int, TrialScore]:
+        until = min(*steps_for(trials, until_step).values(), self.full)
         assert not self._failed & {trial.number for trial in trials}, "it takes no more steps"
         if due := until - self.at.get(trials[0].number, 0):  # else nothing is done, nor judged again
             self.now += self._speed.seconds(len(trials), due, self.share(until))

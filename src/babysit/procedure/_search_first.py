@@ -88,7 +88,10 @@ def search_first(
             options = Options(seconds=seconds, device=recipe.device)
             full = steps_of(filled, prepared, ())
             first = usual_point(space, filled)
-            plan = plan_for(full, 0, generations=GENERATIONS, points="sobol", seed=recipe.seed, first=first)
+            plan = plan_for(
+                full, 0, generations=GENERATIONS, points="sobol", seed=recipe.seed, first=first,
+                side_by_side=engine.side_by_side,
+            )  # fmt: skip
             plan, options = fitting(plan, engine, space, recipe, prepared, (), options)
             if plan.budget < LEAST_TRIALS * full:
                 why = f"in {seconds:g} s a search would bear {plan.budget / full:.0f} trainings; --time gives it more"

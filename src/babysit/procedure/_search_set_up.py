@@ -247,7 +247,16 @@ def filled_in(recipe: Recipe, *, prepared: Prepared) -> Recipe:
     return decide(recipe, prepared)[0]
 
 
-def plan_for(full: int, budget: float, *, generations: int, points: PointKind, seed: int, first: Points = ()) -> Plan:
+def plan_for(
+    full: int,
+    budget: float,
+    *,
+    generations: int,
+    points: PointKind,
+    seed: int,
+    side_by_side: int = 1,
+    first: Points = (),
+) -> Plan:
     """A plan for trials of so many steps.
 
     Args:
@@ -256,11 +265,12 @@ def plan_for(full: int, budget: float, *, generations: int, points: PointKind, s
         generations: Of the fine stage.
         points: Of the coarse stage.
         seed: Of every draw of the search.
+        side_by_side: Trials that the engine trains at the same time.
         first: Points that are tried before all others.
     """
     return Plan(
         full=full, budget=budget, lowest=lowest_rung(full), generations=generations, points=points,
-        chance_from=CHANCE_STEPS, seed=seed, first=first,
+        chance_from=CHANCE_STEPS, seed=seed, first=first, workers=side_by_side,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -119,9 +120,12 @@ def tune(
     try_network(chosen, prepared, searched, make)
     fold_rows = folds_of(prepared, chosen, folds)
     full = steps_of(filled, prepared, fold_rows)
-    plan = plan_for(full, (trials or 0) * full, generations=generations, points=points, seed=seed)
     made = (engine or local_engine)(prepared, fold_rows, chosen.device, make)
     try:
+        plan = plan_for(
+            full, (trials or 0) * full, generations=generations, points=points, seed=seed,
+            side_by_side=math.ceil(made.side_by_side / max(1, folds)),
+        )  # fmt: skip
         if trials is None:
             plan, options = fitting(plan, made, searched, chosen, prepared, fold_rows, options)
         return begin(path, chosen, prepared, searched, fold_rows, plan, options, made, listener, make)

@@ -101,7 +101,7 @@ def tune_script(
     full = steps if takes_steps and steps else 1
     plan = Plan(
         full=full, budget=trials * full, lowest=max(1, full // LOWEST_SHARE), generations=generations, points=points,
-        together=min(engine.jobs, max(1, int(trials) // 4)), seed=seed,
+        together=min(engine.jobs, max(1, int(trials) // 4)), workers=engine.side_by_side, seed=seed,
     )  # fmt: skip
     options = Options(winners=winners, repeats=repeats if takes_seed else 1, widen=False, sampler=sampler)
     folder = pathlib.Path(out) if out is not None else _free_folder(path)

@@ -80,6 +80,7 @@ from babysit.record._run_folder import (
 )
 from babysit.record._study import (
     CurvePoint,
+    FinishedRung,
     RungBegun,
     Standing,
     StudyListener,
@@ -122,7 +123,18 @@ from babysit.record._trace_store import (
     TraceStore,
     read_trace,
 )
-from babysit.record._trial import Engine, Setting, Trial, TrialProgress, TrialScore, TrialStatus, never, untold
+from babysit.record._trial import (
+    Engine,
+    Setting,
+    Trial,
+    TrialProgress,
+    TrialScore,
+    TrialStatus,
+    Until,
+    never,
+    steps_for,
+    untold,
+)
 
 __all__ = [
     "Activation",
@@ -149,6 +161,7 @@ __all__ = [
     "FACTS",
     "FINDING_SCHEMA",
     "Finding",
+    "FinishedRung",
     "HEALING_SCHEMA",
     "HISTOGRAMS",
     "HealListener",
@@ -222,6 +235,7 @@ __all__ = [
     "TrialScore",
     "TrialStatus",
     "Tried",
+    "Until",
     "Verdict",
     "WEIGHTED",
     "WatchSection",
@@ -241,6 +255,7 @@ __all__ = [
     "setting_path",
     "setting_paths",
     "standings",
+    "steps_for",
     "storage_error",
     "untold",
     "with_settings",

@@ -74,6 +74,14 @@ class StudyRung(NamedTuple):
     seconds: float
 
 
+class FinishedRung(NamedTuple):
+    """A rung with all that is kept of it."""
+
+    rung: StudyRung
+    new: tuple[StudyTrial, ...]  # that began in it
+    scores: dict[int, TrialScore]  # by number of the trial
+
+
 @dataclass(frozen=True)
 class Standing:
     """A point of the space and how it stands: the mean over its folds.
@@ -232,7 +240,7 @@ class StudyListener(Protocol):
         """The search starts: about so many steps of trials, in about so many seconds where that is known."""
 
     def rung_began(self, rung: RungBegun) -> None:
-        """Trials go to a rung."""
+        """Trials go to a rung; others may go to another at the same time."""
 
     def progress(self, progress: TrialProgress) -> None:
         """Where they are."""

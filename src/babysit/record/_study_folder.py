@@ -2,7 +2,7 @@
 
     study.json          schema, status, what is searched and how, library versions
     recipe.toml         the recipe that is varied; none for a script
-    study.sqlite        rungs, trials, scores: one transaction a rung
+    study.sqlite        rungs, trials, scores: one transaction for rungs that were trained at the same time
     state-N.safetensors where the trials stood after rung N: the newest alone is kept
     result.json         what was found
     winners/N           Runs: the best points' models
@@ -23,7 +23,7 @@ import os
 import pathlib
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import filelock
@@ -34,7 +34,7 @@ from babysit.record._errors import RunFolderError, RunLockedError, RunVersionErr
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import parse_recipe, recipe_to_toml
 from babysit.record._run_folder import library_versions
-from babysit.record._study import Standing, StudyParameter, StudyResult, StudyRung, StudyTrial
+from babysit.record._study import FinishedRung, Standing, StudyParameter, StudyResult, StudyRung, StudyTrial
 from babysit.record._study_standing import standings
 from babysit.record._trial import TrialScore
 
@@ -182,38 +182,35 @@ class StudyFolder:
         except OSError as error:
             raise RunFolderError(f"{file} cannot be read: {error.strerror}") from None
 
-    def keep_rung(
-        self, rung: StudyRung, trials: Iterable[StudyTrial], scores: Mapping[int, TrialScore], state: bytes | None
-    ) -> None:
-        """Keep a finished rung in one transaction, and the trials' state with it.
+    def keep_rungs(self, finished: Sequence[FinishedRung], state: bytes | None) -> None:
+        """Keep rungs that were trained at the same time in one transaction, and the trials' state with them.
 
         Args:
-            rung: That was finished.
-            trials: That began in it.
-            scores: By number of the trial.
+            finished: The rungs, in the order of their numbers.
             state: Of the engine; None where it has none.
 
         Raises:
-            StorageError: The disk refused; the rung is not kept.
+            StorageError: The disk refused; none of them is kept.
         """
-        name = f"state-{rung.number}.safetensors" if state is not None else ""
+        name = f"state-{finished[-1].rung.number}.safetensors" if state is not None else ""
         if state is not None:
             write_atomic(self.path / name, state)
         with self._database() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
-                database.execute(
-                    "INSERT INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        rung.number, rung.stage, rung.generation, rung.step, json.dumps(rung.trials),
-                        json.dumps(rung.box), json.dumps(rung.widened), rung.seconds, name,
-                    ),
-                )  # fmt: skip
-                database.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_trial_row, trials))
-                database.executemany(
-                    "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [_score_row(rung.number, score) for score in scores.values()],
-                )
+                for rung, trials, scores in finished:
+                    database.execute(
+                        "INSERT INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            rung.number, rung.stage, rung.generation, rung.step, json.dumps(rung.trials),
+                            json.dumps(rung.box), json.dumps(rung.widened), rung.seconds, name,
+                        ),
+                    )  # fmt: skip
+                    database.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_trial_row, trials))
+                    database.executemany(
+                        "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        [_score_row(rung.number, score) for score in scores.values()],
+                    )
                 database.execute("COMMIT")
             except BaseException:
                 if database.in_transaction:

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from babysit.record._errors import InputError
 from babysit.record._recipe import Recipe
 from babysit.record._summary import Decision
 
@@ -108,6 +109,7 @@ class TrialProgress(NamedTuple):
 
 
 Tell = Callable[[TrialProgress], None]
+Until = int | Mapping[int, int]  # the same step for all, or each trial's own by its number
 Arrays = Mapping[int, npt.NDArray[np.float32]]
 
 
@@ -120,6 +122,30 @@ def untold(progress: TrialProgress) -> None:
     """A `tell` that tells nobody."""
 
 
+def steps_for(trials: Sequence[Trial], until_step: Until) -> dict[int, int]:
+    """The step that each trial is brought to, by its number.
+
+    Raises:
+        InputError: Two trials of one number, or a trial whose step is not told.
+
+    Example:
+        >>> steps_for([Trial(3, Recipe()), Trial(4, Recipe())], 100)
+        {3: 100, 4: 100}
+    """
+    numbers = [trial.number for trial in trials]
+    if len(set(numbers)) < len(numbers):
+        twice = sorted({number for number in numbers if numbers.count(number) > 1})
+        raise InputError(f"two trials have the number {twice[0]}", legal="a number of its own for each trial")
+    if isinstance(until_step, int):
+        return dict.fromkeys(numbers, until_step)
+    untold_of = [number for number in numbers if number not in until_step]
+    if untold_of:
+        raise InputError(
+            f"trial {untold_of[0]} has no step to be brought to", legal="one step for all, or one for each trial"
+        )
+    return {number: until_step[number] for number in numbers}
+
+
 class Engine(Protocol):
     """Trains trials to rungs. It holds each trial it was given, with all that going on needs, until it is dropped.
 
@@ -130,16 +156,22 @@ class Engine(Protocol):
     - `state` between two calls of `train` and `restore` in another process give the same numbers as if nothing had
       happened, bit for bit on the same machine. What was measured to choose how to compute travels in the state, too.
     - A call of `train` that was stopped leaves every trial in order, between two steps.
+
+    Attributes:
+        side_by_side: Trials that it trains at the same time, each for itself: with fewer, some of it stands idle.
     """
 
+    @property
+    def side_by_side(self) -> int: ...
+
     def train(
-        self, trials: Sequence[Trial], until_step: int, *, stop: Callable[[], bool] = never, tell: Tell = untold
+        self, trials: Sequence[Trial], until_step: Until, *, stop: Callable[[], bool] = never, tell: Tell = untold
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 
         Args:
             trials: Any shapes, any folds; numbers must differ.
-            until_step: Steps since the trial's beginning. Its own budget ends it earlier.
+            until_step: Steps since the trial's beginning, of all or by number. Its own budget ends it earlier.
             stop: Asked a few times a second; True ends the call soon.
             tell: Told the progress a few times a second.
 

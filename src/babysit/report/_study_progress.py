@@ -50,7 +50,8 @@ class StudyProgress:
         self._live: Live | None = None
         self._plain = plain or not self._console.is_terminal
         self._lines: list[Text] = []
-        self._rung: RungBegun | None = None
+        self._rungs: list[RungBegun] = []  # that are trained now
+        self._over = False  # whether one of them has ended
         self._now = TrialProgress(0, 1, 0, float("nan"))
         self._done = 0.0  # steps of trials in finished rungs
         self._kept = 0.0  # of them, those that were done before
@@ -71,8 +72,11 @@ class StudyProgress:
         self._live.start()
 
     def rung_began(self, rung: RungBegun) -> None:
-        """Its stage and step stand beside the bar."""
-        self._rung, self._now = rung, TrialProgress(0, 1, rung.trials, float("nan"))
+        """Its stage and step stand beside the bar, with those of others that are trained at the same time."""
+        if self._over:
+            self._rungs, self._over = [], False
+        self._rungs.append(rung)
+        self._now = TrialProgress(0, 1, sum(one.trials for one in self._rungs), float("nan"))
 
     def progress(self, progress: TrialProgress) -> None:
         """The bar moves."""
@@ -83,7 +87,8 @@ class StudyProgress:
         taken = sum(max(0, score.step - self._at.get(number, 0)) for number, score in scores.items())
         self._at |= {number: score.step for number, score in scores.items()}
         self._done += taken
-        if self._rung is not None and self._rung.kept:
+        self._over = True
+        if any(one.kept for one in self._rungs):
             self._kept += taken
         self._now = TrialProgress(0, 1, 0, float("nan"))
         failed = sum(score.failed for score in scores.values())
@@ -108,8 +113,11 @@ class StudyProgress:
         done = self._done + self._now.done
         share = min(1.0, done / self._steps)
         line = Table.grid(padding=(0, 1))
-        rung = self._rung
-        where = "beginning" if rung is None else f"{rung.stage}, {self._now.alive} trials alive, to step {rung.step:,}"
+        where = "beginning"
+        if self._rungs:
+            steps = " and ".join(f"{step:,}" for step in sorted({one.step for one in self._rungs}))
+            stages = " and ".join(dict.fromkeys(one.stage for one in self._rungs))
+            where = f"{stages}, {self._now.alive} trials alive, to step {steps}"
         bar = ProgressBar(total=1.0, completed=share, width=24)
         line.add_row(self._spinner, bar, f"{where}{self._left(done)}")
         return Group(*self._lines[-LINES:], line, Text(self._best, style="bold"))

@@ -66,17 +66,24 @@ class Examples:
         if count >= len(self.validation):
             return self
         if count not in self._parts:
-            order = shuffled(len(self.validation), 0, 0)[:count].sort().values
-            part = dataclasses.replace(self, validation=self.validation[order])
-            if self.held_out is not None:
-                # In place of the cached property: nothing is preprocessed twice.
-                vars(part)["held_out"] = self.held_out[order]
+            part = dataclasses.replace(self, validation=self._any_order.validation[:count])
+            if self._any_order.held_out is not None:
+                # In place of the cached property: nothing is preprocessed or copied again, in this process or another.
+                vars(part)["held_out"] = self._any_order.held_out[:count]
             self._parts[count] = part
         return self._parts[count]
 
     @functools.cached_property
     def _parts(self) -> dict[int, Examples]:
         return {}
+
+    @functools.cached_property
+    def _any_order(self) -> Examples:
+        """With the validation rows in an order of chance, the same each time: a part of them is a slice."""
+        order = shuffled(len(self.validation), 0, 0)
+        mixed = dataclasses.replace(self, validation=self.validation[order])
+        vars(mixed)["held_out"] = self.held_out[order] if self.held_out is not None else None
+        return mixed
 
 
 def epoch_batches(train: Tensor, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, ...]:

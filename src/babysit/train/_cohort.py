@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from babysit.data import physical_memory
-from babysit.record import Decision, Trial, TrialProgress
+from babysit.record import Decision, Trial, TrialProgress, Until, steps_for
 from babysit.train._batches import in_order
 from babysit.train._cohort_stack import Stack, kind_of
 from babysit.train._cohort_watch import Watch
@@ -24,13 +26,33 @@ from babysit.train._stacked_network import StackLayout
 from babysit.train._threads import computing_with
 from babysit.train._trial_alone import Alone, Look, measure_alone
 from babysit.train._trial_member import Member
-from babysit.train._trial_rules import Constant, at_chance, constant_answer
+from babysit.train._trial_rules import Constant, Learned, at_chance, constant_answer, learned_constant
 from babysit.train._trial_starts import Start, Starts
 
 Layout = Literal["auto", "alone", "stacked"]
 # Steps of members from which a step of one is timed, the usual layout is measured once, and layouts are compared: that
 # takes 4, up to 32, and up to 200 of them.
 WORTH_A_LOOK, WORTH_MEASURING, WORTH_COMPARING = 40, 300, 2_000
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Members of one kind that go the same way.
+
+    Attributes:
+        members: Where they stand.
+        plan: How they are computed.
+        until: Steps that they are brought to.
+        seconds: That it takes one core; 0 where nothing was measured.
+        bytes: Of memory.
+    """
+
+    members: Sequence[Member]
+    plan: Plan
+    until: int
+    seconds: float
+    bytes: int
 
 
 class Cohort:
@@ -46,6 +68,7 @@ class Cohort:
         self._starts = starts
         self._layout = layout
         self._threads = torch.get_num_threads() if starts.device.type == "cpu" else 1
+        self._learned: dict[Hashable, Learned] = {}
         self._constants: dict[Hashable, Constant] = {}
         self._plans: dict[str, Plan] = {}
         self._paces: dict[str, float] = {}
@@ -68,40 +91,52 @@ class Cohort:
         return max(0, min(until, member.steps(len(self._starts.of(member.trial).examples.train))) - member.course.step)
 
     def train(
-        self, members: Sequence[Member], until: int, stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
+        self,
+        members: Sequence[Member],
+        until_step: Until,
+        stop: Callable[[], bool],
+        tell: Callable[[TrialProgress], None],
     ) -> Measured:
-        """Bring each member to `until` steps, or as near as its budget or a disease lets it; `stop` ends it sooner.
+        """Bring each member to its steps, or as near as its budget or a disease lets it; `stop` ends it sooner.
+
+        Args:
+            members: Whose numbers differ.
+            until_step: Steps since their beginning that all are brought to, or each by its number.
+            stop: Asked a few times a second.
+            tell: Told the progress.
 
         Returns:
             Validation loss and score, by number, of those that took steps, arrived and have not failed.
         """
+        until = steps_for([member.trial for member in members], until_step)
+        steps = sum(self.due(member, until[member.trial.number]) for member in members)
+        watch = Watch(steps, members, stop, tell)
         with computing_with(1):  # what the layouts do not say otherwise
-            return self._train(members, until, stop, tell)
+            groups, planned = self._groups(members, until), list[_Group]()
+            for to, group in groups:
+                if planned:  # what was measured for the last may have taken a moment
+                    watch.report()
+                if watch.asked:
+                    return {}
+                starts = [self._starts.of(member.trial) for member in group]
+                plan = self._plan(group, starts, self.due(group[0], to), beside=len(groups) > 1)
+                planned.append(self._planned(group, plan, to))
+            return self._train_groups(planned, watch)
 
-    def _train(
-        self, members: Sequence[Member], until: int, stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
-    ) -> Measured:
-        watch = Watch(sum(self.due(member, until) for member in members), members, stop, tell)
-        measured: Measured = {}
-        for group in self._groups(members, until):
-            if watch.asked:
-                break
-            starts = [self._starts.of(member.trial) for member in group]
-            plan = self._plan(group, starts, self.due(group[0], until))
-            measured |= self._train_group(group, plan, until, watch)
-        return measured
-
-    def _groups(self, members: Sequence[Member], until: int) -> list[list[Member]]:
-        """Those with steps to take, by kind and by where they stop."""
-        groups: dict[Hashable, list[Member]] = {}
+    def _groups(self, members: Sequence[Member], until: Mapping[int, int]) -> list[tuple[int, list[Member]]]:
+        """Those with steps to take, by kind and by where they stand and stop; and where that is."""
+        groups: dict[Hashable, tuple[int, list[Member]]] = {}
         for member in members:
-            if due := self.due(member, until):
+            to = until[member.trial.number]
+            if due := self.due(member, to):
                 kind = kind_of(member, self._starts.of(member.trial))
-                groups.setdefault((kind, due), []).append(member)
+                groups.setdefault((kind, due, to), (to, []))[1].append(member)
         return [*groups.values()]
 
-    def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int) -> Plan:
+    def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int, *, beside: bool) -> Plan:
+        """How members of a kind are computed: beside others, which keep the other cores busy, or by themselves."""
         work = due * len(group)
+        by_process = self._helpers.usable
         recipe = group[0].trial.recipe
         what = f"{recipe.optimizer.name} {recipe.loss.name} {recipe.budget.batch_size}"
         if self._layout != "auto" or (work < WORTH_MEASURING and len(group) > 1):
@@ -112,16 +147,16 @@ class Cohort:
                 seconds = self._paces[place]
             if self._layout == "alone" or starts[0].unstackable:
                 why = starts[0].unstackable or "as was asked"
-                threads = 1 if seconds and self._helpers.usable else self._threads
+                threads = 1 if seconds and by_process else self._threads
                 return Plan("alone", 1, StackLayout(), threads, seconds, f"one by one: {why}")
             return Plan("stacked", len(group), StackLayout(), 1, seconds, "layouts were not compared")
         # Measurements hold for about so many members: half as many may be computed otherwise.
-        many = len(group).bit_length()
+        many = f"{len(group).bit_length()}{' beside others' if len(group) == 1 and beside else ''}"
         thorough = work >= WORTH_COMPARING
         key = f"{what} {many} {thorough}\n{starts[0].kind}"
         if key not in self._plans:
             self._plans[key] = choose_plan(
-                group, starts, self._threads, self._bearable, by_process=self._helpers.usable, thorough=thorough
+                group, starts, self._threads, self._bearable, by_process=by_process, beside=beside, thorough=thorough
             )
         return self._plans[key]
 
@@ -153,36 +188,67 @@ class Cohort:
                 found[member.trial.number] = numbers
         return found
 
-    def _train_group(self, group: Sequence[Member], plan: Plan, until: int, watch: Watch) -> Measured:
-        """Members of a kind, side by side where that is worth it."""
-        threads = self._threads if self._layout == "auto" and plan.threads == 1 else 1
-        parts = [judged(self._starts.of(one.trial), one, one.course.step + self.due(one, until)) for one in group]
-        # A forward pass takes a third of a step.
-        judging = sum(len(part.validation) for part in parts) / (3 * (group[0].trial.recipe.budget.batch_size or 1))
-        work = plan.seconds * (judging + sum(self.due(member, until) for member in group))
-        processes = self._helpers.worth(work, threads)
+    def _planned(self, members: Sequence[Member], plan: Plan, until: int) -> _Group:
+        """What a group costs; all that it needs is made here, before processes are forked, which then share it."""
+        parts = [judged(self._starts.of(one.trial), one, one.course.step + self.due(one, until)) for one in members]
         for part in parts:
-            _ = part.held_out  # made before processes are forked, which then share it
-        if len(group) * bytes_of_member(group[0], self._starts.of(group[0].trial)) > self._bearable:
+            _ = part.held_out
+        # A forward pass takes a third of a step.
+        judging = sum(len(part.validation) for part in parts) / (3 * (members[0].trial.recipe.budget.batch_size or 1))
+        seconds = plan.seconds * (judging + sum(self.due(member, until) for member in members))
+        needed = len(members) * bytes_of_member(members[0], self._starts.of(members[0].trial))
+        return _Group(members, plan, until, seconds, needed)
+
+    def _train_groups(self, groups: Sequence[_Group], watch: Watch) -> Measured:
+        """Members of all kinds, side by side where that is worth it."""
+        threads = self._threads if self._layout == "auto" else 1
+        # A call that computes with several threads leaves no core for others.
+        beside = [group for group in groups if group.plan.threads == 1]
+        seconds = sum(group.seconds for group in beside)
+        processes = self._helpers.worth(seconds, threads)
+        if sum(group.bytes for group in beside) > self._bearable:
             processes = 1  # what is handed over takes as much again
-        jobs = [
+        found: Measured = {}
+        handed: list[tuple[float, Job]] = []
+        for group in groups:
+            share = 1
+            if handing := processes > 1 and group.plan.threads == 1:
+                share = max(1, math.ceil(processes * group.seconds / seconds - ROUNDING))
+            own = threads if group.plan.threads == 1 else 1
+            jobs = self._jobs(group, own, share)
+            if handing:
+                handed += [(group.seconds / len(jobs), job) for job in jobs]
+            elif own > 1 and not self._helpers.usable and side_by_side([job.members for job in jobs], group.plan):
+                found |= self._in_threads(jobs, own, watch)
+            else:
+                found |= self._here(jobs, watch)
+        # The longest first: what comes last should be short.
+        return found | self._handed([job for _, job in sorted(handed, key=lambda one: -one[0])], processes, watch)
+
+    def _jobs(self, group: _Group, threads: int, processes: int) -> list[Job]:
+        return [
             # Found before others begin: what is found is kept, and threads only read it.
-            Job(members, [self.constant(member).train_loss for member in members], plan, until)
-            for members in cut(group, plan, threads, processes)
+            Job(members, [self.constant(member).train_loss for member in members], group.plan, group.until)
+            for members in cut(group.members, group.plan, threads, processes)
         ]
-        if processes > 1 and len(jobs) > 1:
-            watch.takes_note = True
-            try:
-                return self._helpers.train(jobs, processes, watch)
-            finally:
-                watch.takes_note = False
-        if threads > 1 and not self._helpers.usable and side_by_side([job.members for job in jobs], plan):
-            return self._in_threads(jobs, threads, watch)
+
+    def _here(self, jobs: Sequence[Job], watch: Watch) -> Measured:
+        """One after the other."""
         found: Measured = {}
         for job in jobs:
             if not watch.asked:
                 found |= self._do(job, watch.look)
         return found
+
+    def _handed(self, jobs: Sequence[Job], processes: int, watch: Watch) -> Measured:
+        """By so many processes at a time."""
+        if len(jobs) < 2:
+            return self._here(jobs, watch)
+        watch.takes_note = True
+        try:
+            return self._helpers.train(jobs, processes, watch)
+        finally:
+            watch.takes_note = False
 
     def _in_threads(self, jobs: Sequence[Job], threads: int, watch: Watch) -> Measured:
         """Where a process cannot be forked. Each job computes with one thread."""
@@ -206,9 +272,12 @@ class Cohort:
         """What a constant answer costs under the member's loss, on its rows: those that it is judged on now."""
         trial, start = member.trial, self._starts.of(member.trial)
         examples = judged(start, member)
-        key = (trial.fold, trial.recipe.loss, trial.recipe.preprocessing, len(examples.validation))
+        rows = (trial.fold, trial.recipe.loss, trial.recipe.preprocessing)
+        if rows not in self._learned:
+            self._learned[rows] = learned_constant(start.loss, start.examples, start.outputs)
+        key = (*rows, len(examples.validation))
         if key not in self._constants:
-            self._constants[key] = constant_answer(start.loss, examples, start.outputs)
+            self._constants[key] = constant_answer(start.loss, examples, self._learned[rows])
         return self._constants[key]
 
     def answers_by_chance(self, member: Member, measured: PhaseNumbers) -> bool:
@@ -241,6 +310,11 @@ class Cohort:
     def close(self) -> None:
         """End what was begun for it."""
         self._helpers.close()
+
+    @property
+    def side_by_side(self) -> int:
+        """Members that are trained at the same time, each for itself."""
+        return self._threads if self._layout == "auto" and self._helpers.usable else 1
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Trials that are dropped."""

@@ -77,6 +77,7 @@ def choose_plan(
     clock: Callable[[], float] | None = None,
     *,
     by_process: bool = False,
+    beside: bool = False,
     thorough: bool = True,
 ) -> Plan:
     """Measure and choose for members of a kind.
@@ -89,17 +90,19 @@ def choose_plan(
         clock: Seconds; None takes this thread's own processor time where one thread computes, as that leaves out what
             others on the machine do, and the wall's where more do or a GPU does.
         by_process: Whether several members keep the processor busy in processes of one thread each.
+        beside: Whether members of other kinds are trained at the same time.
         thorough: Whether layouts are compared, or the usual one is measured once.
     """
     device = starts[0].examples.device
     wall = clock or time.perf_counter
     own = clock or (time.thread_time if device.type == "cpu" else time.perf_counter)
     default = StackLayout()
+    processes = by_process and (beside or len(members) > 1)
     if starts[0].unstackable:
-        most = 1 if by_process and len(members) > 1 else threads
+        most = 1 if processes else threads
         used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], most, wall)
-        beside = f", up to {threads} processes side by side" if most < threads else ""
-        why = f"{starts[0].unstackable}; {used} threads a call{beside}"
+        note = f", up to {threads} processes side by side" if most < threads else ""
+        why = f"{starts[0].unstackable}; {used} threads a call{note}"
         return Plan("alone", 1, default, used, seconds, why)
     bearable = memory // (threads * bytes_of_member(members[0], starts[0]))
     most = max(1, min(LARGEST["cpu" if device.type == "cpu" else "cuda"], bearable, len(members)))
@@ -123,13 +126,13 @@ def choose_plan(
     else:
         measure(few, default)
     seconds, used = measured.get((size, layout), measured.get((few, layout), 0.0)), 1
-    if len(members) == 1 and seconds >= WORTH_A_THREAD:
+    if len(members) == 1 and not processes and seconds >= WORTH_A_THREAD:
         # Nothing else is there for the other cores to do.
         stack = Stack(starts, members, [0.0], layout)
         used, seconds = _with_threads(stack.rehearse, starts[0], threads, wall)
     told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
-    beside = f", up to {threads} processes side by side" if by_process and used < threads and len(members) > 1 else ""
-    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call{beside}"
+    note = f", up to {threads} processes side by side" if processes and used < threads else ""
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call{note}"
     return Plan("stacked", size, layout, used, seconds, why)
 
 

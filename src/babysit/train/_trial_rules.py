@@ -44,25 +44,52 @@ class Constant(NamedTuple):
     margin: float
 
 
+class Learned(NamedTuple):
+    """The constant answer that costs least on the training rows.
+
+    Attributes:
+        answer: [outputs].
+        loss: On the training rows.
+        frequent: Their most frequent class; -1 for numbers.
+    """
+
+    answer: Tensor
+    loss: float
+    frequent: int
+
+
 @torch.no_grad()
-def constant_answer(loss: nn.Module, examples: Examples, outputs: int) -> Constant:
-    """The cheapest of two constant answers: zeros, and what the training rows' frequencies or mean say.
+def learned_constant(loss: nn.Module, examples: Examples, outputs: int) -> Learned:
+    """The cheaper of two constant answers: zeros, and what the training rows' frequencies or mean say.
 
     Args:
         loss: Of (outputs [N, outputs], targets [N]).
         examples: The rows.
         outputs: Numbers the network gives for one row.
     """
-    device = examples.targets.device
-    train, validation = (examples.targets[rows.to(device)] for rows in (examples.train, examples.validation))
-    zeros = torch.zeros(outputs, device=device)
-    candidates = (zeros, _frequencies(train, outputs))
-    losses = [(_cost(loss, answer, train), _cost(loss, answer, validation)) for answer in candidates]
-    train_loss, held_out = min(pair if math.isfinite(pair[0]) else (math.inf, math.inf) for pair in losses)
-    if train.is_floating_point():
-        return Constant(train_loss, held_out, 0.0, 0.0)
-    share = float((validation == train.bincount().argmax()).double().mean())
-    return Constant(train_loss, held_out, share, STANDARD_ERRORS * math.sqrt(share * (1 - share) / len(validation)))
+    train = examples.targets[examples.train.to(examples.targets.device)]
+    candidates = (torch.zeros(outputs, device=train.device), _frequencies(train, outputs))
+    costs = [_cost(loss, answer, train) for answer in candidates]
+    finite = [cost if math.isfinite(cost) else math.inf for cost in costs]
+    best = finite.index(min(finite))
+    return Learned(candidates[best], finite[best], -1 if train.is_floating_point() else int(train.bincount().argmax()))
+
+
+@torch.no_grad()
+def constant_answer(loss: nn.Module, examples: Examples, learned: Learned) -> Constant:
+    """What a constant answer costs on the rows that validate.
+
+    Args:
+        loss: Of (outputs [N, outputs], targets [N]).
+        examples: The rows.
+        learned: The answer.
+    """
+    validation = examples.targets[examples.validation.to(examples.targets.device)]
+    held_out = _cost(loss, learned.answer, validation) if math.isfinite(learned.loss) else math.inf
+    if validation.is_floating_point():
+        return Constant(learned.loss, held_out, 0.0, 0.0)
+    share = float((validation == learned.frequent).double().mean())
+    return Constant(learned.loss, held_out, share, STANDARD_ERRORS * math.sqrt(share * (1 - share) / len(validation)))
 
 
 def _frequencies(targets: Tensor, outputs: int) -> Tensor:

@@ -5,7 +5,7 @@ The room and the main function have one name: `babysit.tune("digits")` is `babys
 
 from babysit.tune import _callable
 from babysit.tune._box import Box
-from babysit.tune._coarse_to_fine import Rung, Search, coarse_to_fine
+from babysit.tune._coarse_to_fine import Round, Rung, Search, coarse_to_fine
 from babysit.tune._conclude import Truth, best_points, conclude
 from babysit.tune._default_space import default_space, space_for
 from babysit.tune._engine_local import LocalEngine
@@ -46,6 +46,7 @@ __all__ = [
     "PointKind",
     "Range",
     "RayEngine",
+    "Round",
     "Rung",
     "SAMPLERS",
     "Sampler",

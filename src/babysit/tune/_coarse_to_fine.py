@@ -4,6 +4,8 @@
     fine       after each wave, the box is refitted around the survivors; in each of some generations new points are
                drawn in it, go through the higher rungs, and compete with all that ever stood there
 
+Where an engine trains several trials side by side, the next of them begin beside the few at the upper rungs.
+
 It is a generator: it yields what should stand at which rung and is sent the scores. So the same code searches on this
 machine, on a cluster, on recorded curves; and a search that was killed goes on by being told what was already found.
 """
@@ -18,13 +20,14 @@ import numpy as np
 from torch import Tensor
 
 from babysit.record import InputError, TrialScore
+from babysit.train import computing_with
 from babysit.tune._box import Box
 from babysit.tune._encoding import counts, snapped
 from babysit.tune._parameter import Value
-from babysit.tune._plan import Bracket, Plan, Stage, brackets
+from babysit.tune._plan import Plan, Stage, Underway, rounds
 from babysit.tune._points import Units, points_of
 from babysit.tune._proposals import Seen, propose
-from babysit.tune._rungs import going_on, left_after, may_go_on, rank_key, ranked
+from babysit.tune._rungs import going_on, may_go_on, rank_key, ranked
 from babysit.tune._space import Space
 
 SURVIVORS, FEWEST_SURVIVORS = 10, 3  # trials that the box is refitted around: the better half of few
@@ -33,18 +36,34 @@ _FINE = 3  # stream of the seed
 
 
 class Rung(NamedTuple):
-    """What is asked for: points that should stand at a step."""
+    """Points that should stand at a step."""
 
     stage: Stage
     generation: int  # from 1, over the whole search; 0 is the coarse stage
     step: int
     points: dict[int, Mapping[str, Value]]  # by number, in the order of their numbers; those of earlier rungs go on
-    dropped: tuple[int, ...]  # numbers that nobody will ask for again
     box: Box
 
 
+class Round(NamedTuple):
+    """What is asked for: rungs of different points, to be trained at the same time."""
+
+    rungs: tuple[Rung, ...]
+    dropped: tuple[int, ...] = ()  # numbers that nobody will ask for again
+
+    @property
+    def points(self) -> dict[int, Mapping[str, Value]]:
+        """Of all rungs, by number."""
+        return {number: point for rung in self.rungs for number, point in rung.points.items()}
+
+    @property
+    def steps(self) -> dict[int, int]:
+        """Where each should stand, by number."""
+        return {number: rung.step for rung in self.rungs for number in rung.points}
+
+
 Scores = Mapping[int, TrialScore]
-Search = Generator[Rung, Scores, None]
+Search = Generator[Round, Scores, None]
 
 
 @dataclass
@@ -52,6 +71,9 @@ class _State:
     """What the search has seen."""
 
     space: Space
+    box: Box  # of the newest generation
+    waiting: Units  # coarse points that nobody has tried yet
+    generation: int = 0
     units: dict[int, Units] = field(default_factory=dict)
     latest: dict[int, TrialScore] = field(default_factory=dict)
     rung_of: dict[int, int] = field(default_factory=dict)
@@ -66,12 +88,12 @@ class _State:
         self.units |= dict(zip(numbers, units, strict=True))
         return numbers
 
-    def told(self, scores: Scores, step: int) -> None:
-        """Scores came."""
+    def told(self, scores: Scores, steps: Mapping[int, int]) -> None:
+        """Scores came, of trials that should stand at so many steps."""
         for number, score in scores.items():
             before = self.latest[number].step if number in self.latest else 0
             self.spent += max(0, score.step - before)
-            self.latest[number], self.rung_of[number] = score, step
+            self.latest[number], self.rung_of[number] = score, steps[number]
 
     def best_first(self) -> list[TrialScore]:
         """All trials that did not fail: those at the highest rung first, there the best first."""
@@ -80,20 +102,18 @@ class _State:
 
 
 def coarse_to_fine(space: Space, plan: Plan) -> Search:
-    """Ask for rungs until the budget is spent.
+    """Ask for rounds of rungs until the budget is spent.
 
     Args:
         space: What is searched.
         plan: How much.
 
     Yields:
-        A Rung; it wants to be sent the scores of its points, by number. A missing score counts as a failure.
+        A Round; it wants to be sent the scores of its points, by number. A missing score counts as a failure.
 
     Raises:
         InputError: The budget does not bear one trial.
     """
-    state = _State(space)
-    box = Box.whole(space)
     count = plan.coarse_points
     if not count:
         raise InputError(
@@ -104,23 +124,49 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
     if plan.first:
         known = np.array(plan.first, dtype=np.float64).reshape(-1, len(space))
         drawn = np.concatenate([known, drawn])[: max(count, 1)]
-    waiting = snapped(space, box.stretch(drawn))
-    asked, generation = brackets(plan), 0
-    bracket: Bracket | None = next(asked)
-    while bracket is not None:
-        if bracket.stage == "coarse":
-            units, waiting = waiting[: bracket.points], waiting[bracket.points :]
-            yield from _halved(state, plan, Box.whole(space), bracket, 0, state.add(units))
-        else:
-            generation += 1
-            box = _refitted(state, plan, Box.whole(space) if bracket.afresh else box)
-            rng = np.random.default_rng([plan.seed, _FINE, generation])
-            units, state.start = propose(box, _seen(state, plan), bracket.points, rng, start=state.start)
-            yield from _halved(state, plan, box, bracket, generation, state.add(units))
+    box = Box.whole(space)
+    state = _State(space, box, waiting=snapped(space, box.stretch(drawn)))
+    asked, begun = rounds(plan), dict[int, tuple[int, Box]]()
+    underway = next(asked)
+    while True:
+        rungs: list[Rung] = []
+        standing: set[int] = set()
+        for one in underway:
+            if one.place:
+                numbers = _going_on(state, plan, one, standing)
+            else:
+                numbers = _new(state, plan, one)
+                begun[one.number] = (state.generation, state.box) if one.bracket.stage == "fine" else (0, box)
+            standing |= set(numbers)
+            if numbers:
+                generation, around = begun[one.number]
+                points: dict[int, Mapping[str, Value]] = {
+                    number: space.point(state.units[number].tolist()) for number in sorted(numbers)
+                }
+                rungs.append(Rung(one.bracket.stage, generation, one.step, points, around))
+        if rungs:
+            dropped = _to_drop(state, plan, standing)
+            state.dropped |= set(dropped)
+            together = Round(tuple(rungs), dropped)
+            state.told((yield together), together.steps)
         try:
-            bracket = asked.send(state.spent)
+            underway = asked.send(state.spent)
         except StopIteration:
             return
+
+
+def _new(state: _State, plan: Plan, one: Underway) -> list[int]:
+    """New points for a bracket that begins."""
+    if one.bracket.stage == "coarse":
+        units, state.waiting = state.waiting[: one.standing], state.waiting[one.standing :]
+        return state.add(units)
+    state.generation += 1
+    state.box = _refitted(state, plan, Box.whole(state.space) if one.bracket.afresh else state.box)
+    rng = np.random.default_rng([plan.seed, _FINE, state.generation])
+    # The process is so small that a second thread gains a fifth, and loses all where helpers take the other core.
+    with computing_with(1):
+        units, state.start = propose(state.box, _seen(state, plan), one.standing, rng, start=state.start)
+    return state.add(units)
 
 
 def _refitted(state: _State, plan: Plan, box: Box) -> Box:
@@ -132,29 +178,14 @@ def _refitted(state: _State, plan: Plan, box: Box) -> Box:
     return box.refitted(best, counts(state.space, best))
 
 
-def _halved(state: _State, plan: Plan, box: Box, bracket: Bracket, generation: int, new: list[int]) -> Search:
-    """New trials through rungs; whoever was left at a rung before competes with them for the next."""
-    standing, rungs = new, bracket.rungs
-    sizes = left_after(len(new), len(rungs), plan.factor)
-    for place, step in enumerate(rungs):
-        if place:
-            here = {number: state.latest[number] for number in standing if number in state.latest}
-            left = [
-                score
-                for number, score in state.latest.items()
-                if state.rung_of[number] == rungs[place - 1] and number not in state.dropped and number not in here
-            ]
-            standing = going_on(here, sizes[place], chance_from=plan.chance_from, also=left)
-        if not standing:
-            return
-        dropped = _to_drop(state, plan, set(standing))
-        state.dropped |= set(dropped)
-        points: dict[int, Mapping[str, Value]] = {
-            number: state.space.point(state.units[number].tolist()) for number in sorted(standing)
-        }
-        scores = yield Rung(bracket.stage, generation, step, points, dropped, box)
-        state.told(scores, step)
-        standing = [number for number in standing if number in scores]
+def _going_on(state: _State, plan: Plan, one: Underway, taken: set[int]) -> list[int]:
+    """Who goes on to a bracket's next rung: the best of all that stand at the rung before, whatever their bracket."""
+    here = {
+        number: score
+        for number, score in state.latest.items()
+        if state.rung_of[number] == one.before and number not in state.dropped and number not in taken
+    }
+    return going_on(here, one.standing, chance_from=plan.chance_from)
 
 
 def _to_drop(state: _State, plan: Plan, standing: set[int]) -> tuple[int, ...]:

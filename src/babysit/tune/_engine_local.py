@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from babysit.data import Prepared
 from babysit.nn import MakeNetwork, build
-from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, never, untold
+from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, Until, never, steps_for, untold
 from babysit.train import (
     Cohort,
     Fold,
@@ -65,7 +65,7 @@ class LocalEngine:
     def train(
         self,
         trials: Sequence[Trial],
-        until_step: int,
+        until_step: Until,
         *,
         stop: Callable[[], bool] = never,
         tell: Callable[[TrialProgress], None] = untold,
@@ -74,7 +74,7 @@ class LocalEngine:
 
         Args:
             trials: Any shapes, any folds; numbers must differ.
-            until_step: Steps since the trial's beginning. Its own budget ends it earlier.
+            until_step: Steps since the trial's beginning, of all or by number. Its own budget ends it earlier.
             stop: Asked a few times a second; True ends the call soon.
             tell: Told the progress a few times a second.
 
@@ -84,14 +84,11 @@ class LocalEngine:
         Raises:
             InputError: A recipe that does not fit the data, a fold that is not there, or two trials of one number.
         """
-        numbers = [trial.number for trial in trials]
-        if len(set(numbers)) < len(numbers):
-            twice = sorted({number for number in numbers if numbers.count(number) > 1})
-            raise InputError(f"two trials have the number {twice[0]}", legal="a number of its own for each trial")
+        until = steps_for(trials, until_step)
         members = [self._member(trial) for trial in trials]
         self._members |= {member.trial.number: member for member in members}
-        measured = self._cohort.train(members, until_step, stop, tell)
-        arrived = [member for member in members if not self._cohort.due(member, until_step)]
+        measured = self._cohort.train(members, until, stop, tell)
+        arrived = [member for member in members if not self._cohort.due(member, until[member.trial.number])]
         self._score([member for member in arrived if _unscored(member)], measured)
         return {member.trial.number: member.score for member in arrived if member.score is not None}
 
@@ -125,6 +122,11 @@ class LocalEngine:
                 seconds=member.seconds,
             )
             course.loss_sum, course.rows = 0.0, 0
+
+    @property
+    def side_by_side(self) -> int:
+        """Processes with a core each; 1 where there can be none."""
+        return self._cohort.side_by_side
 
     @property
     def numbers(self) -> list[int]:

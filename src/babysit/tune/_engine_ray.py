@@ -14,6 +14,7 @@ from __future__ import annotations
 import collections
 import itertools
 import json
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal
@@ -30,15 +31,19 @@ from babysit.record import (
     Trial,
     TrialProgress,
     TrialScore,
+    Until,
     never,
+    steps_for,
     untold,
 )
 from babysit.train import Fold
 from babysit.tune._engine_local import LocalEngine
 
-SHARD = 24  # trials that a worker is given at once: enough to stack, few enough to spread
+SHARD = 24  # trials that a worker is given at once, at most: enough to stack, few enough to spread
 LOOK_EVERY = 0.25  # seconds between two looks at stop, progress and new nodes
 GROW_EVERY = 2.0  # seconds between two looks for cores that are free
+# Trials that count as trained at the same time: a fixed number, as workers come and go and the answer must not.
+SIDE_BY_SIDE = 8
 MOST_DEATHS = 5  # of workers under one shard, after which the shard itself is to blame
 
 
@@ -85,7 +90,7 @@ class RayEngine:
     def train(
         self,
         trials: Sequence[Trial],
-        until_step: int,
+        until_step: Until,
         *,
         stop: Callable[[], bool] = never,
         tell: Callable[[TrialProgress], None] = untold,
@@ -94,17 +99,21 @@ class RayEngine:
 
         Args:
             trials: Any shapes, any folds; numbers must differ.
-            until_step: Steps since the trial's beginning.
+            until_step: Steps since the trial's beginning, of all or by number.
             stop: Asked a few times a second; True ends the call soon, and what is under way is done again later.
             tell: Told the progress a few times a second.
 
         Raises:
             InputError: A recipe that does not fit the data, or two trials of one number.
         """
-        numbers = [trial.number for trial in trials]
-        if len(set(numbers)) < len(numbers):
-            raise InputError("two trials have one number", legal="a number of its own for each trial")
-        waiting = collections.deque(enumerate(shards(trials, self._shard)))
+        until = steps_for(trials, until_step)
+        # Those with most to do first: what comes last should be short.
+        far = sorted({*until.values()}, reverse=True)
+        cut: list[list[Trial]] = []
+        for step in far:
+            there = [one for one in trials if until[one.number] == step]
+            cut += shards(there, max(1, min(self._shard, math.ceil(len(there) / SIDE_BY_SIDE))))
+        waiting = collections.deque(enumerate(cut))
         deaths: collections.Counter[int] = collections.Counter()
         running: dict[Any, tuple[int, list[Trial], int]] = {}  # by the promise: shard, its trials, worker
         arrived: dict[int, TrialScore] = {}
@@ -119,7 +128,11 @@ class RayEngine:
                     break
                 place, shard = waiting.popleft()
                 states = [self._states[trial.number] for trial in shard if trial.number in self._states]
-                running[self._workers[worker].train.remote(shard, until_step, states)] = (place, shard, worker)
+                running[self._workers[worker].train.remote(shard, until[shard[0].number], states)] = (
+                    place,
+                    shard,
+                    worker,
+                )
             if not running:
                 time.sleep(LOOK_EVERY)
                 continue
@@ -145,15 +158,20 @@ class RayEngine:
                 else:
                     arrived |= scores
                     self._states |= states
-            tell(self._progress(arrived, trials, until_step))
+            tell(self._progress(arrived, until))
         self._scores |= arrived
-        return {number: arrived[number] for number in numbers if number in arrived}
+        return {number: arrived[number] for number in until if number in arrived}
 
-    def _progress(self, arrived: dict[int, TrialScore], trials: Sequence[Trial], until_step: int) -> TrialProgress:
-        before = {trial.number: self._scores[trial.number].step for trial in trials if trial.number in self._scores}
+    @property
+    def side_by_side(self) -> int:
+        """The same for any number of workers, as which points are tried follows from it."""
+        return SIDE_BY_SIDE
+
+    def _progress(self, arrived: dict[int, TrialScore], until: dict[int, int]) -> TrialProgress:
+        before = {number: self._scores[number].step for number in until if number in self._scores}
         done = sum(max(0, score.step - before.get(number, 0)) for number, score in arrived.items())
-        steps = sum(max(0, until_step - before.get(trial.number, 0)) for trial in trials)
-        alive = len(trials) - sum(score.failed for score in arrived.values())
+        steps = sum(max(0, step - before.get(number, 0)) for number, step in until.items())
+        alive = len(until) - sum(score.failed for score in arrived.values())
         losses = [score.train_loss for score in arrived.values() if not score.failed]
         return TrialProgress(done, max(1, steps), alive, min(losses, default=float("nan")))
 

@@ -26,7 +26,18 @@ from typing import IO, Literal, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from babysit.record import Decision, InputError, Remedy, Trial, TrialProgress, TrialScore, never, untold
+from babysit.record import (
+    Decision,
+    InputError,
+    Remedy,
+    Trial,
+    TrialProgress,
+    TrialScore,
+    Until,
+    never,
+    steps_for,
+    untold,
+)
 from babysit.tune._interventions import CHANGES, LENGTH_CHANGE, change_name, changes_of, under
 from babysit.tune._parameter import text_of
 
@@ -50,6 +61,7 @@ class ScriptEngine:
 
     Attributes:
         jobs: Processes at a time.
+        side_by_side: The same.
         placeholders: Names in braces.
         changed: Settings that are changes to the training, not arguments.
 
@@ -77,7 +89,7 @@ class ScriptEngine:
         self.jobs = jobs or os.cpu_count() or 1
         self.placeholders = placeholders(command)
         self.changed = [name for name in names if name not in self.placeholders]
-        self._epochs = epochs
+        self._epochs, self.side_by_side = epochs, self.jobs
         _check(self.placeholders, names, self.changed)
         self._pattern = re.compile(rf"\b{re.escape(score)}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
         self._scores: dict[int, TrialScore] = {}
@@ -85,23 +97,26 @@ class ScriptEngine:
     def train(
         self,
         trials: Sequence[Trial],
-        until_step: int,
+        until_step: Until,
         *,
         stop: Callable[[], bool] = never,
         tell: Callable[[TrialProgress], None] = untold,
     ) -> dict[int, TrialScore]:
-        """Run the script once for each trial that does not stand at `until_step` yet.
+        """Run the script once for each trial that does not stand at `until_step` (of all, or by number) yet.
 
         Raises:
             InputError: The script gave no score although it ended well: its output names none.
         """
+        until = steps_for(trials, until_step)
         found = {
-            trial.number: self._scores[trial.number]
-            for trial in trials
-            if trial.number in self._scores
-            and (self._scores[trial.number].step >= until_step or self._scores[trial.number].failed)
+            number: self._scores[number]
+            for number, step in until.items()
+            if number in self._scores and (self._scores[number].step >= step or self._scores[number].failed)
         }
-        waiting = collections.deque(trial for trial in trials if trial.number not in found)
+        # Those with most to do first: what comes last should be short.
+        ordered = sorted(trials, key=lambda trial: -until[trial.number])
+        waiting = collections.deque(trial for trial in ordered if trial.number not in found)
+        steps = sum(until[trial.number] for trial in waiting)
         running: dict[int, tuple[Trial, subprocess.Popen[bytes], IO[bytes], float]] = {}
         done = 0
         try:
@@ -109,18 +124,23 @@ class ScriptEngine:
                 while waiting and len(running) < self.jobs:
                     trial = waiting.popleft()
                     output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed when the process has ended
-                    running[trial.number] = (trial, self._begin(trial, until_step, output), output, time.monotonic())
+                    running[trial.number] = (
+                        trial,
+                        self._begin(trial, until[trial.number], output),
+                        output,
+                        time.monotonic(),
+                    )
                 time.sleep(LOOK_EVERY)
                 for number, (trial, process, output, began) in list(running.items()):
                     if process.poll() is None:
                         continue
                     del running[number]
                     with output:
-                        found[number] = self._read(trial, process.returncode, output, until_step, began)
-                    done += 1
+                        found[number] = self._read(trial, process.returncode, output, until[number], began)
+                    done += until[number]
                 alive = len(trials) - sum(score.failed for score in found.values())
                 losses = [score.loss for score in found.values() if not score.failed]
-                tell(TrialProgress(done * until_step, len(trials) * until_step, alive, min(losses, default=math.nan)))
+                tell(TrialProgress(done, max(1, steps), alive, min(losses, default=math.nan)))
         finally:
             for _, process, output, _ in running.values():
                 _end(process)

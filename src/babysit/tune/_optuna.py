@@ -15,7 +15,7 @@ import numpy as np
 
 from babysit.record import InputError, MissingExtraError, Standing, StudyFolder
 from babysit.tune._box import Box
-from babysit.tune._coarse_to_fine import Rung, Search
+from babysit.tune._coarse_to_fine import Round, Rung, Search
 from babysit.tune._parameter import Choice, Parameter, Range, Value, text_of
 from babysit.tune._plan import Plan
 from babysit.tune._rungs import affordable, going_on, left_after
@@ -35,7 +35,7 @@ def optuna_search(space: Space, plan: Plan, sampler: Sampler) -> Search:
         sampler: tpe, gp, cmaes or qmc.
 
     Yields:
-        A Rung; it wants to be sent the scores of its points.
+        A Round of one rung; it wants to be sent the scores of its points.
 
     Raises:
         MissingExtraError: Optuna, or what the sampler needs, is not installed.
@@ -66,7 +66,7 @@ def optuna_search(space: Space, plan: Plan, sampler: Sampler) -> Search:
         for place, step in enumerate(plan.rungs):
             going: dict[int, Mapping[str, Value]] = {number: points[number] for number in standing}
             gone = tuple(number for number in points if number not in going and number in steps) if place else ()
-            scores = yield Rung("fine" if turn else "coarse", turn, step, going, gone, box)
+            scores = yield Round((Rung("fine" if turn else "coarse", turn, step, going, box),), gone)
             for number, score in scores.items():
                 spent += max(0, score.step - steps.get(number, 0))
                 steps[number] = score.step

@@ -90,22 +90,18 @@ def ranked(scores: Iterable[TrialScore]) -> list[TrialScore]:
     return sorted(scores, key=rank_key)
 
 
-def going_on(
-    standing: Mapping[int, TrialScore], keep: int, *, chance_from: int, also: Iterable[TrialScore] = ()
-) -> list[int]:
+def going_on(standing: Mapping[int, TrialScore], keep: int, *, chance_from: int) -> list[int]:
     """Who goes on to the next rung, best first.
 
     Args:
-        standing: Scores at this rung.
+        standing: Scores at this rung, those of trials that were left at it before among them.
         keep: How many go on.
         chance_from: Steps from which a trial at chance is stuck there.
-        also: Earlier trials that were left at this rung, and may now be among the best.
 
     Returns:
         Numbers of at most `keep` trials: none that failed, that is stuck at chance, or whose own end came before.
     """
-    pool = {score.trial: score for score in (*also, *standing.values())}
-    fit = [score for score in ranked(pool.values()) if may_go_on(score, chance_from)]
+    fit = [score for score in ranked(standing.values()) if may_go_on(score, chance_from)]
     return [score.trial for score in fit[:keep]]
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from babysit.record import (
     Engine,
+    FinishedRung,
     InputError,
     Recipe,
     RunFolderError,
@@ -31,7 +33,7 @@ from babysit.record import (
     over_folds,
     standings,
 )
-from babysit.tune._coarse_to_fine import Rung, Search
+from babysit.tune._coarse_to_fine import Round, Rung, Search
 from babysit.tune._parameter import Value, text_of
 from babysit.tune._space import Space
 
@@ -73,6 +75,23 @@ class Members:
         return [Trial(first + place, recipe, settings, fold) for place, fold in enumerate(folds)]
 
 
+class _Asked(NamedTuple):
+    """A rung that trials are asked to stand at."""
+
+    stage: StudyStage
+    generation: int
+    step: int
+    trials: Sequence[Trial]
+    new: Sequence[StudyTrial]  # of them, those that begin
+    box: tuple[str, ...]
+    widened: tuple[str, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the trials."""
+        return tuple(trial.number for trial in self.trials)
+
+
 class Searching:
     """One search on one engine, with its Study.
 
@@ -105,6 +124,7 @@ class Searching:
         self._kept_scores = folder.scores() if folder is not None else {}
         self._restored = not self._kept and folder is None
         self._dropped: set[int] = set()
+        self._at: dict[int, int] = {}  # steps of each trial
         self._best: Standing | None = None
 
     def search(self, search: Search) -> None:
@@ -166,7 +186,7 @@ class Searching:
                 ]
         # Of the search's own trials scores are all that is asked for from here on.
         self._dropped |= {trial.number for trial in self.trials.values() if not trial.repeat}
-        scores = self._rung("full", 0, step, trials, kept, (), ())
+        scores = self._rungs([_Asked("full", 0, step, trials, kept, (), ())])
         self._restore()
         found: dict[int, list[TrialScore]] = {}
         for trial in kept:
@@ -174,11 +194,21 @@ class Searching:
                 found.setdefault(trial.point, []).append(scores[trial.number])
         return found
 
-    def _carry_out(self, rung: Rung) -> dict[int, TrialScore]:
+    def _carry_out(self, together: Round) -> dict[int, TrialScore]:
         each = self._members.each
+        dropped = [number * each + fold for number in together.dropped for fold in range(each)]
+        self._dropped |= set(dropped)
+        scores = self._rungs([self._asked(rung) for rung in together.rungs])
+        by_point: dict[int, list[TrialScore]] = {}
+        for number, score in scores.items():
+            by_point.setdefault(number // each, []).append(score)
+        return {point: over_folds(point, group) for point, group in by_point.items() if len(group) == each}
+
+    def _asked(self, rung: Rung) -> _Asked:
+        """A rung of points as one of trials."""
         trials, new = [], []
         for number, point in rung.points.items():
-            made = self._members.trials(number * each, point)
+            made = self._members.trials(number * self._members.each, point)
             trials += made
             units = dict(zip((one.path for one in self._members.space), self._members.space.units(point), strict=True))
             shown = {path: unit for path, unit in units.items() if path in point}
@@ -187,55 +217,74 @@ class Searching:
                 for trial in made
                 if trial.number not in self.trials
             ]
-        dropped = [number * each + fold for number in rung.dropped for fold in range(each)]
-        self._dropped |= set(dropped)
         widened = tuple(path for path, _ in rung.box.widened)
-        scores = self._rung(rung.stage, rung.generation, rung.step, trials, new, tuple(rung.box.text()), widened)
-        by_point: dict[int, list[TrialScore]] = {}
-        for number, score in scores.items():
-            by_point.setdefault(number // each, []).append(score)
-        return {point: over_folds(point, group) for point, group in by_point.items() if len(group) == each}
+        return _Asked(rung.stage, rung.generation, rung.step, trials, new, tuple(rung.box.text()), widened)
 
-    def _rung(
-        self,
-        stage: StudyStage,
-        generation: int,
-        step: int,
-        trials: Sequence[Trial],
-        new: Sequence[StudyTrial],
-        box: tuple[str, ...],
-        widened: tuple[str, ...],
-    ) -> dict[int, TrialScore]:
-        numbers = tuple(trial.number for trial in trials)
-        place = len(self.rungs)
-        before = place < len(self._kept)
-        self._listener.rung_began(RungBegun(stage, generation, step, len(trials), before))
-        self.trials |= {trial.number: trial for trial in new}
-        if before:
-            rung = self._kept[place]
-            if (rung.stage, rung.step, rung.trials) != (stage, step, numbers):
-                raise RunFolderError(
-                    "the Study holds another search than the one that is to go on",
-                    cause="it was made by another version, or its files were changed",
-                    write="tune again, into another --out",
-                )
-            scores = self._kept_scores.get(place, {})
-        else:
-            began = time.monotonic()
-            scores = self._train(trials, step)
-            rung = StudyRung(place, stage, generation, step, numbers, box, widened, time.monotonic() - began)
+    def _rungs(self, asked: Sequence[_Asked]) -> dict[int, TrialScore]:
+        """Rungs that are trained at the same time; those that the Study holds are taken from there."""
+        first = len(self.rungs)
+        held = {place: self._held(place, one) for place, one in enumerate(asked, first) if place < len(self._kept)}
+        for place, one in enumerate(asked, first):
+            self._listener.rung_began(RungBegun(one.stage, one.generation, one.step, len(one.trials), place in held))
+            self.trials |= {trial.number: trial for trial in one.new}
+        finished = [*held.values()]
+        if fresh := {place: one for place, one in enumerate(asked, first) if place not in held}:
+            made = self._finished(fresh)
             if self._folder is not None:
-                self._folder.keep_rung(rung, new, scores, self._engine.state())
-        self.rungs.append(rung)
-        self.scores[place] = scores
-        self._listener.rung_ended(rung, scores, self._best_after(numbers))
-        return scores
+                self._folder.keep_rungs(made, self._engine.state())
+            finished += made
+        found: dict[int, TrialScore] = {}
+        for rung, _, scores in finished:
+            self.rungs.append(rung)
+            self.scores[rung.number] = scores
+            self._at |= {number: score.step for number, score in scores.items()}
+            self._listener.rung_ended(rung, scores, self._best_after(rung.trials))
+            found |= scores
+        return found
 
-    def _train(self, trials: Sequence[Trial], step: int) -> dict[int, TrialScore]:
+    def _held(self, place: int, asked: _Asked) -> FinishedRung:
+        """A rung out of the Study.
+
+        Raises:
+            RunFolderError: The Study holds another there.
+        """
+        rung = self._kept[place]
+        if (rung.stage, rung.step, rung.trials) != (asked.stage, asked.step, asked.numbers):
+            raise RunFolderError(
+                "the Study holds another search than the one that is to go on",
+                cause="it was made by another version, or its files were changed",
+                write="tune again, into another --out",
+            )
+        return FinishedRung(rung, tuple(asked.new), self._kept_scores.get(place, {}))
+
+    def _finished(self, fresh: Mapping[int, _Asked]) -> list[FinishedRung]:
+        """Train rungs, by their numbers; the time that it took is shared among them by the steps that they took."""
+        trials = [trial for one in fresh.values() for trial in one.trials]
+        began = time.monotonic()
+        scores = self._train(trials, {trial.number: one.step for one in fresh.values() for trial in one.trials})
+        took = time.monotonic() - began
+        steps = {
+            place: sum(scores[number].step - self._at.get(number, 0) for number in one.numbers if number in scores)
+            for place, one in fresh.items()
+        }
+        whole = sum(steps.values())
+        return [
+            FinishedRung(
+                StudyRung(
+                    place, one.stage, one.generation, one.step, one.numbers, one.box, one.widened,
+                    took * steps[place] / whole if whole else took / len(fresh),
+                ),
+                tuple(one.new),
+                {number: scores[number] for number in one.numbers if number in scores},
+            )
+            for place, one in fresh.items()
+        ]  # fmt: skip
+
+    def _train(self, trials: Sequence[Trial], steps: Mapping[int, int]) -> dict[int, TrialScore]:
         self._restore()
         self._engine.drop(self._dropped)
         self._dropped.clear()
-        scores = self._engine.train(trials, step, stop=self._stop, tell=self._tell)
+        scores = self._engine.train(trials, steps, stop=self._stop, tell=self._tell)
         if self._stop() and len(scores) < len(trials):
             if self._folder is not None:
                 self._folder.keep_state(self._engine.state())

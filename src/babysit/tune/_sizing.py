@@ -1,9 +1,11 @@
 """How much can be searched in some seconds: a short measurement, and arithmetic.
 
 A rung of P trials over n steps takes about n (a + b P) + c P h seconds: a for what a step does once, b for each trial,
-c for validating a trial on all rows, h for the share of the rows that it is judged on there. All are measured on the
-engine at hand with the recipe at hand, and a plan's rungs are added up. Once chosen, a plan is kept with the Study, and
-nothing depends on the clock any more.
+c for validating a trial on all rows, h for the share of the rows that it is judged on there. Where an engine trains W
+trials side by side, P is rounded up to a multiple of W: of three trials on two cores one core has two. Rungs that are
+trained at the same time take as long as the longest of them, or as all of them spread evenly. All is measured on the
+engine at hand with the recipe at hand, and a plan's rounds are added up. Once chosen, a plan is kept with the Study,
+and nothing depends on the clock any more.
 """
 
 from __future__ import annotations
@@ -14,20 +16,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from babysit.record import Engine, Trial
-from babysit.tune._plan import Bracket, Plan, brackets
-from babysit.tune._rungs import left_after
+from babysit.tune._plan import Plan, rounds
 
 PILOT_NUMBER = 1_000_000_000  # trials of the measurement are numbered from here, and dropped
 # Steps of 24 trials in which an engine computes as it will in the search: with some hundreds it chooses its layout.
 PILOT_STEPS, PILOT_TRIALS = 24, 24
-FEWER_STEPS, FEWER_TRIALS = 6, 8  # where those would take too long
-ALONE_STEPS = 8
+FEWER_STEPS, FEWER_TRIALS = 5, 8  # where those would take too long
+ALONE_STEPS = 6
 FAILED_AFTER = 10  # steps after which most of those that fail have failed
 CLEAR = 1.5  # times a short rung that a long one takes at least
 TRIES = 6  # where all trials of a measurement fail
 PILOT_SHARE = 0.06  # of the seconds that may be spent, about
 PILOT_RUNGS = 4  # of a measurement: those that fail, what is done once, a short one and a long one
 MOST_TOGETHER = 48
+# Of the seconds, that a plan is made for: searches of five networks took 0.9 to 1.4 times what was predicted of them.
+PLANNED_SHARE = 0.85
 LEAST_BUDGET, MOST_BUDGET = 2.0, 10_000.0  # full trials
 
 
@@ -47,15 +50,29 @@ class Speed:
         once: Of a step, for all trials together.
         each: Of a step, for every one of them.
         judged: Of a rung, for every trial that arrives at it, were it judged on all rows.
+        side_by_side: Trials that the engine trains at the same time, each for itself.
     """
 
     once: float
     each: float
     judged: float = 0.0
+    side_by_side: int = 1
 
     def seconds(self, trials: int, steps: float, share: float = 1.0) -> float:
         """Of so many trials over so many steps, and validated on a share of the rows."""
-        return steps * (self.once + self.each * trials) + self.judged * share * trials if trials else 0.0
+        filled = math.ceil(trials / self.side_by_side) * self.side_by_side
+        return steps * (self.once + self.each * filled) + self.judged * share * filled if trials else 0.0
+
+    def beside(self, rungs: Sequence[tuple[int, int, float]]) -> float:
+        """Of rungs that are trained at the same time: trials, steps and share of the rows of each.
+
+        Example:
+            >>> Speed(0.0, 1.0, side_by_side=2).beside([(1, 100, 1.0), (2, 30, 1.0)])  # 2 a step of one of two
+            200.0
+        """
+        each = [self.seconds(*rung) for rung in rungs]
+        cores = [seconds * min(self.side_by_side, rung[0]) for seconds, rung in zip(each, rungs, strict=True)]
+        return max(*each, sum(cores) / self.side_by_side) if each else 0.0
 
     @property
     def together(self) -> int:
@@ -75,6 +92,11 @@ def measure_speed(
         share: Of the validation rows that the engine judges a trial on.
     """
     number = PILOT_NUMBER
+
+    def settled(steps: int) -> int:
+        """Step from which a short rung, and a long one after it, are judged on equally many rows."""
+        first = FAILED_AFTER + 3 * steps
+        return next((at for at in range(first, 4 * first) if share(at + steps) == share(at + 4 * steps)), first)
 
     def whole(count: int, steps: int) -> tuple[float, float]:
         """Where trials are over so soon that no rung is longer than another: what judging takes counts as steps."""
@@ -111,22 +133,24 @@ def measure_speed(
 
         try:
             # The first rung sorts out those that fail, often half of them, which take no more time. In the second is
-            # what is done once for those left: the layout, processes, memory.
+            # what is done once for those left and for so many steps: the layout, processes, memory.
             first, taken = rung(FAILED_AFTER)
-            left = len(trials)
+            left, longer = len(trials), 3 * steps
             if trials:
-                rung(steps)
+                rung(settled(steps) - FAILED_AFTER)
             if not trials:
                 return first / max(1.0, taken), 0.0, 0
             short, few = rung(steps)
-            rows = share(max(at[one.number] for one in trials)) if trials else 1.0
+            rows = share(max(at[number] for number in own))
             if not few:
                 return *whole(count, FAILED_AFTER + steps), left
-            long, many, longer = short, few, 3 * steps
+            long, many = rung(longer) if trials else (short, few)
             # Until the steps are a good part of it, and not the judging: else the difference is noise.
-            while trials and (many == few or (long < CLEAR * short and many >= longer / 2 and spent < bearable)):
-                long, many = rung(longer)
+            while trials and long < CLEAR * short and many >= longer and spent < bearable:
                 longer *= 2
+                for _ in range(2):
+                    if trials:
+                        long, many = rung(longer)
             if many <= few:
                 # Its own end came before a longer rung: what it took to be judged counts as steps.
                 return short / max(1.0, few), 0.0, left
@@ -142,10 +166,10 @@ def measure_speed(
 
     def bearable(steps: int) -> int:
         """Trials that can be measured so, were each to take what it takes alone."""
-        until = FAILED_AFTER + 5 * steps
+        until = settled(steps) + 4 * steps
         return math.floor(PILOT_SHARE * seconds / max(1e-9, until * alone + PILOT_RUNGS * judged * share(until)))
 
-    count, steps = min(PILOT_TRIALS, bearable(PILOT_STEPS)), PILOT_STEPS
+    count, steps, width = min(PILOT_TRIALS, bearable(PILOT_STEPS)), PILOT_STEPS, engine.side_by_side
     if count < FEWER_TRIALS:
         fitting = [few for few in range(PILOT_STEPS, FEWER_STEPS, -1) if bearable(few) >= FEWER_TRIALS]
         steps = fitting[0] if fitting else FEWER_STEPS
@@ -154,9 +178,11 @@ def measure_speed(
         shared, judged, left = timed(count, steps, PILOT_SHARE * seconds)
         if left:
             break
-    # alone = once + each, shared = once / left + each.
-    each = min(alone, max((left * shared - alone) / (left - 1), alone / 1000)) if left > 1 else alone
-    return Speed(max(0.0, alone - each), each, judged)
+    # One takes as long as one for each that are trained side by side: alone = once + width each. Of more,
+    # left shared = once + left each.
+    each = max((left * shared - alone) / (left - width), alone / 1000) if left > width else shared
+    each = min(alone / width, each)
+    return Speed(max(0.0, alone - width * each), each, judged, width)
 
 
 def predicted_seconds(
@@ -172,17 +198,13 @@ def predicted_seconds(
         share: Of the validation rows that a trial is judged on.
     """
     total, spent = speed.seconds(finals, plan.full), 0.0
-    asked = brackets(plan)
-    bracket: Bracket | None = next(asked)
-    while bracket is not None and bracket.points:
-        before = 0
-        sizes = left_after(bracket.points, len(bracket.rungs), plan.factor)
-        for standing, step in zip(sizes, bracket.rungs, strict=True):
-            total += speed.seconds(standing * each, step - before, share(step))
-            spent += standing * (step - before)
-            before = step
+    asked = rounds(plan)
+    underway = next(asked, None)
+    while underway is not None:
+        total += speed.beside([(one.standing * each, one.step - one.before, share(one.step)) for one in underway])
+        spent += sum(one.standing * (one.step - one.before) for one in underway)
         try:
-            bracket = asked.send(spent)
+            underway = asked.send(spent)
         except StopIteration:
             break
     return total
@@ -191,7 +213,9 @@ def predicted_seconds(
 def sized(
     plan: Plan, speed: Speed, seconds: float, *, each: int = 1, finals: int = 0, share: JudgedShare = on_all
 ) -> Plan:
-    """The plan with the largest budget that fits into the seconds; budgets go up by an eighth at a time.
+    """The plan with the largest budget that fits into the seconds, a part of them left as a reserve.
+
+    Budgets go up by an eighth at a time.
 
     Example:
         >>> plan = sized(Plan(full=1000, budget=0, lowest=40), Speed(0.001, 0.0001), 30.0)
@@ -203,7 +227,7 @@ def sized(
     budget = LEAST_BUDGET
     while budget <= MOST_BUDGET:
         tried = replace(plan, budget=budget * plan.full, together=together)
-        if predicted_seconds(tried, speed, each=each, finals=finals, share=share) > seconds:
+        if predicted_seconds(tried, speed, each=each, finals=finals, share=share) > PLANNED_SHARE * seconds:
             break
         best = tried
         budget *= 1.125
