@@ -5,6 +5,7 @@ is on a task less the highest that the search saw, in percent of rows. Each cont
 stopped, and pays for the epochs it adds alone.
 
     coarse to fine       babysit's search, sized for the budget
+    ... two workers      the same as two cores have it: rungs of few trials beside the next points' first
     successive halving   babysit's coarse stage alone, on random points, sized for the budget
     TPE + Hyperband      Optuna's sampler and pruner with their defaults, rungs from 2 epochs by factors of 3; once with
                          its own whole and logarithmic ranges, once with every parameter as a number from 0 to 1
@@ -74,6 +75,11 @@ def ours(bench: LCBench, task: str, seed: int) -> Regrets:
     return planned(bench, task, seed)
 
 
+def side_by_side(bench: LCBench, task: str, seed: int) -> Regrets:
+    """As on two cores: the next points begin while the last of those before are still trained."""
+    return planned(bench, task, seed, workers=2)
+
+
 def halving(bench: LCBench, task: str, seed: int) -> Regrets:
     return planned(bench, task, seed, generations=0, points="random")
 
@@ -139,6 +145,7 @@ def by_optuna(bench: LCBench, task: str, seed: int, suggest: Callable[[optuna.Tr
 
 CONTENDERS: dict[str, Callable[[LCBench, str, int], Regrets]] = {
     "coarse to fine": ours,
+    "coarse to fine, two workers": side_by_side,
     "successive halving": halving,
     "random": at_random,
     "TPE + Hyperband": tpe_hyperband,

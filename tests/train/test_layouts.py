@@ -66,7 +66,7 @@ def test_it_is_said_where_processes_work_side_by_side() -> None:
     _, found, starts = members(10)
     of_each = [starts.of(member.trial) for member in found]
     plan = choose_plan(found, of_each, 2, 2**34, clock_of(4), by_process=True, thorough=False)
-    assert plan.why.endswith("1 threads a call, up to 2 processes side by side")
+    assert plan.why.endswith("; 1 thread a call, up to 2 processes side by side")
     assert "processes" not in chosen(10, clock_of(1, 4, 10, 8), threads=2).why
 
 

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 import babysit
-from babysit.record import InputError, Recipe, StudyFolder, Trial
+from babysit.record import InputError, Recipe, StudyFolder, Trial, TrialProgress
 from babysit.tune import ScriptEngine
 
 # A training that no library is needed for: best at a rate of 0.01, the more steps the nearer; rates above 1 fail.
@@ -48,6 +48,24 @@ def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.P
 
 def trial(**settings: float) -> list[Trial]:
     return [Trial(0, Recipe(), settings)]
+
+
+def test_each_trial_may_be_run_for_steps_of_its_own(tmp_path: pathlib.Path) -> None:
+    """One at a time, those with most to do first; what stands there already is not run again."""
+    log = tmp_path / "log"
+    command = ["-c", f"open({str(log)!r}, 'a').write('{{x}}:{{steps}} '); print('accuracy:', {{x}} / 10)"]
+    engine = ScriptEngine(command, ["x"], score="accuracy", jobs=1)
+    assert engine.side_by_side == 1
+    chosen = [Trial(number, Recipe(), {"x": number}) for number in range(4)]
+    told: list[TrialProgress] = []
+    found = engine.train(chosen, {0: 3, 1: 9, 2: 3, 3: 5}, tell=told.append)
+    assert log.read_text() == "1:9 3:5 0:3 2:3 "
+    assert {number: (score.step, score.score) for number, score in found.items()} == {
+        0: (3, 0.0), 1: (9, 0.1), 2: (3, 0.2), 3: (5, 0.3),
+    }  # fmt: skip
+    assert (told[-1].done, told[-1].steps) == (20, 20)
+    engine.train(chosen[:2], {0: 9, 1: 5})
+    assert log.read_text() == "1:9 3:5 0:3 2:3 0:9 "
 
 
 def test_the_last_line_counts_and_lower_may_be_better() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from babysit.record import Recipe, Trial, TrialScore, Until, steps_for
-from babysit.tune import Plan, Speed, _sizing, measure_speed, predicted_seconds
+from babysit.tune import Plan, Speed, _sizing, measure_speed, predicted_seconds, sized
 from babysit.tune._sizing import PILOT_NUMBER, JudgedShare, on_all
 from tests.tune.engines import FormulaEngine
 
@@ -17,7 +17,7 @@ class Clocked(FormulaEngine):
 
     Args:
         speed: Of a step and a rung.
-        first: Seconds that the first call for so many trials takes more.
+        first: Seconds that the first call for so many trials takes more, and the first of so much work.
         full: Steps after which a trial's own budget ends it.
         share: Of the rows, that it judges on.
     """
@@ -28,6 +28,7 @@ class Clocked(FormulaEngine):
         self.now = 0.0
         self.asked: list[int] = []
         self._failed: set[int] = set()
+        self._much = 0
 
     def train(self, trials: Sequence[Trial], until_step: Until, **options: Any) -> dict[int, TrialScore]:
         until = min(*steps_for(trials, until_step).values(), self.full)
@@ -35,6 +36,9 @@ class Clocked(FormulaEngine):
         if due := until - self.at.get(trials[0].number, 0):  # else nothing is done, nor judged again
             self.now += self._speed.seconds(len(trials), due, self.share(until))
         self.now += self._first * (len(trials) not in self.asked)
+        if due * len(trials) > 1.5 * self._much:  # as layouts are compared where that is worth it
+            self.now += self._first
+            self._much = due * len(trials)
         self.asked.append(len(trials))
         scores = super().train(trials, until, **options)
         self._failed |= {number for number, score in scores.items() if score.failed}
@@ -85,6 +89,33 @@ def test_judging_on_a_part_of_the_rows_is_told_as_on_all(monkeypatch: pytest.Mon
     assert found.each == pytest.approx(0.0005, rel=0.15)
     growing = measured(Clocked(speed, share=lambda step: min(1.0, step / 1000)), 60.0, monkeypatch)
     assert growing.each + growing.judged / 1000 >= 0.0008, "never thought quicker than it is"
+
+
+def test_judging_that_grows_is_not_taken_for_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows double now and then: what is compared is judged on equally many."""
+    speed = Speed(once=0.0005, each=0.0005, judged=0.1)
+    doubling = [n for n in range(10) for _ in range(2**n)]
+    found = measured(Clocked(speed, share=lambda step: 2.0 ** (doubling[step // 16] - 10)), 60.0, monkeypatch)
+    assert found.each == pytest.approx(speed.each, rel=0.1)
+    assert found.once == pytest.approx(speed.once, rel=0.2)
+
+
+def test_one_trial_takes_as_long_as_one_on_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = Speed(once=0.001, each=0.0002, side_by_side=4)
+    engine = Clocked(speed)
+    engine.side_by_side = 4
+    found = measured(engine, 60.0, monkeypatch)
+    assert found.side_by_side == 4
+    assert found.each == pytest.approx(speed.each, rel=0.1)
+    assert found.once == pytest.approx(speed.once, rel=0.1)
+    assert speed.seconds(1, 100) == speed.seconds(4, 100) < speed.seconds(5, 100) == speed.seconds(8, 100)
+    assert speed.seconds(0, 100) == 0.0
+
+
+def test_a_plan_leaves_a_reserve() -> None:
+    speed = Speed(once=0.001, each=0.0005, side_by_side=2)
+    plan = sized(Plan(full=900, budget=0, lowest=100, workers=2), speed, 60.0)
+    assert 0.85 * 0.8 * 60.0 < predicted_seconds(plan, speed) <= 0.85 * 60.0
 
 
 def test_a_plan_is_judged_on_the_rows_there_are() -> None:

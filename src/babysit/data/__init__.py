@@ -4,6 +4,7 @@ from babysit.data._affine import Centre, ScaleToRange, Standardise
 from babysit.data._columns import Columns
 from babysit.data._decorrelate import PCA, ZCA, Whiten
 from babysit.data._folds import k_folds
+from babysit.data._folds_of_prepared import folds_of_prepared
 from babysit.data._image_scaling import ChannelMean, ChannelMeanStd, MeanImage, ScalePixels
 from babysit.data._impute import Impute
 from babysit.data._memory import physical_memory
@@ -42,6 +43,7 @@ __all__ = [
     "TensorRows",
     "Whiten",
     "ZCA",
+    "folds_of_prepared",
     "k_folds",
     "physical_memory",
     "prepare",

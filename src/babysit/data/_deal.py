@@ -73,6 +73,19 @@ def deal(
     return split, Decision(setting="split.method", value="given", why=said)
 
 
+def method_of(section: SplitSection, keys: Keys) -> tuple[str, str]:
+    """How rows are dealt (random, stratified, grouped, time), and why so."""
+    if section.method != "auto":
+        return section.method, "the recipe says so"
+    if keys.times is not None:
+        return "time", f"rows are ordered by '{section.time}'"
+    if keys.groups is not None:
+        return "grouped", f"rows of equal '{section.group}' stay together"
+    if keys.classes is not None:
+        return "stratified", "every phase keeps the shares of the classes"
+    return "random", "the target is a number"
+
+
 def _shares(section: SplitSection) -> dict[str, float]:
     return {"validation": section.validation, "test": section.test}
 
@@ -90,16 +103,7 @@ def _deal_freely(
             "one row cannot be both learned from and judged by",
             legal="two rows at least; a hundred or more to learn anything",
         )
-    method, why = section.method, "the recipe says so"
-    if method == "auto":
-        if keys.times is not None:
-            method, why = "time", f"rows are ordered by '{section.time}'"
-        elif keys.groups is not None:
-            method, why = "grouped", f"rows of equal '{section.group}' stay together"
-        elif keys.classes is not None:
-            method, why = "stratified", "every phase keeps the shares of the classes"
-        else:
-            method, why = "random", "the target is a number"
+    method, why = method_of(section, keys)
     if method == "stratified" and keys.classes is None:
         raise DataError(
             "a stratified split deals classes, and the target is a number",

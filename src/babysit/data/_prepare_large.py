@@ -80,6 +80,7 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
         split=split,
         summary=summary,
         decisions=(*chosen, *target.decisions, *said_aloud(types, columns), dealt),
+        keys=keys,
         fingerprint=fingerprint(inputs, target.values, words),
     )
 

@@ -71,6 +71,7 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         split=split,
         summary=summary,
         decisions=(*table.decisions, *chosen, *joined, *target.decisions, *said_aloud(types, columns), dealt),
+        keys=keys,
         fingerprint=fingerprint(inputs, target.values, (*columns.features, *target.task.classes)),
     )
 

@@ -15,6 +15,7 @@ from babysit.record import DataSummary, Decision
 
 if TYPE_CHECKING:
     from babysit.data._columns import Columns
+    from babysit.data._deal import Keys
 
 Indices = npt.NDArray[np.int64]
 
@@ -83,6 +84,7 @@ class Prepared:
         summary: The data in numbers.
         decisions: What was decided from the data.
         fingerprint: Changes when the data changes.
+        keys: What rows are dealt by; None where nobody said.
     """
 
     inputs: Rows
@@ -94,3 +96,4 @@ class Prepared:
     summary: DataSummary
     decisions: tuple[Decision, ...] = field(default=())
     fingerprint: str = ""
+    keys: Keys | None = None

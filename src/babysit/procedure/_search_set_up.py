@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from babysit.data import Prepared, k_folds
+from babysit.data import Prepared, folds_of_prepared
 from babysit.nn import MakeNetwork, NetworkFactory, build
 from babysit.record import Engine, InputError, Recipe, StudyFolder, Trial, load_recipe, with_settings
 from babysit.train import assemble, batches_per_epoch, decide, judged_rows
@@ -126,29 +126,20 @@ def try_network(recipe: Recipe, prepared: Prepared, space: Space, make: MakeNetw
 
 
 def folds_of(prepared: Prepared, recipe: Recipe, folds: int) -> list[tuple[Any, Any]]:
-    """Folds of all rows but the test rows.
+    """Folds of all rows but the test rows, dealt as the recipe's split deals rows.
 
     Raises:
-        InputError: The split keeps groups or an order of time, which folds over rows would break.
+        DataError: Fewer rows, groups or times than folds.
     """
-    if not folds:
-        return []
-    if recipe.split.method in ("grouped", "time"):
-        raise InputError(
-            f"folds of a {recipe.split.method} split would train on rows that belong to those held out",
-            legal="split.method random or stratified with folds",
-            write="leave out --folds: the split's own validation rows choose",
-        )
-    rows = np.sort(np.concatenate([prepared.split["train"], prepared.split["validation"]]))
-    dealt = k_folds(prepared.targets[torch.from_numpy(rows)], folds, recipe.seed)
-    return [(rows[train], rows[held]) for train, held in dealt]
+    return folds_of_prepared(prepared, recipe.split, folds, recipe.seed) if folds else []
 
 
 def steps_of(filled: Recipe, prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> int:
     """Steps of a full trial."""
     assert filled.budget.epochs is not None
     assert filled.budget.batch_size is not None
-    rows = len(folds[0][0]) if folds else len(prepared.split["train"])
+    # Folds of a time grow: a trial of a smaller one ends before, at the end of its own epochs.
+    rows = max((len(train) for train, _ in folds), default=len(prepared.split["train"]))
     return filled.budget.epochs * batches_per_epoch(rows, filled.budget.batch_size)
 
 

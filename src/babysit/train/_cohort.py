@@ -206,7 +206,7 @@ class Cohort:
         beside = [group for group in groups if group.plan.threads == 1]
         seconds = sum(group.seconds for group in beside)
         processes = self._helpers.worth(seconds, threads)
-        if sum(group.bytes for group in beside) > self._bearable:
+        if max((group.bytes for group in beside), default=0) > self._bearable:
             processes = 1  # what is handed over takes as much again
         found: Measured = {}
         handed: list[tuple[float, Job]] = []
@@ -214,7 +214,7 @@ class Cohort:
             share = 1
             if handing := processes > 1 and group.plan.threads == 1:
                 share = max(1, math.ceil(processes * group.seconds / seconds - ROUNDING))
-            own = threads if group.plan.threads == 1 else 1
+            own = 1 if handing or group.plan.threads > 1 else threads
             jobs = self._jobs(group, own, share)
             if handing:
                 handed += [(group.seconds / len(jobs), job) for job in jobs]

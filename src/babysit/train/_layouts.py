@@ -102,7 +102,7 @@ def choose_plan(
         most = 1 if processes else threads
         used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], most, wall)
         note = f", up to {threads} processes side by side" if most < threads else ""
-        why = f"{starts[0].unstackable}; {used} threads a call{note}"
+        why = f"{starts[0].unstackable}; {used} thread{'s' * (used > 1)} a call{note}"
         return Plan("alone", 1, default, used, seconds, why)
     bearable = memory // (threads * bytes_of_member(members[0], starts[0]))
     most = max(1, min(LARGEST["cpu" if device.type == "cpu" else "cuda"], bearable, len(members)))
@@ -132,7 +132,8 @@ def choose_plan(
         used, seconds = _with_threads(stack.rehearse, starts[0], threads, wall)
     told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
     note = f", up to {threads} processes side by side" if processes and used < threads else ""
-    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {used} threads a call{note}"
+    calls = f"{used} thread{'s' * (used > 1)} a call{note}"
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {calls}"
     return Plan("stacked", size, layout, used, seconds, why)
 
 

@@ -16,7 +16,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -107,13 +107,7 @@ class RayEngine:
             InputError: A recipe that does not fit the data, or two trials of one number.
         """
         until = steps_for(trials, until_step)
-        # Those with most to do first: what comes last should be short.
-        far = sorted({*until.values()}, reverse=True)
-        cut: list[list[Trial]] = []
-        for step in far:
-            there = [one for one in trials if until[one.number] == step]
-            cut += shards(there, max(1, min(self._shard, math.ceil(len(there) / SIDE_BY_SIDE))))
-        waiting = collections.deque(enumerate(cut))
+        waiting = collections.deque(enumerate(shards_by_step(trials, until, self._shard)))
         deaths: collections.Counter[int] = collections.Counter()
         running: dict[Any, tuple[int, list[Trial], int]] = {}  # by the promise: shard, its trials, worker
         arrived: dict[int, TrialScore] = {}
@@ -311,6 +305,28 @@ def shards(trials: Sequence[Trial], size: int) -> Iterator[list[Trial]]:
         alike = list(group)
         for first in range(0, len(alike), size):
             yield alike[first : first + size]
+
+
+def shards_by_step(trials: Sequence[Trial], until: Mapping[int, int], most: int) -> Iterator[list[Trial]]:
+    """Shards of trials that go to the same step, cut evenly for `SIDE_BY_SIDE` workers.
+
+    Those that go furthest come first: what comes last should be short.
+
+    Args:
+        trials: Whose numbers differ.
+        until: Where each goes, by its number.
+        most: Trials in a shard, at most.
+
+    Example:
+        >>> from babysit.record import Recipe
+        >>> trials = [Trial(number, Recipe()) for number in range(18)]
+        >>> until = {number: 300 if number < 1 else 100 for number in range(18)}
+        >>> [(until[shard[0].number], len(shard)) for shard in shards_by_step(trials, until, 24)]
+        [(300, 1), (100, 3), (100, 3), (100, 3), (100, 3), (100, 3), (100, 2)]
+    """
+    for step in sorted({*until.values()}, reverse=True):
+        there = [trial for trial in trials if until[trial.number] == step]
+        yield from shards(there, max(1, min(most, math.ceil(len(there) / SIDE_BY_SIDE))))
 
 
 def connected(address: str) -> Any:

@@ -191,8 +191,8 @@ def rounds(plan: Plan) -> Generator[list[Underway], float, None]:
     The upper rungs of a bracket are few trials and take long: of nine points one goes to full length, and of two cores
     one waits for it. So the next bracket begins meanwhile. It knows less of what the one before will have found: on
     LCBench, at equal steps, searches of 10, 30 and 100 full trainings ended with a regret of 6.7, 3.3 and 1.6 % instead
-    of 6.1, 3.1 and 1.7; but two workers had taken them in 11.9, 33 and 110 halves of a training instead of 15.8, 41
-    and 115 (34 tasks, four seeds).
+    of 6.1, 3.1 and 1.7. But two workers were done in the time of 11.9, 33 and 110 trainings by both of them, instead of
+    15.8, 41 and 115 (34 tasks, four seeds).
 
     Yields:
         Brackets, the one that began first at the front; it wants to be sent the steps that were spent so far, over all

@@ -178,9 +178,10 @@ def measure_speed(
         shared, judged, left = timed(count, steps, PILOT_SHARE * seconds)
         if left:
             break
-    # One takes as long as one for each that are trained side by side: alone = once + width each. Of more,
-    # left shared = once + left each.
-    each = max((left * shared - alone) / (left - width), alone / 1000) if left > width else shared
+    # One takes as long as one for each that are trained side by side, and so on: alone = once + width each,
+    # left shared = once + filled each.
+    filled = math.ceil(left / width) * width
+    each = max((left * shared - alone) / (filled - width), alone / 1000) if filled > width else shared
     each = min(alone / width, each)
     return Speed(max(0.0, alone - width * each), each, judged, width)
 
