@@ -55,7 +55,7 @@ class RayEngine:
         folds: Pairs (train, held out) of row numbers.
         address: `local` for a cluster on this machine, `auto` for the one this machine belongs to, or HOST:PORT.
         workers: At most so many; None takes every core there is.
-        shard: Trials in a shard.
+        shard: Trials in a shard, at most; None spreads few trials over more workers.
         make: Makes networks; it travels to the workers.
 
     Raises:
@@ -70,7 +70,7 @@ class RayEngine:
         folds: Sequence[Fold] = (),
         address: str = "local",
         workers: int | None = None,
-        shard: int = SHARD,
+        shard: int | None = None,
         make: MakeNetwork = build,
     ) -> None:
         self._ray = connected(address)
@@ -242,7 +242,7 @@ class RayEngine:
 
     def decisions(self) -> tuple[Decision, ...]:
         """What was decided on how to compute."""
-        why = f"on {len(self._nodes)} nodes, in shards of at most {self._shard} trials"
+        why = f"on {len(self._nodes)} nodes, in shards of at most {self._shard or SHARD} trials"
         if self._deaths:
             why += f"; {self._deaths} were lost on the way, and their shards trained again"
         return (Decision(setting="workers", value=str(self._most_workers), why=why),)
@@ -307,26 +307,26 @@ def shards(trials: Sequence[Trial], size: int) -> Iterator[list[Trial]]:
             yield alike[first : first + size]
 
 
-def shards_by_step(trials: Sequence[Trial], until: Mapping[int, int], most: int) -> Iterator[list[Trial]]:
-    """Shards of trials that go to the same step, cut evenly for `SIDE_BY_SIDE` workers.
+def shards_by_step(trials: Sequence[Trial], until: Mapping[int, int], size: int | None = None) -> Iterator[list[Trial]]:
+    """Shards of trials that go to the same step.
 
     Those that go furthest come first: what comes last should be short.
 
     Args:
         trials: Whose numbers differ.
         until: Where each goes, by its number.
-        most: Trials in a shard, at most.
+        size: Trials in a shard, at most; None cuts evenly for `SIDE_BY_SIDE` workers, into shards of `SHARD` at most.
 
     Example:
         >>> from babysit.record import Recipe
         >>> trials = [Trial(number, Recipe()) for number in range(18)]
         >>> until = {number: 300 if number < 1 else 100 for number in range(18)}
-        >>> [(until[shard[0].number], len(shard)) for shard in shards_by_step(trials, until, 24)]
+        >>> [(until[shard[0].number], len(shard)) for shard in shards_by_step(trials, until)]
         [(300, 1), (100, 3), (100, 3), (100, 3), (100, 3), (100, 3), (100, 2)]
     """
     for step in sorted({*until.values()}, reverse=True):
         there = [trial for trial in trials if until[trial.number] == step]
-        yield from shards(there, max(1, min(most, math.ceil(len(there) / SIDE_BY_SIDE))))
+        yield from shards(there, size or max(1, min(SHARD, math.ceil(len(there) / SIDE_BY_SIDE))))
 
 
 def connected(address: str) -> Any:
