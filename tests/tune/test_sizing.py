@@ -93,7 +93,7 @@ def test_judging_on_a_part_of_the_rows_is_told_as_on_all(monkeypatch: pytest.Mon
 
 def test_judging_that_grows_is_not_taken_for_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows double now and then: what is compared is judged on equally many."""
-    speed = Speed(once=0.0005, each=0.0005, judged=0.1)
+    speed = Speed(once=0.0005, each=0.0005, judged=2.0)
     doubling = [n for n in range(10) for _ in range(2**n)]
     found = measured(Clocked(speed, share=lambda step: 2.0 ** (doubling[step // 16] - 10)), 60.0, monkeypatch)
     assert found.each == pytest.approx(speed.each, rel=0.1)
