@@ -227,11 +227,15 @@ def test_waves_hold_all_points_and_grow() -> None:
 
 @pytest.mark.parametrize("budget", [2, 7, 19, 50, 100, 400])
 @pytest.mark.parametrize("generations", [0, 6])
-def test_waves_cost_no_more_than_the_coarse_stage_has(budget: int, generations: int) -> None:
-    plan = Plan(FULL, budget * FULL, lowest=10, generations=generations)
+@pytest.mark.parametrize("full", [30, FULL, 100_000])  # two, four and eight rungs
+def test_waves_cost_no_more_than_the_coarse_stage_has(budget: int, generations: int, full: int) -> None:
+    plan = Plan(full, budget * full, lowest=10 if full < 100_000 else 40, generations=generations)
     coarse = [one for one in asked_for(plan) if one.stage == "coarse"]
     costs = sum(cost(one.points, one.rungs) for one in coarse)
-    assert costs <= plan.coarse_budget < costs + 0.2 * plan.coarse_budget + FULL
+    assert costs <= plan.coarse_budget < costs + 0.2 * plan.coarse_budget + full
+    sizes = [one.points for one in coarse]
+    assert sizes == sorted(sizes), "each is larger than the one before"
+    assert sizes[0]
     assert sum(one.points for one in coarse) <= plan.coarse_points, "no more than are drawn"
 
 
@@ -290,6 +294,7 @@ def asked_for(plan: Plan) -> list[Bracket]:
         except StopIteration:
             bracket = None
     assert steps <= plan.budget
+    assert all(one.points for one in found)
     return found
 
 

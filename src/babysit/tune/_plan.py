@@ -129,8 +129,10 @@ def brackets(plan: Plan) -> Brackets:
     cuts = [0, *waves(count, plan.factor, plan.together)]
     sizes = [after - before for before, after in itertools.pairwise(cuts)]
     costs = [cost(size, plan.rungs, plan.factor) for size in sizes]
-    # Small waves cost more than their share, as each sends a trial to full length: the last is what is left.
-    last = affordable(plan.coarse_budget - sum(costs), plan.rungs, plan.factor)
+    # Small waves cost more than their share, as each sends a trial to full length: the last is what is left. Where that
+    # is less than the wave before (with many rungs a wave costs a full trial, however small), that one was too much.
+    while (last := affordable(plan.coarse_budget - sum(costs), plan.rungs, plan.factor)) < max(sizes, default=1):
+        sizes, costs = sizes[:-1], costs[:-1]
     sizes, costs = [*sizes, last], [*costs, cost(last, plan.rungs, plan.factor)]
     spent = 0.0
     for place, size in enumerate(sizes):
