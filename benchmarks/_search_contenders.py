@@ -54,16 +54,13 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
     """Coarse to fine as `babysit tune --time` has it; where it is done too early, once more from the best."""
     torch.set_num_threads(CORES)
-    space = Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
+    space = space_of(work)
     engine = LocalEngine(work.prepared, device="cpu")
     curve, begun = Curve(), 0
     first: tuple[tuple[float, ...], ...] = ()
-
-    def trials(number: int, count: int) -> list[Trial]:
-        points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
-        return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
-
-    speed = measure_speed(engine, trials, limit, work.judged_share)
+    speed = measure_speed(
+        engine, lambda number, count: random_trials(work, number, count, seed), limit, work.judged_share
+    )
     while curve.seconds < limit:
         plan = Plan(
             full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed + begun, first=first,
@@ -95,6 +92,18 @@ def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
         print(f"    {decision.value}: {decision.why}")
     engine.close()
     return curve, begun
+
+
+def space_of(work: Work) -> Space:
+    """What is searched."""
+    return Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
+
+
+def random_trials(work: Work, number: int, count: int, seed: int) -> list[Trial]:
+    """So many, numbered from a number on."""
+    space = space_of(work)
+    points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
+    return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
 
 
 def as_floats(point: Mapping[str, object]) -> dict[str, float]:

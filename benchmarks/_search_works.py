@@ -250,16 +250,11 @@ class Curve:
         """Since it began."""
         return time.perf_counter() - self._began
 
-    @property
-    def worked(self) -> float:
-        """Processor seconds since it began."""
-        return _worked() - self._worked
-
     def add(self, accuracy: float, seconds: float | None = None) -> None:
         """An accuracy was measured."""
         if math.isfinite(accuracy) and (not self.points or accuracy > self.points[-1][2]):
             at = self.seconds if seconds is None else seconds
-            worked = self.worked if seconds is None else math.nan
+            worked = _worked() - self._worked if seconds is None else math.nan
             self.points.append((at, worked, accuracy))
 
     def reached(self, accuracy: float) -> tuple[float, float] | None:

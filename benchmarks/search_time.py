@@ -22,19 +22,15 @@ from typing import Any
 import torch
 
 from _measure import quartiles, ratio, store, take_turns
-from _search_contenders import CORES, as_floats
+from _search_contenders import CORES, as_floats, random_trials, space_of
 from _search_works import FACTOR, Curve, PlainLoop, Work, works
-from babysit.record import Trial
 from babysit.train import _judging
 from babysit.tune import (
     LocalEngine,
     Plan,
-    Space,
     coarse_to_fine,
-    log_uniform,
     measure_speed,
     predicted_seconds,
-    random_points,
     sized,
 )
 
@@ -47,7 +43,9 @@ def searched(work: Work, seed: int, given: float) -> dict[str, float]:
     torch.set_num_threads(CORES)
     space = space_of(work)
     engine, curve = LocalEngine(work.prepared, device="cpu"), Curve()
-    speed = measure_speed(engine, lambda number, count: trials(work, number, count, seed), given, work.judged_share)
+    speed = measure_speed(
+        engine, lambda number, count: random_trials(work, number, count, seed), given, work.judged_share
+    )
     measured = curve.seconds
     plan = Plan(
         full=work.full, budget=0, lowest=work.lowest, factor=FACTOR, seed=seed, workers=engine.side_by_side
@@ -73,17 +71,6 @@ def searched(work: Work, seed: int, given: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def space_of(work: Work) -> Space:
-    return Space({name: log_uniform(low, high) for name, (low, high) in work.space.items()}, free_names=True)
-
-
-def trials(work: Work, number: int, count: int, seed: int) -> list[Trial]:
-    """Random ones, numbered from a number on."""
-    space = space_of(work)
-    points = [space.point(units.tolist()) for units in random_points(space, count, seed + number)]
-    return [work.trial(number + place, as_floats(point)) for place, point in enumerate(points)]
-
-
 def judging(work: Work) -> dict[str, Any]:
     """Nine trials to the lowest rung, judged on a part of the rows and on all, in turns."""
     torch.set_num_threads(CORES)
@@ -93,7 +80,7 @@ def judging(work: Work) -> dict[str, Any]:
     def rung(name: str) -> None:
         _judging.judged_rows = rule if name == "part" else every_row
         first, numbers[name] = numbers[name], numbers[name] + 9
-        engines[name].train(trials(work, first, 9, 1), work.rungs[0])
+        engines[name].train(random_trials(work, first, 9, 1), work.rungs[0])
         engines[name].drop(range(first, first + 9))
 
     seconds = take_turns({"part": lambda: rung("part"), "all": lambda: rung("all")}, ROUNDS)

@@ -175,4 +175,6 @@ def test_each_trial_may_be_brought_to_a_step_of_its_own() -> None:
     assert {score.step for score in together.train(chosen, 30).values()} == {30}
     with pytest.raises(InputError, match="trial 1 has no step"):
         together.train(chosen, {0: 40, 2: 40})
-    assert together.score_of(0).step == 30  # type: ignore[union-attr]
+    before = together.score_of(0)
+    assert before is not None
+    assert before.step == 30

@@ -146,7 +146,7 @@ def test_the_time_of_rounds_is_that_of_jobs_on_cores(workers: int, speed: Speed)
     assert found <= alone if workers == 1 else found < alone
 
 
-class Killed(Exception):  # noqa: N818  what a kill is to the engine
+class DeathError(Exception):
     """In place of a kill."""
 
 
@@ -161,7 +161,7 @@ class Mortal(FormulaEngine):
     def train(self, trials: Any, until_step: Any, **options: Any) -> dict[int, TrialScore]:
         scores = super().train(trials, until_step, **options)
         if self._dies_at == len(self.calls):
-            raise Killed
+            raise DeathError
         return scores
 
 
@@ -192,7 +192,7 @@ def test_a_search_killed_in_any_round_ends_as_if_it_had_not_been(tmp_path: pathl
     assert len(whole.rungs) > calls, "some rungs were trained at the same time"
     for dies_at in range(1, calls + 1):
         path = tmp_path / str(dies_at)
-        with pytest.raises(Killed):
+        with pytest.raises(DeathError):
             searched(path, dies_at, plan)
         finished = StudyFolder(path).rungs()
         _, again = searched(path, None, plan)

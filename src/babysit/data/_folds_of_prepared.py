@@ -48,7 +48,8 @@ def folds_of_prepared(prepared: Prepared, section: SplitSection, folds: int, see
         if not 2 <= folds <= block[-1]:
             raise DataError(
                 f"{counted(folds, 'fold')} of rows at {counted(len(times), 'time')}",
-                legal=f"2 to {block[-1]} folds, each with a time of its own",
+                legal="2 folds and more, each of which holds out a time of its own, and one before them to learn from",
+                cause="many rows have the same time" if folds < len(times) else None,
             )
         return [(rows[block[codes] <= fold], rows[block[codes] == fold + 1]) for fold in range(folds)]
     groups = keys.groups if method == "grouped" else None
