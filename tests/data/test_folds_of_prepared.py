@@ -1,5 +1,6 @@
 """Folds are dealt as the split deals rows: groups stay together, and time only goes forward."""
 
+import math
 import pathlib
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 import babysit
 from babysit.data import Prepared, folds_of_prepared, prepare
+from babysit.procedure._search_set_up import steps_of
 from babysit.record import DataError, Recipe, with_settings
+from babysit.train import decide
 
 ROWS = 120
 
@@ -55,6 +58,20 @@ def test_what_comes_later_is_held_out(method: str, times: int) -> None:
         assert (np.diff(train) > 0).all()
         latest = int(day[train].max())
     assert sorted([*folds[-1][0], *folds[-1][1]]) == all_but_test(rows)
+
+
+def test_folds_of_time_hold_out_equally_many_rows_though_times_do_not() -> None:
+    """Of 15 days each has more rows than the one before."""
+    day = np.repeat(np.arange(15), np.arange(1, 16))
+    rows, recipe = prepared(table(day=day), "split.time=day")
+    sizes = [len(held) for _, held in folds_of_prepared(rows, recipe.split, 3, seed=0)]
+    assert max(sizes) - min(sizes) <= 15, "but for a day"
+
+
+def test_a_full_trial_is_one_of_the_largest_fold() -> None:
+    rows, recipe = prepared(table(day=np.arange(ROWS)), "split.time=day", "epochs=4", "batch_size=16")
+    folds = folds_of_prepared(rows, recipe.split, 3, seed=0)
+    assert steps_of(decide(recipe, rows)[0], rows, folds) == 4 * math.ceil(len(folds[-1][0]) / 16)
 
 
 def test_fewer_times_than_folds_are_refused() -> None:

@@ -112,6 +112,16 @@ def test_one_trial_takes_as_long_as_one_on_each_core(monkeypatch: pytest.MonkeyP
     assert speed.seconds(0, 100) == 0.0
 
 
+@pytest.mark.parametrize("cores", [1, 2, 4])
+def test_workers_that_share_cores_count_as_the_cores(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    speed = Speed(once=0.0, each=0.001 / cores, side_by_side=cores)
+    engine = Clocked(speed)
+    engine.side_by_side = 8
+    found = measured(engine, 120.0, monkeypatch)
+    for trials in (1, 8, 24):
+        assert found.seconds(trials, 100) == pytest.approx(speed.seconds(trials, 100), rel=0.15)
+
+
 def test_a_plan_leaves_a_reserve() -> None:
     speed = Speed(once=0.001, each=0.0005, side_by_side=2)
     plan = sized(Plan(full=900, budget=0, lowest=100, workers=2), speed, 60.0)

@@ -113,24 +113,23 @@ class Cohort:
         watch = Watch(steps, members, stop, tell)
         with computing_with(1):  # what the layouts do not say otherwise
             groups, planned = self._groups(members, until), list[_Group]()
-            for to, group in groups:
+            for due, group in groups:
                 if planned:  # what was measured for the last may have taken a moment
                     watch.report()
                 if watch.asked:
                     return {}
                 starts = [self._starts.of(member.trial) for member in group]
-                plan = self._plan(group, starts, self.due(group[0], to), beside=len(groups) > 1)
-                planned.append(self._planned(group, plan, to))
+                plan = self._plan(group, starts, due, beside=len(groups) > 1)
+                planned.append(self._planned(group, plan, due))
             return self._train_groups(planned, watch)
 
     def _groups(self, members: Sequence[Member], until: Mapping[int, int]) -> list[tuple[int, list[Member]]]:
-        """Those with steps to take, by kind and by where they stand and stop; and where that is."""
+        """Steps to take and who takes them, of one kind, which says where they stand."""
         groups: dict[Hashable, tuple[int, list[Member]]] = {}
         for member in members:
-            to = until[member.trial.number]
-            if due := self.due(member, to):
+            if due := self.due(member, until[member.trial.number]):
                 kind = kind_of(member, self._starts.of(member.trial))
-                groups.setdefault((kind, due, to), (to, []))[1].append(member)
+                groups.setdefault((kind, due), (due, []))[1].append(member)
         return [*groups.values()]
 
     def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int, *, beside: bool) -> Plan:
@@ -188,14 +187,15 @@ class Cohort:
                 found[member.trial.number] = numbers
         return found
 
-    def _planned(self, members: Sequence[Member], plan: Plan, until: int) -> _Group:
+    def _planned(self, members: Sequence[Member], plan: Plan, due: int) -> _Group:
         """What a group costs; all that it needs is made here, before processes are forked, which then share it."""
-        parts = [judged(self._starts.of(one.trial), one, one.course.step + self.due(one, until)) for one in members]
+        until = members[0].course.step + due
+        parts = [judged(self._starts.of(one.trial), one, until) for one in members]
         for part in parts:
             _ = part.held_out
         # A forward pass takes a third of a step.
         judging = sum(len(part.validation) for part in parts) / (3 * (members[0].trial.recipe.budget.batch_size or 1))
-        seconds = plan.seconds * (judging + sum(self.due(member, until) for member in members))
+        seconds = plan.seconds * (judging + due * len(members))
         needed = len(members) * bytes_of_member(members[0], self._starts.of(members[0].trial))
         return _Group(members, plan, until, seconds, needed)
 

@@ -28,6 +28,10 @@ COARSE_LEAST = 1.5  # full trials that the coarse stage has, however small its s
 # Points of the first wave: few enough to be quick, enough to train side by side. With four rungs, 27 (so that one in
 # three at each makes one at the last) knew nothing after a fifth of a search of 30 full trainings, and ended no better.
 SMALLEST_WAVE = 9
+# Trials at a time, at most, to which brackets are begun side by side. With 100 workers and no such bound all brackets
+# of a search of 1,000 trials begin before anything is known: it ended in half of the time with a regret of 5.8 instead
+# of 2.1 percent. With ten workers it ended in two thirds of the time, and as good (five tasks; `benchmarks/scale.py`).
+MOST_BESIDE = 10
 BETWEEN = 4.0  # times a wave's cost that its generations have; of 1, 1.5, 2, 3 and 4 the best, early and in the end
 BETWEEN_SHARE = 0.5  # of what is left for generations, at most: the last wave is to be learned from, too
 
@@ -46,7 +50,7 @@ class Plan:
         together: Trials that an engine trains at no more cost than few: a generation has at least about so many, where
             the budget bears them.
         workers: Trials that an engine trains side by side, each for itself: while fewer than so many stand at a rung,
-            the next bracket begins beside it.
+            the next bracket begins beside it; beyond ten, no more of them do.
         points: Kind of the coarse points.
         chance_from: Steps from which a trial at chance is stuck there.
         seed: Makes every draw of the search.
@@ -210,8 +214,9 @@ def rounds(plan: Plan) -> Generator[list[Underway], float, None]:
         [(1, 900), (2, 300)]
     """
     asked, underway, begun, over, spent = brackets(plan), list[Underway](), 0, False, 0.0
+    busy = min(plan.workers, MOST_BESIDE)
     while True:
-        while not over and (not underway or sum(one.standing for one in underway) < plan.workers):
+        while not over and (not underway or sum(one.standing for one in underway) < busy):
             try:
                 bracket = asked.send(spent + sum(one.to_come for one in underway)) if begun else next(asked)
             except StopIteration:
