@@ -211,7 +211,7 @@ def fitting(
         drawn = random_points(space, count, plan.seed + first)  # others each time: some fail
         made: list[Trial] = []
         for number, units in enumerate(drawn):
-            made += members.trials(first + number * members.each, space.point(units.tolist()))[:1]
+            made += members.trials(first + number, space.point(units.tolist()))[:1]  # of the folds the first
         return made
 
     share = judged_share(filled_in(recipe, prepared=prepared), prepared, folds)

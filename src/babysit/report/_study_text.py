@@ -75,10 +75,8 @@ def _lines(result: StudyResult) -> list[str]:
         told = ", ".join(f"{last_word(path)} {share:.0%}" for path, share in ordered if share >= 0.005)
         lines.append(f"what mattered: {told or 'nothing alone'}, together {result.interactions:.0%}")
     for phase, scores in result.ensemble.items():
-        lines.append(
-            f"{phase}: {scores['members']:.0f} survivors together {scores['ensemble']:.4f},"
-            f" the best alone {scores['best alone']:.4f}"
-        )
+        together = f"{scores['members']:.0f} survivors together {scores['ensemble']:.4f}, the best alone"
+        lines.append(f"{phase}: {together if scores['members'] > 1 else 'the winner'} {scores['best alone']:.4f}")
     failed = f"{result.failing:.0%} of the coarse ones failed"
     lines.append(f"{result.trials:,} trials, {result.steps:,} steps, {result.seconds:.1f} s; {failed}")
     if len(result.decisions) <= FEW_DECISIONS:
