@@ -24,12 +24,12 @@ from babysit.tune import (
     Search,
     Searching,
     Space,
-    best_points,
     coarse_to_fine,
     conclude,
     described,
     optuna_search,
     recipe_builder,
+    train_in_full,
 )
 
 
@@ -83,8 +83,7 @@ def carry_out(
             )  # fmt: skip
             try:
                 searching.search(search_of(space, plan, options))
-                best = best_points(searching.standings(), options.winners)
-                in_full = searching.in_full(best, options.repeats, plan.full) if best else {}
+                in_full = train_in_full(searching, options.winners, options.repeats, plan.full)
             except Interrupted:
                 study.set_status("interrupted")
                 return Tuned(study, None, None, None)

@@ -29,11 +29,11 @@ from babysit.tune import (
     Searching,
     Space,
     Value,
-    best_points,
     check_changes,
     conclude,
     described,
     placeholders,
+    train_in_full,
 )
 
 LOWEST_SHARE = 9  # of a full training, as a divisor: two rungs below it
@@ -160,8 +160,7 @@ def _carry_out(
             )
             try:
                 searching.search(search_of(space, plan, options))
-                best = best_points(searching.standings(), options.winners)
-                in_full = searching.in_full(best, options.repeats, plan.full) if best else {}
+                in_full = train_in_full(searching, options.winners, options.repeats, plan.full)
             except Interrupted:
                 study.set_status("interrupted")
                 return Tuned(study, None, None, None)

@@ -130,6 +130,7 @@ class Winner:
         tied: Whether that interval holds zero.
         trials: Numbers of the trials.
         run: Folder of the Run that holds its model, beneath the Study; empty where none was kept.
+        failed: Further trainings in full that diverged or exploded, and count for nothing here.
     """
 
     point: int
@@ -141,6 +142,7 @@ class Winner:
     tied: bool
     trials: tuple[int, ...]
     run: str = ""
+    failed: int = 0
 
 
 class CurvePoint(NamedTuple):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from babysit.record import Standing, StudyParameter, StudyResult, StudyRung
+from babysit.record import Standing, StudyParameter, StudyResult, StudyRung, Winner
 
 STAGES = ("coarse", "fine", "full")
 MOST_LINES = 400  # of parallel coordinates; more are a cloud
@@ -158,6 +158,15 @@ def settings_text(settings: object) -> str:
     return ", ".join(f"{last_word(path)} {setting_text(value)}" for path, value in settings.items())
 
 
+def remarks(winner: Winner) -> list[str]:
+    """What else is to be said of a winner, in a few words each."""
+    trainings = len(winner.scores) + winner.failed
+    return [
+        *(["a tie"] if winner.tied else []),
+        *([f"{winner.failed} of {trainings} trainings failed"] if winner.failed else []),
+    ]
+
+
 def verdict(result: StudyResult) -> str:
     """What was found, in a sentence.
 
@@ -166,15 +175,20 @@ def verdict(result: StudyResult) -> str:
         'no trial survived'
     """
     if not result.winners:
-        return "no trial survived"
+        tried = any(status not in ("diverged", "exploded") for status in result.by_status)
+        return "trained in full, none of the best points survived" if tried else "no trial survived"
     best = result.winners[0]
-    tied = [winner for winner in result.winners[1:] if winner.tied]
+    # One that fails now and then comes after the rest, and may score more in the trainings that lasted.
+    rivals = [winner for winner in result.winners[1:] if best.failed or not winner.failed]
+    tied = [winner for winner in rivals if winner.tied]
     what = f"{result.score_name} {best.mean:.4f}"
     if math.isfinite(best.spread):
         what += f" ± {best.spread:.4f} over {len(best.scores)} trainings"
+    if best.failed:
+        what += f"; {best.failed} of its {len(best.scores) + best.failed} trainings failed"
     if tied:
         others = "the next" if len(tied) == 1 else f"the next {len(tied)}"
         return f"{what}; a tie with {others}: their difference is within its uncertainty"
-    if len(result.winners) > 1:
-        return f"{what}; better than the next by {result.winners[1].behind[0]:.4f}, beyond its uncertainty"
+    if rivals:
+        return f"{what}; better than the next by {rivals[0].behind[0]:.4f}, beyond its uncertainty"
     return what

@@ -20,7 +20,7 @@ from babysit.report._draw_study import (
 )
 from babysit.report._environment import environment, script_safe
 from babysit.report._pictures import Picture
-from babysit.report._study_figures import climb, clouds, last_word, parallel, rung_bars, setting_text, verdict
+from babysit.report._study_figures import climb, clouds, last_word, parallel, remarks, rung_bars, setting_text, verdict
 
 LEADERS = 15  # trials of the table; the figures have all
 
@@ -60,6 +60,7 @@ def render_study_page(study: StudyFolder) -> str:
             settings=[parameter.path for parameter in study.info.space],
             last_word=last_word,
             setting_text=setting_text,
+            remarks=remarks,
             plan=plan_text(study.info.plan),
             boxes=[rung for rung in study.rungs() if rung.box and rung.stage == "fine"],
             pictures=pictures,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from babysit.record import StudyFolder, StudyResult
 from babysit.report._findings import finding_line
-from babysit.report._study_figures import last_word, setting_text, verdict
+from babysit.report._study_figures import last_word, remarks, setting_text, verdict
 
 WIDTH = 120
 FEW_DECISIONS = 3  # more are a wall of text; each kind of network brings its own
@@ -64,7 +64,7 @@ def _winners(study: StudyFolder, result: StudyResult) -> Table:
         spread = f" ± {winner.spread:.4f}" if math.isfinite(winner.spread) else ""
         behind = "" if place == 1 else f"{winner.behind[0]:.4f} ({winner.behind[1]:.4f} to {winner.behind[2]:.4f})"
         settings = [setting_text(winner.settings[path]) if path in winner.settings else "" for path in paths]
-        table.add_row(str(place), *settings, f"{winner.mean:.4f}{spread}", behind, "a tie" if winner.tied else "")
+        table.add_row(str(place), *settings, f"{winner.mean:.4f}{spread}", behind, ", ".join(remarks(winner)))
     return table
 
 

@@ -6,11 +6,12 @@ The room and the main function have one name: `babysit.tune("digits")` is `babys
 from babysit.tune import _callable
 from babysit.tune._box import Box
 from babysit.tune._coarse_to_fine import Round, Rung, Search, coarse_to_fine
-from babysit.tune._conclude import Truth, best_points, conclude
+from babysit.tune._conclude import Truth, conclude
 from babysit.tune._default_space import default_space, space_for
 from babysit.tune._engine_local import LocalEngine
 from babysit.tune._engine_ray import RayEngine
 from babysit.tune._engine_script import ScriptEngine, placeholders
+from babysit.tune._in_full import train_in_full
 from babysit.tune._interventions import check_changes
 from babysit.tune._optuna import SAMPLERS, Sampler, export_to_optuna, optuna_search
 from babysit.tune._parameter import (
@@ -57,7 +58,6 @@ __all__ = [
     "Speed",
     "Truth",
     "Value",
-    "best_points",
     "check_changes",
     "choice",
     "coarse_to_fine",
@@ -80,6 +80,7 @@ __all__ = [
     "sized",
     "sobol_points",
     "space_for",
+    "train_in_full",
     "uniform",
 ]
 

@@ -14,6 +14,7 @@ from babysit.diagnose import diagnose
 from babysit.record import Engine, Standing, StudyResult, TrialScore, Winner
 from babysit.tune._best_of import best_of_curve
 from babysit.tune._importance import importance
+from babysit.tune._in_full import sound
 from babysit.tune._random_against_grid import random_against_grid
 from babysit.tune._search import Searching
 from babysit.tune._space import Space
@@ -65,20 +66,6 @@ def mean_answer(kind: str, members: Sequence[Answers]) -> Answers:
         shares.append(raised / raised.sum(1, keepdims=True))
     together: Answers = np.stack(shares).mean(0).astype(np.float32)
     return together
-
-
-def best_points(standings: Sequence[Standing], count: int) -> list[int]:
-    """Points to train in full: the best of those that came furthest."""
-    fit = [standing for standing in standings if not standing.failed]
-    longest = max((standing.step for standing in fit), default=0)
-    # A trial whose patience ended it early came as far as it could.
-    there = [standing for standing in fit if standing.step == longest or standing.status == "stopped"]
-    there = sorted(there, key=lambda standing: (-standing.score, standing.loss, standing.point))
-    found: dict[str, int] = {}
-    for standing in there or fit:
-        # Points at the end of a range may be the same: the first stands for all.
-        found.setdefault(repr(sorted(standing.settings.items())), standing.point)
-    return [*found.values()][:count]
 
 
 def conclude(
@@ -159,18 +146,19 @@ def _winners(
     known = {standing.point: standing for standing in searching.standings()}
     found = []
     for point, scores in in_full.items():
-        sound = [score for score in scores if not score.failed and math.isfinite(score.score)]
-        if not sound:
+        lasted = [score for score in scores if sound(score)]
+        if not lasted:
             continue
-        values = tuple(score.score for score in sound)
+        values = tuple(score.score for score in lasted)
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
         found.append(
             Winner(
                 point, known[point].settings, values, float(np.mean(values)), spread, (0.0, 0.0, 0.0), False,
-                tuple(score.trial for score in sound),
+                tuple(score.trial for score in lasted), failed=len(scores) - len(lasted),
             )
         )  # fmt: skip
-    found.sort(key=lambda winner: (-winner.mean, winner.point))
+    # One that fails now and then is no better than one that never does, whatever the rest of its trainings score.
+    found.sort(key=lambda winner: (winner.failed > 0, -winner.mean, winner.point))
     if not found:
         return ()
     best = found[0]

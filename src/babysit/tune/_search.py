@@ -169,8 +169,7 @@ class Searching:
             Interrupted: It was stopped.
         """
         each = self._members.each
-        first = (max(trial.point for trial in self.trials.values()) + 1) * each
-        first = min((trial.number for trial in self.trials.values() if trial.repeat), default=first)
+        first = max(self.trials) + 1
         trials, kept = [], []
         by_point = {trial.point: trial for trial in self.trials.values()}
         for point in points:
