@@ -56,6 +56,9 @@ def test_importance_of_a_known_formula() -> None:
     assert found.shares["regularisation.l2"] < 0.02
     assert found.shares["model.activation"] < 0.02
     assert found.explained > 0.8
+    alone = importance(Space(["lr=1e-6:1:log"]), standings_of({"optimizer.lr": 1.0}))
+    assert alone is not None
+    assert 0.95 < alone.shares["optimizer.lr"] <= 1, "of what one explains none can explain more than all"
     nothing = importance(SPACE, standings_of({}))
     assert nothing is not None
     assert nothing.explained < 0.1, "noise is not explained"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from babysit.record import Standing, StudyParameter, StudyResult, StudyRung, Winner
+from babysit.record import Setting, Standing, StudyParameter, StudyResult, StudyRung, Winner
 
 STAGES = ("coarse", "fine", "full")
 MOST_LINES = 400  # of parallel coordinates; more are a cloud
@@ -142,7 +142,7 @@ def last_word(path: str) -> str:
     return path.rpartition(".")[2]
 
 
-def setting_text(value: float | int | str | bool) -> str:
+def setting_text(value: Setting) -> str:
     """A setting's value for people: four digits say enough.
 
     Example:
@@ -152,10 +152,20 @@ def setting_text(value: float | int | str | bool) -> str:
     return f"{value:.4g}" if isinstance(value, float) else option_text(value)
 
 
-def settings_text(settings: object) -> str:
+def settings_text(settings: Mapping[str, Setting]) -> str:
     """Settings in one line."""
-    assert hasattr(settings, "items")
     return ", ".join(f"{last_word(path)} {setting_text(value)}" for path, value in settings.items())
+
+
+def behind_text(winner: Winner) -> str:
+    """How far a winner lies behind the best, with its interval.
+
+    Example:
+        >>> behind_text(Winner(7, {}, (0.8, 0.7), 0.75, 0.07, (0.05, -0.00001, 0.1), True, (1, 2)))
+        '0.0500 (0.0000 to 0.1000)'
+    """
+    mean, low, high = (round(value, 4) + 0.0 for value in winner.behind)  # no minus before a zero
+    return f"{mean:.4f} ({low:.4f} to {high:.4f})" if math.isfinite(high - low) else f"{mean:.4f}, one training each"
 
 
 def remarks(winner: Winner) -> list[str]:
@@ -188,7 +198,11 @@ def verdict(result: StudyResult) -> str:
         what += f"; {best.failed} of its {len(best.scores) + best.failed} trainings failed"
     if tied:
         others = "the next" if len(tied) == 1 else f"the next {len(tied)}"
-        return f"{what}; a tie with {others}: their difference is within its uncertainty"
+        known = all(math.isfinite(winner.behind[2]) for winner in tied)
+        why = (
+            "their difference is within its uncertainty" if known else "of one training each, their order may be chance"
+        )
+        return f"{what}; a tie with {others}: {why}"
     if rivals:
         return f"{what}; better than the next by {rivals[0].behind[0]:.4f}, beyond its uncertainty"
     return what

@@ -20,7 +20,17 @@ from babysit.report._draw_study import (
 )
 from babysit.report._environment import environment, script_safe
 from babysit.report._pictures import Picture
-from babysit.report._study_figures import climb, clouds, last_word, parallel, remarks, rung_bars, setting_text, verdict
+from babysit.report._study_figures import (
+    behind_text,
+    climb,
+    clouds,
+    last_word,
+    parallel,
+    remarks,
+    rung_bars,
+    setting_text,
+    verdict,
+)
 
 LEADERS = 15  # trials of the table; the figures have all
 
@@ -61,6 +71,7 @@ def render_study_page(study: StudyFolder) -> str:
             last_word=last_word,
             setting_text=setting_text,
             remarks=remarks,
+            behind_text=behind_text,
             plan=plan_text(study.info.plan),
             boxes=[rung for rung in study.rungs() if rung.box and rung.stage == "fine"],
             pictures=pictures,

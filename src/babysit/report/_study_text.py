@@ -11,9 +11,10 @@ from rich.text import Text
 
 from babysit.record import StudyFolder, StudyResult
 from babysit.report._findings import finding_line
-from babysit.report._study_figures import last_word, remarks, setting_text, verdict
+from babysit.report._study_figures import behind_text, last_word, remarks, setting_text, settings_text, verdict
 
 WIDTH = 120
+MOST_COLUMNS = 4  # of settings; more do not fit beside each other on 80 columns, and are one that is wrapped
 FEW_DECISIONS = 3  # more are a wall of text; each kind of network brings its own
 
 
@@ -55,15 +56,18 @@ def _winners(study: StudyFolder, result: StudyResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", justify="right")
     paths = [parameter.path for parameter in study.info.space]
-    for path in paths:
-        table.add_column(last_word(path), justify="right")
-    table.add_column(result.score_name, justify="right")
+    together = len(paths) > MOST_COLUMNS
+    for path in ["settings"] if together else paths:
+        table.add_column(last_word(path), justify="left" if together else "right")
+    table.add_column(result.score_name, justify="right", no_wrap=True)
     table.add_column("behind the best", justify="right")
     table.add_column("")
     for place, winner in enumerate(result.winners, start=1):
         spread = f" ± {winner.spread:.4f}" if math.isfinite(winner.spread) else ""
-        behind = "" if place == 1 else f"{winner.behind[0]:.4f} ({winner.behind[1]:.4f} to {winner.behind[2]:.4f})"
+        behind = "" if place == 1 else behind_text(winner)
         settings = [setting_text(winner.settings[path]) if path in winner.settings else "" for path in paths]
+        if together:
+            settings = [settings_text({path: winner.settings[path] for path in paths if path in winner.settings})]
         table.add_row(str(place), *settings, f"{winner.mean:.4f}{spread}", behind, ", ".join(remarks(winner)))
     return table
 

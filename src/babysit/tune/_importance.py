@@ -73,15 +73,17 @@ def importance(space: Space, standings: Sequence[Standing], seed: int = 0) -> Im
 
     random = np.random.default_rng(seed)
     around = random.random((AROUND, len(space)))
-    everywhere = model(random.random((LEVELS * AROUND, len(space))))
-    variance = float(everywhere.var())
     shares: dict[str, float] = {}
     for column, parameter in enumerate(space):
         levels = (np.arange(LEVELS) + 0.5) / LEVELS
         asked = np.repeat(around[None], LEVELS, axis=0)
         asked[:, :, column] = levels[:, None]
-        means = model(asked.reshape(-1, len(space))).reshape(LEVELS, AROUND).mean(1)
-        shares[parameter.path] = float(means.var()) / variance if variance else 0.0
+        answers = model(asked.reshape(-1, len(space))).reshape(LEVELS, AROUND)
+        # Both variances from the same answers: a share is never above one.
+        variance = float(answers.var())
+        shares[parameter.path] = float(answers.mean(1).var()) / variance if variance else 0.0
+    excess = max(1.0, sum(shares.values()))  # above one by the chance of which points were asked
+    shares = {path: share / excess for path, share in shares.items()}
     return Importance(shares, max(0.0, 1 - sum(shares.values())), max(0.0, float(forest.oob_score_)), model)
 
 
