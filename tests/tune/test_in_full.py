@@ -103,6 +103,19 @@ def test_one_that_fails_says_so_where_it_is_the_best() -> None:
     assert "1 of its 3 trainings failed" in verdict(result)
 
 
+def test_a_search_out_of_time_still_answers() -> None:
+    """The first round took longer than all was to take: no other is begun, and the best is trained in full."""
+    build = recipe_builder(SPACE, Recipe(seed=0), lambda recipe: recipe)
+    whole, cut = FailsLater(lambda place, seed: False), FailsLater(lambda place, seed: False)
+    for engine, seconds in ((whole, 1e6), (cut, 1e-9)):
+        searching = Searching(Members(SPACE, build), engine, seconds=seconds)
+        searching.search(coarse_to_fine(SPACE, PLAN))
+        assert searching.out_of_time == (engine is cut)
+        assert len(train_in_full(searching, 1, 1, PLAN.full)) == 1
+    assert len(cut.calls) == 2
+    assert len(whole.calls) > 10
+
+
 @pytest.mark.parametrize("rounds", [1, 2, 3])
 def test_a_search_taken_up_amid_them_ends_the_same(rounds: int, tmp_path: pathlib.Path) -> None:
     """The Study holds the search and the first of what was trained in full; the rest is trained after."""

@@ -31,6 +31,7 @@ def initialise(
     value: float | None = None,
     zero_last_norm: bool = False,
     seed: int = 0,
+    measure: bool = True,
 ) -> InitialisationReport:
     """Draw a model's weights anew, in place, and say what was done layer by layer.
 
@@ -58,6 +59,7 @@ def initialise(
         zero_last_norm: Start the last normalisation of each residual branch at scale 0, so that the branch begins
             as nothing (Goyal et al. 2017, section 5.1).
         seed: Of the draws; the same seed gives the same weights on every device.
+        measure: Whether to run the sample again and report what std each layer's output has then.
 
     Returns:
         What was done; with a sample also the std each layer's output then has.
@@ -99,7 +101,7 @@ def initialise(
     layers = treatment.layers
     if scheme == "lsuv" and sample is not None:
         layers = scale_to_unit_variance(model, sample, layers)
-    if sample is not None:
+    if sample is not None and measure:
         layers = _with_achieved(model, sample, layers)
     return InitialisationReport(
         scheme=scheme,

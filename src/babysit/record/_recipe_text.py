@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib.resources
 import json
 import pathlib
@@ -171,13 +172,14 @@ def _legal_names(parents: list[str]) -> list[str]:
     return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, Section) else []
 
 
-def setting_paths() -> list[str]:
+@functools.cache
+def setting_paths() -> tuple[str, ...]:
     """Every setting's path, such as `optimizer.lr`."""
     paths: list[str] = []
     for name in _legal_names([]):
         inner = _legal_names([name])
         paths += [f"{name}.{key}" for key in inner] if inner else [name]
-    return paths
+    return tuple(paths)
 
 
 def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:

@@ -14,7 +14,7 @@ from babysit.record import LayerSummary, Recipe, RecipeError
 from babysit.train._batches import Examples, as_rows
 from babysit.train._loss import build_loss
 from babysit.train._model import TrainedModel, build_model
-from babysit.train._random import stream_seed
+from babysit.train._random import seed_streams, stream_seed
 
 SAMPLE_ROWS = 256  # rows that show the layers their inputs: enough for a standard deviation to within 5 %
 
@@ -77,16 +77,59 @@ def first_model(
     make: MakeNetwork = build,
 ) -> tuple[TrainedModel, InitialisationReport, Tensor]:
     """The model before its first step, what was done to its weights, and the sample that showed them their inputs."""
-    start = recipe.initialisation
+    model = _as_made(preprocessing, scaling, recipe, prepared, make)
+    sample = sample_of(preprocessing, prepared)
+    return model, _initialised(model, recipe, sample, measure=True), sample
+
+
+def model_alone(
+    preprocessing: Preprocessing,
+    scaling: TargetStandardise | None,
+    recipe: Recipe,
+    prepared: Prepared,
+    sample: Tensor,
+    make: MakeNetwork = build,
+) -> TrainedModel:
+    """The same model with the same weights, nothing measured, as a search begins hundreds.
+
+    Args:
+        preprocessing: Fitted.
+        scaling: Of the targets.
+        recipe: Every decision filled in.
+        prepared: The data.
+        sample: From `sample_of`.
+        make: Makes the network.
+    """
+    model = _as_made(preprocessing, scaling, recipe, prepared, make)
+    if recipe.initialisation.scheme != "pytorch" or recipe.initialisation.bias:
+        _initialised(model, recipe, sample, measure=False)
+    return model
+
+
+def sample_of(preprocessing: Preprocessing, prepared: Prepared) -> Tensor:
+    """Preprocessed inputs [N, ...] that show the layers what they will see."""
+    sample: Tensor = preprocessing(prepared.inputs[as_rows(prepared.split["train"][:SAMPLE_ROWS])])
+    return sample
+
+
+def _as_made(
+    preprocessing: Preprocessing,
+    scaling: TargetStandardise | None,
+    recipe: Recipe,
+    prepared: Prepared,
+    make: MakeNetwork,
+) -> TrainedModel:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(recipe.seed, "build"))
-        model = build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling, make)
-    sample = preprocessing(prepared.inputs[as_rows(prepared.split["train"][:SAMPLE_ROWS])])
-    report = initialise(
+        seed_streams(stream_seed(recipe.seed, "build"))
+        return build_model(recipe, prepared.task, preprocessing, prepared.columns, scaling, make)
+
+
+def _initialised(model: TrainedModel, recipe: Recipe, sample: Tensor, *, measure: bool) -> InitialisationReport:
+    start = recipe.initialisation
+    return initialise(
         model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
-        seed=stream_seed(recipe.seed, "initialise"),
+        seed=stream_seed(recipe.seed, "initialise"), measure=measure,
     )  # fmt: skip
-    return model, report, sample
 
 
 def _in_words(layer: LayerInitialisation) -> str:

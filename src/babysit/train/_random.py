@@ -29,6 +29,16 @@ def shuffled(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
+def seed_streams(seed: int) -> None:
+    """Begin the default streams of the processor, and of CUDA where there is any.
+
+    What `torch.manual_seed` does; where there is no CUDA without the stack trace that `seed_device` tells of.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
+
+
 def seed_device(device: torch.device, seed: int) -> None:
     """Begin the default streams that a network on `device` draws from, as `torch.manual_seed` would.
 

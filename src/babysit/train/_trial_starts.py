@@ -22,14 +22,16 @@ from torch import Tensor, nn
 from babysit.data import Prepared, Preprocessing, TargetStandardise, TensorRows
 from babysit.nn import MakeNetwork, build
 from babysit.record import InputError, Recipe, RecipeError, Trial
-from babysit.train._assemble import examples_of, first_model, fit_steps, loss_of, summarise_layers
+from babysit.train._assemble import examples_of, fit_steps, loss_of, model_alone, sample_of, summarise_layers
 from babysit.train._batches import Examples
 from babysit.train._loss import outputs_needed
 from babysit.train._model import TrainedModel
 from babysit.train._stacked_network import signature, stackable
 
 ON_GPU = 0.25  # of a GPU's memory that raw rows may take
-KEPT_WEIGHTS = 32  # first weights of so many kinds are kept; trials that search the first weights come one by one
+# First weights and models of so many kinds are kept; trials that search the first weights, or an argument of a user's
+# function, are each a kind of its own.
+KEPT = 32
 
 Kept = TypeVar("Kept")
 Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]  # rows to train on, rows held out
@@ -95,7 +97,9 @@ class Starts:
         self.device = device or torch.device("cpu")
         self._folds = tuple(folds)
         self._steps: dict[Hashable, tuple[Preprocessing, TargetStandardise | None]] = {}
-        self._shapes: dict[Hashable, _Shape] = {}
+        self._samples: dict[Hashable, Tensor] = {}
+        self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
+        self._activations: dict[str, int] = {}  # by kind, of networks that can be stacked
         self._weights: OrderedDict[Hashable, dict[str, Tensor]] = OrderedDict()
         self._examples: dict[Hashable, Examples] = {}
         self._losses: dict[Hashable, nn.Module] = {}
@@ -140,6 +144,7 @@ class Starts:
         prepared, of_rows, of_shape = self.rows_of(fold), _of_rows(trial), _of_shape(trial)
         if of_shape not in self._shapes:
             self._draw(trial)
+        self._shapes.move_to_end(of_shape)
         shape = self._shapes[of_shape]
         start = Start(
             model=shape.model,
@@ -172,16 +177,23 @@ class Starts:
         steps = _kept(self._steps, _of_rows(trial), lambda: fit_steps(recipe, prepared))
         # Steps on another device would not take the sample any more.
         own = steps if self.device.type == "cpu" else copy.deepcopy(steps)
-        model, _, sample = first_model(*own, recipe, prepared, self._make)
+        sample = _kept(self._samples, _of_rows(trial), lambda: sample_of(own[0], prepared))
+        model = model_alone(*own, recipe, prepared, sample, self._make)
         weights = {name: value.to(self.device, copy=True) for name, value in model.network.state_dict().items()}
         self._weights[_of_shape(trial), recipe.initialisation, recipe.seed] = weights
-        if len(self._weights) > KEPT_WEIGHTS:
+        if len(self._weights) > KEPT:
             self._weights.popitem(last=False)
         if _of_shape(trial) not in self._shapes:
-            network = model.network
-            layers = summarise_layers(network, sample, {})
-            activations = sum(math.prod(layer.output) for layer in layers if layer.output)
-            self._shapes[_of_shape(trial)] = _Shape(model, activations, signature(network), stackable(network))
+            kind, unstackable = signature(model.network), stackable(model.network)
+            # What cannot be stacked may do anything between layers of the same names.
+            activations = None if unstackable else self._activations.get(kind)
+            if activations is None:
+                layers = summarise_layers(model.network, sample, {})
+                activations = sum(math.prod(layer.output) for layer in layers if layer.output)
+                self._activations[kind] = activations
+            self._shapes[_of_shape(trial)] = _Shape(model, activations, kind, unstackable)
+            if len(self._shapes) > KEPT:
+                self._shapes.popitem(last=False)
             model.to(self.device)
 
 

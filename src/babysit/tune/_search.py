@@ -38,7 +38,7 @@ from babysit.tune._parameter import Value, text_of
 from babysit.tune._space import Space
 
 Build = Callable[[Mapping[str, Value], int], Recipe]  # a point and a repeat to a recipe, every decision filled in
-OUT_OF_TIME = 1.3  # times the seconds that were asked for: a search that was sized wrongly ends here
+OUT_OF_TIME = 1.1  # times the seconds that were asked for: a search that was sized wrongly ends here
 
 
 class Interrupted(Exception):  # noqa: N818  no error: what is kept goes on later
