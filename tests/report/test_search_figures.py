@@ -1,7 +1,7 @@
 """What the figures of a search are drawn from."""
 
-from babysit.record import StudyRung
-from babysit.report._study_figures import rung_bars
+from babysit.record import Standing, StudyRung
+from babysit.report._study_figures import climb, rung_bars, spread
 
 
 def rung(number: int, stage: str, generation: int, step: int, trials: int) -> StudyRung:
@@ -21,3 +21,19 @@ def test_waves_and_generations_of_a_stage_are_one_bar() -> None:
     ]
     bars = [("coarse, 80 steps", 86), ("coarse, 240 steps", 29), ("fine, 240 steps", 11), ("fine, 720 steps", 2)]
     assert rung_bars(rungs) == [*bars, ("full, 720 steps", 3)]
+
+
+def test_lines_are_of_every_rank() -> None:
+    ordered = [Standing(n, "coarse", 0, {}, {}, 100, 1 - n / 999, 0.0, "alive", ()) for n in range(1000)]
+    shown = spread(ordered, 400)
+    assert len(shown) == len({one.point for one in shown}) == 400
+    assert (shown[0].score, shown[-1].score) == (1.0, 0.0)
+    assert abs(sum(one.score for one in shown) / 400 - 0.5) < 0.01
+    assert spread(ordered[:7], 400) == ordered[:7]
+
+
+def test_lines_from_rung_to_rung_are_of_trials_that_went_on() -> None:
+    short = [Standing(n, "coarse", 0, {}, {}, 10, 0.5, 0.0, "alive", ((10, 0.5),)) for n in range(5)]
+    long = [Standing(9, "coarse", 0, {}, {}, 30, 0.7, 0.0, "alive", ((10, 0.6), (30, 0.7)))]
+    assert [steps for steps, _, _ in climb([*long, *short]).courses] == [(10, 30)]
+    assert len(climb(short).courses) == 5

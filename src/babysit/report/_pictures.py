@@ -20,6 +20,7 @@ class Picture(NamedTuple):
     title: str
     caption: str
     figure: go.Figure
+    across: bool = False  # the whole width of the page, not a column of it
 
 
 ACTIVE = frozenset({"activation"})

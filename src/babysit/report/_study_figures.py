@@ -62,7 +62,7 @@ def sound(standings: Sequence[Standing]) -> list[Standing]:
 def parallel(parameters: Sequence[StudyParameter], standings: Sequence[Standing]) -> Parallel | None:
     """A line for each trial that did not fail, through its settings, to its score."""
     shown = [one for one in sound(standings) if all(parameter.path in one.settings for parameter in parameters)]
-    shown = shown[:MOST_LINES]
+    shown = spread(shown, MOST_LINES)
     if len(shown) < 2:
         return None
     axes = []
@@ -80,6 +80,19 @@ def parallel(parameters: Sequence[StudyParameter], standings: Sequence[Standing]
         decades = range(math.floor(min(logs)), math.ceil(max(logs)) + 1)
         axes.append(Axis(last_word(parameter.path), logs, tuple(map(float, decades)), tuple(f"1e{n}" for n in decades)))
     return Parallel(tuple(axes), tuple(one.score for one in shown))
+
+
+def spread(ordered: Sequence[Standing], most: int) -> list[Standing]:
+    """Of many trials some of each rank, the best and the worst among them: of the best alone nothing is seen.
+
+    Args:
+        ordered: The best first.
+        most: Trials, two or more.
+    """
+    count = len(ordered)
+    if count <= most:
+        return list(ordered)
+    return [ordered[place * (count - 1) // (most - 1)] for place in range(most)]
 
 
 def clouds(parameters: Sequence[StudyParameter], standings: Sequence[Standing]) -> list[Cloud]:
@@ -103,9 +116,9 @@ def clouds(parameters: Sequence[StudyParameter], standings: Sequence[Standing]) 
 
 
 def climb(standings: Sequence[Standing], most: int = MOST_LINES) -> Climb:
-    """Each trial's scores from rung to rung."""
+    """Scores from rung to rung, of each trial that stood at several; of all where none did."""
     courses = []
-    for standing in standings[:most]:
+    for standing in spread([one for one in standings if len(one.course) > 1] or standings, most):
         points = [(step, score) for step, score in standing.course if math.isfinite(score)]
         if points:
             steps, scores = zip(*points, strict=True)

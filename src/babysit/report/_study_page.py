@@ -21,6 +21,7 @@ from babysit.report._draw_study import (
 from babysit.report._environment import environment, script_safe
 from babysit.report._pictures import Picture
 from babysit.report._study_figures import (
+    MOST_LINES,
     behind_text,
     climb,
     clouds,
@@ -32,6 +33,7 @@ from babysit.report._study_figures import (
     verdict,
 )
 
+FEW_AXES = 4  # that fit into a column beside each other
 LEADERS = 15  # trials of the table; the figures have all
 
 
@@ -104,7 +106,10 @@ def study_pictures(study: StudyFolder) -> list[Picture]:
     lines = parallel(study.info.space, standings)
     if lines is not None and len(lines.axes) > 1:
         text = "A line a trial, from setting to setting to its score. Drag along an axis to keep a part of it."
-        pictures.append(Picture("parallel", "All settings together", text, draw_parallel(lines, score)))
+        if len(lines.scores) == MOST_LINES:
+            text += f" Of many trials {MOST_LINES} are shown, some of each rank."
+        across = len(lines.axes) > FEW_AXES
+        pictures.append(Picture("parallel", "All settings together", text, draw_parallel(lines, score), across))
     for number, cloud in enumerate(clouds(study.info.space, standings)):
         text = "Each trial where it ended. Dotted: the ends of the range as it was given."
         title = last_word(cloud.path)
