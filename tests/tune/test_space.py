@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from babysit.data import prepare
-from babysit.record import InputError, Recipe
+from babysit.record import InputError, Recipe, with_settings
 from babysit.train import decide
 from babysit.tune import (
     Choice,
     Range,
     Space,
     choice,
+    default_space,
     grid_points,
     integer,
     log_uniform,
@@ -21,8 +22,10 @@ from babysit.tune import (
     random_points,
     sobol_points,
     uniform,
+    with_architecture,
 )
 from babysit.tune._encoding import counts, places, snapped
+from babysit.tune._parameter import Value
 from babysit.tune._study_trace import study_trace
 
 MIXED = Space(
@@ -99,6 +102,41 @@ def test_a_point_becomes_a_recipe() -> None:
     assert recipe.model.widths == (point["model.width"],) * int(point["model.depth"])  # type: ignore[arg-type]
     shapes = Space({"widths": [[64], [128, 64]]})
     assert shapes.apply(Recipe(), shapes.point([0.9])).model.widths == (128, 64)
+
+
+@pytest.mark.parametrize(
+    ("given", "point", "widths"),
+    [
+        (["architecture=convolutional"], {"model.depth": 3}, (32, 64, 128)),
+        (["architecture=residual"], {"model.width": 16}, (16, 32)),
+        (["architecture=convolutional"], {"model.depth": 7, "model.width": 64}, (64, 128, 256, 512, 512, 512, 512)),
+        (["architecture=convolutional"], {"model.depth": 2, "model.width": 1024}, (1024, 1024)),
+        (["architecture=mlp"], {"model.depth": 3}, (128, 128, 128)),
+        (["architecture=mlp", "widths=[50]"], {"model.depth": 2}, (50, 50)),
+        ([], {"model.depth": 2, "model.width": 8, "model.architecture": "convolutional"}, (8, 16)),
+        (["architecture=convolutional"], {"model.depth": 2, "model.width": 8, "model.architecture": "mlp"}, (8, 8)),
+    ],
+)
+def test_a_shape_is_what_its_kind_of_network_calls_one(
+    given: list[str], point: dict[str, Value], widths: tuple[int, ...]
+) -> None:
+    assert Space(["depth=1,2"]).apply(with_settings(Recipe(), given), point).model.widths == widths
+
+
+def test_the_shape_of_images_is_searched_around_the_usual() -> None:
+    prepared = prepare(Recipe(), "digits")
+    filled = decide(Recipe(), prepared)[0]
+    space = default_space(Recipe(), filled, structure=True)
+    assert space is not None
+    assert [space.by_path[path].text().partition("=")[2] for path in ("model.depth", "model.width")] == [
+        "1,2,3", "16,32,64",
+    ]  # fmt: skip
+    chosen = with_architecture(Recipe(), filled, space)
+    assert space.apply(chosen, {"model.depth": 2, "model.width": 32}).model.widths == filled.model.widths
+    assert with_architecture(Recipe(), filled, Space(["lr=1e-3:1"])) == Recipe(), "no shape is searched"
+    fixed = default_space(with_settings(Recipe(), ["model.widths=[8]"]), filled, structure=True)
+    assert fixed is not None
+    assert "model.depth" not in fixed.by_path
 
 
 def test_points_spread_and_continue() -> None:

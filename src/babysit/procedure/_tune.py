@@ -32,7 +32,7 @@ from babysit.procedure._search_set_up import (
 from babysit.procedure._tune_script import resume_script
 from babysit.record import InputError, Recipe, RunFolderError, StudyFolder, StudyListener, refuse_existing_study
 from babysit.train import decide
-from babysit.tune import GENERATIONS, PointKind, Space, space_for
+from babysit.tune import GENERATIONS, PointKind, Space, space_for, with_architecture
 
 
 def tune(
@@ -117,6 +117,7 @@ def tune(
     filled, _ = decide(chosen, prepared)
     given = space if isinstance(space, Space) or space is None else space_from(space, known)
     searched = space_for(chosen, filled, given, structure=structure, widen=widen)
+    chosen = with_architecture(chosen, filled, searched)
     try_network(chosen, prepared, searched, make)
     fold_rows = folds_of(prepared, chosen, folds)
     full = steps_of(filled, prepared, fold_rows)

@@ -7,7 +7,7 @@ from babysit.tune import _callable
 from babysit.tune._box import Box
 from babysit.tune._coarse_to_fine import Round, Rung, Search, coarse_to_fine
 from babysit.tune._conclude import Truth, conclude
-from babysit.tune._default_space import default_space, space_for
+from babysit.tune._default_space import default_space, space_for, with_architecture
 from babysit.tune._engine_local import LocalEngine
 from babysit.tune._engine_ray import RayEngine
 from babysit.tune._engine_script import ScriptEngine, placeholders
@@ -82,6 +82,7 @@ __all__ = [
     "space_for",
     "train_in_full",
     "uniform",
+    "with_architecture",
 ]
 
 _callable.make_callable(__name__)

@@ -6,16 +6,15 @@ each. Then what holds back memorising. Shapes only where they are asked for: eac
 
 from __future__ import annotations
 
-from babysit.record import InputError, Recipe
+from babysit.record import InputError, Recipe, with_settings
 from babysit.tune._parameter import Parameter
 from babysit.tune._space import Space
 from babysit.tune._space_text import parameter_from_text
 
 # From a hundredth of the usual rate to thirty times it: rates too high are found out within a few steps.
 BELOW, ABOVE = 100.0, 30.0
+SHAPE = ("depth=1,2,3", "width=64,128,256")  # of a multilayer perceptron
 STRUCTURE = (
-    "depth=1,2,3",
-    "width=64,128,256",
     "activation=relu,leaky-relu,elu",
     "batch_norm=true,false",
     "scheme=auto,xavier,he,orthogonal",
@@ -41,15 +40,36 @@ def default_space(recipe: Recipe, filled: Recipe, *, structure: bool = False) ->
     if recipe.model.dropout is None and recipe.model.factory is None:
         texts.append("model.dropout=0:0.5")
     if structure and recipe.model.factory is None:
-        images = filled.model.architecture != "mlp"
-        for text in STRUCTURE:
-            shape = text.startswith(("depth", "width"))
-            if not (shape and (images or recipe.model.widths is not None)):
-                texts.append(text)
+        images, widths = filled.model.architecture != "mlp", filled.model.widths
+        if recipe.model.widths is None and widths is not None:
+            texts += _shape_of_stages(widths) if images else SHAPE
+        texts += STRUCTURE
         if not images:
             texts.append("preprocessing.numbers=standardise,whiten")
     parameters: list[Parameter] = [parameter_from_text(text) for text in texts]
     return Space(parameters).checked_against(filled) if parameters else None
+
+
+def _shape_of_stages(widths: tuple[int, ...]) -> list[str]:
+    """Around what is usual for the images: a stage and half the channels less and more."""
+    depths = sorted({max(1, len(widths) - 1), len(widths), len(widths) + 1})
+    return [
+        f"depth={','.join(map(str, depths))}",
+        f"width={','.join(str(max(1, channels)) for channels in (widths[0] // 2, widths[0], 2 * widths[0]))}",
+    ]
+
+
+def with_architecture(recipe: Recipe, filled: Recipe, space: Space) -> Recipe:
+    """The recipe with the kind of network that its data decides, where a shape is searched: it says what a shape is.
+
+    Args:
+        recipe: As its user wrote it.
+        filled: Every decision filled in.
+        space: What is searched.
+    """
+    if recipe.model.architecture != "auto" or not {"model.depth", "model.width"} & set(space.by_path):
+        return recipe
+    return with_settings(recipe, [f"architecture={filled.model.architecture}"])
 
 
 def space_for(recipe: Recipe, filled: Recipe, given: Space | None, *, structure: bool, widen: bool) -> Space:

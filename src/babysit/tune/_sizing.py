@@ -5,7 +5,7 @@ c for validating a trial on all rows, h for the share of the rows that it is jud
 trials side by side, P is rounded up to a multiple of W: of three trials on two cores one core has two. Rungs that are
 trained at the same time take as long as the longest of them, or as all of them spread evenly. All is measured on the
 engine at hand with the recipe at hand, and a plan's rounds are added up. Once chosen, a plan is kept with the Study,
-and nothing depends on the clock any more.
+and nothing depends on the clock any more, unless a search takes so much longer that it is cut short.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Space: what a search may choose, and how a point of it becomes a recipe.
 
 Names are recipe paths and may be shortened as `--set` does. Two names are no settings of a recipe, but stand for the
-shape of the network: `depth` (hidden layers) and `width` (units of each), which together make `model.widths`.
+shape of the network: `depth` (hidden layers, stages of convolutions) and `width` (units of each, channels of the first
+stage), which together make `model.widths`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from babysit.tune._space_text import EXAMPLE, parameter_from_plain, parameter_fr
 Point = Mapping[str, Value]  # values by path; what does not count is left out
 SHAPE = {"depth": "model.depth", "width": "model.width"}
 LONGEST_SHAPE = {"model.depth": 64, "model.width": 65536}
-USUAL_DEPTH, USUAL_WIDTH = 2, 128  # of a network of which only the other is searched
+USUAL_WIDTHS = (128, 128)  # of a network of which only depth or only width is searched
+USUAL_CHANNELS = (32, 64)
+DOUBLING = ("convolutional", "residual")  # whose stages have twice the channels of the one before
+MOST_CHANNELS = 512  # to which they double (Simonyan and Zisserman 2015)
 # Settings that say what is learned and judged, not how: two trials that differ in them cannot be compared.
 NOT_SEARCHED = ("schema", "data.", "split.", "watch.", "device", "budget.seconds", "loss.name", "model.factory")
 ARGUMENTS = "model.arguments."
@@ -204,13 +208,26 @@ class Space(Sequence[Parameter]):
 
 
 def settings_of(recipe: Recipe, point: Point) -> list[str]:
-    """A point as settings of a recipe, in the form `path=value`; depth and width become widths."""
+    """A point as settings of a recipe, in the form `path=value`; depth and width become widths.
+
+    Of convolutions depth is the number of stages and width the channels of the first; each later one has twice as many,
+    up to 512.
+
+    Example:
+        >>> settings_of(Recipe(), {"model.depth": 3, "model.width": 64})
+        ['model.widths=[64, 64, 64]']
+        >>> settings_of(Recipe(), {"model.depth": 3, "model.architecture": "convolutional"})
+        ['model.architecture=convolutional', 'model.widths=[32, 64, 128]']
+    """
     settings = [f"{path}={text_of(value)}" for path, value in point.items() if path not in SHAPE.values()]
     if SHAPE["depth"] in point or SHAPE["width"] in point:
-        given = recipe.model.widths or (USUAL_WIDTH,) * USUAL_DEPTH
+        doubling = point.get("model.architecture", recipe.model.architecture) in DOUBLING
+        given = recipe.model.widths or (USUAL_CHANNELS if doubling else USUAL_WIDTHS)
         depth, width = point.get(SHAPE["depth"], len(given)), point.get(SHAPE["width"], given[0])
         assert isinstance(depth, int)
-        settings.append(f"model.widths={text_of((width,) * depth)}")
+        assert isinstance(width, int)
+        most = max(width, MOST_CHANNELS) if doubling else width
+        settings.append(f"model.widths={text_of(tuple(min(most, width * 2**stage) for stage in range(depth)))}")
     return settings
 
 
