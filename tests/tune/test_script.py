@@ -6,6 +6,7 @@ import pytest
 
 import babysit
 from babysit.record import InputError, Recipe, StudyFolder, Trial, TrialProgress
+from babysit.script._starts import FORKS
 from babysit.tune import ScriptEngine
 
 # A training that no library is needed for: best at a rate of 0.01, the more steps the nearer; rates above 1 fail.
@@ -150,3 +151,21 @@ def test_changes_that_no_script_takes_are_refused(without_arguments: pathlib.Pat
     engine = ScriptEngine([str(without_arguments)], ["lr"], score="accuracy", jobs=1)
     with pytest.raises(InputError, match=r"cannot be run with lr=0\.1"):
         engine.train([Trial(0, Recipe(), {"lr": 0.1})], 1)
+
+
+@pytest.mark.skipif(not FORKS, reason="processes are not forked here")
+def test_what_does_not_stand_a_fork_is_started_otherwise(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        "forked = '_starter' in open(f'/proc/{os.getppid()}/cmdline').read()\n"
+        "print('forked', forked, flush=True)\n"
+        "if forked and float(sys.argv[1]) > 2:\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "print('accuracy:', float(sys.argv[1]) + forked / 10)\n"
+    )
+    engine = ScriptEngine([str(script), "{x}"], ["x"], score="accuracy", jobs=1)
+    trials = [Trial(number, Recipe(), {"x": float(number)}) for number in range(5)]
+    scores = engine.train(trials, 1)
+    assert {number: score.score for number, score in scores.items()} == {0: 0.1, 1: 1.1, 2: 2.1, 3: 3.0, 4: 4.0}
+    engine.close()

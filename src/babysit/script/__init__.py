@@ -7,18 +7,22 @@ from babysit.script._patch import Patched, Written, check_copy, patched, write_p
 from babysit.script._processes import Processes
 from babysit.script._script import Ended, Script, run_script, with_arguments
 from babysit.script._seam import Enough, Seam
+from babysit.script._starts import LOST, Started, Starter
 from babysit.script._subject import Rehearsed, ScriptSubject
 
 __all__ = [
     "Changes",
     "Ended",
     "Enough",
+    "LOST",
     "Patched",
     "Processes",
     "Rehearsed",
     "Script",
     "ScriptSubject",
     "Seam",
+    "Started",
+    "Starter",
     "Written",
     "advice_for",
     "apply_remedies",

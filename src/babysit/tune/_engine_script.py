@@ -5,7 +5,9 @@
 `{NAME}` is a searched setting, `{steps}` how long to train, `{seed}` the seed of a repeat. The script says how it did
 by printing a line such as `accuracy: 0.93`; the last such line counts. A script is begun anew for each rung; one that
 takes no `{steps}` has a single rung, its whole training, unless its epochs may be changed. A setting without a
-placeholder is a change that `babysit run` makes to the training (`_interventions`).
+placeholder is a change that `babysit run` makes to the training (`_interventions`). Where there are forks, a process is
+forked from one that has imported what the first of them imported (`babysit.script.Starter`): importing PyTorch and
+making a first optimizer take seconds, as short rungs do.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import re
 import signal
 import string
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -38,6 +41,7 @@ from babysit.record import (
     steps_for,
     untold,
 )
+from babysit.script import Started, Starter
 from babysit.tune._interventions import CHANGES, LENGTH_CHANGE, change_name, changes_of, under
 from babysit.tune._parameter import text_of
 
@@ -46,6 +50,9 @@ REFUSED = 2  # exit code of a command that was given what it cannot use
 TOLD = 2000  # characters of a failed script's last words
 LENGTH, SEED = "steps", "seed"  # placeholders that are no settings
 NUMBER = r"([-+]?(?:nan|inf(?:inity)?|[0-9]*\.?[0-9]+(?:e[-+]?[0-9]+)?))"
+
+
+_Process = subprocess.Popen[bytes] | Started
 
 
 class ScriptEngine:
@@ -93,6 +100,7 @@ class ScriptEngine:
         _check(self.placeholders, names, self.changed)
         self._pattern = re.compile(rf"\b{re.escape(score)}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
         self._scores: dict[int, TrialScore] = {}
+        self._starter = Starter(self._environment())
 
     def train(
         self,
@@ -117,25 +125,26 @@ class ScriptEngine:
         ordered = sorted(trials, key=lambda trial: -until[trial.number])
         waiting = collections.deque(trial for trial in ordered if trial.number not in found)
         steps = sum(until[trial.number] for trial in waiting)
-        running: dict[int, tuple[Trial, subprocess.Popen[bytes], IO[bytes], float]] = {}
+        running: dict[int, tuple[Trial, _Process, IO[bytes], float]] = {}
         done = 0
         try:
             while (waiting or running) and not stop():
                 while waiting and len(running) < self.jobs:
                     trial = waiting.popleft()
-                    output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed when the process has ended
-                    running[trial.number] = (
-                        trial,
-                        self._begin(trial, until[trial.number], output),
-                        output,
-                        time.monotonic(),
-                    )
+                    output: IO[bytes] = tempfile.NamedTemporaryFile()  # noqa: SIM115  closed when the process has ended
+                    process = self._begin(trial, until[trial.number], output.name)
+                    running[trial.number] = trial, process, output, time.monotonic()
                 time.sleep(LOOK_EVERY)
                 for number, (trial, process, output, began) in list(running.items()):
                     if process.poll() is None:
                         continue
                     del running[number]
                     with output:
+                        if isinstance(process, Started) and (process.returncode or 0) < 0:
+                            # A fork is not what it does not stand, or who forks is gone: then as everybody does it.
+                            self._starter.usable = False
+                            waiting.appendleft(trial)
+                            continue
                         found[number] = self._read(trial, process.returncode, output, until[number], began)
                     done += until[number]
                 alive = len(trials) - sum(score.failed for score in found.values())
@@ -148,7 +157,7 @@ class ScriptEngine:
         self._scores |= found
         return found
 
-    def _begin(self, trial: Trial, until_step: int, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _begin(self, trial: Trial, until_step: int, output: str) -> _Process:
         values = {name: text_of(value) for name, value in trial.settings.items()}
         values |= {LENGTH: str(until_step), SEED: str(trial.recipe.seed)}
         # What does not count for this trial has no value: the whole argument is left out, with its option.
@@ -159,18 +168,25 @@ class ScriptEngine:
                 arguments.append(_filled(part, values))
             elif arguments and arguments[-1].startswith("-") and part.startswith("{"):
                 arguments.pop()
-        environment = dict(os.environ)
-        if self.jobs > 1:
-            environment.setdefault("OMP_NUM_THREADS", "1")
         changes = changes_of(trial.settings, self.changed)
         if self._epochs:
             changes.append(Remedy(LENGTH_CHANGE, str(until_step)))
-        return subprocess.Popen(
-            under(changes, arguments), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
+        command = under(changes, arguments)
+        if self._starter.usable and arguments[0].endswith(".py"):
+            return self._starter.begin(command, output)
+        with open(output, "ab") as file:
+            return subprocess.Popen(
+                [sys.executable, *command], stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                env=self._environment(), start_new_session=True,
+            )  # fmt: skip
 
-    def _read(self, trial: Trial, code: int, output: IO[bytes], until_step: int, began: float) -> TrialScore:
+    def _environment(self) -> dict[str, str]:
+        environment = dict(os.environ)
+        if self.jobs > 1:
+            environment.setdefault("OMP_NUM_THREADS", "1")
+        return environment
+
+    def _read(self, trial: Trial, code: int | None, output: IO[bytes], until_step: int, began: float) -> TrialScore:
         output.seek(0)
         text = output.read().decode(errors="replace")
         numbers = self._pattern.findall(text)
@@ -227,8 +243,9 @@ class ScriptEngine:
         return (Decision(setting="jobs", value=str(self.jobs), why="processes at a time"),)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """End the process that starts others."""
         self._scores.clear()
+        self._starter.close()
 
 
 def placeholders(command: Sequence[str]) -> set[str]:
@@ -266,8 +283,11 @@ def _check(found: set[str], names: Sequence[str], changed: Sequence[str]) -> Non
         )
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: _Process) -> None:
     """End a process and its children; they have a group of their own."""
+    if isinstance(process, Started):
+        process.kill()
+        return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

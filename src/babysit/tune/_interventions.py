@@ -7,7 +7,6 @@ runs `train.py` under `--remedy lr=...`. So a script is searched that takes no a
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from babysit.record import REMEDIES, InputError, Remedy, Setting
@@ -48,11 +47,11 @@ def change_name(name: str) -> str:
 
 
 def under(changes: Sequence[Remedy], command: Sequence[str]) -> list[str]:
-    """What runs a script under changes, or as it is where there are none, without a word of babysit's own."""
+    """What Python runs: a script under changes, or as it is where there are none, without a word of babysit's own."""
     if not changes:
-        return [sys.executable, *command]
+        return list(command)
     options = [part for change in changes for part in ("--remedy", str(change))]
-    return [sys.executable, "-m", "babysit", "run", "--quiet", *options, *command]
+    return ["-m", "babysit", "run", "--quiet", *options, *command]
 
 
 def check_changes(parameters: Sequence[Parameter]) -> None:

@@ -215,9 +215,9 @@ def settings_of(recipe: Recipe, point: Point) -> list[str]:
 
     Example:
         >>> settings_of(Recipe(), {"model.depth": 3, "model.width": 64})
-        ['model.widths=[64, 64, 64]']
+        ['model.widths=[64,64,64]']
         >>> settings_of(Recipe(), {"model.depth": 3, "model.architecture": "convolutional"})
-        ['model.architecture=convolutional', 'model.widths=[32, 64, 128]']
+        ['model.architecture=convolutional', 'model.widths=[32,64,128]']
     """
     settings = [f"{path}={text_of(value)}" for path, value in point.items() if path not in SHAPE.values()]
     if SHAPE["depth"] in point or SHAPE["width"] in point:
