@@ -69,6 +69,25 @@ def test_each_trial_may_be_run_for_steps_of_its_own(tmp_path: pathlib.Path) -> N
     assert log.read_text() == "1:9 3:5 0:3 2:3 0:9 "
 
 
+def test_a_rung_that_is_interrupted_goes_on(tmp_path: pathlib.Path) -> None:
+    """Trials that had ended are not run again, those that failed neither; those under way are."""
+    log = tmp_path / "log"
+    told = f"import time; open({str(log)!r}, 'a').write('{{x}}:{{steps}} ')"
+    code = told + "; 1 / {x}; time.sleep({x} == 2); print('accuracy:', {x} / 10)"
+    chosen = [Trial(number, Recipe(), {"x": number}) for number in range(4)]
+    first = ScriptEngine(["-c", code], ["x"], score="accuracy", jobs=1)
+    found = first.train(chosen, 3, stop=lambda: log.exists() and log.read_text().count(" ") == 3)
+    assert [*found] == [0, 1]
+    assert found[0].failed
+    again = ScriptEngine(["-c", code], ["x"], score="accuracy", jobs=1)
+    again.restore(first.state())
+    scores = again.train(chosen, 3)
+    assert {number: score.score for number, score in scores.items() if number} == {1: 0.1, 2: 0.2, 3: 0.3}
+    assert scores[0].failed
+    assert log.read_text() == "0:3 1:3 2:3 2:3 3:3 "
+    again.restore(b"")  # of a Study of an older version
+
+
 def test_the_last_line_counts_and_lower_may_be_better() -> None:
     printed = ["-c", "print('loss=0.5'); print('{{}}', 'loss = {x}')"]
     assert ScriptEngine(printed, ["x"], score="loss").train(trial(x=0.25), 1)[0].score == 0.25

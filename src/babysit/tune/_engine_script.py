@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import json
 import math
 import os
 import re
@@ -214,11 +215,14 @@ class ScriptEngine:
             self._scores.pop(number, None)
 
     def state(self, numbers: Collection[int] | None = None) -> bytes:
-        """Nothing: a script holds no trial between two rungs."""
-        return b""
+        """Scores of trials that have ended: where a rung is interrupted, they are not run again."""
+        chosen = self._scores.keys() if numbers is None else numbers
+        return json.dumps([self._scores[number].to_dict() for number in chosen]).encode()
 
     def restore(self, state: bytes) -> None:
-        """Nothing is taken up: what has to go on is begun anew."""
+        """Take scores up; a script itself holds nothing between two rungs."""
+        found = [TrialScore(**content) for content in json.loads(state or b"[]")]
+        self._scores |= {score.trial: score for score in found}
 
     def predict(
         self, numbers: Collection[int], phase: Literal["train", "validation", "test"]
