@@ -10,6 +10,7 @@ arguments; the first start of all, in which the imports are learned, is told by 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import pathlib
 import subprocess
@@ -75,13 +76,11 @@ def main() -> None:
                 forked(starter, arguments, output)
                 first = time.perf_counter() - began
                 forked(starter, arguments, output)  # waits for the imports
-                taken = take_turns(
-                    {
-                        "python": lambda: plainly(arguments, output),  # noqa: B023  called here and now
-                        "fork": lambda: forked(starter, arguments, output),  # noqa: B023
-                    },
-                    rounds,
-                )
+                contenders = {
+                    "python": functools.partial(plainly, arguments, output),
+                    "fork": functools.partial(forked, starter, arguments, output),
+                }
+                taken = take_turns(contenders, rounds)
             assert len({line for line in output.read_text().splitlines() if line.startswith("accuracy")}) == 1
             output.unlink()
             results[name] = {

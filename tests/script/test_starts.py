@@ -12,7 +12,7 @@ import time
 import pytest
 
 from babysit.script import LOST, Starter
-from babysit.script._starts import FORKS
+from babysit.train import FORKS
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="processes are not forked here")
 
@@ -167,29 +167,33 @@ SLEEPS = (
 )
 
 
-def test_what_is_killed_leaves_nothing_behind(tmp_path: pathlib.Path) -> None:
+@pytest.fixture
+def sleeper(tmp_path: pathlib.Path) -> str:
+    """A script that tells the number of a process that it forks, and sleeps beside it."""
     script = tmp_path / "train.py"
     script.write_text(SLEEPS)
+    return str(script)
+
+
+def test_what_is_killed_leaves_nothing_behind(sleeper: str, tmp_path: pathlib.Path) -> None:
     with Starter(dict(os.environ)) as starter:
-        started = starter.begin([str(script)], str(tmp_path / "one"))
+        started = starter.begin([sleeper], str(tmp_path / "one"))
         child = number_in(tmp_path / "one")
         started.kill()
         assert started.returncode == -signal.SIGKILL
         assert gone(child)
-        started = starter.begin([str(script)], str(tmp_path / "two"))
+        started = starter.begin([sleeper], str(tmp_path / "two"))
         child = number_in(tmp_path / "two")
     assert gone(child), "closing ends all"
 
 
-def test_whoever_waits_is_killed(tmp_path: pathlib.Path) -> None:
+def test_whoever_waits_is_killed(sleeper: str, tmp_path: pathlib.Path) -> None:
     """By kill -9: nobody is left who could close anything."""
-    script = tmp_path / "train.py"
-    script.write_text(SLEEPS)
     waits = f"""
 import os, time
 from babysit.script import Starter
 starter = Starter(dict(os.environ))
-started = starter.begin([{str(script)!r}], {str(tmp_path / "one")!r})
+started = starter.begin([{sleeper!r}], {str(tmp_path / "one")!r})
 while started.poll() is None:
     time.sleep(0.05)
 """
@@ -200,11 +204,9 @@ while started.poll() is None:
     assert gone(child)
 
 
-def test_whoever_forks_is_killed(tmp_path: pathlib.Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(SLEEPS)
+def test_whoever_forks_is_killed(sleeper: str, tmp_path: pathlib.Path) -> None:
     with Starter(dict(os.environ)) as starter:
-        started = starter.begin([str(script)], str(tmp_path / "one"))
+        started = starter.begin([sleeper], str(tmp_path / "one"))
         child = number_in(tmp_path / "one")
         assert starter._process is not None
         starter._process.kill()

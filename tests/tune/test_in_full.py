@@ -4,10 +4,11 @@ import dataclasses
 import math
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
-from babysit.record import Recipe, StudyFolder, Trial, TrialProgress, TrialScore, Until, never, untold
+from babysit.record import Recipe, StudyFolder, StudyRung, Trial, TrialScore, Until
 from babysit.report._study_figures import verdict
 from babysit.tune import Members, Plan, Searching, Space, coarse_to_fine, conclude, recipe_builder, train_in_full
 from babysit.tune._in_full import MOST_ROUNDS, best_points
@@ -25,15 +26,8 @@ class FailsLater(FormulaEngine):
         self.fails = fails
         self.settings: list[float] = []  # of what was trained in full, in that order
 
-    def train(
-        self,
-        trials: Sequence[Trial],
-        until_step: Until,
-        *,
-        stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], None] = untold,
-    ) -> dict[int, TrialScore]:
-        scores = super().train(trials, until_step, stop=stop, tell=tell)
+    def train(self, trials: Sequence[Trial], until_step: Until, **options: Any) -> dict[int, TrialScore]:
+        scores = super().train(trials, until_step, **options)
         for trial in trials:
             if not trial.recipe.seed:
                 continue
@@ -114,6 +108,14 @@ def test_a_search_out_of_time_still_answers() -> None:
         assert len(train_in_full(searching, 1, 1, PLAN.full)) == 1
     assert len(cut.calls) == 2
     assert len(whole.calls) > 10
+
+
+@pytest.mark.parametrize(("spent", "over"), [(10.9, False), (11.1, True)])
+def test_a_tenth_more_than_was_asked_for_is_out_of_time(spent: float, over: bool) -> None:
+    build = recipe_builder(SPACE, Recipe(seed=0), lambda recipe: recipe)
+    searching = Searching(Members(SPACE, build), FailsLater(lambda place, seed: False), seconds=10.0)
+    searching.rungs = [StudyRung(n, "coarse", 0, 10, (n,), (), (), spent / 2) for n in range(2)]
+    assert searching.out_of_time == over
 
 
 @pytest.mark.parametrize("rounds", [1, 2, 3])

@@ -6,7 +6,7 @@ import pytest
 
 import babysit
 from babysit.record import InputError, Recipe, StudyFolder, Trial, TrialProgress
-from babysit.script._starts import FORKS
+from babysit.train import FORKS
 from babysit.tune import ScriptEngine
 
 # A training that no library is needed for: best at a rate of 0.01, the more steps the nearer; rates above 1 fail.

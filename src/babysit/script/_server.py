@@ -19,11 +19,9 @@ from typing import Any, NoReturn
 import torch._dynamo  # noqa: F401
 
 from babysit.script._child import Request, serve
+from babysit.script._starter import PRELOADED, end_group
 
 GRACE = 10.0  # seconds that a run may take to end itself
-# Packages that start no threads when imported.
-FORKED = ("scipy", "sklearn", "pandas")
-SUBMODULES = {"sklearn": ("sklearn.datasets", "sklearn.model_selection", "sklearn.preprocessing")}
 LOOK_EVERY = 0.01
 
 
@@ -57,10 +55,10 @@ def one_run(request: Request) -> dict[str, Any]:
                     sys.exit()  # nobody waits for the answer any more
                 if time.monotonic() > deadline and not killed:
                     killed = True
-                    _kill(child)
+                    end_group(child)
                 time.sleep(LOOK_EVERY)
         finally:
-            _kill(child)  # and what it has left behind: workers of loaders
+            end_group(child)  # and what it has left behind: workers of loaders
         try:
             with open(answer_to) as file:
                 answer: dict[str, Any] = json.load(file)
@@ -69,9 +67,9 @@ def one_run(request: Request) -> dict[str, Any]:
             how = f"signal {signal_number}" if signal_number else f"exit code {os.waitstatus_to_exitcode(status)}"
             text = "it did not end in time" if killed else f"its process ended with {how}"
             return {"how": "killed", "error": text, "seconds": request.seconds}
-    for name in FORKED:
+    for name, modules in PRELOADED.items():
         if name in answer.get("modules", ()) and name not in sys.modules:
-            for module in (name, *SUBMODULES.get(name, ())):
+            for module in modules:
                 importlib.import_module(module)
     answer.pop("modules", None)
     return answer
@@ -79,13 +77,6 @@ def one_run(request: Request) -> dict[str, Any]:
 
 def _leave(*_: object) -> NoReturn:
     sys.exit()
-
-
-def _kill(group: int) -> None:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
 
 
 if __name__ == "__main__":

@@ -29,8 +29,8 @@ import types
 from typing import Any, NoReturn
 
 LOOK_EVERY = 0.02
-# Packages that start no threads when they are imported, with what of them a training uses; the first optimizer of a
-# process imports `torch._dynamo`, for a second and more.
+# Packages that start no threads when they are imported, so that a process may fork afterwards, with what of them a
+# training uses; the first optimizer of a process imports `torch._dynamo`, for a second and more.
 PRELOADED = {
     "numpy": ("numpy",),
     "torch": ("torch", "torch.utils.data", "torch._dynamo"),
@@ -87,7 +87,7 @@ class _Server:
                     self._do(json.loads(line))
             self._reap()
         for process in self._running:
-            _kill(process)
+            end_group(process)
 
     def _do(self, request: dict[str, Any]) -> None:
         read, write = os.pipe()
@@ -111,7 +111,7 @@ class _Server:
             found, status = os.waitpid(process, os.WNOHANG)
             if not found:
                 continue
-            _kill(process)  # workers that it has left behind
+            end_group(process)  # workers that it has left behind
             del self._running[process]
             with contextlib.suppress(BlockingIOError):  # it told nothing, and who holds the other end says nothing
                 ended |= {*os.read(told, 4096).decode().split()}
@@ -190,7 +190,7 @@ def _leave(code: int) -> NoReturn:
     Threads are waited for, what was left for the end is done, what the script holds is let go, files are written out.
     """
     # Private, but what Python calls: it wakes the threads of executors before it waits for them.
-    getattr(threading, "_shutdown")()  # noqa: B009
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     _write_out()  # before a circle lets a file go in the wrong order
     if (main := sys.modules["__main__"]).__dict__ is not globals():
@@ -208,7 +208,8 @@ def _write_out() -> None:
                 one.flush()
 
 
-def _kill(group: int) -> None:
+def end_group(group: int) -> None:
+    """Kill a process that leads a group, and what it has started; one that is gone is no mistake."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

@@ -8,14 +8,15 @@ import json
 import os
 import pathlib
 import select
-import signal
 import subprocess
 import sys
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 
-FORKS = sys.platform == "linux"  # where it is safe, as PyTorch's own DataLoader holds
+from babysit.script._starter import end_group
+from babysit.train import FORKS
+
 STARTER = pathlib.Path(__file__).with_name("_starter.py")
 LOST = -1000  # in place of an exit code: nobody knows how it ended
 LOOK_EVERY = 0.05  # seconds
@@ -45,7 +46,7 @@ class Started:
         ends = time.monotonic() + KILLED_WITHIN
         while self.returncode is None and time.monotonic() < ends:
             if self.pid is not None:
-                _kill(self.pid)
+                end_group(self.pid)
             self._starter.listen(LOOK_EVERY)
 
 
@@ -121,7 +122,7 @@ class Starter:
         process, self._process = self._process, None
         for started in self._running.values():
             if started.pid is not None:
-                _kill(started.pid)
+                end_group(started.pid)
         if process is not None:
             # It may be importing, and nobody is left to wait for that; but what nobody knows of it has to end itself.
             if all(started.pid is not None for started in self._running.values()):
@@ -165,8 +166,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _kill(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)

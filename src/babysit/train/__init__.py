@@ -19,6 +19,7 @@ from babysit.train._predict import predict
 from babysit.train._random import stream_seed
 from babysit.train._schedule import Plateau, rate_at
 from babysit.train._scores import score_classes, score_numbers
+from babysit.train._side_by_side import FORKS
 from babysit.train._threads import computing_with
 from babysit.train._trial_member import Member, pack_members, unpack_members
 from babysit.train._trial_starts import Fold, Starts
@@ -26,6 +27,7 @@ from babysit.train._trial_starts import Fold, Starts
 __all__ = [
     "Cohort",
     "Examples",
+    "FORKS",
     "Fold",
     "Interruption",
     "Layout",
