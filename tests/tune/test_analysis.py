@@ -65,6 +65,16 @@ def test_importance_of_a_known_formula() -> None:
     assert importance(SPACE, standings_of({"optimizer.lr": 1.0}, count=10)) is None
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+def test_shares_of_all_are_no_more_than_all(seed: int) -> None:
+    """By the points that happen to be asked these two were 1.06 and 1.03."""
+    equal = dict.fromkeys(("optimizer.lr", "model.dropout", "regularisation.l2"), 1.0)
+    found = importance(SPACE, standings_of(equal, seed=seed), seed)
+    assert found is not None
+    assert sum(found.shares.values()) == pytest.approx(1.0)
+    assert found.together == pytest.approx(0.0)
+
+
 def test_random_beats_a_grid_where_one_setting_matters() -> None:
     """Bergstra and Bengio's figure: nine points, two dimensions, one of which matters, with a narrow peak."""
     space = Space(["lr=1e-6:1:log", "dropout=0:0.5"])
