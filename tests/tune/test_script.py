@@ -98,6 +98,18 @@ def test_the_last_line_counts_and_lower_may_be_better() -> None:
     assert exits.train(trial(x=3), 1)[0].failed
 
 
+def test_what_failed_says_why(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("import sys\nif float(sys.argv[1]) > 1:\n    raise ValueError('no rows')\nprint('accuracy: 1')\n")
+    engine = ScriptEngine([str(script), "{x}"], ["x"], score="accuracy", jobs=1)
+    engine.train(trial(x=0.5), 1)
+    assert [one.setting for one in engine.decisions()] == ["jobs"]
+    engine.train([Trial(number, Recipe(), {"x": 2.0}) for number in (1, 2)], 1)
+    told = engine.decisions()[1]
+    assert (told.value, told.why) == ("2", "the last with exit code 1: ValueError: no rows")
+    engine.close()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [

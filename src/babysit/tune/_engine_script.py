@@ -102,6 +102,7 @@ class ScriptEngine:
         self._pattern = re.compile(rf"\b{re.escape(score)}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
         self._scores: dict[int, TrialScore] = {}
         self._starter = Starter(self._environment())
+        self._failures, self._last_words = 0, ""
 
     def train(
         self,
@@ -201,6 +202,11 @@ class ScriptEngine:
         if code == REFUSED and (self.changed or self._epochs):
             settings = ", ".join(f"{name}={text_of(value)}" for name, value in trial.settings.items())
             raise InputError(f"the script cannot be run with {settings}; its last words were:\n{text.strip()[-TOLD:]}")
+        if code != 0:
+            self._failures += 1
+            self._last_words = (
+                f"the last with exit code {code}: {(text.strip().splitlines() or ['no word'])[-1][-TOLD:]}"
+            )
         value = float(numbers[-1]) if code == 0 and numbers else math.nan
         score = -value if self._lower else value
         status: Literal["alive", "diverged"] = "alive" if math.isfinite(score) else "diverged"
@@ -243,8 +249,11 @@ class ScriptEngine:
         _scores_alone()
 
     def decisions(self) -> tuple[Decision, ...]:
-        """How many processes ran at a time."""
-        return (Decision(setting="jobs", value=str(self.jobs), why="processes at a time"),)
+        """How many processes ran at a time; of those that failed, how many and with what words."""
+        made = [Decision(setting="jobs", value=str(self.jobs), why="processes at a time")]
+        if self._failures:
+            made.append(Decision(setting="failed processes", value=str(self._failures), why=self._last_words))
+        return tuple(made)
 
     def close(self) -> None:
         """End the process that starts others."""
