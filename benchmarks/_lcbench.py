@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from babysit.record import TrialScore
-from babysit.tune import Space
+from babysit.search import Space
 
 EPOCHS = 52
 # In the order that the surrogate wants them in.

@@ -18,7 +18,7 @@ import torch
 
 from _search_works import FACTOR, Curve, PlainLoop, Work
 from babysit.record import Trial
-from babysit.tune import LocalEngine, Plan, Space, coarse_to_fine, log_uniform, measure_speed, random_points, sized
+from babysit.search import LocalEngine, Plan, Space, coarse_to_fine, log_uniform, measure_speed, random_points, sized
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Contender = Callable[[Work, int, float], tuple[Curve, int]]  # (work, seed, seconds) to curve and trials begun

@@ -18,7 +18,7 @@ from torch import Tensor, nn, optim
 
 from babysit.data import Prepared, prepare
 from babysit.record import Recipe, Trial, load_recipe, with_settings
-from babysit.train import (
+from babysit.training import (
     Examples,
     assemble,
     batches_per_epoch,

@@ -20,7 +20,7 @@ from torch import nn, optim
 from _measure import ratio, store, take_turns
 from babysit.data import Prepared, prepare
 from babysit.record import Recipe, Trial, never, untold, with_settings
-from babysit.train import Cohort, Starts, decide, epoch_batches
+from babysit.training import Cohort, Starts, decide, epoch_batches
 
 SETTINGS = (
     "model.architecture=mlp", "model.widths=[50]", "batch_norm=false", "dropout=0", "epochs=20", "batch_size=100",

@@ -25,8 +25,8 @@ from typing import Any
 
 from _measure import RESULTS, store
 from babysit.record import Remedy
-from babysit.rehearse import Ask, gain, heal, outcome_of
-from babysit.script import Processes, Script, ScriptSubject
+from babysit.rehearsal import Ask, gain, heal, outcome_of
+from babysit.scripts import Processes, Script, ScriptSubject
 
 PATIENTS = pathlib.Path(__file__).parent.parent / "patients"
 METRIC = re.compile(r"^metric:\s*(\S+)\s*$", re.MULTILINE)

@@ -42,7 +42,7 @@ from _measure import ratio, store, take_turns
 from babysit.data import ImageLayout, Preprocessing, TensorRows, prepare
 from babysit.nn import initialise
 from babysit.record import DataSummary, Recipe, RunFolder, RunSummary, load_recipe, with_settings
-from babysit.train import Examples, Training, rate_at, stream_seed
+from babysit.training import Examples, Training, rate_at, stream_seed
 
 warnings.filterwarnings("ignore")  # Lightning recommends worker processes, which are slower on rows in memory
 for name in ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero"):

@@ -42,7 +42,7 @@ from torch import Tensor, nn
 
 from _measure import RESULTS, store
 from _rate_problems import PROBLEMS, Problem, Rows
-from babysit.rehearse import LiveObjects, find_rate_range, sweep_rates
+from babysit.rehearsal import LiveObjects, find_rate_range, sweep_rates
 
 TRUTH = RESULTS / "rate_truth.json"
 PER_DECADE = 6

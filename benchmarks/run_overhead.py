@@ -29,7 +29,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 import babysit
 from _measure import Seconds, quartiles, ratio, store
-from babysit.script import Script, run_script
+from babysit.scripts import Script, run_script
 
 LEFT_OUT = 100
 LOOP = """

@@ -26,7 +26,7 @@ import torch
 
 from _lcbench import EPOCHS, LCBench, score_of
 from _measure import store
-from babysit.tune import Plan, coarse_to_fine
+from babysit.search import Plan, coarse_to_fine
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)  # trials
 WORKERS = (1, 10, 100, 1_000)

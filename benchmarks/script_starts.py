@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 from _measure import quartiles, ratio, store, take_turns
-from babysit.script import Starter
+from babysit.scripts import Starter
 
 TORCH = """
 import sys

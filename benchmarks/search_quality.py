@@ -30,7 +30,7 @@ import torch
 
 from _lcbench import EPOCHS, LCBench, score_of
 from _measure import RESULTS, store
-from babysit.tune import Plan, Range, coarse_to_fine
+from babysit.search import Plan, Range, coarse_to_fine
 
 BUDGETS = (10, 30, 100)  # full trials
 LOWEST = 2  # epochs of the lowest rung

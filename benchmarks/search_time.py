@@ -24,8 +24,7 @@ import torch
 from _measure import quartiles, ratio, store, take_turns
 from _search_contenders import CORES, as_floats, random_trials, space_of
 from _search_works import FACTOR, Curve, PlainLoop, Work, works
-from babysit.train import _judging
-from babysit.tune import (
+from babysit.search import (
     LocalEngine,
     Plan,
     coarse_to_fine,
@@ -33,6 +32,7 @@ from babysit.tune import (
     predicted_seconds,
     sized,
 )
+from babysit.training import _judging
 
 GIVEN = {"cnn": 60.0}  # seconds of a search; 20 of the others
 MEMBERS, ROUNDS = (1, 8, 24), 3

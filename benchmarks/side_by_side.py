@@ -17,8 +17,8 @@ import torch
 
 from _measure import quartiles, ratio, store, take_turns
 from _search_works import CPU, Work, works
-from babysit.train import Cohort, Starts
-from babysit.train._cohort_stack import Stack
+from babysit.training import Cohort, Starts
+from babysit.training._cohort_stack import Stack
 
 SIZES = (30, 10)  # members of a stack
 ROUNDS = 7

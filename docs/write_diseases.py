@@ -8,7 +8,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterable
 
-from babysit.diagnose import DISEASES, Disease
+from babysit.diseases import DISEASES, Disease
 from babysit.record import REMEDIES, Remedy
 
 PAGE = pathlib.Path(__file__).with_name("diseases.md")

@@ -9,11 +9,11 @@ import pytest
 
 HOUSE = pathlib.Path(__file__).parent.parent / "src" / "babysit"
 ORDER = (
-    "record data nn probe diagnose train rehearse script tune report explain adapters procedure cli".split()
+    "record data nn probes diseases training remedies rehearsal scripts search reports lessons adapters api cli".split()
 )  # fmt: skip
 # Rooms that must open without torch: the recipe is checked, a page is drawn and help is printed without it.
-WITHOUT_TORCH = {"record", "diagnose", "report"}
-READS_ONLY_RECORD = {"diagnose", "report"}
+WITHOUT_TORCH = {"record", "diseases", "reports"}
+READS_ONLY_RECORD = {"diseases", "reports"}
 NO_ROOM_FOR = {"utils", "core", "common", "helpers", "misc"}
 LONGEST_FILE = 400
 FILES = sorted(HOUSE.rglob("*.py"))

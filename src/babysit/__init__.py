@@ -12,11 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from babysit.adapters import load_ipython_extension, unload_ipython_extension
-    from babysit.data import Prepared, Preprocessing, k_folds, prepare
-    from babysit.diagnose import diagnose
-    from babysit.explain import explain
-    from babysit.nn import Maxout, MaxoutConv2d, initialise
-    from babysit.procedure import (
+    from babysit.api import (
         Fitted,
         PatchedCopy,
         Report,
@@ -37,6 +33,10 @@ if TYPE_CHECKING:
         watch,
         write_patched,
     )
+    from babysit.data import Prepared, Preprocessing, k_folds, prepare
+    from babysit.diseases import diagnose
+    from babysit.lessons import explain
+    from babysit.nn import Maxout, MaxoutConv2d, initialise
     from babysit.record import (
         BabysitError,
         Evaluation,
@@ -51,64 +51,64 @@ if TYPE_CHECKING:
         Trace,
         load_recipe,
     )
-    from babysit.report import write_page
-    from babysit.script import apply_remedies
-    from babysit.train import TrainedModel, evaluate, export, load, predict
-    from babysit.tune import Space, export_to_optuna
+    from babysit.reports import write_page
+    from babysit.scripts import apply_remedies
+    from babysit.search import Space, export_to_optuna
+    from babysit.training import TrainedModel, evaluate, export, load, predict
 
 # Where each public name lives.
 _HOME = {
     "BabysitError": "record",
     "Evaluation": "record",
     "Finding": "record",
-    "Fitted": "procedure",
+    "Fitted": "api",
     "Healing": "record",
     "InputError": "record",
     "Maxout": "nn",
     "MaxoutConv2d": "nn",
     "NotFiniteError": "record",
-    "PatchedCopy": "procedure",
+    "PatchedCopy": "api",
     "Prepared": "data",
     "Preprocessing": "data",
     "Recipe": "record",
     "Remedy": "record",
-    "Report": "procedure",
+    "Report": "api",
     "RunFolder": "record",
-    "ScriptRun": "procedure",
+    "ScriptRun": "api",
     "SickError": "record",
-    "Space": "tune",
+    "Space": "search",
     "Trace": "record",
-    "TrainedModel": "train",
-    "Tuned": "procedure",
-    "Watch": "procedure",
-    "apply_remedies": "script",
-    "check": "procedure",
-    "compare_init": "procedure",
-    "demo": "procedure",
-    "diagnose": "diagnose",
-    "evaluate": "train",
-    "explain": "explain",
-    "export": "train",
-    "export_to_optuna": "tune",
-    "fit": "procedure",
-    "heal": "procedure",
+    "TrainedModel": "training",
+    "Tuned": "api",
+    "Watch": "api",
+    "apply_remedies": "scripts",
+    "check": "api",
+    "compare_init": "api",
+    "demo": "api",
+    "diagnose": "diseases",
+    "evaluate": "training",
+    "explain": "lessons",
+    "export": "training",
+    "export_to_optuna": "search",
+    "fit": "api",
+    "heal": "api",
     "initialise": "nn",
     "k_folds": "data",
-    "load": "train",
+    "load": "training",
     "load_ipython_extension": "adapters",
     "load_recipe": "record",
-    "predict": "train",
+    "predict": "training",
     "prepare": "data",
-    "ray_engine": "procedure",
-    "resume": "procedure",
-    "resume_study": "procedure",
-    "run_script": "procedure",
-    "tune": "procedure",
-    "tune_script": "procedure",
+    "ray_engine": "api",
+    "resume": "api",
+    "resume_study": "api",
+    "run_script": "api",
+    "tune": "api",
+    "tune_script": "api",
     "unload_ipython_extension": "adapters",
-    "watch": "procedure",
-    "write_page": "report",
-    "write_patched": "procedure",
+    "watch": "api",
+    "write_page": "reports",
+    "write_patched": "api",
 }
 
 __all__ = [

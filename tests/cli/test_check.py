@@ -76,7 +76,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path: pathlib.Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from babysit.cli._app import run\n"
-        "from babysit.rehearse import _pre_flight\n"
+        "from babysit.rehearsal import _pre_flight\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal\n"
         "def interrupted(examination):\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from babysit.cli._app import run
-from tests.script.conftest import program
+from tests.scripts.conftest import program
 
 SICK = program(zeros="x = x * 1000 + 3000", lr=0.3, epochs=20)
 

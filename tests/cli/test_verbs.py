@@ -111,7 +111,7 @@ def test_report_and_export(iris: pathlib.Path, tmp_path: pathlib.Path, capsys: p
 
 
 def test_demo(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from babysit.procedure import _demo, fit
+    from babysit.api import _demo, fit
 
     monkeypatch.setattr(_demo, "fit", lambda *given, **named: fit(*given, **named, settings=["epochs=1", "widths=[4]"]))
     assert run(["demo", "--time", "0", "--out", str(tmp_path / "run")]) == 0

@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 import babysit
+from babysit.api._search_set_up import steps_of
 from babysit.data import Prepared, folds_of_prepared, prepare
-from babysit.procedure._search_set_up import steps_of
 from babysit.record import DataError, Recipe, with_settings
-from babysit.train import decide
+from babysit.training import decide
 
 ROWS = 120
 

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 from rich.console import Console
 from torch.optim import Optimizer
 
-from babysit.diagnose import check_names, diagnose
+from babysit.diseases import check_names, diagnose
 from babysit.record import InputError, Remedy, TraceStore
-from babysit.report import print_findings, trace_headline
-from babysit.script import Changes, Seam
+from babysit.reports import print_findings, trace_headline
+from babysit.scripts import Changes, Seam
 
 OVERHEAD = 0.01
 USAGE = "%babysit on, %babysit off, or %%babysit [--remedy NAME=VALUE] [--ignore NAME] over a cell"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
-from babysit.report import print_summary, summary_dict
+from babysit.reports import print_summary, summary_dict
 
 if TYPE_CHECKING:
-    from babysit.procedure import Fitted
+    from babysit.api import Fitted
 
 
 def answer(fitted: Fitted, *, as_json: bool) -> int:

@@ -11,7 +11,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError, write_atomic
-from babysit.report import CheckProgress, print_check
+from babysit.reports import CheckProgress, print_check
 
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 

@@ -13,7 +13,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import DONE
 from babysit.record import InputError
-from babysit.report import comparison_lesson, print_lesson, write_lessons_page
+from babysit.reports import comparison_lesson, print_lesson, write_lessons_page
 
 
 def compare_init(

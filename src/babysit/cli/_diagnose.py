@@ -13,7 +13,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE
 from babysit.record import FINDING_SCHEMA, InputError, RunFolder, read_trace
-from babysit.report import print_findings
+from babysit.reports import print_findings
 
 
 def diagnose(

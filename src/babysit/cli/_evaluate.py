@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 import babysit
-from babysit.report import print_evaluation
+from babysit.reports import print_evaluation
 
 
 def evaluate(

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from babysit.cli._codes import DONE
 from babysit.record import InputError, plain
-from babysit.report import Lesson, print_lesson, write_lessons_page
+from babysit.reports import Lesson, print_lesson, write_lessons_page
 
 LECTURE_TITLE = "Training neural networks, part I"
 
@@ -41,8 +41,8 @@ def explain(
     """
     if html is not None and html.is_dir():
         raise InputError(f"{html} is a folder", legal="a file to write", write=f"--html {html}/lesson.html")
-    from babysit.explain import explain as explain_one  # here, since it imports torch
-    from babysit.explain import explain_lecture, page_of
+    from babysit.lessons import explain as explain_one  # here, since it imports torch
+    from babysit.lessons import explain_lecture, page_of
 
     name = " ".join(names)
     if not name:
@@ -74,7 +74,7 @@ def _as_json(lessons: list[Lesson]) -> None:
 
 
 def _list(console: Console) -> None:
-    from babysit.explain import pages
+    from babysit.lessons import pages
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("kind", style="bold")

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 import babysit
 from babysit.cli._answer import answer
 from babysit.record import InputError
-from babysit.report import StudyProgress, terminal_listener
+from babysit.reports import StudyProgress, terminal_listener
 
 
 def fit(

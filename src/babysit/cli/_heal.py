@@ -12,7 +12,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError, write_atomic
-from babysit.report import HealProgress, print_healing
+from babysit.reports import HealProgress, print_healing
 
 
 def heal(

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from babysit.record import RunFolder
-from babysit.report import print_summary, summary_dict, write_page
+from babysit.reports import print_summary, summary_dict, write_page
 
 
 def report(

@@ -13,7 +13,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError
-from babysit.report import StudyProgress, print_study
+from babysit.reports import StudyProgress, print_study
 
 Texts = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Flag = Annotated[bool, Parameter(negative="")]

@@ -29,7 +29,7 @@ class Trial:
 
     Attributes:
         number: Unique in the Study; names the trial, and draws nothing.
-        recipe: Every decision filled in (`babysit.train.decide`). Its `seed` makes every random draw of the trial:
+        recipe: Every decision filled in (`babysit.training.decide`). Its `seed` makes every random draw of the trial:
             first weights, the order of rows, dropout. Trials of one seed see the same rows in the same order, so that
             a batch is fetched and preprocessed once for all of them: give a search one seed unless luck itself is
             studied. Its budget's epochs are the length of the schedule, however early a rung ends it.
@@ -207,7 +207,7 @@ class Engine(Protocol):
         """
 
     def weights(self, number: int) -> bytes:
-        """The trial's whole model, preprocessing included, as `babysit.train.pack_weights` writes it.
+        """The trial's whole model, preprocessing included, as `babysit.training.pack_weights` writes it.
 
         Raises:
             InputError: The trial is not held, or has failed.

@@ -1,0 +1,208 @@
+"""run_script: a script that knows nothing of babysit, run in full, watched, and changed if asked to."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn
+
+from rich.console import Console
+
+from babysit.diseases import Repeatedly, check_names, diagnose
+from babysit.record import FINDING_SCHEMA, Event, Finding, InputError, Remedy, Trace, TraceStore
+from babysit.reports import finding_line, print_findings, trace_headline, write_trace_page
+from babysit.scripts import Changes, Ended, Seam, with_arguments
+from babysit.scripts import run_script as run_plainly
+
+Show = Literal["lines", "plain", "nothing"]
+SHOWN_EVENTS = ("unseen", "not-finite")
+OF_TEXT = "epochs"  # the remedy that changes the script's text
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """What came of a script that was watched.
+
+    Attributes:
+        findings: What was wrong with its training, causes first.
+        trace: What was measured.
+        steps: That its optimizer took.
+        ended: `finished`, `failed` (an error, or an exit code of its own that is not 0) or `interrupted`.
+        code: Its exit code.
+        error: The error that ended it, in one line.
+        traceback: Of the error, as the script alone would have it.
+    """
+
+    findings: tuple[Finding, ...]
+    trace: Trace = field(repr=False)
+    steps: int
+    ended: str
+    code: int = 0
+    error: str = ""
+    traceback: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "schema": FINDING_SCHEMA,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "unseen": [event.text for event in self.trace.happened("unseen")],
+            "steps": self.steps,
+            "ended": self.ended,
+            "code": self.code,
+            "error": self.error,
+        }
+
+    def to_json(self) -> str:
+        """As JSON: schema, findings, unseen, steps, ended, code, error."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def report(self, path: str | pathlib.Path = "report.html") -> pathlib.Path:
+        """Write what was seen as one HTML file that works offline.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        return write_trace_page(self.trace, self.findings, path)
+
+
+def run_script(
+    script: str | pathlib.Path,
+    arguments: Sequence[str] = (),
+    *,
+    module: bool = False,
+    remedies: Sequence[str | Remedy] = (),
+    overhead: float | None = 0.01,
+    ignore: Sequence[str] = (),
+    show: Show = "lines",
+    keep: str | pathlib.Path | None = None,
+) -> ScriptRun:
+    """Run a script that knows nothing of babysit, in this process, and say what is wrong with its training.
+
+    Its numbers are bit for bit what they are without: weights, random numbers, output. An error of the script is
+    printed as Python prints it and told in the answer; it is not raised.
+
+    Args:
+        script: A Python file, or a module's name.
+        arguments: The script's own.
+        module: Whether it is a module's name.
+        remedies: Changes to run it under, as `NAME` or `NAME=VALUE`.
+        overhead: Share of the time that may be spent on measuring; None measures every step.
+        ignore: Names of findings not to report.
+        show: On the standard error: `lines`, `plain` ones without colours, or `nothing`.
+        keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
+
+    Raises:
+        InputError: It cannot be run, or not so.
+
+    Example:
+        >>> import tempfile
+        >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), 0.1)\\n"
+        >>> text += "for _ in range(5):\\n    net(torch.ones(3, 2)).mean().backward()\\n    opt.step()\\n"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "train.py")
+        ...     _ = path.write_text(text)
+        ...     done = run_script(path, show="nothing")
+        >>> done.ended, done.steps, len(done.trace.series("loss").values)
+        ('finished', 5, 5)
+    """
+    check_names(ignore)
+    _check(overhead, show)
+    asked = [one if isinstance(one, Remedy) else Remedy.parse(one) for one in remedies]
+    epochs = _epochs([one for one in asked if one.name == OF_TEXT])
+    others = [one for one in asked if one.name != OF_TEXT]
+    changes = Changes(others) if others else None
+    target = with_arguments(str(script), arguments, module=module)
+    with TraceStore(pathlib.Path(keep) if keep is not None else None) as store:
+        teller = _Teller(store, ignore, show)
+        began, process = time.monotonic(), os.getpid()
+        seam = Seam(store, changes=changes, overhead=overhead, more=teller.more, scores=False)
+        with seam:
+            ended = run_plainly(target, epochs=epochs)
+            if os.getpid() != process:
+                _leave(ended)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what the script said comes before what is said of it
+        seam.tell(finished=ended.how == "finished" and not ended.code)
+        if ended.how == "failed":
+            store.add([Event(seam.steps, "failed", ended.error)])
+            store.flush()
+        trace = store.read()
+    findings = tuple(diagnose(trace, ignore=ignore))
+    how = "failed" if ended.how == "finished" and ended.code else ended.how
+    done = ScriptRun(findings, trace, seam.steps, how, ended.code, ended.error, ended.traceback)
+    teller.end(target.name, done, time.monotonic() - began)
+    return done
+
+
+class _Teller:
+    """Says on the standard error what is found, as it is found, and at the end all of it."""
+
+    def __init__(self, store: TraceStore, ignore: Sequence[str], show: Show) -> None:
+        self._store = store
+        self._console = Console(stderr=True, no_color=show == "plain") if show != "nothing" else None
+        self._shown: set[tuple[str, str]] = set()
+        repeatedly = Repeatedly(self._read, self._found, ignore=ignore)
+        # Called at each step: without a detour, and not at all where nobody reads it.
+        self.more = repeatedly.when_due if self._console is not None else None
+
+    def end(self, name: str, done: ScriptRun, seconds: float) -> None:
+        """The script's own traceback first, then what was seen."""
+        if self._console is None:
+            return
+        if done.traceback:
+            sys.stderr.write(done.traceback)
+            sys.stderr.flush()
+        say = self._console.print
+        say(f"babysit: {name} {done.ended} after {seconds:.1f} s. {trace_headline(done.trace, done.findings)}",
+            soft_wrap=True, highlight=False, markup=False)  # fmt: skip
+        for event in done.trace.events:
+            if event.kind in SHOWN_EVENTS:
+                at = f"step {event.step}: " if event.kind == "not-finite" else "unseen: "
+                say(f"{at}{event.text}", soft_wrap=True, highlight=False, markup=False)
+        if done.findings:
+            print_findings(done.findings, self._console)
+
+    def _read(self) -> Trace:
+        self._store.flush()
+        return self._store.read()
+
+    def _found(self, trace: Trace, findings: list[Finding]) -> None:
+        for finding in findings:
+            key = (finding.name, finding.severity)
+            if self._console is not None and finding.severity != "note" and key not in self._shown:
+                self._shown.add(key)
+                self._console.print(finding_line(finding), soft_wrap=True)
+
+
+def _leave(ended: Ended) -> NoReturn:
+    """The end of a process that the script forked: as the script's own, and none of what watches it."""
+    if ended.traceback:
+        sys.stderr.write(ended.traceback)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(ended.code)
+
+
+def _epochs(remedies: Sequence[Remedy]) -> int | None:
+    if not remedies:
+        return None
+    value = remedies[-1].value or ""
+    if not value.isdecimal() or int(value) < 1:
+        raise InputError(f"the remedy '{remedies[-1]}' needs a number of epochs", write=f"{OF_TEXT}=20")
+    return int(value)
+
+
+def _check(overhead: float | None, show: str) -> None:
+    if overhead is not None and not 0 < overhead <= 1:
+        raise InputError(f"overhead is {overhead}", legal="above 0 and at most 1")
+    if show not in ("lines", "plain", "nothing"):
+        raise InputError(f"show is '{show}'", legal="lines, plain, nothing")

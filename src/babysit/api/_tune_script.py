@@ -1,0 +1,186 @@
+"""tune for a script: trials are processes, and what they print is their score."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from babysit.api._carry_out import Tuned, search_of
+from babysit.api._search_set_up import Options, plan_of
+from babysit.record import (
+    InputError,
+    Recipe,
+    StudyFolder,
+    StudyListener,
+    StudySilence,
+    refuse_existing_study,
+)
+from babysit.reports import write_study_page
+from babysit.search import (
+    GENERATIONS,
+    Interrupted,
+    Members,
+    Plan,
+    PointKind,
+    ScriptEngine,
+    Searching,
+    Space,
+    Value,
+    check_changes,
+    conclude,
+    described,
+    placeholders,
+    train_in_full,
+)
+from babysit.training import Interruption
+
+LOWEST_SHARE = 9  # of a full training, as a divisor: two rungs below it
+TRIALS = 20.0  # full trainings, when nobody says how many
+
+
+def tune_script(
+    script: str | pathlib.Path,
+    arguments: Sequence[str],
+    *,
+    space: Space | Mapping[str, Any] | Iterable[str],
+    score: str = "accuracy",
+    lower: bool = False,
+    steps: int | None = None,
+    trials: float = TRIALS,
+    jobs: int | None = None,
+    points: PointKind = "sobol",
+    sampler: str = "own",
+    winners: int = 3,
+    repeats: int = 1,
+    generations: int = GENERATIONS,
+    seed: int = 0,
+    out: str | pathlib.Path | None = None,
+    listener: StudyListener | None = None,
+) -> Tuned:
+    """Search the arguments of a script.
+
+    Args:
+        script: A Python file.
+        arguments: Its arguments, with `{NAME}` for searched settings, perhaps `{steps}` and `{seed}`.
+        space: What is searched: names in braces, or changes that `babysit run --remedy` makes to a script that has no
+            such argument: `lr`, `batch-size`, `optimizer`, `weight-decay`, ...
+        score: Name that the script prints before its score.
+        lower: A lower number is better.
+        steps: What `{steps}` stands for in a full training, in the script's own unit, such as epochs. A script that
+            takes no `{steps}` is run for so many epochs instead.
+        trials: What may be spent, in full trainings.
+        jobs: Processes at a time; None takes as many as there are cores.
+        points: Of the coarse stage.
+        sampler: `own`, or one of Optuna's.
+        winners: Points that are trained again at the end.
+        repeats: Seeds of each, where the script takes `{seed}`; else 1.
+        generations: Of finer points, after each wave of coarse ones.
+        seed: Makes every draw of the search.
+        out: The Study folder to make; None takes `studies/NAME-NUMBER`.
+        listener: Who shows it.
+
+    Raises:
+        InputError: The script is not there, the space and the placeholders do not fit, or it prints no score.
+
+    Example:
+        >>> tuned = tune_script("train.py", ["--lr", "{lr}"], space={"lr": "1e-5:1:log"})  # doctest: +SKIP
+    """
+    path = pathlib.Path(script)
+    if not path.is_file():
+        raise InputError(f"there is no script {path}", write="babysit tune train.py --space lr=1e-5:1:log -- --lr {lr}")
+    if not trials >= 1:
+        raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
+    given = space if isinstance(space, Space) and space.free_names else _free(space)
+    command = [str(path), *arguments]
+    engine = _engine(command, given, score, lower, jobs, steps)
+    takes_steps, takes_seed = "steps" in engine.placeholders or bool(steps), "seed" in engine.placeholders
+    if takes_steps and not steps:
+        raise InputError("the arguments have {steps}, and nobody says how many", write="--steps 20")
+    full = steps if takes_steps and steps else 1
+    plan = Plan(
+        full=full, budget=trials * full, lowest=max(1, full // LOWEST_SHARE), generations=generations, points=points,
+        together=min(engine.jobs, max(1, int(trials) // 4)), workers=engine.side_by_side, seed=seed,
+    )  # fmt: skip
+    options = Options(winners=winners, repeats=repeats if takes_seed else 1, widen=False, sampler=sampler)
+    folder = pathlib.Path(out) if out is not None else _free_folder(path)
+    refuse_existing_study(folder)
+    info = {
+        "kind": "script",
+        "subject": str(path),
+        "space": described(given),
+        "given": tuple(one.text() for one in given),
+        "plan": asdict(plan),
+        "options": asdict(options) | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps},
+        "fingerprint": "",
+    }
+    return _carry_out(StudyFolder.create(folder, info, None), given, plan, options, engine, listener)
+
+
+def resume_script(study: StudyFolder, listener: StudyListener | None = None) -> Tuned:
+    """Go on with the search over a script's arguments."""
+    content = dict(study.info.options)
+    command, score = content.pop("command"), content.pop("score")
+    lower, jobs, steps = content.pop("lower"), content.pop("jobs"), content.pop("steps", None)
+    space = Space(study.info.given, free_names=True)
+    engine = _engine(command, space, score, lower, jobs, steps)
+    return _carry_out(study, space, plan_of(study), Options(**content), engine, listener)
+
+
+def _engine(
+    command: list[str], space: Space, score: str, lower: bool, jobs: int | None, steps: int | None
+) -> ScriptEngine:
+    names = [one.path for one in space]
+    epochs = bool(steps) and "steps" not in placeholders(command)
+    engine = ScriptEngine(command, names, score=score, lower=lower, jobs=jobs, epochs=epochs)
+    check_changes([one for one in space if one.path in engine.changed])
+    return engine
+
+
+def _carry_out(
+    study: StudyFolder,
+    space: Space,
+    plan: Plan,
+    options: Options,
+    engine: ScriptEngine,
+    listener: StudyListener | None,
+) -> Tuned:
+    shown: StudyListener = listener or StudySilence()
+
+    def build(point: Mapping[str, Value], repeat: int) -> Recipe:
+        return Recipe(seed=plan.seed + repeat)
+
+    shown.began(parameters=described(space), steps=plan.budget, seconds=None)
+    result = None
+    try:
+        with study.writing(), Interruption() as interruption:
+            searching = Searching(
+                Members(space, build), engine, folder=study, listener=shown, stop=lambda: interruption.asked
+            )
+            try:
+                searching.search(search_of(space, plan, options))
+                in_full = train_in_full(searching, options.winners, options.repeats, plan.full)
+            except Interrupted:
+                study.set_status("interrupted")
+                return Tuned(study, None, None, None)
+            result = conclude(searching, space, engine, in_full, None, seed=plan.seed)
+            study.write_result(result)
+            study.set_status("finished")
+            return Tuned(study, result, None, write_study_page(study))
+    finally:
+        shown.ended(result)
+        engine.close()
+
+
+def _free(space: Space | Mapping[str, Any] | Iterable[str]) -> Space:
+    if isinstance(space, Mapping):
+        return Space(space, free_names=True)
+    return Space.parse([one if isinstance(one, str) else one.text() for one in space], free_names=True)
+
+
+def _free_folder(script: pathlib.Path) -> pathlib.Path:
+    numbers = range(1, 1_000_000)
+    return next(
+        path for number in numbers if not (path := pathlib.Path("studies") / f"{script.stem}-{number}").exists()
+    )

@@ -1,0 +1,269 @@
+"""watch: any PyTorch training loop, observed and diagnosed while it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from types import TracebackType
+from typing import Literal, Self
+
+from rich.console import Console
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from babysit.diseases import Repeatedly, check_names, diagnose
+from babysit.probes import Observer
+from babysit.record import (
+    FACTS,
+    Event,
+    Finding,
+    Histogram,
+    InputError,
+    NotFiniteError,
+    Row,
+    Trace,
+    TraceLayer,
+    TraceStore,
+)
+from babysit.reports import finding_line, print_findings, write_trace_page
+
+OnNotFinite = Literal["go-on", "stop", "raise"]
+Show = Literal["lines", "nothing"]
+
+
+class _Stop(Exception):  # noqa: N818  no error: it ends the block that is watched
+    """Ends the block under `watch` at a loss that is no number."""
+
+
+class Watch:
+    """What `watch` gives: the training's trace and its findings, while it runs and after it.
+
+    Use it as a context manager; the training happens inside. Findings appear on the standard error stream as they are
+    made, one line each.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizers: Sequence[Optimizer],
+        *,
+        overhead: float | None,
+        ignore: Sequence[str],
+        on_not_finite: OnNotFinite,
+        show: Show,
+        keep: pathlib.Path | None,
+    ) -> None:
+        self._store = TraceStore(keep)
+        self._ignore = tuple(ignore)
+        self._on_not_finite = on_not_finite
+        self._console = Console(file=sys.stderr) if show == "lines" else None
+        self._shown: set[tuple[str, str]] = set()
+        self._repeatedly = Repeatedly(self._read, self._found, ignore=self._ignore)
+        sink = _Telling(self._store, self._more)
+        self._observer = Observer(network, optimizers, sink, overhead=overhead, on_not_finite=self._not_finite)
+        self._active = False
+
+    def __enter__(self) -> Self:
+        self._active = True
+        self._observer.attach()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._active = False
+        self._observer.detach()
+        self._store.flush()
+        if self._console is not None:
+            self._found(self.trace(), self.findings())
+        return isinstance(error, _Stop)
+
+    def loss(self, value: Tensor | float) -> Tensor | float:
+        """Give the step's loss, where it is not the tensor that `backward` is called on. Returns it.
+
+        Call it before `backward`.
+        """
+        self._observer.loss(value)
+        return value
+
+    def evaluated(self, *, phase: Literal["train", "validation"] = "validation", **numbers: float) -> None:
+        """Tell how an evaluation came out, so that overfitting and the like can be seen.
+
+        Args:
+            phase: On which rows, measured in evaluation mode.
+            **numbers: `loss` (mean over the rows), `accuracy` (share), `r2`.
+
+        Raises:
+            InputError: An unknown number.
+        """
+        names = {"loss": "data-loss", "accuracy": "accuracy", "r2": "r2"}
+        unknown = sorted(set(numbers) - set(names))
+        if unknown:
+            raise InputError(f"an evaluation has no {unknown[0]}", legal=", ".join(names))
+        step = max(0, self._observer.step)
+        self._store.add([Row(step, phase, "", names[name], float(value)) for name, value in numbers.items()])
+
+    def describe(self, facts: Mapping[str, str]) -> None:
+        """Tell what holds for the whole training, such as `{"epochs": "20"}`.
+
+        Raises:
+            InputError: A fact that nobody reads; `babysit.record.FACTS` lists those that are.
+        """
+        unknown = sorted(set(facts) - set(FACTS))
+        if unknown:
+            raise InputError(f"there is no fact '{unknown[0]}'", legal=", ".join(FACTS))
+        self._store.describe(facts=facts)
+
+    def findings(self) -> list[Finding]:
+        """What is wrong by now, causes first."""
+        return diagnose(self.trace(), ignore=self._ignore)
+
+    def trace(self) -> Trace:
+        """What was measured by now."""
+        if self._active:
+            self._observer.flush()
+        self._store.flush()
+        return self._store.read()
+
+    def last_good(self) -> dict[str, Tensor] | None:
+        """A state dict from before the last measured step whose loss was a number; None before the first.
+
+        `network.load_state_dict(w.last_good())` takes a training back to before it broke.
+        """
+        return self._observer.last_good()
+
+    def report(self, path: str | pathlib.Path = "report.html") -> pathlib.Path:
+        """Write what was seen as one HTML file that works offline.
+
+        Raises:
+            StorageError: The disk refused it.
+        """
+        trace = self.trace()
+        return write_trace_page(trace, diagnose(trace, ignore=self._ignore), path)
+
+    def print(self) -> None:
+        """Findings with their evidence, on the terminal."""
+        print_findings(self.findings(), Console())
+
+    def _more(self) -> None:
+        if self._active and self._console is not None:
+            self._repeatedly.when_due()
+
+    def _read(self) -> Trace:
+        self._store.flush()
+        return self._store.read()
+
+    def _found(self, trace: Trace, findings: list[Finding]) -> None:
+        for finding in findings:
+            if self._console is not None and (finding.name, finding.severity) not in self._shown:
+                self._console.print(finding_line(finding), soft_wrap=True)
+            self._shown.add((finding.name, finding.severity))
+
+    def _not_finite(self, step: int, loss: float, layer: str, sentence: str) -> None:
+        text = f"the loss became {loss} at step {step}: {sentence}"
+        if self._on_not_finite == "raise":
+            raise NotFiniteError(text, write="w.last_good() holds the weights from before")
+        if self._on_not_finite == "stop":
+            raise _Stop(text)
+
+
+class _Telling:
+    """A sink that keeps what is measured, and says when there is more."""
+
+    def __init__(self, store: TraceStore, more: Callable[[], None]) -> None:
+        self._store = store
+        self._more = more
+
+    def add(self, items: Iterable[Row | Histogram | Event]) -> None:
+        """Keep it."""
+        self._store.add(items)
+        self._more()
+
+    def describe(self, layers: Iterable[TraceLayer] = (), facts: Mapping[str, str] | None = None) -> None:
+        """Keep it."""
+        self._store.describe(layers, facts)
+
+
+def watch(
+    network: nn.Module,
+    optimizer: Optimizer | Sequence[Optimizer],
+    *,
+    overhead: float | None = 0.01,
+    ignore: Sequence[str] = (),
+    on_not_finite: OnNotFinite = "go-on",
+    show: Show = "lines",
+    keep: str | pathlib.Path | None = None,
+    loader: object = None,
+) -> Watch:
+    """Watch a training: measure it, say what is wrong while it runs, and stay out of its way.
+
+    Weights, buffers and random numbers are bit for bit what they would be without it.
+
+    Args:
+        network: What is trained.
+        optimizer: What steps it; several in a list.
+        overhead: Share of the training's time that may be spent on measuring after the first ten steps, which are
+            always measured; None measures every step.
+        ignore: Names of findings not to report.
+        on_not_finite: At the first loss that is NaN or infinite: `go-on`, `stop` (the block ends, without an error) or
+            `raise` NotFiniteError. With `stop` and `raise` the step is not taken; `last_good()` has the weights from
+            before.
+        show: `lines` on the standard error stream as findings are made, or `nothing`.
+        keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
+        loader: The training's DataLoader, for its numbers of rows and batches; nothing is read from it.
+
+    Raises:
+        InputError: What was given cannot be watched.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Linear(4, 2)
+        >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        >>> inputs, labels = torch.randn(32, 4), torch.randint(0, 2, (32,))
+        >>> with watch(net, optimizer, show="nothing") as w:
+        ...     for step in range(5):
+        ...         optimizer.zero_grad()
+        ...         torch.nn.functional.cross_entropy(net(inputs), labels).backward()
+        ...         optimizer.step()
+        >>> [finding.name for finding in w.findings() if finding.severity == "sick"]
+        []
+    """
+    optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
+    _check(network, optimizers, overhead, on_not_finite, show)
+    check_names(ignore)
+    path = pathlib.Path(keep) if keep is not None else None
+    watching = Watch(
+        network, optimizers, overhead=overhead, ignore=ignore, on_not_finite=on_not_finite, show=show, keep=path
+    )
+    watching.describe(_facts(loader))
+    return watching
+
+
+def _facts(loader: object) -> dict[str, str]:
+    """Rows and batches of a DataLoader, as far as it knows them."""
+    found = {}
+    for name, counted in (("rows", getattr(loader, "dataset", None)), ("steps-per-epoch", loader)):
+        if isinstance(counted, Sized):
+            with contextlib.suppress(TypeError):  # a stream of rows does not know how many there are
+                found[name] = str(len(counted))
+    return found
+
+
+def _check(
+    network: object, optimizers: Sequence[object], overhead: float | None, on_not_finite: str, show: str
+) -> None:
+    if not isinstance(network, nn.Module):
+        raise InputError(f"a {type(network).__name__} cannot be watched", legal="a torch.nn.Module")
+    for optimizer in optimizers:
+        if not isinstance(optimizer, Optimizer):
+            raise InputError(f"a {type(optimizer).__name__} is no optimizer", legal="torch.optim.Optimizer")
+    if not optimizers:
+        raise InputError("no optimizer was given", write="babysit.watch(model, optimizer)")
+    if overhead is not None and not 0 < overhead <= 1:
+        raise InputError(f"overhead is {overhead}", legal="above 0 and at most 1, or None to measure every step")
+    if on_not_finite not in ("go-on", "stop", "raise"):
+        raise InputError(f"on_not_finite is '{on_not_finite}'", legal="go-on, stop, raise")
+    if show not in ("lines", "nothing"):
+        raise InputError(f"show is '{show}'", legal="lines, nothing")

@@ -1,0 +1,33 @@
+"""A batch that does not go through: the training ends by an error."""
+
+from __future__ import annotations
+
+from babysit.diseases._disease import Disease
+from babysit.record import Finding, Trace
+
+
+def find(trace: Trace) -> list[Finding]:
+    return [
+        DISEASE.finding(
+            event.layer or f"step {event.step}",
+            evidence={"step": event.step, "error": event.text, "threshold": "one error"},
+        )
+        for event in trace.happened("failed")[:1]
+    ]
+
+
+DISEASE = Disease(
+    name="batch-fails",
+    group="wiring",
+    severity="sick",
+    seen_as="A forward pass, the loss or the backward pass raises an error.",
+    threshold="One error.",
+    source="PyTorch's own error is the evidence.",
+    why=(
+        "Shapes, types or devices do not fit each other where the error was raised. Nothing can be said of a training"
+        " that does not run."
+    ),
+    remedies=(),
+    explained_by=("labels-out-of-range", "inputs-not-finite", "wrong-loss"),
+    find=find,
+)

@@ -1,0 +1,99 @@
+"""How a signal changes through depth: what tells rows apart forwards, the size of gradients backwards.
+
+Biases give outputs a spread of their own, the same for every row, so that a dying signal can hide behind it: only the
+part that differs between rows counts.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import NamedTuple
+
+from babysit.diseases._observed import observed
+from babysit.record import INPUTS, WEIGHTED, Trace, TraceLayer
+
+NORMS = frozenset({"batch-norm", "norm"})
+ROWS_FOR_SPREAD = 8  # of fewer rows nobody can say how much a layer tells them apart
+FIRST_SAMPLES = 10  # observations that make up the start of a training, and as many its end
+
+
+class Point(NamedTuple):
+    """A number at a weighted layer."""
+
+    layer: str
+    value: float
+
+
+Profile = tuple[Point, ...]  # hidden weighted layers, in the order of calls
+
+
+def hidden_layers(trace: Trace) -> list[TraceLayer]:
+    """Weighted layers but the last, which makes the outputs.
+
+    A layer that is called again, as in a loop over time, counts once: its calls are no depth.
+    """
+    return [layer for layer in trace.layers if layer.kind in WEIGHTED and "#" not in layer.name][:-1]
+
+
+def between(trace: Trace, layer: TraceLayer) -> list[TraceLayer]:
+    """What is called after a weighted layer and before the next one."""
+    names = [other.name for other in trace.layers]
+    after = trace.layers[names.index(layer.name) + 1 :]
+    stop = next((place for place, other in enumerate(after) if other.kind in WEIGHTED), len(after))
+    return list(after[:stop])
+
+
+def activations_at_the_start(trace: Trace) -> Profile:
+    """Spread of what tells rows apart, at step 0.
+
+    Behind a normalisation it is what leaves it, for what enters may have any size. Where a layer's own outputs were not
+    measured, those of its activation stand for them.
+    """
+    points = []
+    for layer in hidden_layers(trace):
+        following = between(trace, layer)
+        norms = [other for other in following if other.kind in NORMS]
+        for source in norms or [layer, *(other for other in following if other.kind == "activation")]:
+            value = at_start(trace, "activation-std", source.name)
+            if value is not None:
+                points.append(Point(layer.name, value if norms else value * _row_spread(trace, source.name)))
+                break
+    return tuple(points)
+
+
+def gradients_at_the_start(trace: Trace) -> Profile:
+    """Median size, over the first observations, of the gradients that reach hidden layers' outputs."""
+    return _gradients(trace, slice(None, FIRST_SAMPLES))
+
+
+def gradients_at_the_end(trace: Trace) -> Profile:
+    """The same over the last observations."""
+    return _gradients(trace, slice(-FIRST_SAMPLES, None))
+
+
+def at_start(trace: Trace, quantity: str, layer: str = "") -> float | None:
+    """What was measured at step 0, if it is a finite number."""
+    steps, values = trace.series(quantity, layer=layer)
+    return values[0] if steps and steps[0] == 0 and math.isfinite(values[0]) else None
+
+
+def main_activation(trace: Trace) -> str:
+    """The commonest named activation; empty without any."""
+    names = [layer.activation for layer in trace.layers if layer.kind == "activation" and layer.activation]
+    return statistics.mode(names) if names else ""
+
+
+def _gradients(trace: Trace, part: slice) -> Profile:
+    points = []
+    for layer in hidden_layers(trace):
+        values = observed(trace, "activation-gradient-std", layer=layer.name).values[part]
+        if values:
+            points.append(Point(layer.name, statistics.median(values)))
+    return tuple(points)
+
+
+def _row_spread(trace: Trace, layer: str) -> float:
+    rows = at_start(trace, "batch-rows", INPUTS)
+    spread = at_start(trace, "row-spread", layer)
+    return 1.0 if spread is None or (rows is not None and rows < ROWS_FOR_SPREAD) else spread

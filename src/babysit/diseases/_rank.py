@@ -1,0 +1,119 @@
+"""From a Trace to findings in the order in which they are likely to be the cause."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping, Sequence
+
+from babysit.diseases._catalogue import DISEASES
+from babysit.diseases._disease import Disease
+from babysit.record import Finding, InputError, Severity, Trace
+
+SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
+# How a training ended, whatever the cause. Their severity says how bad that is, and nothing of how sure a cause is.
+OUTCOMES = frozenset({"diverged", "stuck-at-chance"})
+MOST_LAYERS = 8  # named in the evidence of one finding
+
+
+def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
+    """What is wrong with a training, causes first.
+
+    A disease is found once at most: where several layers have it, the finding tells of the worst and names the others.
+    A finding that another one explains comes after it, with `explained_by` set; what nothing explains is ordered by
+    severity (its own or that of the end it explains), then as the catalogue is: data, wiring, set-up, dynamics.
+
+    Args:
+        trace: What was measured.
+        ignore: Names of findings not to report.
+
+    Returns:
+        Findings, each with its evidence.
+
+    Raises:
+        InputError: A name in `ignore` is no finding's.
+
+    Example:
+        >>> from babysit.record import Row
+        >>> rows = [Row(step, "train", "", "loss", loss) for step, loss in enumerate((2.3, 1e9, float("nan")))]
+        >>> [(found.name, found.explained_by) for found in diagnose(Trace(tuple(rows)))]
+        [('learning-rate-too-high', ''), ('diverged', 'learning-rate-too-high')]
+    """
+    check_names(ignore)
+    found = {name: _merged(findings) for name, disease in DISEASES.items() if (findings := disease.find(trace))}
+    return ranked(found, DISEASES, ignore=ignore)
+
+
+def ranked(
+    found: Mapping[str, Finding], diseases: Mapping[str, Disease], *, ignore: Sequence[str] = ()
+) -> list[Finding]:
+    """Findings in order, each with the finding that explains it.
+
+    A silenced finding is not reported, yet passes on what explains it to what it explains.
+    """
+    causes = {name: _causes(name, found, diseases) for name in found}
+    shown = [name for name in diseases if name in found and name not in ignore]
+    roots = {name for name in shown if not causes[name] & set(shown)}
+    worst = {name: _place(found[name]) for name in shown}
+    for outcome in OUTCOMES & set(shown):
+        worst |= {cause: min(worst[cause], _place(found[outcome])) for cause in causes[outcome] & set(shown)}
+    order = {name: (worst[name], _place(found[name]), place) for place, name in enumerate(shown)}
+    waiting, result = set(shown), list[Finding]()
+    while waiting:
+        # Consequences of what was told already come before the next root.
+        ready = [name for name in waiting if not causes[name] & waiting]
+        name = min(ready, key=lambda name: (name in roots, order[name]))
+        waiting.remove(name)
+        explaining = min(causes[name] & roots, key=lambda root: order[root], default="")
+        result.append(dataclasses.replace(found[name], explained_by=explaining))
+    return result
+
+
+def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Disease]) -> set[str]:
+    """Everything found that explains it, directly or through others that do.
+
+    What is milder does not explain it: numbers of which a training merely suffers did not break it. An outcome has
+    a cause in any case, and is explained by all that is more than a note.
+    """
+    causes: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for cause in diseases[waiting.pop()].explained_by:
+            if cause in found and cause not in causes and _may_explain(found[cause], found[name]):
+                causes.add(cause)
+                waiting.append(cause)
+    return causes - {name}
+
+
+def _may_explain(cause: Finding, effect: Finding) -> bool:
+    return _place(cause) <= _place(effect) or (effect.name in OUTCOMES and cause.severity != "note")
+
+
+def _place(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
+
+
+def _merged(findings: Sequence[Finding]) -> Finding:
+    """One finding for a disease that several layers have: the first of the worst, and the names of all."""
+    worst = min(findings, key=_place)
+    if len(findings) == 1:
+        return worst
+    layers = list(dict.fromkeys(finding.where for finding in findings if finding.where))
+    more = {"layers": layers[:MOST_LAYERS], "more findings": len(findings) - 1}
+    return dataclasses.replace(worst, evidence={**worst.evidence, **more})
+
+
+def check_names(ignore: Sequence[str]) -> None:
+    """Refuse names that no finding has.
+
+    Raises:
+        InputError: With the nearest legal name.
+    """
+    if isinstance(ignore, str):
+        raise InputError(f"ignore is the text '{ignore}'", legal="a list of names", write=f'ignore=["{ignore}"]')
+    for name in ignore:
+        if name not in DISEASES:
+            nearest = difflib.get_close_matches(name, DISEASES, n=1, cutoff=0.0)[0]
+            raise InputError(
+                f"no finding is called '{name}'", legal="the names in docs/diseases.md", write=f"'{nearest}'"
+            )

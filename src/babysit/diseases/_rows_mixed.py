@@ -1,0 +1,40 @@
+"""Rows of a batch that change each other's answers."""
+
+from __future__ import annotations
+
+import math
+
+from babysit.diseases._disease import Disease
+from babysit.diseases._observed import latest
+from babysit.record import OUTPUTS, Finding, Trace
+
+# Of the outputs' spread. Other rows change how matrix products are summed, some 1e-6 of a float32; what mixes rows
+# changes the answers by about their own spread.
+MIXED = 1e-3
+
+
+def find(trace: Trace) -> list[Finding]:
+    mixing = latest(trace, "row-mixing", layer=OUTPUTS)
+    if mixing is None or not MIXED < mixing < math.inf:  # outputs that are no numbers tell nothing of rows
+        return []
+    return [DISEASE.finding("outputs", evidence={"change over the spread of outputs": mixing, "threshold": MIXED})]
+
+
+DISEASE = Disease(
+    name="rows-mixed",
+    group="wiring",
+    severity="warning",
+    seen_as="In evaluation mode a row's answer depends on which other rows are in its batch.",
+    threshold=f"Exchanging all other rows changes a row's outputs by more than {MIXED:g} of the outputs' spread.",
+    source=(
+        "Arithmetic: the order in which float32 numbers are summed changes a result by about 1e-6. Measured: a"
+        " recurrent layer that takes the rows for time changes it by .1 to 2."
+    ),
+    why=(
+        "Somewhere the axis of the rows is taken for another: a recurrent layer without `batch_first`, a reshape, a"
+        " softmax or a mean over the wrong axis. It learns from neighbours that are not there, or are others, in use."
+    ),
+    remedies=(),
+    explained_by=("softmax-wrong-axis",),
+    find=find,
+)

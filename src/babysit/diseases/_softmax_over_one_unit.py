@@ -1,0 +1,59 @@
+"""A softmax over a single number: it is one, always."""
+
+from __future__ import annotations
+
+from babysit.diseases._at_the_loss import of_outputs, output_range, output_width
+from babysit.diseases._disease import Disease
+from babysit.diseases._output_activation import LIMITS, activation_name, last_layer
+from babysit.diseases._shapes import shape_of
+from babysit.record import Finding, Trace
+
+ROUNDING = 1e-6
+LEAST_ROWS = 2  # one row is always like itself
+UNKNOWN = ("activation", "function", "other")  # kinds that may hide a softmax without a name
+CONSTANT = {"softmax": 1.0, "log-softmax": 0.0}  # what it makes of a single number
+
+
+def find(trace: Trace) -> list[Finding]:
+    """Outputs that were one for every row seen, of one unit or of a dimension of size one."""
+    width, seen, shape = output_width(trace), output_range(trace), shape_of(trace, "output-shape")
+    rows = of_outputs(trace, "batch-rows").values
+    if seen is None or (rows and sum(rows) < LEAST_ROWS):
+        return []
+    if width != 1 and (shape is None or 1 not in shape[1:]):
+        return []
+    last = last_layer(trace)
+    name = activation_name(last) if last is not None else ""
+    # A saturated sigmoid is one as well, and so is a bias of one: for other reasons.
+    if last is not None and name not in CONSTANT and (name in LIMITS or last.kind not in UNKNOWN):
+        return []
+    constant = CONSTANT.get(name, 1.0)
+    if max(abs(end - constant) for end in seen) > ROUNDING:
+        return []
+    evidence = {
+        "smallest output": seen[0], "largest output": seen[1], "threshold": f"all outputs are {constant:g}",
+        "last activation": name or "unknown",
+    }  # fmt: skip
+    if width:
+        evidence["outputs a row"] = width
+    return [DISEASE.finding(last.name if name in CONSTANT and last is not None else "outputs", evidence=evidence)]
+
+
+DISEASE = Disease(
+    name="softmax-over-one-unit",
+    group="wiring",
+    severity="sick",
+    seen_as="The only output is one for every row.",
+    threshold=(
+        "One output a row, equal to 1 (a log-softmax: 0) within 1e-6 for all rows seen, two at least, and the last"
+        " activation no other than a softmax."
+    ),
+    source="Arithmetic: exp(z) / exp(z) = 1 for every z, and its derivative is 0.",
+    why=(
+        "The softmax of a single number is one, whatever the number is. No gradient passes it, so that no weight ever"
+        " moves."
+    ),
+    remedies=("sigmoid-output",),
+    explained_by=(),
+    find=find,
+)

@@ -1,0 +1,267 @@
+"""A page for every preprocessing step: what it does to real rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from babysit.lessons import _preprocessing_oracles as oracles
+from babysit.lessons._page import Page
+from babysit.lessons._real_rows import Floats, digit_rows, two_columns
+from babysit.reports import GreyImage, ImagesFigure, LessonFigure, Line, LinesFigure, TableFigure
+
+SIDE = 8
+SHOWN = 6
+
+
+def _cloud(name: str, title: str, text: str, rows: Floats) -> LinesFigure:
+    line = Line("a tumour each", tuple(rows[:, 0].tolist()), tuple(rows[:, 1].tolist()))
+    return LinesFigure(name, title, text, "first column", "second column", (line,), mode="points")
+
+
+def _before_and_after(step: Callable[[Floats, Floats], Floats]) -> Callable[[], tuple[LessonFigure, ...]]:
+    def figures() -> tuple[LessonFigure, ...]:
+        rows = two_columns()
+        after = step(rows, rows)
+        return (
+            _cloud("before", "Before", "Mean radius and mean area of 569 tumours, as they come.", rows),
+            _cloud("after", "After", "The same rows.", after),
+            _steps_needed(rows, after),
+        )
+
+    return figures
+
+
+def _steps_needed(before: Floats, after: Floats) -> TableFigure:
+    """How much a plain gradient descent gains: its number of steps grows with the condition number."""
+    rows = []
+    for name, values in (("before", before), ("after", after)):
+        # With the column of ones of the bias: what is not centred shows here.
+        design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+        condition = float(np.linalg.cond(design.T @ design / len(design)))
+        rows.append((name, _pair(values.mean(axis=0)), _pair(values.std(axis=0)), f"{condition:.3g}"))
+    text = "Gradient descent on a linear model needs steps in proportion to the condition number (1 is the best)."
+    return TableFigure("condition", "What it does to the task", text, ("", "means", "stds", "condition"), tuple(rows))
+
+
+def _pair(values: Floats) -> str:
+    return ", ".join(f"{0.0 if abs(value) < 1e-9 else value:.3g}" for value in values)
+
+
+def _image(title: str, values: Floats) -> GreyImage:
+    return GreyImage(title, tuple(tuple(float(one) for one in row) for row in values.reshape(SIDE, SIDE)))
+
+
+def _digits(step: Callable[[Floats, Floats], Floats], what: str) -> Callable[[], tuple[LessonFigure, ...]]:
+    def figures() -> tuple[LessonFigure, ...]:
+        rows = digit_rows()
+        after = step(rows, rows)
+        parts = (
+            ("as they come", tuple(_image("", row) for row in rows[:SHOWN])),
+            (what, tuple(_image("", row) for row in after[:SHOWN])),
+        )
+        return (ImagesFigure("digits", "Handwritten digits", f"The same digits before and after: {what}.", parts),)
+
+    return figures
+
+
+def _components() -> tuple[LessonFigure, ...]:
+    rows = digit_rows()
+    variances, directions = oracles.axes(rows)
+    share = np.cumsum(variances) / variances.sum()
+    place = tuple(float(number) for number in range(1, len(share) + 1))
+    kept = oracles.pca(rows, rows, 16) @ directions[:, :16].T + rows.mean(axis=0)
+    return (
+        *_before_and_after(lambda x, train: oracles.pca(x, train, 2))(),
+        LinesFigure("share", "How much the first directions tell", "Digits: the share of all variance in the first so"
+                    " many of 64 directions.", "directions kept", "share",
+                    (Line("digits", place, tuple(share.tolist())),)),
+        ImagesFigure("images", "Sixteen of sixty-four", "The first directions, and digits drawn from sixteen of"
+                                                        " them.", (
+            ("directions", tuple(_image(str(number + 1), directions[:, number]) for number in range(SHOWN))),
+            ("digits", tuple(_image("", row) for row in rows[:SHOWN])),
+            ("from 16 numbers", tuple(_image("", row) for row in kept[:SHOWN])),
+        )),
+    )  # fmt: skip
+
+
+def _whitened() -> tuple[LessonFigure, ...]:
+    variances, _ = oracles.axes(digit_rows())
+    return (
+        *_before_and_after(oracles.whiten)(),
+        TableFigure(
+            "small", "Why a little is added", "Of the digits' 64 directions the last ones hardly vary: dividing by"
+                                              " their"
+            " deviation alone would blow up what is noise, so 1e-5 is added under the root.",
+            ("direction", "variance", "divided by"),
+            tuple((str(number), f"{max(0.0, variances[number - 1]):.3g}",
+                   f"{math.sqrt(max(0.0, variances[number - 1]) + 1e-5):.3g}") for number in (1, 2, 8, 32, 60, 64)),
+        ),
+    )  # fmt: skip
+
+
+def _missing() -> tuple[LessonFigure, ...]:
+    rows = two_columns()[:6].copy()
+    rows[1, 0] = rows[4, 1] = np.nan
+    filled = oracles.impute(rows, two_columns())
+    table = tuple(
+        (str(number), *(f"{value:.4g}" for value in before), *(f"{value:.4g}" for value in after))
+        for number, (before, after) in enumerate(zip(rows, filled, strict=True))
+    )
+    columns = ("row", "first", "second", "first, filled", "second, filled")
+    return (TableFigure("rows", "Six rows", "A missing number becomes the mean of the training rows.", columns, table),)
+
+
+class Text(NamedTuple):
+    """What is written about one step."""
+
+    title: str
+    words: str
+    formula: str
+    when: str
+    wrong: str
+    source: str
+    oracle: tuple[Callable[..., object], ...]
+    figures: Callable[[], tuple[LessonFigure, ...]]
+
+
+LECTURE = "CS231n lecture 6, data preprocessing"
+TEXTS: dict[str, Text] = {
+    "centre": Text(
+        "Centring",
+        "Subtract from each feature its mean, so that the cloud of rows lies around zero. Inputs that are all positive"
+        " make all gradients of a unit's weights have one sign; centred ones do not.",
+        "x - mean", "Always, with images often alone.", "The mean of all rows, test rows included, leaks.", LECTURE,
+        (oracles.centre, oracles.centre_gradient), _before_and_after(oracles.centre),
+    ),
+    "standardise": Text(
+        "Standardising",
+        "Subtract each feature's mean and divide by its standard deviation: every feature then has mean 0 and varies by"
+        " about 1, whatever unit it was measured in. A step of the optimizer then means the same for each weight.",
+        "(x - mean) / std", "For tables always, unless all features have one unit and scale.",
+        "A feature that never varies has std 0; rare features are blown up.", LECTURE,
+        (oracles.standardise, oracles.standardise_gradient), _before_and_after(oracles.standardise),
+    ),
+    "scale-to-range": Text(
+        "Scaling to a range",
+        "Move each feature so that its smallest value becomes 0 and its largest 1.",
+        "(x - min) / (max - min)", "Where numbers have hard bounds, such as pixels.",
+        "One outlier squeezes all others together; new rows may fall outside.", LECTURE,
+        (oracles.scale_to_range, oracles.scale_to_range_gradient), _before_and_after(oracles.scale_to_range),
+    ),
+    "pca": Text(
+        "PCA: decorrelating",
+        "Turn the axes until they lie along the directions in which the rows vary most. Features are then no longer"
+        " correlated, and the first few directions tell most of it, so that the rest can be left out.",
+        "(x - mean) @ directions[:, :k]", "For small networks on many correlated features; seldom for images.",
+        "Directions of little variance may be those that tell the classes apart.", f"{LECTURE}; 144 of 3072 for"
+                                                                                   f" CIFAR-10",
+        (oracles.axes, oracles.pca, oracles.pca_gradient), _components,
+    ),
+    "whiten": Text(
+        "Whitening",
+        "After turning the axes, divide each by its own spread: the cloud becomes a ball, of equal width in every"
+        " direction. That is as easy as a task can be made for gradient descent.",
+        "(x - mean) @ directions / sqrt(variance + 1e-5)", "For shallow models on correlated features.",
+        "It blows up directions that are only noise.", LECTURE,
+        (oracles.axes, oracles.whiten, oracles.whiten_gradient), _whitened,
+    ),
+    "zca": Text(
+        "ZCA whitening",
+        "Whitening, and then turned back, so that what comes out is as near as can be to what went in: whitened images"
+        " still look like images, with their edges drawn out.",
+        "whiten(x) @ directions.T", "For images where whitening is wanted and neighbours must stay neighbours.",
+        "As whitening.", "Bell and Sejnowski 1997; Krizhevsky 2009",
+        (oracles.axes, oracles.whiten, oracles.zca, oracles.zca_gradient), _digits(oracles.zca, "ZCA"),
+    ),
+    "mean-image": Text(
+        "Subtracting the mean image",
+        "Average all training images and subtract that picture: each pixel is centred on its own.",
+        "x - mean over images, [H, W, C]", "As AlexNet did, where things sit in the same place in every image.",
+        "It presumes one image size.", f"{LECTURE}; Krizhevsky et al. 2012",
+        (oracles.mean_image,), _digits(oracles.centre, "mean image subtracted"),
+    ),
+    "channel-mean": Text(
+        "Subtracting the channels' means",
+        "One mean for red, one for green, one for blue, over all pixels of all training images.",
+        "x - mean over images and pixels, [C]", "As VGG did: simple, and independent of the images' size.",
+        "Little.", f"{LECTURE}; Simonyan and Zisserman 2015",
+        (oracles.channel_mean,), _digits(lambda x, train: x - train.mean(), "channel mean subtracted"),
+    ),
+    "channel-mean-std": Text(
+        "Channels' means and deviations",
+        "Subtract each channel's mean and divide by its standard deviation over all pixels of all training images.",
+        "(x - mean) / std over images and pixels, [C]", "As ResNet did: the usual choice for images today.",
+        "Statistics of another data set (ImageNet's) are right for networks trained on it, not for others.",
+        f"{LECTURE}; He et al. 2016", (oracles.channel_mean_std,),
+        _digits(lambda x, train: (x - train.mean()) / train.std(), "standardised by channel"),
+    ),
+    "impute": Text(
+        "Filling what is missing",
+        "A network cannot compute with a hole. A missing number becomes the mean of the training rows, and a feature of"
+        " its own may say that it was missing.",
+        "mean where x is NaN, else x", "Wherever numbers are missing.",
+        "What is missing is often missing for a reason, which a mean hides.", "Little and Rubin 2002, chapter 4",
+        (oracles.impute, oracles.impute_gradient), _missing,
+    ),
+}  # fmt: skip
+
+
+def _overview() -> tuple[LessonFigure, ...]:
+    rows = two_columns()
+    steps: dict[str, Floats] = {
+        "as they come": rows,
+        "centred": oracles.centre(rows, rows),
+        "standardised": oracles.standardise(rows, rows),
+        "decorrelated": oracles.pca(rows, rows, 2),
+        "whitened": oracles.whiten(rows, rows),
+    }
+    clouds = tuple(
+        _cloud(f"cloud-{number}", name.capitalize(), "Mean radius and mean area of 569 tumours.", values)
+        for number, (name, values) in enumerate(steps.items())
+    )
+    table = []
+    for name, values in steps.items():
+        design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+        condition = np.linalg.cond(design.T @ design / len(design))
+        table.append((name, _pair(values.mean(axis=0)), _pair(values.std(axis=0)), f"{condition:.3g}"))
+    half = len(rows) // 2
+    leak = rows.mean(axis=0) - rows[:half].mean(axis=0)
+    table.append(("means of all rows less those of the first half", _pair(leak), "", ""))
+    text = "The condition number says how many steps a plain gradient descent needs. The last line is what leaks when"
+    text += " statistics are taken from all rows instead of the training rows."
+    return (*clouds, TableFigure("table", "Step by step", text, ("", "means", "stds", "condition"), tuple(table)))
+
+
+PREPROCESSING_PAGES: tuple[Page, ...] = (
+    Page(
+        name="preprocessing",
+        kind="preprocessing",
+        title="Preprocessing",
+        words=(
+            "A network sees numbers without units. A feature in the thousands pulls a thousand times as hard at its"
+            " weight as one near 1, so that one rate cannot suit both; and inputs that are all positive make learning"
+            " zig-zag.",
+            "So rows are centred, scaled, and sometimes turned. All statistics come from the training rows alone and"
+            " are"
+            " kept with the model: what validation and test rows tell must not leak into what is learned.",
+        ),
+        formula="statistics of the training rows, applied to all rows",
+        when="Tables: standardise. Images: centre, by pixel or by channel; PCA and whitening are seldom used for them.",
+        wrong="Statistics over all rows leak; scaling done in training only, and forgotten in use, gives nonsense.",
+        source=LECTURE,
+        figures=_overview,
+        see=("standardise", "centre", "inputs-badly-scaled", "zig-zag"),
+    ),
+    *(
+        Page(
+            name=name, kind="preprocessing", title=text.title, words=(text.words,), formula=text.formula,
+            when=text.when, wrong=text.wrong, source=text.source, oracle=text.oracle, figures=text.figures,
+            see=("preprocessing", "inputs-badly-scaled", "inputs-not-centred"),
+        )
+        for name, text in TEXTS.items()
+    ),
+)  # fmt: skip

@@ -1,0 +1,96 @@
+"""Short trainings on the digits, for figures that show what a training does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from babysit.lessons._real_rows import digits
+
+HELD = 400  # rows to score on
+BATCH = 64
+
+Make = Callable[..., Optimizer]
+
+
+@dataclass(frozen=True)
+class Short:
+    """A short training.
+
+    Attributes:
+        losses: Of each step.
+        accuracy: On rows held out, in evaluation mode.
+        held_losses: On rows held out, every tenth step.
+        ratios: Length of each step over that of the first layer's weights.
+    """
+
+    losses: tuple[float, ...]
+    accuracy: float
+    held_losses: tuple[float, ...]
+    ratios: tuple[float, ...]
+
+
+def train_a_little(
+    network: Callable[[], nn.Module],
+    optimizer: Make,
+    lr: float,
+    steps: int,
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    held: bool = False,
+    **options: float,
+) -> Short:
+    """Train on the digits; global random streams are as before afterwards.
+
+    Args:
+        network: Makes it: 64 inputs, 10 outputs.
+        optimizer: PyTorch's.
+        lr: Its rate.
+        steps: How many.
+        rows: Of the training rows, only the first so many.
+        seed: Of weights and order.
+        held: Whether the loss on held-out rows is wanted.
+        **options: The optimizer's.
+    """
+    inputs, labels = digits()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(1))
+        test, train = order[:HELD], order[HELD:][:rows]
+        made = network()
+        weights: Iterable[Tensor] = made.parameters()
+        stepper = optimizer(weights, lr=lr, **options)
+        first = next(iter(made.parameters()))
+        losses, held_losses, ratios = [], [], []
+        for step in range(steps):
+            chosen = train[torch.randint(len(train), (min(BATCH, len(train)),))]
+            before = first.detach().clone()
+            stepper.zero_grad()
+            loss = functional.cross_entropy(made(inputs[chosen]), labels[chosen])
+            torch.autograd.backward(loss)
+            stepper.step()
+            losses.append(float(loss.detach()))
+            ratios.append(float((first.detach() - before).norm() / before.norm()))
+            if held and step % 10 == 0:
+                held_losses.append(_measured(made, inputs[test], labels[test])[0])
+        _, accuracy = _measured(made, inputs[test], labels[test])
+    return Short(tuple(losses), accuracy, tuple(held_losses), tuple(ratios))
+
+
+@torch.no_grad()
+def _measured(network: nn.Module, inputs: Tensor, labels: Tensor) -> tuple[float, float]:
+    network.eval()
+    outputs = network(inputs)
+    network.train()
+    return float(functional.cross_entropy(outputs, labels)), float((outputs.argmax(1) == labels).float().mean())
+
+
+def small_network(hidden: int = 64) -> nn.Module:
+    """64-hidden-10 with ReLU."""
+    return nn.Sequential(nn.Linear(64, hidden), nn.ReLU(), nn.Linear(hidden, 10))

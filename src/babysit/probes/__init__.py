@@ -1,0 +1,27 @@
+"""Hooks that measure a training. They never judge and never disturb; one quantity a file."""
+
+from babysit.probes._batch import InputProbe, first_tensor
+from babysit.probes._budget import Budget
+from babysit.probes._interception import LOSSES, Listening, listen, stop_listening
+from babysit.probes._loss_facts import loss_facts
+from babysit.probes._observer import Observer
+from babysit.probes._pending import Pending
+from babysit.probes._sink import Sink
+from babysit.probes._targets import TargetProbe
+from babysit.probes._unwrapped import unwrapped
+
+__all__ = [
+    "Budget",
+    "InputProbe",
+    "LOSSES",
+    "Listening",
+    "Observer",
+    "Pending",
+    "Sink",
+    "TargetProbe",
+    "first_tensor",
+    "listen",
+    "loss_facts",
+    "stop_listening",
+    "unwrapped",
+]

@@ -1,0 +1,135 @@
+"""What goes into the network: values and features over all rows seen, and what is no number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from babysit.probes._pending import Pending
+from babysit.probes._subset import as_double, as_float, some_rows
+from babysit.record import INPUTS
+
+NAMED_FEATURES = 64  # wider inputs are told by their extremes alone
+IMAGE = 4  # dimensions from which on the second one holds channels
+
+
+def first_tensor(given: object) -> Tensor | None:
+    """The first tensor in arguments of any make: tuples, lists, dicts, and what is mapped like one."""
+    if isinstance(given, Tensor):
+        return given
+    inside: Sequence[object] = ()
+    if isinstance(given, Mapping):
+        inside = list(given.values())
+    elif isinstance(given, tuple | list):
+        inside = given
+    return next((found for item in inside if (found := first_tensor(item)) is not None), None)
+
+
+class InputProbe:
+    """Running statistics of the first tensor that enters the network, merged batch by batch (Chan et al. 1979)."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        # [features] each, in float64
+        self._count: Tensor | None = None  # finite values a feature has had
+        self._mean = self._squares = torch.zeros(0)  # of them; and the sum of squares about the mean
+        self._low = self._high = torch.zeros(0)
+        self._samples = self._named = 0  # and at which of them features were told one by one
+
+    def see(self, step: int, inputs: Tensor, pending: Pending, *, tell: bool = True) -> None:
+        """Measure a batch [N, ...]: floating numbers; class numbers and tokens have no scale.
+
+        What has been seen so far is written down when `tell` says so; it changes little from sample to sample.
+        """
+        inputs = inputs.detach()
+        pending.add(step, INPUTS, "batch-rows", float(inputs.shape[0] if inputs.ndim else 1))
+        if not inputs.is_floating_point() or not inputs.numel() or not inputs.ndim:
+            return
+        pending.add(step, INPUTS, "not-finite-share", share_not_finite(inputs))
+        values = as_float(some_rows(inputs if inputs.ndim > 1 else inputs[:, None]))
+        rows, channels = values.shape[0], 1 if values.ndim >= IMAGE else -1
+        values = values.movedim(channels, -1)
+        self._merge(as_double(values.reshape(-1, values.shape[-1])), rows)
+        self._samples += 1
+        if tell:
+            self._tell(step, pending)
+
+    def _merge(self, values: Tensor, rows: int) -> None:  # [positions, features]
+        finite = torch.isfinite(values)
+        count = finite.sum(0, dtype=values.dtype)
+        # What is not finite is counted elsewhere and adds nothing here.
+        mean = torch.where(finite, values, 0.0).sum(0) / count.clamp_min(1)
+        squares = torch.where(finite, values - mean, 0.0).square().sum(0)
+        low = torch.where(finite, values, torch.inf).amin(0)
+        high = torch.where(finite, values, -torch.inf).amax(0)
+        if self._count is None or self._count.shape != count.shape or self._count.device != count.device:
+            self._count, self._mean, self._squares, self._low, self._high = count, mean, squares, low, high
+            self._rows = rows
+            return
+        self._rows += rows
+        total = self._count + count
+        share = count / total.clamp_min(1)
+        shift = mean - self._mean
+        self._squares = self._squares + squares + shift.square() * (self._count * share)
+        self._mean = self._mean + shift * share
+        self._low, self._high = torch.minimum(self._low, low), torch.maximum(self._high, high)
+        self._count = total
+
+    def _tell(self, step: int, pending: Pending) -> None:
+        assert self._count is not None
+        mean, variance = self._mean, self._squares / self._count.clamp_min(1)
+        std = variance.sqrt()
+        varies = self._high > self._low
+        count = varies.sum().clamp_min(1)
+        weights = self._count / self._count.sum().clamp_min(1)
+        whole = (mean * weights).sum()
+        offsets = mean.abs() / torch.where(varies, std, 1.0)
+        one_sign = (self._low >= 0) | (self._high <= 0)
+        seen = self._count > 0
+        numbers: dict[str, float | Tensor] = {
+            "rows-seen": float(self._rows),
+            "features": float(len(mean)),
+            "constant-features": (~varies).sum(),
+            "one-sign-share": (varies & one_sign).sum() / count,
+            "value-mean": whole,
+            "value-std": (((variance + (mean - whole).square()) * weights).sum()).sqrt(),
+            "value-min": self._low.amin(),
+            "value-max": self._high.amax(),
+            "feature-std-low": torch.where(varies, std, torch.inf).amin(),
+            "feature-std-median": _median(std, varies),
+            "feature-std-high": std.amax(),
+            "feature-offset-median": _median(offsets, varies),
+            "feature-offset-high": torch.where(varies, offsets, 0.0).amax(),
+        }
+        # No finite value, or no feature that varies: there is no smallest one.
+        known = {"feature-std-low": varies.any(), "feature-std-median": varies.any(),
+                 "feature-offset-median": varies.any(), "feature-offset-high": varies.any(), "value-mean": seen.any(),
+                 "value-std": seen.any(), "value-min": seen.any(), "value-max": seen.any(),
+                 "feature-std-high": seen.any()}  # fmt: skip
+        for name, value in numbers.items():
+            pending.add(step, INPUTS, name, torch.where(known[name], value, torch.nan) if name in known else value)
+        # Feature by feature whenever twice as many samples were seen: often enough to name the worst, and few rows.
+        if len(mean) <= NAMED_FEATURES and self._samples >= 2 * self._named:
+            self._named = self._samples
+            for number in range(len(mean)):
+                pending.add(step, f"{INPUTS}[{number}]", "feature-mean", mean[number])
+                pending.add(step, f"{INPUTS}[{number}]", "feature-std", std[number])
+
+
+def _median(values: Tensor, of: Tensor) -> Tensor:
+    """The lower median of those that count; infinite stands for the others, which are sorted behind them."""
+    ordered = torch.where(of, values, torch.inf).sort().values
+    middle = (of.sum().clamp_min(1) - 1) // 2
+    return ordered.index_select(0, middle.reshape(1)).squeeze()
+
+
+def share_not_finite(values: Tensor) -> Tensor | float:
+    """Share of all values that are NaN or infinite. One sum mostly tells that there is none, and costs less."""
+    if values.device.type == "cpu":
+        total = values.sum(dtype=torch.promote_types(values.dtype, torch.float32))
+        if math.isfinite(total.item()):
+            return 0.0
+    return 1 - torch.isfinite(values).mean(dtype=torch.float32)

@@ -1,0 +1,355 @@
+"""One measured forward pass: every layer's outputs as they come, and the gradients that come back to them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.hooks import RemovableHandle
+
+from babysit.nn import ActivationCard, MaxPieces, activation_card, card_for
+from babysit.probes._activations import (
+    FlatEnds,
+    flat_in_inputs,
+    flat_in_outputs,
+    measure_activations,
+)
+from babysit.probes._batch import first_tensor
+from babysit.probes._calls import Calls, parameters_among, role_of
+from babysit.probes._graph import bends
+from babysit.probes._layers import activation_name, by_unit, describe, module_kind, unit_dimension
+from babysit.probes._noise import noise_scale
+from babysit.probes._pending import Pending
+from babysit.probes._running_statistics import measure_running_statistics
+from babysit.probes._subset import MOST, as_float, some_numbers, some_rows
+from babysit.probes._units import UnitWindow, identical_share
+from babysit.record import WEIGHTED, LayerKind, TraceLayer
+
+MOST_COUNTED = 2**13  # numbers in a histogram: of forty bins, the fullest are right to within a few percent
+MOST_PIECE_ROWS = 256  # rows whose winning maxout pieces are looked for
+HOOK_SECONDS = 3e-6  # what PyTorch spends on calling a hook or a mode, beside the time spent inside; measured
+
+
+class ForwardProbe:
+    """Attaches to a network for one pass at a time.
+
+    Args:
+        network: Whose modules are measured.
+        pending: Where numbers go.
+    """
+
+    def __init__(self, network: nn.Module, pending: Pending) -> None:
+        self.layers: dict[str, TraceLayer] = {}
+        self.called: set[nn.Module] = set()
+        self.seconds = 0.0  # spent in measuring since somebody set it to 0
+        self.scale: float | Tensor = 1.0  # what the loss was multiplied by before its backward pass
+        self.failures: dict[str, str] = {}  # layers that could not be measured, and why
+        self.unregistered: dict[str, nn.Parameter] = {}  # that take part in a pass, and that the network does not know
+        self._network = network
+        self._pending = pending
+        self._modules = [(name, module, module_kind(module)) for name, module in _visible(network)]
+        self._windows: dict[str, UnitWindow] = {}
+        self._handles: list[RemovableHandle] = []
+        self._mode: Calls | None = None
+        self.running = False  # whether a pass is being measured
+        self._stack: list[tuple[str, bool]] = []  # modules under way: name, and whether measured as a whole
+        self._calls: Counter[str] = Counter()
+        self._known: set[int] = set()  # the network's parameters
+        self._without_gradient: list[
+            tuple[str, Tensor, str]
+        ] = []  # calls since the last layer; of frozen layers' outputs
+        self._bent = False  # whether a nonlinearity was seen since the last weighted layer
+        self._step = 0
+        self._depth = 0
+        self._last_weighted = ""  # kind of the last layer that says where units lie
+        self._noisy = ""  # the last linear layer of the pass before: the noise scale is taken there
+        self._last_linear = ""
+        self._with_histograms = self._with_twins = False
+
+    def begin(
+        self, step: int, called: nn.Module | None, *, histograms: bool, twins: bool, further: bool = False
+    ) -> None:
+        """Measure the pass that begins now.
+
+        Args:
+            step: The step.
+            called: The module whose hooks before the pass are running: one that is added now comes too late to be
+                called. None where there is none.
+            histograms: Whether histograms are wanted.
+            twins: Whether identical units are looked for.
+            further: Whether the pass goes on where another module's ended.
+        """
+        self._with_histograms, self._with_twins = histograms, twins
+        if not further:
+            self._step, self._depth, self._last_weighted = step, 0, ""
+            self._noisy, self._last_linear = self._last_linear, ""
+            self._calls.clear()
+            self._without_gradient.clear()
+            self._bent = False
+        self._stack = [("", module_kind(called) is not None)] if called is self._network else []
+        self._known = {id(parameter) for parameter in self._network.parameters()}
+        for name, module, kind in self._modules:
+            self._handles.append(module.register_forward_pre_hook(self._entering(name, kind is not None)))
+            self._handles.append(module.register_forward_hook(self._leaving(name, kind)))
+        self.running = True
+        # Under a mode PyTorch's compiler would compile anew, and the mode's own code with it.
+        if not any(unseen_inside(module) for module in self._network.modules()):
+            self._mode = Calls(self._function_called)
+            self._mode.__enter__()  # type: ignore[no-untyped-call]
+
+    def end(self) -> None:
+        """Leave nothing behind. The last linear layer of this pass is known now."""
+        if self._mode is not None:
+            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            self._mode = None
+        self.running = False
+        for handle in self._handles:
+            handle.remove()
+        self.seconds += len(self._handles) * HOOK_SECONDS
+        self._handles.clear()
+
+    def _entering(self, name: str, whole: bool) -> Callable[..., None]:
+        def hook(module: nn.Module, arguments: Any) -> None:
+            self._stack.append((name, whole))
+
+        return hook
+
+    def _leaving(self, name: str, kind: LayerKind | None) -> Callable[..., None]:
+        def hook(module: nn.Module, arguments: Any, outputs: Any) -> None:
+            if self._stack:
+                self._stack.pop()
+            self.called.add(module)
+            if kind is None or any(whole for _, whole in self._stack):
+                return
+            found, entered = first_tensor(outputs), first_tensor(arguments)
+            if found is None or not found.is_floating_point():
+                return
+            inplace = bool(getattr(module, "inplace", False))
+            with torch._C.DisableTorchFunction():
+                self._guarded(name, kind, module, found, None if inplace else entered, card_for(module))
+
+        return hook
+
+    def _function_called(
+        self,
+        function: Callable[..., Any],
+        name: str,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        result: Tensor,
+    ) -> None:
+        start = time.perf_counter()
+        self.seconds += HOOK_SECONDS
+        if any(whole for _, whole in self._stack):
+            return
+        owner = self._stack[-1][0] if self._stack else ""
+        full = f"{owner}.{name}" if owner else name
+        if not result.requires_grad:
+            self._called_without_gradient(function, full, name, arguments, options, result)
+            return
+        self._look_for_unregistered(full, arguments, options)
+        entered = arguments[0] if arguments and isinstance(arguments[0], Tensor) else None
+        if name == "max_pieces":
+            self._maxout(full, result, entered, int(arguments[1]), int(arguments[2]))
+            return
+        card = card_for(function, *arguments[1:], **options)
+        role = role_of(name, arguments, options, result)
+        if card is not None:
+            overwritten = getattr(function, "__name__", "").endswith("_") or bool(options.get("inplace", False))
+            self._guarded(full, "activation", None, result, None if overwritten else entered, card)
+        elif role in ("linear", "conv"):
+            self._guarded(full, "linear" if role == "linear" else "conv", None, result, None, None)
+        elif role == "function":
+            self._layer(self._numbered(full), "function", result, None, "")
+        self.seconds += time.perf_counter() - start
+
+    def _called_without_gradient(
+        self,
+        function: Callable[..., Any],
+        full: str,
+        name: str,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        result: Tensor,
+    ) -> None:
+        """On outputs of frozen layers: told once a weighted layer follows, else it may be somebody's statistics."""
+        card = card_for(function, *arguments[1:], **options)
+        if self._depth and (card is not None or role_of(name, arguments, options, result) == "function"):
+            self._without_gradient.append((self._numbered(full), result.detach(), card.name if card else ""))
+
+    def _look_for_unregistered(self, full: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """Weights that the network does not know of: layers in a plain list, say."""
+        for parameter in parameters_among(arguments, options):
+            if id(parameter) not in self._known:
+                self._known.add(id(parameter))
+                number = self._calls[full] + 1
+                layer = full if number == 1 else f"{full}#{number}"
+                self.unregistered.setdefault(f"{layer}.{'weight' if parameter.ndim > 1 else 'bias'}", parameter)
+
+    def _guarded(
+        self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
+        card: ActivationCard | None,
+    ) -> None:  # fmt: skip
+        start = time.perf_counter()
+        name = self._numbered(name)
+        try:
+            with torch.no_grad():
+                self._measure(name, kind, module, outputs, inputs, card)
+        except Exception as error:  # whatever goes wrong here must not end somebody's training
+            self.failures.setdefault(name, f"{type(error).__name__}: {error}")
+        self.seconds += time.perf_counter() - start
+
+    def _numbered(self, name: str) -> str:
+        self._calls[name] += 1
+        return name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
+
+    def _layer(self, name: str, kind: LayerKind, outputs: Tensor, module: nn.Module | None, activation: str) -> int:
+        """Note the layer in the order of calls. Returns where its units lie."""
+        if kind in WEIGHTED:
+            self._tell_without_gradient()
+        self._bent = kind not in WEIGHTED and (self._bent or kind in ("activation", "function"))
+        self._depth += kind in WEIGHTED
+        dimension = unit_dimension(kind, outputs, self._last_weighted)
+        if kind in WEIGHTED or kind == "batch-norm":
+            self._last_weighted = kind
+        if name not in self.layers:
+            units = outputs.shape[dimension] if outputs.ndim > 1 else 1
+            self.layers[name] = describe(name, kind, self._depth, units, module, activation)
+        return dimension
+
+    def _tell_without_gradient(self) -> None:
+        waiting, self._without_gradient = self._without_gradient, []
+        for name, result, activation in waiting:
+            self._layer(name, "activation" if activation else "function", result, None, activation)
+
+    def _measure(
+        self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
+        card: ActivationCard | None,
+    ) -> None:  # fmt: skip
+        activation = card.name if card is not None else activation_name(module) if module is not None else ""
+        if kind in WEIGHTED and self._depth and inputs is not None and not self._bent and name not in self.layers:
+            # Functions of the user's own are seen by no mode.
+            own = bends(inputs.grad_fn)
+            if own:
+                owner = name.rpartition(".")[0]
+                self._layer(self._numbered(f"{owner}.{own}" if owner else own), "function", inputs, None, "")
+        dimension = self._layer(name, kind, outputs, module, activation)
+        values = some_rows(outputs.detach())
+        if kind == "dropout":
+            self._add(name, "activation-zero-share", (values == 0).float().mean())
+            return
+        if kind == "pooling" or not values.numel():
+            return
+        weighted = kind in WEIGHTED and values.ndim > 1
+        for quantity, value in measure_activations(values, dimension, by_unit=kind != "embedding").items():
+            self._add(name, quantity, value)
+        if self._with_histograms:
+            self._pending.add_histogram(self._step, name, "activation", some_numbers(values, MOST_COUNTED))
+        if isinstance(module, _BatchNorm) and inputs is not None:
+            for quantity, value in measure_running_statistics(module, inputs.detach()).items():
+                self._add(name, quantity, value)
+        if kind == "activation":
+            before = some_rows(inputs.detach()) if inputs is not None and inputs.shape == outputs.shape else None
+            self._activation(name, values, before, dimension, card, outputs.detach())
+            if isinstance(module, MaxPieces) and inputs is not None:
+                self._pieces(name, inputs, module.pieces, module.dim)
+        if weighted and self._with_twins:
+            self._add(name, "identical-units-share", identical_share(by_unit(values, dimension)))
+        noise_inputs = None
+        if kind == "linear" and outputs.ndim == 2:
+            self._last_linear = name
+            noise_inputs = inputs.detach() if name == self._noisy and inputs is not None and inputs.ndim == 2 else None
+        if outputs.requires_grad:
+            outputs.register_hook(self._returning(name, noise_inputs))
+
+    def _activation(
+        self, name: str, values: Tensor, before: Tensor | None, dimension: int, card: ActivationCard | None,
+        whole: Tensor,
+    ) -> None:  # fmt: skip
+        by_inputs = False
+        ends: FlatEnds | None = None
+        if card is not None and card.name != "relu":  # whose flat end is zero, which is counted anyhow
+            ends = flat_in_outputs(card)
+            if ends is None and before is not None:
+                ends, by_inputs = flat_in_inputs(card), True
+        window = self._windows.get(name)
+        if window is None:
+            window = self._windows[name] = UnitWindow(ends)
+        inputs = before if by_inputs else None
+        can_die = card is not None and card.can_die
+        zeros, share = window.see(values, dimension, inputs=inputs, whole=whole if can_die else None)
+        self._add(name, "activation-zero-share", zeros)
+        if share is not None:
+            self._add(name, "activation-flat-share", share)
+        for quantity, value in window.measure().items():
+            self._add(name, quantity, value)
+
+    def _maxout(self, name: str, outputs: Tensor, entered: Tensor | None, pieces: int, dimension: int) -> None:
+        """The pieces' own values are what enters; a piece is used when it wins for some row."""
+        self._guarded(name, "activation", None, outputs, None, activation_card("maxout"))
+        if entered is not None:
+            calls = self._calls[name]
+            with torch.no_grad():
+                self._pieces(name if calls == 1 else f"{name}#{calls}", entered, pieces, dimension)
+
+    def _pieces(self, name: str, entered: Tensor, pieces: int, dimension: int) -> None:
+        values = some_rows(entered.detach())[:MOST_PIECE_ROWS].movedim(dimension, -1)
+        apart = values.reshape(-1, pieces, values.shape[-1] // pieces)
+        winners = torch.nn.functional.one_hot(apart.argmax(1), pieces).any(0)
+        self._add(name, "maxout-pieces-used", winners.mean(dtype=torch.float32))
+
+    def _returning(self, name: str, inputs: Tensor | None) -> Callable[[Tensor], None]:
+        """Measures the gradient that comes back to a layer's outputs. Holds no tensor of the graph."""
+        step = self._step
+
+        def hook(gradient: Tensor) -> None:
+            start = time.perf_counter()
+            with torch.no_grad(), torch._C.DisableTorchFunction():
+                values = as_float(some_rows(gradient))
+                if values.numel() <= 2 * MOST:
+                    size = torch.linalg.vector_norm(values) / max(1, values.numel()) ** 0.5
+                else:
+                    size = some_numbers(values).square().mean().sqrt()
+                self._pending.add(step, name, "activation-gradient-std", size / self.scale)
+                if inputs is not None and gradient.ndim == 2:
+                    entered = as_float(inputs)
+                    scale = noise_scale(entered.square().sum(1), as_float(gradient), entered)
+                    if scale is not None:
+                        self._pending.add(step, "", "gradient-noise-scale", scale)
+            self.seconds += time.perf_counter() - start + HOOK_SECONDS
+
+        return hook
+
+    def _add(self, layer: str, quantity: str, value: float | Tensor) -> None:
+        self._pending.add(self._step, layer, quantity, value)
+
+
+def _visible(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Named modules whose hooks PyTorch calls: not what lies within a compiled or a scripted one."""
+    hidden: set[nn.Module] = set()
+    found = []
+    for name, module in network.named_modules():
+        if module in hidden:
+            continue
+        if unseen_inside(module):
+            hidden.update(module.modules())
+            continue
+        found.append((name, module))
+    return found
+
+
+def unseen_inside(module: nn.Module) -> str:
+    """Why nothing within a module can be seen; empty when it can."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return "it is scripted"
+    # Importing PyTorch's compiler takes a second; where nobody has, nothing is compiled.
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    if compiler is not None and isinstance(module, compiler.OptimizedModule):
+        return "it is compiled"
+    return "it is compiled" if module._compiled_call_impl is not None else ""

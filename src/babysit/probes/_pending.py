@@ -1,0 +1,83 @@
+"""Numbers on their way into a Trace: they stay on their device until somebody has time to wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from babysit.probes._subset import as_float
+from babysit.record import Histogram, Row
+
+BINS = 40
+
+
+class Pending:
+    """Collects numbers and one-number tensors; `rows()` reads them all, one wait for each device.
+
+    Example:
+        >>> pending = Pending()
+        >>> pending.add(0, "fc", "weight-norm", torch.tensor(2.0))
+        >>> pending.add(0, "", "lr", 0.1)
+        >>> [(row.layer, row.quantity, row.value) for row in pending.rows()]
+        [('fc', 'weight-norm', 2.0), ('', 'lr', 0.1)]
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[int, str, str, float | Tensor]] = []
+        self._counted: list[tuple[int, str, str, Tensor, Tensor, Tensor]] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, step: int, layer: str, quantity: str, value: float | Tensor) -> None:
+        """Keep a number; a tensor of one element is read later."""
+        self._waiting.append((step, layer, quantity, value))
+
+    def add_histogram(self, step: int, layer: str, quantity: str, values: Tensor) -> None:
+        """Count a flat tensor's finite values between the smallest and the largest, without waiting for them."""
+        values = as_float(values.detach()).reshape(-1)
+        if not values.numel():
+            return
+        finite = torch.isfinite(values)
+        # What is not finite takes a finite value's place in the range, and counts nothing.
+        low = torch.where(finite, values, torch.full_like(values, torch.inf)).amin()
+        high = torch.where(finite, values, torch.full_like(values, -torch.inf)).amax()
+        width = (high / BINS - low / BINS).clamp_min(torch.finfo(values.dtype).tiny)
+        place = torch.where(finite, (values - low) / width, torch.zeros_like(values)).clamp_(0, BINS - 1).long()
+        counts = torch.zeros(BINS, device=values.device).scatter_add_(0, place, finite.float())
+        self._counted.append((step, layer, quantity, low, high, counts))
+
+    def histograms(self) -> list[Histogram]:
+        """Histograms collected since the last call; none of values of which no one was finite."""
+        counted, self._counted = self._counted, []
+        found = []
+        for step, layer, quantity, low_tensor, high_tensor, counts in counted:
+            low, high = low_tensor.item(), high_tensor.item()
+            if low <= high:
+                edges = tuple(low + (high - low) * number / BINS for number in range(BINS + 1))
+                found.append(Histogram(step, "train", layer, quantity, edges, tuple(map(int, counts.tolist()))))
+        return found
+
+    def rows(self) -> list[Row]:
+        """Everything collected since the last call, as rows of phase train."""
+        waiting, self._waiting = self._waiting, []
+        read = _read([value for *_, value in waiting if isinstance(value, Tensor)])
+        return [
+            Row(step, "train", layer, quantity, next(read) if isinstance(value, Tensor) else float(value))
+            for step, layer, quantity, value in waiting
+        ]
+
+
+def _read(tensors: list[Tensor]) -> Iterator[float]:
+    """Their numbers in order; those of one device and type travel together."""
+    groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for place, tensor in enumerate(tensors):
+        groups.setdefault((tensor.device, tensor.dtype), []).append(place)
+    numbers = [0.0] * len(tensors)
+    for places in groups.values():
+        together = torch.stack([tensors[place].reshape(()) for place in places])
+        for place, number in zip(places, together.tolist(), strict=True):
+            numbers[place] = float(number)
+    return iter(numbers)

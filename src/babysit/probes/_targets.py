@@ -1,0 +1,163 @@
+"""What is to be learned: classes or numbers, their range, their shares, and whether batches are drawn evenly."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from babysit.probes._batch import share_not_finite
+from babysit.probes._pending import Pending
+from babysit.probes._subset import as_double, some_rows
+from babysit.record import TARGETS
+
+MOST_CLASSES = 2000  # more are not counted one by one
+AXES_OF_ROWS = 2  # of targets that are one number, or one row of numbers, each
+MOST_BATCHES = 200  # whose counts are kept for the dispersion
+LEFT_OUT = -100  # the class number that PyTorch's losses leave out unless told otherwise
+
+
+class TargetProbe:
+    """Running counts of classes, or running statistics of numbers, over the batches seen."""
+
+    def __init__(self) -> None:
+        self._counts: list[Tensor] = []  # [classes], one a batch, of the last batches
+        self._total: Tensor | None = None  # the same over all
+        self._low: Tensor | None = None
+        self._high: Tensor | None = None
+        self._origin: Tensor | None = None  # one of the first batch's numbers: sums about it lose no digits
+        self._sums: Tensor | None = None  # count, sum, sum of squares of numbers, about the origin
+        self._row_sums: Tensor | None = None  # the same of rows' means
+        self._batches: list[Tensor] = []  # of rows' means in the last batches: count and sum
+        self._rows = 0
+        self._binary: bool | None = None  # whether targets that are numbers are zeros and ones
+
+    def see(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
+        """Measure targets [N, ...] of a network with `width` outputs a row."""
+        targets = targets.detach()
+        if not targets.numel():
+            return
+        targets = targets if targets.ndim else targets.reshape(1)
+        pending.add(step, TARGETS, "batch-rows", float(targets.shape[0]))
+        if targets.is_floating_point():
+            self._numbers(step, targets, width, pending)
+        else:
+            self._classes(step, targets.reshape(-1).long(), max(width, 2), pending)
+            self._rows += targets.shape[0]
+        pending.add(step, TARGETS, "rows-seen", float(self._rows))
+
+    def _numbers(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
+        pending.add(step, TARGETS, "not-finite-share", share_not_finite(targets))
+        part = some_rows(targets)
+        values = as_double(part.reshape(part.shape[0], -1))  # [rows, numbers of a row]
+        self._rows += values.shape[0]
+        finite = torch.isfinite(values)
+        self._keep_range(torch.where(finite, values, torch.inf).amin(), torch.where(finite, values, -torch.inf).amax())
+        if self._origin is None:
+            first = values.flatten()[finite.flatten().to(torch.uint8).argmax()]
+            self._origin = torch.where(torch.isfinite(first), first, 0.0)
+        about = torch.where(finite, values - self._origin, 0.0)
+        self._sums = _added(self._sums, about, finite)
+        found = finite.sum(1)
+        means = about.sum(1) / found.clamp_min(1)
+        self._row_sums = _added(self._row_sums, means, found > 0)
+        self._batches = [*self._batches[-(MOST_BATCHES - 1) :], torch.stack(((found > 0).sum(), means.sum()))]
+        mean, variance = _mean_and_variance(self._sums)
+        whole = ((values == values.round()) & finite).sum() / finite.sum()  # NaN of none
+        seen = self._sums[0] > 0
+        assert self._low is not None
+        assert self._high is not None
+        numbers = {
+            "value-mean": self._origin + mean, "value-std": variance.sqrt(), "value-min": self._low,
+            "value-max": self._high,
+        }  # fmt: skip
+        for name, value in numbers.items():
+            pending.add(step, TARGETS, name, torch.where(seen, value, torch.nan))
+        pending.add(step, TARGETS, "integer-share", whole)
+        if len(self._batches) > 1:
+            between = variance_of_batches(torch.stack(self._batches))
+            # Numbers that are all the same have no spread, and none between batches.
+            _, of_rows = _mean_and_variance(self._row_sums)
+            ratio = torch.where(of_rows > 0, between / of_rows, 0.0)
+            pending.add(step, TARGETS, "target-dispersion", ratio)
+        # Zeros and ones under a binary loss are classes, too: of a row, or of each pixel where one map is given out.
+        one_label = values.shape[1] == 1 or (width == 1 and targets.ndim > AXES_OF_ROWS)
+        if one_label and self._binary is not False:
+            self._binary = bool(((values == 0) | (values == 1) | ~finite).all())  # waits for the device
+            if self._binary:
+                self._count(step, torch.where(finite, values, -1.0).reshape(-1).long(), 2, pending)
+
+    def _classes(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
+        kept = targets != LEFT_OUT
+        numbers = as_double(targets)
+        self._keep_range(torch.where(kept, numbers, torch.inf).amin(), torch.where(kept, numbers, -torch.inf).amax())
+        assert self._low is not None
+        assert self._high is not None
+        seen = self._low <= self._high  # a batch that is all left out has no range
+        pending.add(step, TARGETS, "label-min", torch.where(seen, self._low, torch.nan))
+        pending.add(step, TARGETS, "label-max", torch.where(seen, self._high, torch.nan))
+        if width <= MOST_CLASSES:
+            self._count(step, targets, width, pending)
+
+    def _count(self, step: int, targets: Tensor, classes: int, pending: Pending) -> None:
+        ones = as_double((targets >= 0) & (targets < classes))
+        counts = ones.new_zeros(classes).scatter_add_(0, targets.clamp(0, classes - 1), ones)
+        if self._total is not None and self._total.shape != counts.shape:
+            self._counts, self._total = [], None
+        self._total = counts if self._total is None else self._total + counts
+        self._counts = [*self._counts[-(MOST_BATCHES - 1) :], counts]
+        shares = self._total / self._total.sum().clamp_min(1)
+        pending.add(step, TARGETS, "classes-seen", (self._total > 0).sum())
+        pending.add(step, TARGETS, "label-top-share", shares.amax())
+        pending.add(step, TARGETS, "label-entropy", -torch.special.xlogy(shares, shares).sum())
+        if len(self._counts) > 1:
+            pending.add(step, TARGETS, "label-dispersion", dispersion(torch.stack(self._counts)))
+
+    def _keep_range(self, low: Tensor, high: Tensor) -> None:
+        self._low = low if self._low is None else torch.minimum(self._low, low)
+        self._high = high if self._high is None else torch.maximum(self._high, high)
+
+
+def _added(sums: Tensor | None, values: Tensor, counted: Tensor) -> Tensor:
+    """Count, sum and sum of squares, with those of more values; what is not counted is 0 among them."""
+    more = torch.stack((counted.sum().to(values.dtype), values.sum(), values.square().sum()))
+    return more if sums is None else sums.to(more.device) + more
+
+
+def _mean_and_variance(sums: Tensor) -> tuple[Tensor, Tensor]:
+    count = sums[0].clamp_min(1)
+    mean = sums[1] / count
+    return mean, (sums[2] / count - mean.square()).clamp_min(0)
+
+
+def variance_of_batches(batches: Tensor) -> Tensor:
+    """Variance of rows as batches' means [batches, (rows, sum)] tell it when rows are shuffled, whatever their sizes.
+
+    Sum over batches of n (m - mean)^2 over b - 1, m the mean of a batch's n rows.
+
+    Example:
+        >>> float(variance_of_batches(torch.tensor([[4.0, 4.0], [4.0, -4.0]])))
+        8.0
+    """
+    rows, sums = batches.unbind(1)
+    means = sums / rows.clamp_min(1)
+    mean = sums.sum() / rows.sum().clamp_min(1)
+    return (rows * (means - mean).square()).sum() / max(1, len(batches) - 1)
+
+
+def dispersion(counts: Tensor) -> Tensor:
+    """Spread of class counts [batches, classes] between batches over what shuffled rows would give.
+
+    Mean over batches and classes seen of (n - B p)^2 / (B p (1 - p)), p a class's share of all batches, times
+    b / (b - 1) for b batches. About 1 when shuffled, about B when every batch is of one class.
+
+    Example:
+        >>> float(dispersion(torch.tensor([[4.0, 0.0], [0.0, 4.0]])))
+        8.0
+    """
+    sizes = counts.sum(1, keepdim=True)
+    shares = counts.sum(0) / counts.sum().clamp_min(1)
+    mixed = (shares > 0) & (shares < 1)
+    variance = sizes * shares * (1 - shares)
+    squares = (counts - sizes * shares).square() / torch.where(variance > 0, variance, torch.ones_like(variance))
+    mean = (squares * mixed).sum() / (mixed.sum() * len(counts)).clamp_min(1)
+    return mean * len(counts) / max(1, len(counts) - 1)

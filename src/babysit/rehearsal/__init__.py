@@ -1,0 +1,77 @@
+"""Subjects, rehearsals, and the checks that come before hours are spent."""
+
+from babysit.rehearsal._bench import Bench
+from babysit.rehearsal._candidates import Candidate, candidates_from, rate_of, usual_candidates
+from babysit.rehearsal._check_data import check_data
+from babysit.rehearsal._check_init import check_init
+from babysit.rehearsal._check_initial_loss import check_initial_loss
+from babysit.rehearsal._check_overfit_tiny import check_overfit_tiny
+from babysit.rehearsal._check_rate_range import check_rate_range
+from babysit.rehearsal._check_regularisation import check_regularisation
+from babysit.rehearsal._check_short_training import check_short_training
+from babysit.rehearsal._check_wiring import check_wiring
+from babysit.rehearsal._compare_initialisations import COMPARED as COMPARED_SCHEMES
+from babysit.rehearsal._compare_initialisations import compare_initialisations
+from babysit.rehearsal._examination import SECONDS, WATCHED_STEPS, Examination
+from babysit.rehearsal._heal import HEAL_SECONDS, heal
+from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearsal._members import Member, TrainMembers, one_by_one
+from babysit.rehearsal._outcome import Outcome, gain, outcome_of
+from babysit.rehearsal._pre_flight import pre_flight
+from babysit.rehearsal._rate_ladder import find_rate_range
+from babysit.rehearsal._rate_range import RateRange, rate_range
+from babysit.rehearsal._rate_sweep import RateSweep, read_sweep, sweep_rates
+from babysit.rehearsal._recipe_subject import RecipeSubject
+from babysit.rehearsal._restore import random_streams_restored, restored
+from babysit.rehearsal._scene import Scene
+from babysit.rehearsal._subject import TO_THE_END, Ask, Probes, Subject, Together, rehearse_all
+from babysit.rehearsal._treatments import treat
+
+__all__ = [
+    "Ask",
+    "Bench",
+    "COMPARED_SCHEMES",
+    "Candidate",
+    "Examination",
+    "HEAL_SECONDS",
+    "LiveObjects",
+    "Member",
+    "OptimizerLike",
+    "Outcome",
+    "Probes",
+    "RateRange",
+    "RateSweep",
+    "RecipeSubject",
+    "SECONDS",
+    "Scene",
+    "Subject",
+    "TO_THE_END",
+    "Together",
+    "TrainMembers",
+    "WATCHED_STEPS",
+    "candidates_from",
+    "check_data",
+    "check_init",
+    "check_initial_loss",
+    "check_overfit_tiny",
+    "check_rate_range",
+    "check_regularisation",
+    "check_short_training",
+    "check_wiring",
+    "compare_initialisations",
+    "find_rate_range",
+    "gain",
+    "heal",
+    "one_by_one",
+    "outcome_of",
+    "pre_flight",
+    "random_streams_restored",
+    "rate_of",
+    "rate_range",
+    "read_sweep",
+    "rehearse_all",
+    "restored",
+    "sweep_rates",
+    "treat",
+    "usual_candidates",
+]

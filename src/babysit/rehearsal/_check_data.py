@@ -1,0 +1,83 @@
+"""Step 1, data: finite, scaled, centred, balanced, shuffled, split clean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from babysit.record import INPUTS, TARGETS, PreFlightStep
+from babysit.rehearsal._examination import Examination, verdict_of
+
+ROUNDING = 1e-5  # of the standard deviation
+NUMBERS = {
+    "mean": ("value-mean", INPUTS),
+    "std": ("value-std", INPUTS),
+    "smallest": ("value-min", INPUTS),
+    "largest": ("value-max", INPUTS),
+    "constant features": ("constant-features", INPUTS),
+    "mean of targets": ("value-mean", TARGETS),
+    "std of targets": ("value-std", TARGETS),
+    "classes": ("classes-seen", TARGETS),
+    "commonest class": ("label-top-share", TARGETS),
+    "spread of classes over batches": ("label-dispersion", TARGETS),
+}
+
+
+def check_data(examination: Examination) -> PreFlightStep:
+    """Look at inputs and targets as they come, and at both splits row by row.
+
+    Args:
+        examination: Whose rows.
+
+    Returns:
+        The step, with the findings of the catalogue's group `data`.
+    """
+    trace = examination.trace
+    findings = examination.of_groups({"data"})
+    numbers: dict[str, Any] = {}
+    for name, (quantity, layer) in NUMBERS.items():
+        values = trace.series(quantity, layer=layer).values
+        if values:
+            numbers[name] = values[-1]
+    seen = examination.rows_seen
+    if seen is not None:
+        numbers |= {"training rows seen": seen.training, "validation rows seen": seen.validation}
+    shared = trace.series("duplicate-rows-share", phase="validation").values
+    if shared:
+        numbers["validation rows among the training rows"] = shared[-1]
+    return PreFlightStep(
+        "data",
+        verdict_of(findings),
+        measured=_sentence(numbers, whole=seen is None or seen.whole),
+        expected="finite, mean about 0, std about 1; drawn evenly; no shared rows",
+        why="a network learns what the rows say, and at a rate that their scale allows",
+        findings=tuple(findings),
+        numbers=numbers,
+    )
+
+
+def around(mean: float, std: float) -> str:
+    """A mean and a standard deviation; what rounding left of a mean of zero is zero.
+
+    Example:
+        >>> around(3e-9, 1.0), around(2.5, 0.1)
+        ('0 ± 1', '2.5 ± 0.1')
+    """
+    return f"{0.0 if abs(mean) < ROUNDING * std else mean:.3g} ± {std:.3g}"
+
+
+def _sentence(numbers: dict[str, Any], *, whole: bool) -> str:
+    parts = []
+    if "training rows seen" in numbers:
+        all_of_them = "" if whole else " of more"
+        parts.append(f"{numbers['training rows seen']:,} training rows{all_of_them}")
+    if "mean" in numbers:
+        parts.append(f"inputs {around(numbers['mean'], numbers['std'])}")
+        parts.append(f"from {numbers['smallest']:.3g} to {numbers['largest']:.3g}")
+    if "classes" in numbers:
+        parts.append(f"{numbers['classes']:.0f} classes, the commonest {numbers.get('commonest class', 0):.0%}")
+    elif "std of targets" in numbers:
+        parts.append(f"targets {around(numbers['mean of targets'], numbers['std of targets'])}")
+    if numbers.get("validation rows seen"):
+        shared = numbers.get("validation rows among the training rows", 0.0)
+        parts.append(f"{shared:.1%} of {numbers['validation rows seen']:,} validation rows in training")
+    return ", ".join(parts) or "nothing but class numbers or tokens, which have no scale"

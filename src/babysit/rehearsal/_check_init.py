@@ -1,0 +1,71 @@
+"""Step 3, init: spread of activations and gradients through depth, before the first step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from babysit.diseases import DISEASES
+from babysit.record import WEIGHTED, Finding, PreFlightStep, Trace
+from babysit.rehearsal._examination import Examination, skipped, verdict_of
+
+# Of the group set-up, what other steps tell.
+ELSEWHERE = frozenset(
+    {
+        "initial-loss-off",
+        "dropout-too-high",
+        "weight-decay-too-strong",
+        "batch-norm-statistics-stale",
+        "capacity-too-low",
+    }
+)
+
+
+def of_dynamics(finding: Finding) -> bool:
+    """Whether it followed from how the network was trained: units that a large step killed were alive at the start."""
+    return finding.explained_by != "" and DISEASES[finding.explained_by].group == "dynamics"
+
+
+def check_init(examination: Examination) -> PreFlightStep:
+    """Look at the standard deviation of each layer's outputs and of their gradients at step 0, and for equal units.
+
+    Args:
+        examination: Whose first step.
+
+    Returns:
+        The step; `numbers["layers"]` has name, std of outputs and of gradients of each weighted layer.
+    """
+    trace = examination.trace
+    findings = [one for one in examination.of_groups({"set-up"}, without=ELSEWHERE) if not of_dynamics(one)]
+    layers = _profile(trace)
+    if not layers:
+        return skipped("init", "no layer with weights was measured")
+    first, last = layers[0], layers[-1]
+    measured = f"std of outputs {first['std']:.3g}"
+    if len(layers) > 1:
+        measured += f" in {first['layer']} to {last['std']:.3g} in {last['layer']}, {len(layers)} layers deep"
+    back = [layer["gradient std"] for layer in layers if math.isfinite(layer["gradient std"])]
+    if len(back) > 1:
+        measured += f"; of gradients {back[-1]:.3g} back to {back[0]:.3g}"
+    return PreFlightStep(
+        "init",
+        verdict_of(findings),
+        measured=measured,
+        expected="about the same in every layer, both ways; no two units alike",
+        why="what shrinks or grows from layer to layer is gone, or is all there is, ten layers on",
+        findings=tuple(findings),
+        numbers={"layers": layers},
+    )
+
+
+def _profile(trace: Trace) -> list[dict[str, Any]]:
+    found = []
+    for layer in trace.layers:
+        if layer.kind not in WEIGHTED:
+            continue
+        forwards = trace.series("activation-std", layer=layer.name).values[:1]
+        back = trace.series("activation-gradient-std", layer=layer.name).values[:1]
+        if forwards:
+            gradient = back[0] if back else math.nan
+            found.append({"layer": layer.name, "std": forwards[0], "gradient std": gradient})
+    return found

@@ -1,0 +1,93 @@
+"""Step 4, initial loss: against what the loss, the number of classes and the class priors imply."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from babysit.record import OUTPUTS, TARGETS, InputError, PreFlightStep, Remedy, Trace
+from babysit.rehearsal._examination import Examination, skipped, verdict_of
+
+# Nats, or share of a squared error, by which a constant answer is better than outputs of zero, from which on biases
+# that start there are worth a word: three classes of 90, 9 and 1 % have .75 less entropy than ln 3.
+WORTH = 0.2
+PRIOR_SECONDS = 5.0
+
+
+def check_initial_loss(examination: Examination) -> PreFlightStep:
+    """Compare the first loss with that of outputs that are all zero, and with that of the best constant answer.
+
+    ln C for cross-entropy, ln 2 for two classes, C - 1 for the hinge, the targets' mean square for a squared error;
+    the entropy of the classes' shares and the targets' variance for a constant answer. Where the constant answer is
+    clearly better, starting the output biases there is tried, and the loss it gives is told.
+
+    Source: CS231n lecture 6.
+    """
+    trace = examination.trace
+    losses = trace.series("criterion").values or trace.series("loss").values
+    if not losses:
+        return skipped("initial-loss", "no loss was measured")
+    first = losses[0]
+    findings = examination.named({"initial-loss-off"})
+    zero, named = _of_zero(trace)
+    constant = _of_constant(trace)
+    numbers: dict[str, Any] = {"first loss": first}
+    if zero is not None:
+        numbers["loss of outputs that are zero"] = zero
+    if constant is not None:
+        numbers["loss of a constant answer"] = constant
+    measured = f"{first:.4g}"
+    why = "large outputs before anything is known make a network certain and wrong"
+    gap = _gap(zero, constant, trace)
+    if zero is not None and constant is not None and gap > WORTH:
+        prior = _with_prior(examination)
+        if prior is not None:
+            numbers["first loss with output biases at the priors"] = prior
+            measured += f"; with output biases at the targets' average (bias-prior) {prior:.4g}, tried"
+    expected = f"about {zero:.4g} ({named})" if zero is not None else "not known for this loss"
+    if constant is not None and gap > WORTH:
+        expected += f"; a constant answer costs {constant:.4g}"
+    return PreFlightStep("initial-loss", verdict_of(findings), measured, expected, why, tuple(findings), numbers)
+
+
+def _of_zero(trace: Trace) -> tuple[float | None, str]:
+    """The loss of outputs that are zero, and how it comes about."""
+    loss = trace.facts.get("loss", "")
+    if trace.facts.get("loss-reduction", "mean") != "mean":
+        return None, ""
+    widths = trace.series("width", layer=OUTPUTS).values
+    if loss in ("cross-entropy", "nll") and widths and widths[0] > 1:
+        return math.log(widths[0]), f"ln {widths[0]:.0f}"
+    if loss in ("bce", "bce-with-logits"):
+        return math.log(2), "ln 2"
+    if loss == "hinge" and widths and widths[0] > 1:
+        return widths[0] - 1, f"{widths[0]:.0f} classes - 1"
+    mean, std = (trace.series(name, layer=TARGETS).values for name in ("value-mean", "value-std"))
+    if loss == "mse" and mean and std:
+        return mean[-1] ** 2 + std[-1] ** 2, "mean square of the targets"
+    return None, ""
+
+
+def _of_constant(trace: Trace) -> float | None:
+    loss = trace.facts.get("loss", "")
+    entropy = trace.series("label-entropy", layer=TARGETS).values
+    std = trace.series("value-std", layer=TARGETS).values
+    if loss in ("cross-entropy", "nll", "bce", "bce-with-logits") and entropy:
+        return entropy[-1]
+    return std[-1] ** 2 if loss == "mse" and std else None
+
+
+def _gap(zero: float | None, constant: float | None, trace: Trace) -> float:
+    if zero is None or constant is None or not zero > 0:
+        return 0.0
+    return (zero - constant) / (zero if trace.facts.get("loss") == "mse" else 1.0)
+
+
+def _with_prior(examination: Examination) -> float | None:
+    """The first loss with output biases at the targets' average; None where there are no such biases."""
+    try:
+        trace = examination.rehearsed(1, Remedy("bias-prior"), seconds=PRIOR_SECONDS, losses_only=True)
+    except InputError:
+        return None
+    values = trace.series("loss").values
+    return values[0] if values else None

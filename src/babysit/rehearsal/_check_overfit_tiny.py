@@ -1,0 +1,281 @@
+"""Step 6, overfit a tiny subset: a few examples learned by heart, and when that fails, why.
+
+Regularisation, dropout and augmentation are off, and the network is trained within a rehearsal. When it fails, the
+reason is sought by changing one thing at a time: the rate, the optimizer, the first weights, the inputs' scale.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch.nn.modules.dropout import _DropoutNd
+
+from babysit.diseases import DISEASES, learned_by_heart
+from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
+from babysit.rehearsal._batches import first_rows
+from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._tiny_batch import TINY, contradictory
+
+STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
+LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
+PATIENCE = 3  # times the steps that were needed with nothing on
+SHARE = 0.2  # of the check's time, for the first attempt
+REASON_SHARE = 0.05  # for each attempt to find out why
+PLAIN = (Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+# Weights for each number to be stored: with as many as numbers a linear model stores them exactly, if rows are in
+# general position; twice as many leave room for rows that are not.
+ROOM = 2
+FEWEST = 2  # rows: one is stored by biases alone
+RATES = ("10", "0.1", "100", "0.01")
+OTHERS = (
+    Remedy("optimizer", "adam"),
+    Remedy("initialise", "auto"),
+    Remedy("standardise-inputs"),
+    Remedy("insert-batch-norm"),
+    Remedy("activation", "relu"),
+    Remedy("unfreeze"),
+    Remedy("flip-sign"),
+)
+NOTHING = 0.9  # of the first loss: with it nothing at all is learned
+WITH_IT = "loss left with it, where without it all is learned"
+HARDLY = 0.5  # of the first loss: a rate at which less than half is gone is far too low
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt to learn the rows by heart.
+
+    Attributes:
+        remedies: What was changed beside dropout and weight decay.
+        trace: Of the rehearsal.
+    """
+
+    remedies: tuple[Remedy, ...]
+    trace: Trace
+
+    @property
+    def learned(self) -> bool:
+        """Whether the rows are known by heart, or answered rightly at least."""
+        found = DISEASES["cannot-overfit-tiny-batch"].find(self.trace)
+        return learned_by_heart(self.trace) or (self.steps > 0 and self.right and not found)
+
+    @property
+    def right(self) -> bool:
+        """Whether the last answers were all right."""
+        return self.score is not None and self.score[1] >= (1.0 if self.score[0] == "accuracy" else 0.95)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken."""
+        return len(self.trace.series("loss").steps)
+
+    @property
+    def loss(self) -> float:
+        """The last loss; NaN when there is none."""
+        losses = self.trace.series("loss").values
+        return losses[-1] if losses else math.nan
+
+    @property
+    def loss_left(self) -> float:
+        """The last loss over the first."""
+        losses = self.trace.series("loss").values
+        return losses[-1] / losses[0] if losses and losses[0] else math.nan
+
+    @property
+    def score(self) -> tuple[str, float] | None:
+        """Accuracy or R2 after the last look."""
+        for name in ("accuracy", "r2"):
+            values = self.trace.series(name).values
+            if values:
+                return name, values[-1]
+        return None
+
+    def __str__(self) -> str:
+        scored = f", {self.score[0]} {self.score[1]:.3g}" if self.score is not None else ""
+        return f"loss {self.loss:.3g}{scored} after {self.steps} steps"
+
+
+def check_overfit_tiny(examination: Examination) -> PreFlightStep:
+    """Learn 20 examples by heart; when it fails, look for the reason.
+
+    Source: CS231n lecture 6, "make sure that you can overfit very small portion of the training data".
+    """
+    if examination.fails:
+        return skipped("overfit-tiny", "batches do not go through")
+    if _contradictory(examination):
+        return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
+    if examination.bench is None and (known := _known(examination)):
+        return skipped("overfit-tiny", f"{known[0].name} comes first, and lets expect that it fails")
+    plain = attempt(examination, SHARE)
+    stopped = plain.trace.happened("failed")
+    if stopped and not plain.learned:
+        return skipped("overfit-tiny", f"with the same rows at every step it fails: {stopped[0].text}")
+    rows = storable_rows(examination)
+    numbers: dict[str, Any] = {"examples": rows, "steps": plain.steps, "loss": plain.loss}
+    if plain.score is not None:
+        numbers[plain.score[0]] = plain.score[1]
+    findings: list[Finding] = []
+    tried: list[Attempt] = []
+    measured = f"{rows} examples: {plain}"
+    if rows < TINY:
+        measured += f"; {weights_of(examination)} weights have no room for more"
+    if plain.learned:
+        findings += _too_strong(examination, plain, tried)
+    elif known := _known(examination):
+        measured += f", as {known[0].name} lets expect"
+        findings += DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
+    else:
+        cured = _by_rate(examination, tried)
+        if cured is not None:
+            measured += f"; at {cured.remedies[0].value} times the rate {cured}"
+            findings += _of_rate(plain, cured)
+        else:
+            findings += _cannot(examination, plain, tried)
+    if tried:
+        numbers["tried"] = {" ".join(map(str, one.remedies)): str(one) for one in tried}
+    findings = [finding for finding in findings if finding.name not in examination.ignore]
+    return PreFlightStep(
+        "overfit-tiny",
+        verdict_of(findings),
+        measured,
+        "loss near 0, every answer right",
+        "a network that cannot store a few rows will not learn many",
+        tuple(findings),
+        numbers,
+    )
+
+
+def _known(examination: Examination) -> list[Finding]:
+    """What the watched training has shown that explains it: then time is better spent than on looking for more."""
+    causes = DISEASES["cannot-overfit-tiny-batch"].explained_by
+    return [one for one in examination.findings if one.severity == "sick" and one.name in causes]
+
+
+def attempt(examination: Examination, share: float, *remedies: Remedy, leave: str = "", steps: int = STEPS) -> Attempt:
+    """One rehearsal on the tiny subset.
+
+    Args:
+        examination: Whose subject and time.
+        share: Of its seconds.
+        *remedies: Changes beside the usual ones.
+        leave: Name of a usual change that is not made.
+        steps: At most.
+
+    Raises:
+        InputError: A remedy that the subject cannot take.
+    """
+    tiny = Remedy("tiny-batch", str(storable_rows(examination)))
+    usual = [tiny, *(one for one in PLAIN if one.name != leave)]
+    seconds = min(share * examination.seconds, max(1.0, examination.left))
+    trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
+    return Attempt(remedies, trace)
+
+
+def storable_rows(examination: Examination) -> int:
+    """Twenty rows, or as many as so small a network has weights for.
+
+    A linear model of ten columns cannot know twenty numbers by heart, and nothing is wrong with it. Only of one vector
+    of outputs a row is it clear how many numbers a row has; maps and sequences have structure that weights share.
+    """
+    weights = weights_of(examination)
+    shape = examination.trace.facts.get("output-shape", "").split("x")
+    if weights is None or len(shape) != 2 or not shape[1].isdigit():
+        return TINY
+    return min(TINY, max(FEWEST, weights // (ROOM * max(1, int(shape[1])))))
+
+
+def weights_of(examination: Examination) -> int | None:
+    """Weights that learn; None where they cannot be reached."""
+    bench = examination.bench
+    if bench is None:
+        return None
+    return sum(parameter.numel() for parameter in bench.network.parameters() if parameter.requires_grad)
+
+
+def _contradictory(examination: Examination) -> bool:
+    bench = examination.bench
+    if bench is None:
+        return False
+    with examination.as_before():
+        return contradictory(first_rows(next(bench.batches(examination.seed)), TINY))
+
+
+def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
+    for factor in RATES:
+        tried.append(attempt(examination, REASON_SHARE, Remedy("lr-times", factor)))
+        if tried[-1].learned:
+            return tried[-1]
+    return None
+
+
+def _of_rate(plain: Attempt, cured: Attempt) -> list[Finding]:
+    """The rate alone kept the rows from being learned. That is sure of a rate that made things worse."""
+    factor = float(cured.remedies[0].value or 1)
+    evidence = {
+        "loss left at the rate": plain.loss_left, "threshold": HARDLY, "times the rate": factor,
+        "then by heart after steps": cured.steps,
+    }  # fmt: skip
+    rates = plain.trace.series("lr").values
+    remedies = [f"lr={rates[0] * factor:.3g}"] if rates else []
+    name = "learning-rate-too-high" if factor < 1 else "learning-rate-too-low"
+    if factor > 1 and not plain.loss_left >= HARDLY:
+        return []
+    severity: Severity = "sick" if factor < 1 and not plain.loss_left <= 1 else "warning"
+    return [DISEASES[name].finding("tiny subset", evidence=evidence, severity=severity, remedies=remedies)]
+
+
+def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> list[Finding]:
+    """No rate helps. What does is told with the finding."""
+    found = DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
+    if not found:
+        return []
+    cures = []
+    for remedy in OTHERS:
+        if examination.left < REASON_SHARE * examination.seconds:
+            break
+        try:
+            tried.append(attempt(examination, REASON_SHARE, remedy))
+        except InputError:
+            continue  # this subject has nothing that the remedy could change
+        if tried[-1].learned:
+            cures.append(tried[-1])
+    cures.sort(key=lambda one: one.steps)
+    evidence = dict(found[0].evidence)
+    if cures:
+        evidence |= {f"by heart with {one.remedies[0]}": f"after {one.steps} steps" for one in cures}
+    else:
+        evidence["tried without success"] = [" ".join(map(str, one.remedies)) for one in tried]
+    remedies = tuple(one.remedies[0] for one in cures if one.remedies[0].name != "flip-sign")
+    return [dataclasses.replace(found[0], evidence=evidence, remedies=remedies)]
+
+
+def _too_strong(examination: Examination, plain: Attempt, tried: list[Attempt]) -> list[Finding]:
+    """Dropout and weight decay, each left on alone: what then keeps the rows from being learned is too strong.
+
+    They get several times the steps that were needed without: a low rate takes its time either way.
+    """
+    findings = []
+    steps = min(STEPS, max(LEFT_ON, PATIENCE * plain.steps))
+    for name, disease in (("dropout", "dropout-too-high"), ("weight-decay", "weight-decay-too-strong")):
+        if not _has(examination, name):
+            continue
+        left_on = attempt(examination, REASON_SHARE, leave=name, steps=steps)
+        tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{name}-left-on"),)))
+        loss_stays = not left_on.loss_left < HARDLY
+        if not left_on.learned and loss_stays and left_on.steps >= steps:
+            evidence = {WITH_IT: left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
+            severity: Severity = "sick" if not left_on.loss_left < NOTHING else "warning"
+            findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity=severity))
+    return findings
+
+
+def _has(examination: Examination, name: str) -> bool:
+    if name == "dropout":
+        bench = examination.bench
+        if bench is not None:
+            return any(isinstance(module, _DropoutNd) and module.p > 0 for module in bench.network.modules())
+        return any(layer.kind == "dropout" for layer in examination.trace.layers)
+    return float(examination.trace.facts.get("weight-decay", "0") or 0) > 0

@@ -1,0 +1,170 @@
+"""Step 7, rate range: which learning rates learn, at constant rates on a ladder; one sweep where steps are dear."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Collection
+from typing import Any
+
+from babysit.diseases import DISEASES, constant_answer_loss
+from babysit.record import Finding, InputError, PreFlightStep, Severity, Trace
+from babysit.rehearsal._candidates import rate_of
+from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
+from babysit.rehearsal._rate_range import RateRange
+from babysit.rehearsal._rate_sweep import RateSweep, sweep_rates
+
+SHARE = 0.2  # of the check's time
+SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
+DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
+KNOWN = 0.5  # of a constant answer's loss: first weights never come near it, whatever was trained does
+SWEEP = (1e-6, 10.0, 60)  # from, to, steps
+FEWEST_RATES = 30
+# A sweep answers within about a decade (benchmarks/rate_finders.py), and the steepest fall lies above the rates that
+# fine-tuning takes: so only what it shows to diverge, or rates so far below, are worth a warning.
+ROUGHLY, FAR_BELOW = 10.0, 1000.0
+
+
+def check_rate_range(examination: Examination) -> PreFlightStep:
+    """Find the interval of good rates, the one to take and the largest stable one, and hold the user's against them.
+
+    Where not even a few steps of each member can be afforded, one sweep of rising rates answers in their place.
+    """
+    trace = examination.trace
+    if examination.fails or not trace.series("loss").steps:
+        return skipped("rate-range", "batches do not go through")
+    if not all(map(math.isfinite, trace.series("loss").values[:1])):
+        return skipped("rate-range", "the first loss is no number")
+    rate = rate_of(trace) or math.nan
+    seconds = min(SHARE * examination.seconds, max(1.0, examination.left))
+    step_seconds = _step_seconds(examination)
+    try:
+        if examination.bench is None:
+            return _around(examination, rate)
+        if members_of(step_seconds, seconds) < FEWEST:
+            steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))
+            swept = sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps)
+            return _from_sweep(swept, rate, examination.ignore, learned=knows_something(trace))
+        found = find_rate_range(examination.subject, seconds=seconds, first_seed=examination.seed)
+    except InputError as error:
+        return skipped("rate-range", error.given)
+    return _told(examination, found, rate, _findings(examination, found, rate))
+
+
+def _around(examination: Examination, rate: float) -> PreFlightStep:
+    """Of a script: each member reads its data again, so that there are few. Its schedule goes on under all of them,
+    and what a low first rate is for is not known, so that no finding is more than a warning."""
+    if not rate > 0:
+        return skipped("rate-range", "no rate was seen")
+    sick = [one.name for one in examination.findings if one.severity == "sick" and not one.explained_by]
+    if sick:
+        return skipped("rate-range", f"{sick[0]} comes first: which rates are good shows once it is mended")
+    steps = min(STEPS, len(examination.trace.series("loss").steps))
+    if steps < FEWEST:
+        return skipped("rate-range", f"{steps} steps in all are too few to compare rates by")
+    found = find_rates_around(examination.subject, rate, steps=steps, seed=examination.seed)
+    findings = [dataclasses.replace(one, severity="warning") for one in _findings(examination, found, rate)]
+    return _told(examination, found, rate, findings)
+
+
+def _told(examination: Examination, found: RateRange, rate: float, findings: list[Finding]) -> PreFlightStep:
+    findings = [one for one in findings if one.name not in examination.ignore]
+    return PreFlightStep(
+        "rate-range",
+        verdict_of(findings),
+        _sentence(found, rate),
+        "a rate within the good ones",
+        "the one hyper-parameter that decides most; 45 % of the rank of a trial"
+        if not found.refused
+        else found.refused,
+        tuple(findings),
+        {**found.to_dict(), "rate": rate},
+    )
+
+
+def _step_seconds(examination: Examination) -> float:
+    """Of a step that nobody measures, from the watched training."""
+    usual = [value for value in examination.trace.series("step-seconds").values if math.isfinite(value)]
+    steps = len(examination.trace.series("loss").steps)
+    return usual[-1] if usual else examination.watched_seconds / max(1, steps)
+
+
+def _sentence(found: RateRange, rate: float) -> str:
+    yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
+    if found.best is None:
+        return f"no answer: {found.refused}"
+    stable = f", stable up to {found.stable:.2g}" if found.stable is not None else ""
+    return (
+        f"take {found.best:.2g}; good from {found.low:.2g} to {found.high:.2g}{stable} (confidence"
+        f" {found.confidence:.0%}){yours}"
+    )
+
+
+def _findings(examination: Examination, found: RateRange, rate: float) -> list[Finding]:
+    """A rate more than a decade outside the good ones, or one that is not even stable."""
+    if found.best is None or found.low is None or found.high is None or found.confidence < SURE or not rate > 0:
+        return []
+    evidence: dict[str, Any] = {
+        "rate": rate, "good from": found.low, "good to": found.high, "confidence": found.confidence,
+        "steps of each member": found.steps,
+    }  # fmt: skip
+    remedies = (f"lr={found.best:.2g}",)
+    if rate > DECADE * found.high or (found.stable is not None and rate > 2 * found.stable):
+        severity: Severity = "sick" if found.stable is not None and rate > 2 * found.stable else "warning"
+        evidence |= {"largest stable": found.stable, "threshold": min(DECADE * found.high, 2 * (found.stable or 0))}
+        return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity=severity,
+                                                           remedies=remedies)]  # fmt: skip
+    if rate < found.low / DECADE and not knows_something(examination.trace):
+        # A low rate learns, only later: sick is what does not move, which the short training tells.
+        evidence["threshold"] = found.low / DECADE
+        return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
+                                                          remedies=remedies)]  # fmt: skip
+    return []
+
+
+def knows_something(trace: Trace) -> bool:
+    """Whether the network was trained before: its first loss is far below that of an answer that ignores the inputs.
+
+    Rates for going on from there are lower than what lowers the loss fastest, so as not to unlearn; that is no fault.
+
+    Example:
+        >>> knows_something(Trace())
+        False
+    """
+    losses, constant = trace.series("loss").values, constant_answer_loss(trace)
+    return bool(losses) and constant is not None and losses[0] < KNOWN * constant
+
+
+def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, learned: bool = False) -> PreFlightStep:
+    yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
+    numbers = {"best": found.best, "refused": found.refused, "rates": list(found.rates), "losses": list(found.losses),
+               "rate": rate}  # fmt: skip
+    if found.best is None:
+        return PreFlightStep("rate-range", "skip", why=f"one sweep gave no answer: {found.refused}", numbers=numbers)
+    findings = [one for one in _findings_of_sweep(found, found.best, rate, learned) if one.name not in ignore]
+    return PreFlightStep(
+        "rate-range",
+        verdict_of(findings),
+        f"steepest fall at {found.best:.2g}, in one sweep{yours}",
+        "a rate near the steepest fall",
+        "steps are dear: one sweep of rising rates, which tells less than a ladder of constant ones",
+        tuple(findings),
+        numbers,
+    )
+
+
+def _findings_of_sweep(found: RateSweep, best: float, rate: float, learned: bool) -> list[Finding]:
+    """A rate clearly beyond where the sweep diverged, or very far below its steepest fall."""
+    end = found.rates[len(found.smoothed)] if len(found.smoothed) < len(found.rates) else math.inf
+    evidence: dict[str, Any] = {"rate": rate, "steepest fall of one sweep at": best}
+    remedies = (f"lr={best:.2g}",)
+    if rate > ROUGHLY * end:
+        evidence |= {"the sweep diverged at": end, "threshold": ROUGHLY * end}
+        return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity="warning",
+                                                           remedies=remedies)]  # fmt: skip
+    if 0 < rate < best / FAR_BELOW and not learned:
+        evidence["threshold"] = best / FAR_BELOW
+        return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
+                                                          remedies=remedies)]  # fmt: skip
+    return []

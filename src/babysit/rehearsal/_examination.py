@@ -1,0 +1,162 @@
+"""Examination: what the steps of a pre-flight share: the subject, its time, one watched training."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import time
+from collections.abc import Collection, Iterator, Sequence
+
+from babysit.diseases import DISEASES, diagnose
+from babysit.record import Event, Finding, PreFlightStep, RehearsalError, Remedy, Row, Trace, Verdict
+from babysit.rehearsal._bench import Bench
+from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
+from babysit.rehearsal._restore import restored
+from babysit.rehearsal._row_mixing import row_mixing
+from babysit.rehearsal._subject import Probes, Subject
+
+SECONDS = 60.0  # a check is made before hours are spent; a minute of it finds what a day would
+WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
+# Shares of the time, at most. Small networks need less than they may take, and what is left is not spent.
+WATCHED_SHARE, ROWS_SHARE = 0.25, 0.1
+WHOLE_SHARE = 0.5  # of a script, which is watched to its end where there is time: its evaluations come there
+
+
+class Examination:
+    """What the steps of a pre-flight share.
+
+    Args:
+        subject: What is checked; afterwards as it was.
+        seconds: That may be spent on all steps together.
+        steps: Of the watched training, at most.
+        seed: Of every rehearsal.
+        ignore: Names of findings not to report.
+
+    Example:
+        >>> import torch
+        >>> from babysit.rehearsal import LiveObjects, check_initial_loss
+        >>> batches = [(torch.randn(32, 4), torch.randint(0, 3, (32,))) for _ in range(4)]
+        >>> net = torch.nn.Linear(4, 3)
+        >>> subject = LiveObjects(net, torch.nn.CrossEntropyLoss(), batches, lambda p: torch.optim.Adam(p))
+        >>> check_initial_loss(Examination(subject, steps=5)).verdict
+        'pass'
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        *,
+        seconds: float = SECONDS,
+        steps: int = WATCHED_STEPS,
+        seed: int = 0,
+        ignore: Collection[str] = (),
+    ) -> None:
+        self.subject = subject
+        self.seconds = seconds
+        self.steps = steps
+        self.seed = seed
+        self.ignore = tuple(ignore)
+        self.watched_seconds = 0.0
+        self._began = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds that may still be spent."""
+        return max(0.0, self.seconds - (time.monotonic() - self._began))
+
+    @functools.cached_property
+    def bench(self) -> Bench | None:
+        """The live parts, where there are any."""
+        return self.subject.bench()
+
+    @functools.cached_property
+    def watched(self) -> Trace:
+        """A short training as it is, its first steps measured one by one."""
+        start = time.monotonic()
+        share = WATCHED_SHARE if self.bench is not None else WHOLE_SHARE
+        found = self.rehearsed(self.steps, seconds=share * self.seconds)
+        self.watched_seconds = time.monotonic() - start
+        return found
+
+    def rehearsed(self, steps: int, *remedies: Remedy, seconds: float, losses_only: bool = False) -> Trace:
+        """A rehearsal, which may fail: the trace then ends with the event `failed`."""
+        probes: Probes = "losses" if losses_only else "start"
+        try:
+            return self.subject.rehearse(steps, remedies, seed=self.seed, probes=probes, seconds=seconds)
+        except RehearsalError as error:
+            return error.trace or Trace(events=(Event(0, "failed", str(error)),))
+
+    @property
+    def fails(self) -> bool:
+        """Whether batches do not go through."""
+        return bool(self.watched.happened("failed"))
+
+    @functools.cached_property
+    def rows_seen(self) -> RowsSeen | None:
+        """All rows gone through once; None where there are none to be had."""
+        bench = self.bench
+        if bench is None or not bench.epoch_steps:
+            return None
+        steps = self.watched.series("loss").steps
+        width = self.watched.series("width", layer="(outputs)").values
+        with self.as_before():
+            return look_at_rows(
+                bench,
+                (steps[-1] + 1) if steps else 0,
+                seconds=ROWS_SHARE * self.seconds,
+                width=int(width[-1]) if width else 0,
+                seed=self.seed,
+            )
+
+    @functools.cached_property
+    def mixing(self) -> float | None:
+        """How far rows change each other's answers; None where it cannot be told."""
+        if self.bench is None or self.fails:
+            return None
+        with self.as_before():
+            return row_mixing(self.bench, self.seed)
+
+    @functools.cached_property
+    def trace(self) -> Trace:
+        """Everything measured: the watched training, all rows, whether they mix."""
+        rows = list(self.watched.rows)
+        if self.rows_seen is not None:
+            rows += [row for row in self.rows_seen.rows if isinstance(row, Row)]
+        if self.mixing is not None:
+            rows.append(Row(0, "train", "(outputs)", "row-mixing", self.mixing))
+        return dataclasses.replace(self.watched, rows=tuple(rows))
+
+    @functools.cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the watched training and the rows show, causes first."""
+        return tuple(diagnose(self.trace, ignore=self.ignore))
+
+    def of_groups(self, groups: Collection[str], without: Collection[str] = ()) -> list[Finding]:
+        """Findings of some groups of the catalogue."""
+        return [one for one in self.findings if DISEASES[one.name].group in groups and one.name not in without]
+
+    def named(self, names: Collection[str]) -> list[Finding]:
+        """Findings of these names."""
+        return [one for one in self.findings if one.name in names]
+
+    @contextlib.contextmanager
+    def as_before(self) -> Iterator[None]:
+        """Within it the live parts may be worked on; afterwards they are as they were."""
+        bench = self.bench
+        if bench is None:
+            yield
+            return
+        with restored([bench.network], bench.optimizers, (), bench.loaders):
+            yield
+
+
+def verdict_of(findings: Sequence[Finding]) -> Verdict:
+    """Fail for something sick, warn for a warning, else pass."""
+    severities = {finding.severity for finding in findings}
+    return "fail" if "sick" in severities else "warn" if "warning" in severities else "pass"
+
+
+def skipped(name: str, why: str) -> PreFlightStep:
+    """A step that was not done."""
+    return PreFlightStep(name, "skip", why=why)

@@ -1,0 +1,382 @@
+"""Heal: the smallest change that works, found by rehearsing remedies beside the untouched training.
+
+    watch the untouched training -> findings -> changes, the likeliest first
+    rungs:   all of them for a part of the steps, the better half for more, the best in full (successive halving)
+    combine: the best with each of the next ones, for as long as that helps
+    prune:   leave out what the rest does without
+    confirm: the finalists on further seeds, each beside the untouched training of the same seed
+
+Rows, their order and the first weights are the same in all rehearsals of a seed, so that differences are the change's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from babysit.diseases import check_names, diagnose
+from babysit.record import (
+    BabysitError,
+    Effect,
+    Finding,
+    Healing,
+    HealListener,
+    HealSilence,
+    InputError,
+    Trace,
+    Tried,
+)
+from babysit.rehearsal._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
+from babysit.rehearsal._outcome import SOLVED, Outcome, gain, median_of, outcome_of
+from babysit.rehearsal._subject import TO_THE_END, Ask, Subject, rehearse_all
+from babysit.rehearsal._trains import check_training
+
+HEAL_SECONDS = 120.0
+WATCH_SHARE = 0.25  # of the time, for the untouched training
+SEARCH_SHARE = 0.8  # of the time, after which nothing new is tried: what was found has to be confirmed
+SINGLES_SHARE = 0.5  # of the time, at the most, for changes one by one
+WORKS = 0.1  # of the gap, that a change must close to be recommended; seeds of one training differ by less
+HELPS = 0.1  # of the gap that is left, that one more change must close
+DISPENSABLE = 0.03  # of the gap: what may be lost by leaving a change out
+DONE = 0.9  # of the gap: nobody looks any further
+ROOT_BONUS, FOUND_BONUS = 0.05, 0.02  # of the gap: a change that a finding asks for wins against a nearly equal one
+PARTNERS = 6  # changes that are tried together with the best one
+ROUNDS = 3
+FINALISTS = 3
+SEEDS = 3
+SLOWER = 4.0  # times the untouched training's seconds: a rehearsal that takes longer is ended
+REDUCTION = 3  # of the changes, and of the steps, from rung to rung
+FEWEST_STEPS = 30  # of the lowest rung; fewer say nothing
+NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-sigmoid", "class-weights", "flip-sign"})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A change, and what it came to.
+
+    Attributes:
+        candidate: The change.
+        outcome: Of its rehearsal.
+        gain: Over the untouched training after as many steps.
+        share: Of all steps that it was rehearsed for.
+    """
+
+    candidate: Candidate
+    outcome: Outcome
+    gain: float
+    share: float = 1.0
+
+    @property
+    def rank(self) -> float:
+        """Its gain, with a little for being asked for by a finding, and a little less for each further change."""
+        asked = ROOT_BONUS if self.candidate.root else FOUND_BONUS if self.candidate.because else 0.0
+        return self.gain + asked - 0.01 * (len(self.candidate.remedies) - 1)
+
+
+class Clinic:
+    """One healing under way: what was rehearsed, and the time that is left."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        steps: int,
+        seconds: float,
+        seed: int,
+        listener: HealListener,
+        most_steps: int | None = None,
+    ) -> None:
+        self.subject, self.steps, self.seed, self.listener = subject, steps, seed, listener
+        self.seconds, self.most_steps = seconds, most_steps
+        self.began = time.monotonic()
+        self.runs = self.steps_taken = 0
+        self.full_seconds = 0.0
+        self.jobs = int(getattr(subject, "jobs", 1))
+        self.untouched: dict[tuple[int, int], Outcome] = {}  # by steps and seed
+        self.tried: dict[tuple[str, ...], Tried] = {}
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return max(0.0, self.seconds - (time.monotonic() - self.began))
+
+    def affordable(self, share: float) -> float:
+        """Rehearsals in full that a share of the remaining time pays for."""
+        by_time = share * self.left * self.jobs / max(self.full_seconds, 1e-3)
+        if self.most_steps is None:
+            return by_time
+        full = max(1, self.untouched[self.steps, self.seed].steps)
+        return min(by_time, share * max(0, self.most_steps - self.steps_taken) / full)
+
+    def spent(self) -> float:
+        """The share of the time, or of the steps, that is spent, whichever is more."""
+        time_spent = (time.monotonic() - self.began) / self.seconds
+        return max(time_spent, self.steps_taken / self.most_steps if self.most_steps else 0.0)
+
+    def watch(self) -> Trace:
+        """The untouched training, measured."""
+        start = time.monotonic()
+        ask = Ask(self.steps, (), self.seed, "start", WATCH_SHARE * self.seconds)
+        found = rehearse_all(self.subject, [ask])[0]
+        self.full_seconds = time.monotonic() - start
+        if isinstance(found, InputError):
+            raise found
+        trace = found if isinstance(found, Trace) else getattr(found, "trace", None) or Trace()
+        outcome = outcome_of(found)
+        self._count(outcome)
+        ended_early = isinstance(found, Trace) and self.full_seconds > 0.95 * WATCH_SHARE * self.seconds
+        if ended_early:
+            self.steps = outcome.steps
+        self.untouched[self.steps, self.seed] = outcome
+        return trace
+
+    def compare(self, candidates: Sequence[Candidate], steps: int, stage: str, share: float = 1.0) -> list[Trial]:
+        """Rehearse changes, and the untouched training where it is not known yet; the best first."""
+        asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in candidates]
+        if (steps, self.seed) not in self.untouched:
+            asks.insert(0, Ask(steps, (), self.seed, "losses", self._longest(share)))
+        found = self._rehearse(asks, stage, until=SEARCH_SHARE)
+        if not found:
+            return []
+        if len(asks) > len(candidates):
+            self.untouched[steps, self.seed] = outcome_of(found.pop(0))
+        before = self.untouched[steps, self.seed]
+        trials = []
+        for candidate, one in zip(candidates, found, strict=False):  # some may have found no time
+            outcome = outcome_of(one)
+            comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
+            refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
+            closed = -1.0 if refused else gain(before, outcome, comparable=comparable)
+            trials.append(Trial(candidate, outcome, closed, share))
+            told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
+            self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
+            self.listener.tried(told)
+        return sorted(trials, key=lambda trial: -trial.rank)
+
+    def on_seeds(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> dict[int, list[Outcome]]:
+        """Changes in full on further seeds, by place, with the untouched training under -1."""
+        places = [-1, *range(len(candidates))]
+        wanted = [(place, seed) for seed in seeds for place in places]
+        asks = [
+            Ask(self.steps, candidates[place].remedies if place >= 0 else (), seed, "losses", self._longest(1.0))
+            for place, seed in wanted
+        ]
+        found = self._rehearse(asks, "further seeds", until=1.0)
+        outcomes: dict[int, list[Outcome]] = {place: [] for place in places}
+        for (place, _), one in zip(wanted, found, strict=False):
+            outcomes[place].append(outcome_of(one))
+        return outcomes
+
+    def _rehearse(self, asks: Sequence[Ask], stage: str, *, until: float) -> list[Trace | BabysitError]:
+        """Rehearse in order, until a share of the time or of the steps is spent."""
+        self.listener.trying(stage, len(asks))
+        found: list[Trace | BabysitError] = []
+        for place in range(0, len(asks), self.jobs):
+            if self.spent() > until:
+                break
+            some = rehearse_all(self.subject, asks[place : place + self.jobs])
+            for one in some:
+                self._count(outcome_of(one))
+            found += some
+        return found
+
+    def _longest(self, share: float) -> float:
+        return max(5.0, SLOWER * share * self.full_seconds)
+
+    def _count(self, outcome: Outcome) -> None:
+        self.runs += 1
+        self.steps_taken += outcome.steps
+
+
+def heal(
+    subject: Subject,
+    *,
+    seconds: float = HEAL_SECONDS,
+    steps: int = TO_THE_END,
+    seeds: int = SEEDS,
+    seed: int = 0,
+    most_steps: int | None = None,
+    ignore: Sequence[str] = (),
+    findings: Sequence[Finding] | None = None,
+    listener: HealListener | None = None,
+) -> Healing:
+    """Find the smallest change that works; the subject is afterwards as it was.
+
+    Args:
+        subject: What is sick.
+        seconds: That may be spent; what is found by then is told.
+        steps: Of each rehearsal; a script is rehearsed to its own end.
+        seeds: On which the recommended change is held against the untouched training.
+        seed: The first of them.
+        most_steps: Of all rehearsals together; None goes by time alone.
+        ignore: Names of findings not to go by.
+        findings: Known already; None diagnoses the watched training.
+        listener: Who shows it.
+
+    Returns:
+        The change with its measured effect, and all that was tried. Ctrl-C ends it with what is known by then.
+
+    Raises:
+        InputError: Nothing to rehearse, no time, or no seeds.
+    """
+    check_names(ignore)
+    if not seconds > 0 or steps < 1 or seeds < 1:
+        raise InputError(
+            f"a healing of {seconds:g} seconds, {steps} steps and {seeds} seeds", legal="above 0, all three"
+        )
+    told = listener or HealSilence()
+    clinic = Clinic(subject, steps, seconds, seed, told, most_steps)
+    told.began(seconds)
+    known: tuple[Finding, ...] = tuple(findings or ())
+    best: Trial | None = None
+    effect: Effect | None = None
+    interrupted = False
+    try:
+        trace = clinic.watch()
+        check_training(subject.name, trace)
+        if findings is None:
+            known = tuple(diagnose(trace, ignore=ignore))
+        told.watched(known)
+        finalists = _search(clinic, known, trace)
+        best, effect = _confirmed(clinic, finalists, seeds)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        told.ended()
+    tried = tuple(sorted(clinic.tried.values(), key=lambda one: (-one.share, -one.gain)))
+    return Healing(
+        subject.name, known, best.candidate.remedies if best is not None else (), effect, tried,
+        seconds=time.monotonic() - clinic.began, runs=clinic.runs, steps=clinic.steps_taken, interrupted=interrupted,
+    )  # fmt: skip
+
+
+def _search(clinic: Clinic, findings: Sequence[Finding], trace: Trace) -> list[Trial]:
+    """Finalists, the best first."""
+    before = clinic.untouched[clinic.steps, clinic.seed]
+    asked = candidates_from(findings, trace)
+    trials = _halving(clinic, asked, "what the findings ask for") if asked else []
+    best_asked = trials[0].gain if trials else -1.0
+    if best_asked < DONE and not _solved(before):
+        trials += _halving(clinic, _others(asked, usual_candidates(trace)), "what every training may need")
+    trials.sort(key=lambda trial: -trial.rank)
+    best = trials[0] if trials else None
+    last: list[Trial] = []
+    for _ in range(ROUNDS):
+        if best is None or best.gain >= DONE or clinic.affordable(0.5) < 2:
+            break
+        partners = _partners(best, trials, trace)[: max(2, int(clinic.affordable(0.4)))]
+        if not partners:
+            break
+        last = clinic.compare(partners, clinic.steps, "together")
+        if not last or gain(best.outcome, last[0].outcome) < HELPS or last[0].gain <= best.gain:
+            break
+        trials = [*last, *trials]
+        best = last[0]
+    if best is not None:
+        best = _pruned(clinic, best)
+        trials.insert(0, best)
+    distinct = unique(trial.candidate for trial in trials)
+    kept = [next(trial for trial in trials if trial.candidate is one) for one in distinct]
+    return [trial for trial in kept if trial.gain >= WORKS][:FINALISTS]
+
+
+def _solved(outcome: Outcome) -> bool:
+    scored = outcome.evaluated or outcome.trained
+    return scored is not None and scored[1] >= SOLVED
+
+
+def _others(known: Sequence[Candidate], more: Sequence[Candidate]) -> list[Candidate]:
+    return unique([*known, *more])[len(unique(known)) :]
+
+
+def _halving(clinic: Clinic, candidates: Sequence[Candidate], stage: str) -> list[Trial]:
+    """Successive halving over changes: all for few steps, a third of them for three times as many, and so on.
+
+    Where there is time for all in full there is one rung. Trials of lower rungs that were dropped are not returned.
+    """
+    full = clinic.untouched[clinic.steps, clinic.seed].steps
+    afford = max(2.0, clinic.affordable(SINGLES_SHARE))
+    rungs = 0
+    while len(candidates) * (rungs + 1) / REDUCTION**rungs > afford and full / REDUCTION ** (rungs + 1) >= FEWEST_STEPS:
+        rungs += 1
+    alive = list(candidates)
+    trials: list[Trial] = []
+    for rung in range(rungs, -1, -1):
+        share = REDUCTION**-rung
+        steps = clinic.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
+        room = max(2, int(clinic.affordable(SINGLES_SHARE) / share / (rung + 1)))
+        found = clinic.compare(alive[:room], steps, stage, share)
+        trials = found or trials
+        if rung:
+            alive = [trial.candidate for trial in trials[: max(2, math.ceil(len(trials) / REDUCTION))]]
+    return trials
+
+
+def _partners(best: Trial, trials: Sequence[Trial], trace: Trace) -> list[Candidate]:
+    """The best change with one more: what helped alone first, what findings ask for, more epochs."""
+    taken = {remedy.name for remedy in best.candidate.remedies}
+    order = sorted(trials, key=lambda trial: -(trial.gain + (0.2 if trial.candidate.root else 0.0)))
+    found: list[Candidate] = []
+    for trial in order:
+        if trial.outcome.failed and not trial.candidate.root:
+            continue
+        extra = tuple(one for one in trial.candidate.remedies if one.name not in taken)
+        if extra and len(extra) == len(trial.candidate.remedies):
+            root = best.candidate.root or trial.candidate.root
+            because = best.candidate.because or trial.candidate.because
+            found.append(Candidate((*best.candidate.remedies, *extra), because, root))
+    found = unique(found)[:PARTNERS]
+    more = more_epochs(trace)
+    if more is not None and "epochs" not in taken:
+        found.append(dataclasses.replace(best.candidate, remedies=(*best.candidate.remedies, more)))
+    return found
+
+
+def _pruned(clinic: Clinic, best: Trial) -> Trial:
+    """Without what the rest does without."""
+    while len(best.candidate.remedies) > 1 and clinic.affordable(0.6) >= len(best.candidate.remedies):
+        without = [
+            dataclasses.replace(
+                best.candidate, remedies=(*best.candidate.remedies[:at], *best.candidate.remedies[at + 1 :])
+            )
+            for at in range(len(best.candidate.remedies))
+        ]
+        tried = clinic.compare(without, clinic.steps, "without")
+        if not tried:
+            break
+        smaller = max(tried, key=lambda trial: trial.gain)
+        if smaller.gain < best.gain - DISPENSABLE:
+            break
+        best = smaller
+    return best
+
+
+def _confirmed(clinic: Clinic, finalists: Sequence[Trial], seeds: int) -> tuple[Trial | None, Effect | None]:
+    """The finalist that works on most seeds: the first whose median gain is not beaten by much."""
+    if not finalists:
+        return None, None
+    afford = int(clinic.affordable(1.0)) // max(1, seeds - 1) - 1
+    finalists = finalists[: max(1, min(FINALISTS, afford))]
+    # What was rehearsed for a part of the steps only is rehearsed in full on the first seed, too.
+    again = any(trial.share < 1 for trial in finalists)
+    further = range(clinic.seed + (not again), clinic.seed + seeds)
+    outcomes = clinic.on_seeds([one.candidate for one in finalists], further) if further else {-1: []}
+    before = [*([] if again else [clinic.untouched[clinic.steps, clinic.seed]]), *outcomes[-1]]
+    if not before:
+        return None, None
+    judged: list[tuple[float, Trial, list[Outcome]]] = []
+    for place, trial in enumerate(finalists):
+        after = [*([] if again else [trial.outcome]), *outcomes.get(place, [])]
+        if not after:
+            continue
+        comparable = not any(remedy.name in NEW_LOSS for remedy in trial.candidate.remedies)
+        middle = gain(median_of(before), median_of(after), comparable=comparable)
+        judged.append((middle, trial, after))
+    top = max((middle for middle, _, _ in judged), default=-1.0)
+    if top < WORKS:
+        return None, None
+    middle, trial, after = next(one for one in judged if one[0] >= top - ROOT_BONUS)
+    told = Effect(tuple(one.to_dict() for one in before), tuple(one.to_dict() for one in after), middle)
+    return trial, told

@@ -1,0 +1,155 @@
+"""The pre-flight: eight steps in the lecture's order, each with a verdict, before hours are spent."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from babysit.diseases import DISEASES, check_names, ranked
+from babysit.record import (
+    PRE_FLIGHT_STEPS,
+    CheckListener,
+    CheckSilence,
+    Finding,
+    InputError,
+    PreFlight,
+    PreFlightStep,
+)
+from babysit.rehearsal._check_data import check_data
+from babysit.rehearsal._check_init import check_init
+from babysit.rehearsal._check_initial_loss import check_initial_loss
+from babysit.rehearsal._check_overfit_tiny import WITH_IT, check_overfit_tiny
+from babysit.rehearsal._check_rate_range import check_rate_range
+from babysit.rehearsal._check_regularisation import check_regularisation
+from babysit.rehearsal._check_short_training import check_short_training
+from babysit.rehearsal._check_wiring import check_wiring
+from babysit.rehearsal._cures import with_cures
+from babysit.rehearsal._examination import SECONDS, WATCHED_STEPS, Examination, skipped, verdict_of
+from babysit.rehearsal._subject import Subject
+from babysit.rehearsal._trains import check_training
+
+STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
+    "data": check_data,
+    "wiring": check_wiring,
+    "init": check_init,
+    "initial-loss": check_initial_loss,
+    "regularisation": check_regularisation,
+    "overfit-tiny": check_overfit_tiny,
+    "rate-range": check_rate_range,
+    "short-training": check_short_training,
+}
+assert STEPS.keys() == PRE_FLIGHT_STEPS.keys()
+SEVERITIES = ("sick", "warning", "note")
+
+
+def pre_flight(
+    subject: Subject,
+    *,
+    only: Collection[str] = (),
+    skip: Collection[str] = (),
+    seconds: float = SECONDS,
+    steps: int = WATCHED_STEPS,
+    seed: int = 0,
+    ignore: Sequence[str] = (),
+    listener: CheckListener | None = None,
+) -> PreFlight:
+    """Check a subject before it is trained; it is afterwards as it was, bit for bit.
+
+    Args:
+        subject: A Recipe or live objects.
+        only: Names of the steps to do; empty means all.
+        skip: Names of steps not to do.
+        seconds: That may be spent; each step takes a share of it at most.
+        steps: Of the watched training, at most.
+        seed: Of every rehearsal.
+        ignore: Names of findings not to report.
+        listener: Who shows it.
+
+    Returns:
+        A verdict for each step, and the findings, causes first. Ctrl-C ends it with what was done by then.
+
+    Raises:
+        InputError: An unknown step or finding, no time, or a subject that cannot be trained at all.
+    """
+    _check_steps(only, skip)
+    check_names(ignore)
+    if not seconds > 0 or steps < 1:
+        raise InputError(f"a check of {seconds:g} seconds and {steps} steps", legal="more than none of both")
+    wanted = [name for name in STEPS if (not only or name in only) and name not in skip]
+    told = listener or CheckSilence()
+    examination = Examination(subject, seconds=seconds, steps=steps, seed=seed, ignore=ignore)
+    began = time.monotonic()
+    done: list[PreFlightStep] = []
+    interrupted = False
+    told.began(tuple(wanted), seconds)
+    try:
+        # Most steps read the short watched training, so that it comes before all of them.
+        told.step_began("short-training")
+        if examination.bench is None:
+            check_training(subject.name, examination.watched)
+        _ = examination.watched
+        for name in wanted:
+            told.step_began(name)
+            start = time.monotonic()
+            step = _step(name, examination)
+            seconds_taken = time.monotonic() - start + (name == "short-training") * examination.watched_seconds
+            step = dataclasses.replace(step, seconds=seconds_taken)
+            done.append(step)
+            told.step_ended(step)
+        findings = merged(done, ignore)
+        if examination.bench is None and len(wanted) == len(STEPS):
+            findings = with_cures(examination, findings)
+    except KeyboardInterrupt:
+        interrupted = True
+        done += [skipped(name, "interrupted") for name in wanted[len(done) :]]
+        findings = merged(done, ignore)
+    finally:
+        told.ended()
+    return PreFlight(subject.name, tuple(_with_causes(done, findings)), findings, time.monotonic() - began, interrupted)
+
+
+def _step(name: str, examination: Examination) -> PreFlightStep:
+    """One step; of a script that cannot be rehearsed as it needs, nothing but that is said."""
+    try:
+        return STEPS[name](examination)
+    except InputError as error:
+        if examination.bench is not None:
+            raise
+        return skipped(name, f"the script cannot be rehearsed so: {str(error).splitlines()[0]}")
+
+
+def merged(steps: Sequence[PreFlightStep], ignore: Sequence[str] = ()) -> tuple[Finding, ...]:
+    """The findings of all steps, each name once with its worst, ranked together."""
+    found: dict[str, Finding] = {}
+    for finding in (finding for step in steps for finding in step.findings):
+        before = found.get(finding.name)
+        if before is None or SEVERITIES.index(finding.severity) < SEVERITIES.index(before.severity):
+            found[finding.name] = finding
+    # What was switched off and on again is proven to be a cause: nothing else explains it.
+    proven = {name: DISEASES[name] for name, finding in found.items() if WITH_IT in finding.evidence}
+    known = {**DISEASES, **{name: dataclasses.replace(one, explained_by=()) for name, one in proven.items()}}
+    return tuple(ranked(found, known, ignore=ignore))
+
+
+def _with_causes(steps: Sequence[PreFlightStep], findings: Sequence[Finding]) -> list[PreFlightStep]:
+    """Steps whose findings know what explains them."""
+    by_name = {finding.name: finding.explained_by for finding in findings}
+    result = []
+    for step in steps:
+        told = tuple(
+            dataclasses.replace(one, explained_by=by_name[one.name]) for one in step.findings if one.name in by_name
+        )
+        verdict = verdict_of(told) if step.verdict != "skip" else "skip"
+        result.append(dataclasses.replace(step, findings=told, verdict=verdict))
+    return result
+
+
+def _check_steps(only: Collection[str], skip: Collection[str]) -> None:
+    for name in (*only, *skip):
+        if name not in STEPS:
+            nearest = difflib.get_close_matches(name, STEPS, n=1, cutoff=0.0)[0]
+            raise InputError(f"the check has no step '{name}'", legal=", ".join(STEPS), write=f"'{nearest}'")
+    if not [name for name in STEPS if (not only or name in only) and name not in skip]:
+        raise InputError("no step is left to do", legal=", ".join(STEPS))

@@ -1,0 +1,134 @@
+"""Scene: what a rehearsal trains with, open to remedies until the first step."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from babysit.probes import Observer
+from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
+from babysit.rehearsal._bench import Batch, LossOf
+
+FIRST = 10  # steps that are always measured
+START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
+
+
+@dataclass
+class Scene:
+    """What a rehearsal trains with.
+
+    Attributes:
+        network: Trained in place; whoever made the scene restores it.
+        optimizers: What steps it.
+        batches: What it learns from.
+        loss_of: The loss of one batch.
+        clip_norm: Longest gradient, None for any.
+        facts: What is told of the training.
+        after_step: Called with the number of each step done and its batch; rows to write down, and whether that is
+            enough.
+        undo: What to take back when the rehearsal is over, and `restored` would not.
+    """
+
+    network: nn.Module
+    optimizers: list[Optimizer]
+    batches: Iterator[Batch]
+    loss_of: LossOf
+    clip_norm: float | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    after_step: Callable[[int, Batch], tuple[list[Row], bool]] | None = None
+    undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+
+def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None = None) -> Trace:
+    """Train a scene and measure. A loss that is no number is the last one.
+
+    Args:
+        scene: Its parts are changed.
+        steps: Optimizer steps.
+        probes: `all`, `start`, `budget` or `losses`.
+        seconds: Stop early when they are spent; one step is always taken.
+
+    Raises:
+        RehearsalError: The training itself failed, with what was measured until then.
+    """
+    store = TraceStore(None)
+    store.describe(facts=scene.facts)
+    scene.network.train()
+    watching: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if probes != "losses":
+        overhead = 0.01 if probes == "budget" else None
+        first, every = (START, AFTER_START) if probes == "start" else (FIRST, 1)
+        watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first, every=every)
+    done = 0
+    try:
+        with watching, quiet():
+            for rows in _steps(scene, steps, seconds, store):
+                done += 1
+                if probes == "losses":
+                    store.add(rows)
+    except BabysitError:
+        raise
+    except Exception as error:
+        store.add([Event(done, "failed", f"{type(error).__name__}: {error}", where_raised(scene.network, error))])
+        store.flush()
+        failed = RehearsalError(f"the training failed at step {done}: {type(error).__name__}: {error}")
+        failed.trace = store.read()
+        raise failed from error
+    store.describe(facts=scene.facts)
+    store.flush()
+    return store.read()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings. They are the user's, who has seen them or will: a check would repeat them at each rehearsal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _steps(scene: Scene, steps: int, seconds: float | None, store: TraceStore) -> Iterator[list[Row]]:
+    """The loss and the rate of each step, once it is done."""
+    began = time.monotonic()
+    for step, batch in enumerate(islice(scene.batches, steps)):
+        lr = float(scene.optimizers[0].param_groups[0]["lr"])
+        for optimizer in scene.optimizers:
+            optimizer.zero_grad()
+        loss = scene.loss_of(scene.network, batch)
+        torch.autograd.backward(loss)
+        if scene.clip_norm is not None:
+            nn.utils.clip_grad_norm_(scene.network.parameters(), scene.clip_norm)
+        value = float(loss.detach())
+        if math.isfinite(value):
+            for optimizer in scene.optimizers:
+                optimizer.step()
+        yield [Row(step, "train", "", "loss", value), Row(step, "train", "", "lr", lr)]
+        if not math.isfinite(value) or (seconds is not None and time.monotonic() - began > seconds):
+            return
+        if scene.after_step is not None:
+            rows, enough = scene.after_step(step, batch)
+            store.add(rows)
+            if enough:
+                return
+
+
+def where_raised(network: nn.Module, error: BaseException) -> str:
+    """The innermost layer in whose forward pass an error was raised; empty where it was in none."""
+    names = {id(module): name for name, module in network.named_modules()}
+    found = ""
+    trace = error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        if trace.tb_frame.f_code.co_name == "forward" and id(owner) in names:
+            found = names[id(owner)] or type(owner).__name__
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,137 @@
+"""A Run on the terminal: data, decisions, model, checks, scores."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from babysit.record import Evaluation, RunFolder, RunSummary, Score
+from babysit.reports._findings import finding_line
+
+SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
+
+
+def print_summary(run: RunFolder, console: Console | None = None) -> None:
+    """Print what a Run is and how well it does.
+
+    Args:
+        run: The Run.
+        console: Where to; None takes the standard output.
+    """
+    console = console or Console()
+    summary = run.summary
+    for line in data_lines(summary):
+        console.print(line, highlight=False, markup=False)
+    console.print()
+    console.print(_decisions(summary))
+    for step in summary.preprocessing:
+        console.print(f"preprocessing: {step}", highlight=False, markup=False)
+    console.print(_layers(summary))
+    for check in summary.checks:
+        text = f"check: {check.name} {check.measured:.4g}, expected about {check.expected:.4g}: {check.verdict}"
+        console.print(text, style=None if check.verdict == "pass" else "yellow", highlight=False, markup=False)
+    for event in run.trace().happened("not-finite"):
+        console.print(f"step {event.step}: {event.text}", style="red", highlight=False, markup=False)
+    for finding in run.findings:
+        console.print(finding_line(finding), soft_wrap=True)
+    evaluations = run.evaluations
+    if not evaluations:
+        console.print(f"no scores yet: the Run is {run.info.status}", style="yellow", highlight=False)
+    for phase in sorted(evaluations, key="train validation test".find):  # the test's word is the last
+        print_evaluation(evaluations[phase], console)
+    console.print(f"run: {run.path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def print_evaluation(evaluation: Evaluation, console: Console) -> None:
+    """Print scores with their intervals, and what there is to say about them."""
+    console.print(_scores(evaluation))
+    for note in evaluation.notes:
+        console.print(f"  {note}", highlight=False, markup=False)
+
+
+def data_lines(summary: RunSummary) -> list[str]:
+    """What the data is, in a few lines."""
+    data = summary.data
+    shape = "x".join(str(size) for size in data.shape)
+    what = {"table": f"{len(data.columns) or shape} columns", "images": f"images {shape}", "arrays": f"{shape} numbers"}
+    splits = ", ".join(f"{rows:,} {phase}" for phase, rows in data.splits.items() if rows)
+    learned = f"{len(data.classes)} classes" if data.task == "classification" else "a number"
+    if data.task == "classification" and 1 < len(data.classes) <= 5:
+        learned += f" ({', '.join(data.classes)})"
+    return [
+        f"data: {data.source}, {data.rows:,} rows of {what[data.kind]} ({splits})",
+        f"to learn: {data.target}, {learned}",
+        *(f"note: {note}" for note in data.notes),
+    ]
+
+
+def _decisions(summary: RunSummary) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="decided from the data", title_justify="left")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", max_width=20)
+    table.add_column("because")
+    for decision in summary.decisions:
+        table.add_row(decision.setting, decision.value, decision.why)
+    return table
+
+
+def _layers(summary: RunSummary) -> Table:
+    total = sum(layer.parameters for layer in summary.layers)
+    title = f"model: {total:,} parameters, on {summary.device}"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for name in ("layer", "kind", "output"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("parameters", justify="right")
+    layers = [layer for layer in summary.layers if layer.parameters]
+    half = SHOWN_LAYERS // 2
+    shown = layers if len(layers) <= SHOWN_LAYERS else [*layers[:half], None, *layers[-half:]]
+    for layer in shown:
+        if layer is None:
+            table.add_row(f"... {len(layers) - 2 * half} more", "", "", "")
+        else:
+            table.add_row(layer.name, layer.kind, "x".join(map(str, layer.output)), f"{layer.parameters:,}")
+    return table
+
+
+def _scores(evaluation: Evaluation) -> Table:
+    title = f"{evaluation.phase}: {evaluation.rows:,} rows"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    table.add_column("score", no_wrap=True)
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for score in evaluation.scores:
+        table.add_row(score.name, score_number(score.value), interval(score))
+    return table
+
+
+def score_number(value: float) -> str:
+    """A score in four digits, large ones with a comma at the thousands."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}" if abs(value) >= 1 else f"{value:.4f}"
+
+
+def interval(score: Score) -> str:
+    """A score's confidence interval, empty without one."""
+    if score.low is None or score.high is None:
+        return ""
+    return f"{score_number(score.low)} to {score_number(score.high)}"
+
+
+def summary_dict(run: RunFolder) -> dict[str, Any]:
+    """A Run as plain JSON values, for `--json`; NaN and infinities are the strings "NaN", "Infinity", "-Infinity"."""
+    return {
+        "schema": 1,
+        "run": str(run.path),
+        "status": run.info.status,
+        "seed": run.info.seed,
+        "versions": run.info.versions,
+        **run.summary.model_dump(mode="json", exclude={"schema_number"}),
+        "evaluations": {name: found.model_dump(mode="json") for name, found in run.evaluations.items()},
+        "events": [event._asdict() for event in run.trace().events],
+        "findings": [finding.to_dict() for finding in run.findings],
+    }

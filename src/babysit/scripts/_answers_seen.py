@@ -1,0 +1,197 @@
+"""What a script's answers are worth, as far as it lets us see: on training batches, and on what it evaluates."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from babysit.record import Row
+from babysit.scripts._replacements import Replacements
+
+Phase = Literal["train", "validation"]
+
+WINDOW = 200  # training steps that the score of the end is taken over
+SHARE_OF_STEPS = 0.25  # and never more than this share of all
+HALF = 0.5
+CLASSES = ("cross-entropy", "nll")
+BINARY = ("bce", "bce-with-logits")
+NUMBERS = ("mse", "l1", "smooth-l1", "huber", "poisson-nll", "gaussian-nll")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of one batch: of each class right and all, or the sums that R2 is made of."""
+
+    right: dict[int, int] = field(default_factory=dict)
+    all: dict[int, int] = field(default_factory=dict)
+    sums: tuple[float, float, float, float] | None = None  # rows, sum and sum of squares of targets, squared errors
+
+
+@torch.no_grad()
+def tally(name: str, outputs: Tensor, targets: Tensor) -> Tally | None:
+    """Of the outputs and targets that enter a loss function; None where they are no answers to score."""
+    outputs, targets = outputs.detach(), targets.detach()
+    if name in CLASSES and outputs.ndim > 1:
+        if targets.shape == outputs.shape:
+            targets = targets.argmax(1)
+        return _of_classes(outputs.argmax(1), targets)
+    if name in BINARY and outputs.numel() == targets.numel():
+        if outputs.ndim > 1 and outputs.shape[1] > 1 and bool((targets.sum(1) == 1).all()):
+            return _of_classes(outputs.argmax(1), targets.argmax(1))
+        border = HALF if name == "bce" else 0.0
+        return _of_classes(outputs.reshape(-1) > border, targets.reshape(-1) > HALF)
+    if name in NUMBERS and outputs.numel() == targets.numel():
+        wanted = targets.double()
+        if outputs.ndim == 2 and outputs.shape[1] > 1 and _one_hot(wanted):
+            return _of_classes(outputs.argmax(1), wanted.argmax(1))
+        wanted = wanted.reshape(-1)
+        errors = float((outputs.double().reshape(-1) - wanted).square().sum())
+        return Tally(sums=(float(wanted.numel()), float(wanted.sum()), float(wanted.square().sum()), errors))
+    return None
+
+
+def _one_hot(targets: Tensor) -> bool:
+    return bool(((targets == 0) | (targets == 1)).all()) and bool((targets.sum(1) == 1).all())
+
+
+def _of_classes(answers: Tensor, targets: Tensor) -> Tally:
+    answers, targets = answers.reshape(-1).long(), targets.reshape(-1).long()
+    kept = targets >= 0
+    answers, targets = answers[kept], targets[kept]
+    number = int(targets.max()) + 1 if len(targets) else 0
+    counted = torch.bincount(targets, minlength=number).tolist()
+    right = torch.bincount(targets[answers == targets], minlength=number).tolist()
+    seen = [at for at, count in enumerate(counted) if count]
+    return Tally({at: right[at] for at in seen}, {at: counted[at] for at in seen})
+
+
+def score_of(tallies: list[Tally]) -> tuple[str, float] | None:
+    """Balanced accuracy (the mean over classes of the share that is right), or R2; None of nothing.
+
+    A constant answer has 1 / classes, or 0, however uneven the classes are.
+    """
+    right: dict[int, int] = {}
+    counted: dict[int, int] = {}
+    sums = [0.0, 0.0, 0.0, 0.0]
+    for one in tallies:
+        for at, count in one.all.items():
+            counted[at] = counted.get(at, 0) + count
+            right[at] = right.get(at, 0) + one.right.get(at, 0)
+        for place, value in enumerate(one.sums or ()):
+            sums[place] += value
+    if counted:
+        return "balanced-accuracy", sum(right[at] / counted[at] for at in counted) / len(counted)
+    rows, total, squares, errors = sums
+    spread = squares - total * total / rows if rows else 0.0
+    if not spread > 0:
+        return None
+    return "r2", 1 - errors / spread
+
+
+class AnswersSeen:
+    """Scores of a training's end, and of its evaluations.
+
+    An evaluation is what follows a forward pass without gradients: losses computed then, and comparisons of equal
+    tensors, such as `(outputs.argmax(1) == targets)`.
+
+    Attributes:
+        evaluating: Whether one is under way.
+        inside: Whether the network's own pass is under way: what it compares is no answer.
+        evaluations: Of rows that are not trained on: step, name and value of the score.
+    """
+
+    def __init__(self) -> None:
+        self.recent: deque[Tally] = deque(maxlen=WINDOW)
+        self.steps = 0
+        self.evaluating = False
+        self.evaluations: list[tuple[int, str, float]] = []
+        self._phase: Phase = "validation"
+        self._empty()
+        self._said: set[tuple[int, Phase]] = set()
+        self._comparing = Replacements()
+        self.inside = False
+
+    def trained_on(self, name: str, outputs: Tensor, targets: Tensor) -> None:
+        """A batch entered the loss function in training."""
+        found = tally(name, outputs, targets)
+        if found is not None:
+            self.recent.append(found)
+            self.steps += 1
+
+    def begin_evaluation(self, phase: Phase, step: int) -> list[Row]:
+        """An evaluation begins or goes on, of rows that are trained on or of others. Returns what it ends."""
+        ended = self.end_of_evaluation(step) if self.evaluating and phase != self._phase else []
+        self._phase = phase
+        if not self.evaluating:
+            self.evaluating = True
+            for owner, name in ((Tensor, "__eq__"), (Tensor, "eq"), (torch, "eq")):
+                self._comparing.put(owner, name, self._compare)
+        return ended
+
+    def evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
+        """A batch entered a loss function after a pass without gradients."""
+        if value is not None and value.numel() == 1:
+            rows = max(1, len(outputs) if outputs.ndim else 1)
+            self._loss += float(value) * rows
+            self._rows += rows
+        found = tally(name, outputs, targets)
+        if found is not None:
+            self._tallies.append(found)
+
+    def end_of_evaluation(self, step: int) -> list[Row]:
+        """Training goes on, or the script is over: what the evaluation came to; of several in a step, the first."""
+        rows: list[Row] = []
+        if self._rows:
+            rows.append(Row(step, self._phase, "", "data-loss", self._loss / self._rows))
+        scored = score_of(self._tallies)
+        if self._compared:
+            # Plain accuracy, as the script reckons it.
+            scored = "accuracy", self._equal / self._compared
+        if scored is not None:
+            rows.append(Row(step, self._phase, "", *scored))
+            if self._phase == "validation":
+                self.evaluations.append((step, *scored))
+        said = (step, self._phase) in self._said
+        if rows:
+            self._said.add((step, self._phase))
+        self.drop_evaluation()
+        return [] if said else rows
+
+    def drop_evaluation(self) -> None:
+        """What seemed to be one was training."""
+        self._empty()
+        self.evaluating = False
+        self._comparing.take_back()
+
+    def at_the_end(self) -> tuple[str, float] | None:
+        """The score of the last training steps: at most two hundred, and a quarter of all."""
+        few = max(1, min(WINDOW, int(SHARE_OF_STEPS * self.steps)))
+        return score_of(list(self.recent)[-few:])
+
+    def _empty(self) -> None:
+        self._loss, self._rows = 0.0, 0
+        self._tallies: list[Tally] = []
+        self._equal, self._compared = 0, 0
+
+    def _compare(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def compare(first: Any, second: Any, **options: Any) -> Any:
+            result = original(first, second, **options)
+            if (
+                self.evaluating
+                and not self.inside
+                and isinstance(first, Tensor)
+                and isinstance(second, Tensor)
+                and first.shape == second.shape
+                and first.ndim
+                and not torch.compiler.is_compiling()
+            ):
+                self._equal += int(result.sum())
+                self._compared += result.numel()
+            return result
+
+        return compare

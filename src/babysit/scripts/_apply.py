@@ -1,0 +1,71 @@
+"""apply_remedies: what a remedy changes, done from within a script that is run plainly."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+
+from babysit.record import InputError, Remedy, TraceStore
+from babysit.scripts._changes import OF_SOURCE, Changes
+from babysit.scripts._seam import Enough, Seam
+
+
+class Lasting(Seam):
+    """A seam that ends no script, whatever its loss becomes."""
+
+    def end_step(self) -> None:
+        """A step was taken."""
+        with contextlib.suppress(Enough):
+            super().end_step()
+
+
+_applied: list[Lasting] = []
+
+
+def apply_remedies(*remedies: str | Remedy) -> None:
+    """Change the training that follows in this process, as `babysit run --remedy` would.
+
+    To be called once, before anything of the training is made. The network's inputs, its layers, the loss and the
+    optimizer are changed when the first batch is trained on; it lasts until the process ends.
+
+    Args:
+        *remedies: As `NAME` or `NAME=VALUE`.
+
+    Raises:
+        InputError: A remedy that cannot be applied to a script from within, or that was applied before.
+
+    Example:
+        >>> apply_remedies("epochs=30")
+        Traceback (most recent call last):
+            ...
+        babysit.record._errors.InputError: the remedy 'epochs=30' cannot be applied from within a script
+          legal: all that do not change its text
+          write: for epoch in range(30):
+    """
+    asked = [one if isinstance(one, Remedy) else Remedy.parse(one) for one in remedies]
+    if not asked:
+        raise InputError("no remedy was given to apply_remedies", write='apply_remedies("standardise-inputs")')
+    for remedy in asked:
+        if remedy.name in OF_SOURCE:
+            raise InputError(
+                f"the remedy '{remedy}' cannot be applied from within a script",
+                legal="all that do not change its text",
+                write=f"for epoch in range({remedy.value or 30}):",
+            )
+    if _applied:
+        raise InputError(
+            "remedies are applied already in this process",
+            cause="apply_remedies was called twice",
+            write="one call with all of them",
+        )
+    seam = Lasting(TraceStore(None), changes=Changes(asked), probes="losses", scores=False)
+    seam.__enter__()
+    _applied.append(seam)
+    atexit.register(_take_away)
+
+
+def _take_away() -> None:
+    while _applied:
+        seam = _applied.pop()
+        seam.__exit__(None, None, None)
+        seam.store.close()

@@ -1,0 +1,146 @@
+"""Epochs of a training that knows nothing of babysit, as its loaders and its rows tell them."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import weakref
+from collections.abc import Callable, Sized
+from typing import Any
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter
+
+from babysit.scripts._replacements import Replacements
+
+
+class LoaderPass:
+    """One pass through a loader: how many batches it gave, and how many steps followed them."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self.batches = self.steps = 0
+        self.rows, self.length = _length(loader.dataset), _length(loader)
+        # Some make the same loader anew for each epoch.
+        self.loader: object = (self.rows, self.length) if self.length else id(loader)
+
+
+class EpochsSeen:
+    """Watches loaders being gone through, and rows being picked from a tensor.
+
+    Args:
+        before_epoch: Called with a loader before it is gone through.
+    """
+
+    def __init__(self, before_epoch: Callable[[DataLoader[Any]], None]) -> None:
+        self.latest: LoaderPass | None = None  # whose batch was fetched last
+        self._before_epoch = before_epoch
+        self._passes: list[LoaderPass] = []  # in which steps were taken
+        self._of_iterator: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
+        self._picking = Replacements()
+        self._facts: dict[str, str] = {}
+        self._source: tuple[int, int] | None = None  # the tensor that training rows are picked from
+        self._fetched = False  # a batch, since the last step
+
+    def install(self, replaced: Replacements) -> None:
+        """Before the script's first line."""
+        replaced.put(DataLoader, "__iter__", self._iterating)
+        replaced.put(_BaseDataLoaderIter, "__next__", self._fetching)
+        self._picking.put(Tensor, "__getitem__", _remembering)
+
+    def remove(self) -> None:
+        """What was left of it."""
+        self._picking.take_back()
+
+    def begin(self, entered: object) -> None:
+        """The first pass of training: from how many rows its batch was picked is known now, or never."""
+        self._picking.take_back()
+        picked = getattr(entered, "_babysit_picked", None)
+        if picked is None or not isinstance(entered, Tensor) or not len(entered):
+            return
+        pointer, rows = picked
+        self._source = (pointer, rows)
+        self._facts = {"rows": str(rows), "steps-per-epoch": str(math.ceil(rows / len(entered)))}
+
+    def trained_on(self, entered: object) -> bool:
+        """Whether rows that are evaluated are those that the network is trained on."""
+        if isinstance(entered, Tensor) and entered.ndim and self._source == (entered.data_ptr(), len(entered)):
+            return True
+        if not self._fetched or self.latest is None:
+            return False
+        return any(one.loader == self.latest.loader for one in self._passes)
+
+    def stepped(self) -> None:
+        """A step was taken."""
+        self._fetched = False
+        if self.latest is not None:
+            self.latest.steps += 1
+            if self.latest.steps == 1:
+                self._passes.append(self.latest)
+
+    def facts(self, steps: int, *, finished: bool) -> dict[str, str]:
+        """What is known by now: rows, steps an epoch, and epochs of a training that is over."""
+        found = dict(self._facts)
+        passes = self._longest()
+        if passes:
+            batches, taken = sum(one.batches for one in passes), sum(one.steps for one in passes)
+            rows, length = passes[0].rows, passes[0].length
+            epochs = batches / length if length else float(len(passes))
+            if rows is not None:
+                found["rows"] = str(rows)
+            if length or len(passes) > 1:
+                per_epoch = taken / epochs if length else passes[0].steps
+                found["steps-per-epoch"] = str(max(1, round(per_epoch)))
+            if finished:
+                found["epochs"] = str(max(1, round(epochs)))
+        elif finished and "steps-per-epoch" in found:
+            found["epochs"] = str(max(1, round(steps / int(found["steps-per-epoch"]))))
+        return found
+
+    def _longest(self) -> list[LoaderPass]:
+        """Passes through the loader that most steps were taken from."""
+        taken: dict[object, int] = {}
+        for one in self._passes:
+            taken[one.loader] = taken.get(one.loader, 0) + one.steps
+        loader = max(taken, key=lambda key: taken[key], default=None)
+        return [one for one in self._passes if one.loader == loader]
+
+    def _iterating(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def iterate(loader: DataLoader[Any]) -> Any:
+            self._before_epoch(loader)
+            iterator = original(loader)
+            self._of_iterator[iterator] = LoaderPass(loader)
+            return iterator
+
+        return iterate
+
+    def _fetching(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def fetch(iterator: Any) -> Any:
+            batch = original(iterator)
+            found = self._of_iterator.get(iterator)
+            if found is not None:
+                self.latest, self._fetched = found, True
+                found.batches += 1
+            return batch
+
+        return fetch
+
+
+def _remembering(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Rows picked from a tensor remember from which, and from how many."""
+
+    def pick(tensor: Tensor, index: Any) -> Any:
+        result = original(tensor, index)
+        if isinstance(index, Tensor | slice | list) and isinstance(result, Tensor) and tensor.ndim and result.ndim:
+            with contextlib.suppress(AttributeError, RuntimeError):
+                result._babysit_picked = (tensor.data_ptr(), len(tensor))  # type: ignore[attr-defined]
+        return result
+
+    return pick
+
+
+def _length(counted: object) -> int | None:
+    with contextlib.suppress(TypeError, NotImplementedError):  # a stream of rows does not know how many there are
+        if isinstance(counted, Sized):
+            return len(counted)
+    return None

@@ -1,0 +1,110 @@
+"""A script's file and the modules beside it that it imports, read as Python reads them."""
+
+from __future__ import annotations
+
+import ast
+import importlib.machinery
+import io
+import os
+import pathlib
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from babysit.record import InputError
+from babysit.scripts._code import Code
+from babysit.scripts._script import Script
+
+MOST = 50  # modules that are read: a package that a script lies in may be large
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of Python.
+
+    Attributes:
+        path: Where it is.
+        code: Its text, parsed.
+        encoding: In which it is to be written again.
+    """
+
+    path: pathlib.Path
+    code: Code
+    encoding: str
+
+
+def file_of(script: Script) -> File:
+    """The script's own file.
+
+    Raises:
+        InputError: There is none, or it is no Python.
+    """
+    script.check()
+    path = _path_of_module(script.target) if script.module else pathlib.Path(script.target)
+    if path is None:
+        raise InputError(
+            f"there is no module {script.target} in Python", legal="a module that can be imported from here"
+        )
+    try:
+        return _read(path, script.arguments)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as Python: {error}") from error
+
+
+def beside(file: File) -> list[File]:
+    """Modules in the script's own folder, and below it, that it imports, directly or through each other."""
+    found: dict[pathlib.Path, File] = {}
+    waiting = [file]
+    while waiting and len(found) < MOST:
+        one = waiting.pop(0)
+        for path in _imports(one, file.path.resolve().parent):
+            if path in found or path == file.path.resolve():
+                continue
+            try:
+                found[path] = _read(path, ())
+            except (OSError, SyntaxError, ValueError):
+                continue
+            waiting.append(found[path])
+    return list(found.values())
+
+
+def _read(path: pathlib.Path, arguments: tuple[str, ...]) -> File:
+    content = path.read_bytes()
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    return File(path, Code(content.decode(encoding), arguments), encoding)
+
+
+def _imports(file: File, folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    for node in ast.walk(file.code.tree):
+        names: list[str] = []
+        start = folder
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            front = f"{node.module}." if node.module else ""
+            names = [node.module or "", *(front + alias.name for alias in node.names)]
+            if node.level:
+                start = file.path.resolve().parents[node.level - 1]
+        for name in names:
+            place = start.joinpath(*name.split(".")) if name else start
+            for path in (place.with_suffix(".py"), place / "__init__.py"):
+                if path.is_file():
+                    yield path.resolve()
+
+
+def _path_of_module(name: str) -> pathlib.Path | None:
+    """The file of a module, or of a package's `__main__`, found without importing anything."""
+    folders: list[str] | None = [os.getcwd(), *sys.path]
+    parts = name.split(".")
+    spec = None
+    for place in range(len(parts)):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: place + 1]), folders)
+        if spec is None:
+            return None
+        folders = list(spec.submodule_search_locations or ()) or None
+        if folders is None and place < len(parts) - 1:
+            return None
+    if folders:
+        spec = importlib.machinery.PathFinder.find_spec(f"{name}.__main__", folders)
+    return pathlib.Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None

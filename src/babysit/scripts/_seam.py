@@ -1,0 +1,393 @@
+"""The seam: the one place through which a training that knows nothing of babysit is seen and changed.
+
+Installed before a script's first line, removed after its last. What it takes hold of, all of it given back:
+
+    torch.nn.Module         `__call__`: which module is called by the script itself, and what enters it
+    torch.optim.Optimizer   its construction, and the global hooks around steps
+    torch.nn.functional     the loss functions, and `torch.autograd.backward` (through `babysit.probes.listen`)
+    DataLoader              iteration: epochs, rows, batches
+    Tensor                  picking rows, until training begins; ==, while the network is evaluated
+
+It draws no random number and changes no tensor: a script's numbers are bit for bit what they are without it, unless
+changes are asked for. No hook stays on a module between passes, so that copies and pickles of a network are its own.
+In a process that the script forks nothing of it is left.
+
+The observer hears nothing of its own accord: the seam, which is told of everything anyway, tells it. In a step that is
+not measured each call of a function costs as much as five do in a loop of their own, whose code stays in the caches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils.data import DataLoader
+
+from babysit.probes import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
+from babysit.record import Event, Row, TraceStore
+from babysit.scripts._answers_seen import AnswersSeen, Phase
+from babysit.scripts._changes import Changes
+from babysit.scripts._epochs_seen import EpochsSeen
+from babysit.scripts._forked import leave_when_forked, stay
+from babysit.scripts._others_seen import OthersSeen
+from babysit.scripts._parts import in_transformation, parameters_of, whole_of
+from babysit.scripts._replacements import Replacements
+from babysit.scripts._unmoved import Unmoved
+
+# Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
+# about 100 steps of 1,000, and 140 of 10,000.
+FIRST, GROWTH = 50, 0.06
+# Backward passes without a step, for one that was asked for, after which a script will never take one.
+PATIENCE = 10
+
+UNSEEN_PROCESSES = "processes that the script starts are not watched"
+
+
+class Enough(BaseException):
+    """Raised within a script, which catches it only by mistake."""
+
+
+class Seam:
+    """Sees a training from outside.
+
+    Args:
+        store: Where measurements go.
+        changes: Interventions; None leaves everything as it is.
+        overhead: Share of the time that measuring may take; None measures the first fifty steps and
+            then ever fewer.
+        probes: `all` or `losses`.
+        steps: Optimizer steps after which the script is ended; None never.
+        more: Called at steps, when there is more to read.
+        scores: Whether answers to training batches are scored, too.
+        optimizers: Known already, of an earlier part of the training.
+
+    Example:
+        >>> store = TraceStore(None)
+        >>> net = nn.Linear(2, 1)
+        >>> with Seam(store):
+        ...     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        ...     for _ in range(3):
+        ...         optimizer.zero_grad()
+        ...         nn.functional.mse_loss(net(torch.ones(4, 2)), torch.zeros(4, 1)).backward()
+        ...         optimizer.step()
+        >>> len(store.read().series("loss").values)
+        3
+    """
+
+    def __init__(
+        self,
+        store: TraceStore,
+        *,
+        changes: Changes | None = None,
+        overhead: float | None = None,
+        probes: str = "all",
+        steps: int | None = None,
+        more: Callable[[], None] | None = None,
+        scores: bool = True,
+        optimizers: Sequence[Optimizer] = (),
+    ) -> None:
+        self.store = store
+        self.steps = 0
+        self.answers = AnswersSeen()
+        self.epochs = EpochsSeen(self._before_epoch)
+        self.network: nn.Module | None = None  # whole, of whatever the script calls
+        self._changes, self._overhead, self._probes, self._most, self._more = changes, overhead, probes, steps, more
+        self._scores = scores
+        self._observer: Observer | None = None
+        self.optimizers = list(optimizers)
+        self._first = self.optimizers[0] if self.optimizers else None  # whose steps are counted
+        self._parts: set[int] = set()  # ids of the network's modules
+        self._others = OthersSeen()
+        self._handles: list[Any] = []
+        self._replaced = Replacements()
+        self._open = False
+        self._within = False  # a module's pass
+        self._inside = False  # the network's own
+        self._unmoved: Unmoved | None = None
+        self._losses: list[float] = []
+        self._facts: dict[str, str] = {}  # of a loss without a network
+        self._backwards = self._backwards_without_step = 0
+        self._trains_by_hand = self._began_in_training_mode = False
+
+    def __enter__(self) -> Seam:
+        self._open = True
+        self._handles = [register_optimizer_step_post_hook(self._after_step)]
+        self._replaced.put(nn.Module, "__call__", self._calling)
+        self._replaced.put(Optimizer, "__init__", self._constructing)
+        self.epochs.install(self._replaced)
+        if self._changes is not None:
+            self._handles.append(register_optimizer_step_pre_hook(self._before_step))
+            self._changes.install(self._replaced.put)
+        listen(self)
+        leave_when_forked(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._open:
+            return
+        self._let_go()
+        if self._observer is not None:
+            self._observer.detach()
+        self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+        self._end()
+        self.store.flush()
+
+    def forked(self) -> None:
+        """In a process that the script forks: nothing is seen any more, and nothing written."""
+        self._let_go()
+        if self._observer is not None:
+            self._observer.leave()
+
+    def tell(self, finished: bool) -> None:
+        """Write down what is known of the whole training.
+
+        Args:
+            finished: Whether the script came to its own end, so that its epochs are all there are.
+        """
+        facts = self._facts if self.network is None else {}
+        self.store.describe(facts=facts | self.epochs.facts(self.steps, finished=finished))
+        self.store.flush()
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one network is trained, as in a GAN."""
+        return bool(self._others)
+
+    def _let_go(self) -> None:
+        self._open = False
+        stay(self)
+        stop_listening(self)
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.epochs.remove()
+        if self.answers.evaluating:
+            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+        self._replaced.take_back()
+
+    # Forward passes.
+
+    def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        compiling = torch.compiler.is_dynamo_compiling
+
+        def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
+            # The compiler asks first, and then follows no further than the original.
+            if compiling() or self._within or not self._open:
+                return original(module, *arguments, **options)
+            if not module._parameters and not module._modules:
+                return original(module, *arguments, **options)  # a loss, an activation: nothing to be trained
+            return self._called(original, module, arguments, options)
+
+        return call
+
+    def _called(
+        self, original: Callable[..., Any], module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        """The script calls a module. What a backward pass or a transformed function calls is none of its calls."""
+        self._within = True
+        outputs = None
+        try:
+            if in_transformation():
+                pass
+            elif id(module) in self._parts and torch.is_grad_enabled():
+                self._own_pass(module, arguments, options)
+            else:
+                changed = self._before_forward(module, arguments, options)
+                arguments = arguments if changed is None else changed
+            outputs = original(module, *arguments, **options)
+            return outputs
+        finally:
+            self._within = False
+            if self._inside:
+                self._inside = self.answers.inside = False
+                if self._observer is not None:
+                    self._observer.forward_ends(outputs)
+
+    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        known = id(module) in self._parts or self._wraps_network(module)
+        if not torch.is_grad_enabled():
+            if known:
+                self._evaluates(module, arguments, options)
+            return None
+        if known:
+            self._own_pass(module, arguments, options)
+            return None
+        if self.network is not None:
+            self.store.add(self._others.called(self.steps, module, self.network, self.optimizers))
+            return None
+        # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
+        own = {id(parameter) for parameter in module.parameters()}
+        mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
+        # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
+        if any(parameter.requires_grad for parameter in module.parameters()) and (mine or self._backwards):
+            return self._begin(module, arguments, options, mine or self.optimizers)
+        return None
+
+    def _wraps_network(self, module: nn.Module) -> bool:
+        if self.network is None:
+            return False
+        inner = next((one for one in module.modules() if one is not module), None)
+        return inner is not None and inner is self.network
+
+    def _own_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        if self._observer is not None and self._trains_by_hand and self._backwards_without_step:
+            self._observer.step_ends()
+        if self._began_in_training_mode and not module.training:
+            # An evaluation that keeps gradients, unless a backward pass follows.
+            self.store.add(self.answers.begin_evaluation("validation", max(0, self.steps - 1)))
+        elif self.answers.evaluating:
+            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+        self._inside = self.answers.inside = True
+        if self._observer is not None:
+            self._observer.forward_begins(module, arguments, options)
+
+    def _evaluates(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self._inside = True
+        phase: Phase = "train" if self.epochs.trained_on(first_tensor([arguments, options])) else "validation"
+        self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
+        self.answers.inside = True
+        if self._observer is not None:
+            self._observer.forward_begins(module, arguments, options)
+
+    def _begin(
+        self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], mine: Sequence[Optimizer]
+    ) -> Any:
+        """The first pass of training: now network and optimizers are known."""
+        self._trains_by_hand = not mine
+        self._unmoved = Unmoved(module) if not mine else None
+        self._began_in_training_mode = module.training
+        changed = None
+        if self._changes is not None:
+            stop_listening(self)  # what changes try out is no training
+            try:
+                changed = self._changes.begin(module, arguments, mine)
+            finally:
+                listen(self)
+        self.network = whole_of(module, mine) if mine else module
+        self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
+        self.epochs.begin(first_tensor([arguments, options]))
+        self._inside = True
+        self.answers.inside = True
+        if self._probes != "losses":
+            self._observer = Observer(
+                self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
+            )  # fmt: skip
+            if self._overhead is None:
+                self._observer.budget = Budget(None, first_steps=self.steps + FIRST, growth=GROWTH)
+            self._observer.attach()
+            self._first = mine[0] if mine else self._first
+            self._observer.forward_begins(module, arguments if changed is None else changed, options)
+        return changed
+
+    # Losses and steps.
+
+    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
+        """A loss function was called on outputs that gradients flow back from."""
+        if self.network is None and "loss" not in self._facts:
+            self._facts |= loss_facts(name, outputs, targets, reduction)
+        if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
+            with torch.no_grad(), contextlib.suppress(Exception):
+                self.answers.trained_on(name, outputs, targets)
+        if self._observer is not None and self._observer.sampling:
+            self._observer.loss_computed(name, outputs, targets, value, reduction)
+
+    def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
+        """A loss function was called without gradients."""
+        if self.answers.evaluating:
+            with torch.no_grad(), contextlib.suppress(Exception):
+                self.answers.evaluated(name, outputs, targets, value)
+
+    def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
+        """A backward pass begins.
+
+        Raises:
+            Enough: No step was ever taken, and none will be.
+        """
+        if self.answers.evaluating:
+            self.answers.drop_evaluation()
+        if self._observer is None and loss.numel() == 1:
+            self._losses.append(float(loss.detach() / scale))
+            if not math.isfinite(self._losses[-1]) and self._probes == "losses":
+                self.end_step()
+        self._backwards += 1
+        self._backwards_without_step += 1
+        if not self.optimizers:
+            # Weights changed by hand, or never: each backward pass is a step.
+            self.end_step()
+        elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
+            raise Enough
+        if self._observer is not None:
+            self._observer.backward_begins(loss, scale)
+
+    def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
+        if self._changes is not None:
+            self._changes.before_step(optimizer)
+
+    def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
+        if self._changes is not None:
+            self._changes.after_step(optimizer)
+        if optimizer is not self._first:
+            if self._observer is not None:
+                if all(optimizer is not one for one in self._observer.optimizers):
+                    self._observer.another_stepped()
+                self._observer.stepped_by(optimizer)
+            return
+        if self._losses:
+            rate = float(optimizer.param_groups[0].get("lr", math.nan))
+            self.store.add([Row(self.steps, "train", "", "lr", rate)])
+        self.end_step()
+        if self._observer is not None and self._trains_by_hand:
+            self._observer.stepped_by(optimizer)
+
+    def end_step(self) -> None:
+        """A step was taken.
+
+        Raises:
+            Enough: It was the last one asked for, or its loss is no number and only losses were wanted.
+        """
+        losses, self._losses = self._losses, []
+        if losses:
+            self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
+        self.epochs.stepped()
+        self.steps += 1
+        if self.optimizers:
+            self._backwards_without_step = 0
+        if self._more is not None:
+            self._more()
+        if self._most is not None and self.steps >= self._most:
+            raise Enough
+        if self._probes == "losses" and losses and not math.isfinite(losses[-1]):
+            raise Enough
+
+    def _end(self) -> None:
+        if self.network is None and self._backwards:
+            text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
+            self.store.add([Event(0, "unseen", text)])
+        elif self._trains_by_hand and self._unmoved is not None and self._unmoved.after(self._backwards):
+            text = f"{self._backwards} backward passes, and no weight has changed"
+            self.store.add([Event(max(0, self.steps - 1), "step-missing", text)])
+        elif self._trains_by_hand:
+            text = "weights are changed by something else than torch.optim: its kind and its rates"
+            self.store.add([Event(0, "unseen", text)])
+        elif self.network is None:
+            text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
+            self.store.add([Event(0, "unseen", text)])
+
+    def _before_epoch(self, loader: DataLoader[Any]) -> None:
+        if self._changes is not None:
+            self._changes.before_epoch(loader)
+
+    def _constructing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def construct(optimizer: Optimizer, *arguments: Any, **options: Any) -> None:
+            original(optimizer, *arguments, **options)
+            if self._open and all(optimizer is not one for one in self.optimizers):
+                self.optimizers.append(optimizer)
+                self._first = self._first or optimizer
+
+        return construct

@@ -1,0 +1,220 @@
+"""How members of a kind are computed: measured, chosen, and said.
+
+Nothing here changes what a member becomes, but for the rounding of another order of additions; only how long it takes.
+What is fastest depends on the network, the machine's caches and its BLAS, so it is measured: a few steps of throwaway
+copies, of one member, of a few, and of many. A stack of one is the plain loop without a graph of operations, so that
+where stacking gains nothing, nothing is lost. Where less is to be done than ten times what that takes, one measurement
+tells how long a step is, and so how many processes it is worth. What was chosen travels with an engine's state, so that
+a search that goes on computes as it began.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from babysit.training._cohort_stack import Stack
+from babysit.training._stacked_network import StackLayout
+from babysit.training._stacked_optimizer import STATES
+from babysit.training._threads import computing_with
+from babysit.training._trial_alone import Alone
+from babysit.training._trial_member import Member
+from babysit.training._trial_starts import Start
+
+STEPS = 3  # measured of each layout, after one that is not; the fastest counts, as others on the machine only slow down
+# Members of a stack, at most. On a CPU a step of a member took as long in stacks of 60 as in stacks of 32, within a
+# tenth, in all works of `benchmarks/search.py`; a GPU takes as long to begin a kernel as to run it on a few members.
+LARGEST = {"cpu": 32, "cuda": 128}
+FEW = 8  # members, whose parameters a cache may hold
+# A layout must be so much faster than another to be taken instead of what is simpler: measurements are noisy.
+MARGIN = 0.9
+# Seconds of a step from which two threads with a stack each beat one after the other, where processes cannot be forked.
+# Below, what Python does between the calls, which only one thread can do at a time, is most of it.
+WORTH_A_THREAD = 1.5e-3
+MEMORY_SHARE = 0.25  # of the machine's memory that stacks may take at a time
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How members of a kind are computed.
+
+    Attributes:
+        way: As stacks, or one by one.
+        size: Members of a stack at most.
+        layout: Of a stack.
+        threads: That compute a call: one, where stacks have a thread each.
+        seconds: Measured for a step of one member; 0 when nothing was measured.
+        why: In words.
+    """
+
+    way: Literal["stacked", "alone"]
+    size: int
+    layout: StackLayout
+    threads: int
+    seconds: float
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Plan:
+        """What `to_dict` wrote down."""
+        return cls(**{**content, "layout": StackLayout(**content["layout"])})
+
+
+def choose_plan(
+    members: Sequence[Member],
+    starts: Sequence[Start],
+    threads: int,
+    memory: int,
+    clock: Callable[[], float] | None = None,
+    *,
+    by_process: bool = False,
+    beside: bool = False,
+    thorough: bool = True,
+) -> Plan:
+    """Measure and choose for members of a kind.
+
+    Args:
+        members: With steps to take; they are left as they are.
+        starts: Where each began.
+        threads: Of the processor, that may be used.
+        memory: Bytes that may be taken.
+        clock: Seconds; None takes this thread's own processor time where one thread computes, as that leaves out what
+            others on the machine do, and the wall's where more do or a GPU does.
+        by_process: Whether several members keep the processor busy in processes of one thread each.
+        beside: Whether members of other kinds are trained at the same time.
+        thorough: Whether layouts are compared, or the usual one is measured once.
+    """
+    device = starts[0].examples.device
+    wall = clock or time.perf_counter
+    own = clock or (time.thread_time if device.type == "cpu" else time.perf_counter)
+    default = StackLayout()
+    processes = by_process and (beside or len(members) > 1)
+    if starts[0].unstackable:
+        most = 1 if processes else threads
+        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], most, wall)
+        note = f", up to {threads} processes side by side" if most < threads else ""
+        why = f"{starts[0].unstackable}; {used} thread{'s' * (used > 1)} a call{note}"
+        return Plan("alone", 1, default, used, seconds, why)
+    bearable = memory // (threads * bytes_of_member(members[0], starts[0]))
+    most = max(1, min(LARGEST["cpu" if device.type == "cpu" else "cuda"], bearable, len(members)))
+    few = min(FEW, most)
+    measured: dict[tuple[int, StackLayout], float] = {}
+
+    def measure(size: int, layout: StackLayout) -> float:
+        with computing_with(1):
+            measured[size, layout] = _time_stack(members[:size], starts[:size], layout, own)
+        return measured[size, layout]
+
+    size, layout = most, default
+    if thorough:
+        sizes = [*dict.fromkeys((1, few, most))]
+        fastest = min(measure(size, default) for size in sizes)
+        size = max(size for size in sizes if measured[size, default] * MARGIN <= fastest)
+        best = measured[few, default]
+        for other in StackLayout.others(starts[0].model.network):
+            if measure(few, other) < best * MARGIN:
+                layout, best = other, measured[few, other]
+    else:
+        measure(few, default)
+    seconds, used = measured.get((size, layout), measured.get((few, layout), 0.0)), 1
+    if len(members) == 1 and not processes and seconds >= WORTH_A_THREAD:
+        # Nothing else is there for the other cores to do.
+        stack = Stack(starts, members, [0.0], layout)
+        used, seconds = _with_threads(stack.rehearse, starts[0], threads, wall)
+    told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
+    note = f", up to {threads} processes side by side" if processes and used < threads else ""
+    calls = f"{used} thread{'s' * (used > 1)} a call{note}"
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {calls}"
+    return Plan("stacked", size, layout, used, seconds, why)
+
+
+def pace(member: Member, start: Start) -> float:
+    """Seconds of a step of one member by itself, with one thread: what tells whether few steps are worth processes."""
+    with torch.random.fork_rng(), computing_with(1):
+        step = Alone(start, member, 0.0).rehearse if start.unstackable else Stack([start], [member], [0.0]).rehearse
+        return _fastest(step, start.examples.device, time.perf_counter)
+
+
+def cut(members: Sequence[Member], plan: Plan, threads: int, processes: int = 1) -> list[list[Member]]:
+    """Members of a kind as jobs of about equal size: stacks, or single members.
+
+    Args:
+        members: Of a kind.
+        plan: How they are computed.
+        threads: That may be kept busy where there are no processes.
+        processes: That will be kept busy.
+
+    Example:
+        >>> plan = Plan("stacked", 4, StackLayout(), 1, 1e-3, "")
+        >>> [len(job) for job in cut([None] * 9, plan, threads=2)]  # type: ignore[list-item]
+        [3, 2, 2, 2]
+    """
+    count = -(-len(members) // plan.size)
+    if processes > 1:
+        count = min(len(members), -(-count // processes) * processes)
+    elif threads > 1 and plan.seconds * min(plan.size, len(members)) >= WORTH_A_THREAD * threads:
+        count = min(len(members), -(-count // threads) * threads)
+    short, longer = divmod(len(members), count)
+    sizes = [short + (number < longer) for number in range(count)]
+    ends = [*itertools.accumulate(sizes)]
+    return [list(members[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+
+
+def side_by_side(jobs: Sequence[Sequence[Member]], plan: Plan) -> bool:
+    """Whether stacks are worth a thread each, where processes are not to be had."""
+    return plan.way == "stacked" and len(jobs) > 1 and plan.seconds * len(jobs[0]) >= WORTH_A_THREAD
+
+
+def bytes_of_member(member: Member, start: Start) -> int:
+    """Memory that a member takes in a stack: parameters, gradients, the optimizer's state, and activations."""
+    parameters = sum(parameter.numel() for parameter in start.model.network.parameters())
+    states = len(STATES[member.trial.recipe.optimizer.name])
+    batch = member.trial.recipe.budget.batch_size or 1
+    # Of each layer the outputs, their gradient, and a copy where a nonlinearity or normalisation keeps one.
+    activations = 3 * batch * start.activations
+    return 4 * ((2 + states) * parameters + activations)
+
+
+def _time_stack(
+    members: Sequence[Member], starts: Sequence[Start], layout: StackLayout, clock: Callable[[], float]
+) -> float:
+    stack = Stack(starts, members, [0.0] * len(members), layout)
+    return _fastest(stack.rehearse, starts[0].examples.device, clock) / len(members)
+
+
+def _with_threads(
+    step: Callable[[], None], start: Start, threads: int, clock: Callable[[], float]
+) -> tuple[int, float]:
+    """With how many threads a call steps are fastest, and the seconds of one."""
+    times: dict[int, float] = {}
+    for used in dict.fromkeys((1, threads)):
+        with torch.random.fork_rng(), computing_with(used):
+            times[used] = _fastest(step, start.examples.device, clock)
+    used = threads if times[threads] < times[1] * MARGIN else 1
+    return used, times[used]
+
+
+def _fastest(step: Callable[[], None], device: torch.device, clock: Callable[[], float]) -> float:
+    step()
+    times = []
+    for _ in range(STEPS):
+        _wait(device)
+        began = clock()
+        step()
+        _wait(device)
+        times.append(clock() - began)
+    return min(times)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,153 @@
+"""The page in a real browser: it opens alone, draws everything, fits a phone, and no name in the data can hurt it."""
+
+import os
+import pathlib
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from babysit.lessons import explain
+from babysit.record import DataSummary, RunFolder, RunSummary
+from babysit.reports import render_page, write_lessons_page, write_page, write_trace_page
+from tests.reports.inside import FINDINGS, seen_inside
+from tests.reports.lessons import LESSON
+from tests.reports.runs import classes, make_run, numbers
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield found
+        found.close()
+
+
+def _note(wrong: list[str], text: str, matters: bool = True) -> None:
+    if matters:
+        wrong.append(text)
+
+
+def open_page(browser: Browser, path: pathlib.Path, width: int = 1280, dark: bool = False) -> tuple[Page, list[str]]:
+    """The page, and everything that went wrong: errors, and requests that left for anywhere."""
+    wrong: list[str] = []
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light")
+
+    def only_itself(route: Route) -> None:
+        if route.request.url != path.as_uri():
+            wrong.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    context.route("**/*", only_itself)
+    page = context.new_page()
+    page.on("console", lambda message: _note(wrong, message.text, message.type in ("error", "warning")))
+    page.on("pageerror", lambda error: _note(wrong, str(error)))
+    page.on("dialog", lambda dialog: dialog.dismiss())
+    page.goto(path.as_uri())
+    page.wait_for_function("window.Plotly && document.querySelectorAll('.plot').length"
+                           " === document.querySelectorAll('.plot .main-svg:first-child').length")  # fmt: skip
+    return page, wrong
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("kind", ["classes", "numbers", "wide"])
+def test_it_opens_alone_and_fits(browser: Browser, tmp_path: pathlib.Path, kind: str, width: int) -> None:
+    path = tmp_path / "run"
+    made = classes(path) if kind == "classes" else numbers(path, columns=1000 if kind == "wide" else 3)
+    page, wrong = open_page(browser, write_page(made), width)
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("h1").inner_text().startswith(made.summary.data.target)
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_of_a_trace_opens_alone_and_fits(browser: Browser, tmp_path: pathlib.Path, width: int) -> None:
+    page, wrong = open_page(
+        browser, write_trace_page(seen_inside(), FINDINGS, tmp_path / "trace.html"), width, dark=True
+    )
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".finding").count() == len(FINDINGS)
+    # The slider shows another step's histograms.
+    shown = "document.getElementById('inside-activation').data.map(found => found.visible)"
+    assert page.evaluate(shown) == [True, False, False]
+    rail = page.locator("#inside-activation .slider-rail-touch-rect")
+    box = rail.bounding_box()
+    assert box is not None
+    rail.click(position={"x": box["width"] - 2, "y": box["height"] / 2}, force=True)
+    page.wait_for_function(f"({shown}).indexOf(true) === 2")
+    page.context.close()
+
+
+def test_every_point_is_drawn(browser: Browser, tmp_path: pathlib.Path) -> None:
+    page, _ = open_page(browser, write_page(numbers(tmp_path / "run")))
+    drawn = page.evaluate("document.querySelectorAll('#score-test-residuals .trace:first-child .point').length")
+    assert drawn == 300
+    assert page.evaluate("document.getElementById('training-loss').data[0].x.length") == 200
+    assert page.evaluate("document.getElementById('training-loss').data.at(-1).x") == [200, 201]
+    page.context.close()
+
+
+def test_a_dark_screen_gets_light_ink(browser: Browser, tmp_path: pathlib.Path) -> None:
+    page, wrong = open_page(browser, write_page(classes(tmp_path / "run")), dark=True)
+    assert wrong == []
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
+    assert page.evaluate("document.getElementById('training-loss').layout.font.color") == "#e6edf3"
+    page.emulate_media(color_scheme="light")
+    page.wait_for_function("document.getElementById('training-loss').layout.font.color === '#1b1f24'")
+    page.context.close()
+
+
+def test_three_hundred_classes(browser: Browser, tmp_path: pathlib.Path) -> None:
+    names = tuple(f"species number {number} of the long list" for number in range(300))
+    page, wrong = open_page(browser, write_page(classes(tmp_path / "run", names)), width=390)
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.context.close()
+
+
+def test_names_are_escaped_and_no_address_is_loaded(tmp_path: pathlib.Path) -> None:
+    text = render_page(classes(tmp_path / "run"))
+    assert "<img src=x" not in text
+    own = text[: text.index("<script>")]
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", own)
+
+
+def test_an_unfinished_run_is_shown_as_far_as_it_is(tmp_path: pathlib.Path) -> None:
+    summary = RunSummary(
+        data=DataSummary(source="x.csv", kind="table", rows=3, shape=(1,), task="regression", target="y")
+    )
+    run: RunFolder = make_run(tmp_path / "run", summary, (), [])
+    text = render_page(run)
+    assert "begun, not scored yet" in text
+    assert "Nothing has been scored yet" in text
+    assert f"babysit fit --resume {run.path}" in text
+
+
+def test_the_page_is_replaced_whole(tmp_path: pathlib.Path) -> None:
+    run = classes(tmp_path / "run")
+    path = write_page(run)
+    assert path == run.path / "report.html"
+    assert write_page(run, tmp_path / "elsewhere.html").read_text() == path.read_text()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_lessons_open_alone_and_fit(browser: Browser, tmp_path: pathlib.Path, width: int) -> None:
+    lessons = [LESSON, *(explain(name) for name in ("relu", "whiten", "zig-zag"))]
+    page, wrong = open_page(browser, write_lessons_page(lessons, "Four lessons", tmp_path / "lessons.html"), width)
+    assert wrong == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator(".plot .main-svg:first-child").count() == page.locator(".plot").count() > 6
+    assert page.locator("nav a").count() == len(lessons)
+    page.context.close()

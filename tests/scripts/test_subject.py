@@ -1,0 +1,144 @@
+"""A script as a Subject: rehearsed as it is, bit for bit, and the user's folder left alone."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+from babysit.record import InputError, RehearsalError, Remedy
+from babysit.rehearsal import Ask, Member, one_by_one
+from babysit.scripts import Script, ScriptSubject
+from tests.scripts.conftest import program
+
+Made = Callable[..., ScriptSubject]
+
+
+def plain_output(path: pathlib.Path) -> str:
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True, cwd=path.parent)
+    return done.stdout
+
+
+def test_a_rehearsal_prints_what_a_plain_run_prints(made: Made, tmp_path: pathlib.Path) -> None:
+    done = made().run(Ask(probes="all"))
+    assert done.answer.how == "finished"
+    assert done.output == plain_output(tmp_path / "train.py")
+
+
+def test_it_ends_after_the_steps_asked_for(made: Made) -> None:
+    subject = made()
+    assert len(subject.rehearse(7, probes="losses").series("loss").values) == 7
+    whole = subject.rehearse(10**9, probes="losses").series("loss").values
+    assert len(whole) == 60
+    assert whole[:7] == subject.rehearse(7, probes="losses").series("loss").values
+
+
+def test_another_seed_is_another_training(made: Made) -> None:
+    subject = made()
+    first, again, other = (subject.rehearse(5, seed=seed, probes="losses").series("loss").values for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+def test_side_by_side_is_one_after_another(made: Made) -> None:
+    subject = made()
+    members = [Member((Remedy("lr", rate),)) for rate in ("0.01", "0.1", "1")]
+    side_by_side = list(one_by_one(subject, members, 9))
+    alone = [list(subject.rehearse(9, member.remedies, probes="losses").series("loss").values) for member in members]
+    assert side_by_side == alone
+
+
+def test_its_answers_are_scored(made: Made) -> None:
+    done = made().run(Ask(probes="losses"))
+    assert done.answer.score is not None
+    name, value = done.answer.score
+    assert name == "balanced-accuracy"
+    assert value > 0.9
+    assert done.answer.evaluated is not None
+    assert done.answer.evaluated[0] == "accuracy"
+    assert done.answer.evaluated[1] == pytest.approx(float(done.output.split()[-1]), abs=1e-4)
+    assert done.trace.series("balanced-accuracy").values == (value,)
+    assert done.trace.series("accuracy", phase="validation").values == (done.answer.evaluated[1],)
+
+
+def test_a_script_that_fails_tells_how_far_it_came(made: Made) -> None:
+    subject = made(before="opt.zero_grad()\n        if epoch == 2: raise ValueError('no more')")
+    with pytest.raises(RehearsalError, match=r"failed at step 12: ValueError: no more") as raised:
+        subject.rehearse(100)
+    assert raised.value.trace is not None
+    assert len(raised.value.trace.series("loss").values) == 12
+    answer = subject.run(Ask()).answer
+    assert "babysit" not in answer.traceback
+    assert "train.py" in answer.traceback
+
+
+def test_a_script_that_hangs_is_ended(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "import time, torch\n" + program(before="opt.zero_grad(); time.sleep(0.2)")
+    done = made(text).run(Ask(seconds=1.0))
+    assert done.answer.how == "enough"
+    assert 0 < done.answer.steps < 20
+
+
+@pytest.mark.parametrize(
+    ("remedy", "said"),
+    [("no-such-thing", "no-such-thing"), ("lr=fast", "needs a number"), ("optimizer=newton", "newton"),
+     ("loss=nothing", "nothing")],
+)  # fmt: skip
+def test_remedies_that_cannot_be_taken_are_refused(made: Made, remedy: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        made().rehearse(3, [Remedy.parse(remedy)])
+
+
+def test_what_it_writes_stays_out_of_the_folder(made: Made, tmp_path: pathlib.Path) -> None:
+    large = tmp_path / "weights.bin"
+    large.write_bytes(b"x" * 2**21)
+    (tmp_path / "log.txt").write_text("before\n")
+    (tmp_path / "runs").mkdir()
+    text = program() + textwrap.dedent("""\
+        import os, pathlib
+        assert open("log.txt").read() == "before\\n" and os.path.getsize("weights.bin") == 2**21
+        open("log.txt", "a").write("after\\n")
+        open("weights.bin", "r+b").write(b"yyy")
+        torch.save(net.state_dict(), "weights.bin")
+        torch.save(net.state_dict(), "runs/net.pt")
+        pathlib.Path(__file__).with_name("beside.txt").write_text("beside")
+        os.remove("log.txt")
+        """)
+    before = sorted(path.name for path in tmp_path.rglob("*"))
+    done = made(text).run(Ask())
+    assert done.answer.how == "finished", done.answer.traceback
+    assert done.answer.wrote == ()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted([*before, "train.py"])
+    assert (tmp_path / "log.txt").read_text() == "before\n"
+    assert large.read_bytes() == b"x" * 2**21
+
+
+def test_what_it_writes_elsewhere_is_told(made: Made) -> None:
+    path = pathlib.Path.home() / f"babysit-test-{os.getpid()}.txt"
+    try:
+        subject = made(program() + f"open({str(path)!r}, 'w').write('there')\n")
+        subject.run(Ask())
+        assert subject.wrote == {str(path.resolve())}
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def test_arguments_and_modules_beside_it(made: Made, tmp_path: pathlib.Path, processes: object) -> None:
+    (tmp_path / "settings.py").write_text("LR = 0.25\n")
+    subject = made("import sys\nfrom settings import LR\n" + program(lr="LR * float(sys.argv[1])"))
+    script = Script(subject.script.target, ("2",))
+    with ScriptSubject(script, folder=tmp_path, processes=subject._processes) as given:
+        assert given.rehearse(1, probes="losses").series("lr").values == (0.5,)
+
+
+def test_no_script_is_one_clear_error(tmp_path: pathlib.Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("for\n")
+    for path, said in ((tmp_path / "none.py", "there is no script"), (broken, "is no Python"), (tmp_path, "no script")):
+        with pytest.raises(InputError, match=said):
+            ScriptSubject(Script(str(path)))
