@@ -1,7 +1,7 @@
 """Are the defaults good? Test scores of `fit` beside scikit-learn's MLPClassifier and MLPRegressor, five seeds.
 
-Both get the same rows: scikit-learn learns from train and validation together (it has no use for rows that choose),
-babysit from train, choosing by validation; both are judged on the same test rows. scikit-learn gets what its users
+Both get the same rows: scikit-learn learns from train and validation together (it has no use for validation rows),
+babysit from train, choosing by validation; both are scored on the same test rows. scikit-learn gets what its users
 are told to give it: missing numbers imputed, numbers standardised, categories one-hot; for regression also a second
 contender with standardised targets, which its documentation does not ask for but which helps it much.
 

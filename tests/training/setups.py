@@ -47,7 +47,7 @@ def examples(task: Task = CLASSES, rows: int = 80, validation: int = 16) -> Exam
 
 
 def trained(chosen: Recipe, task: Task = CLASSES, **changes: object) -> nn.Sequential:
-    """A network after the recipe's training, with its last weights (there are no rows that choose)."""
+    """A network after the recipe's training, with its last weights (there are no validation rows)."""
     model = network(outputs_needed(chosen.loss, task), **changes)  # type: ignore[arg-type]
     rows = examples(task, validation=0)
     Training(model, build_loss(chosen.loss, task, [10, 20, 30][: len(task.classes)]), rows, chosen).run()

@@ -118,7 +118,7 @@ def test_a_rate_of_a_million_ends_at_once() -> None:
         assert session.outcome.position.step <= 10
 
 
-# As many as the lecture has: 49,000 to learn from, 1,000 that choose.
+# As many as the lecture has: 49,000 training rows, 1,000 validation rows.
 ALL = ("split.method=random", "split.validation=0.02", "split.test=0")
 
 

@@ -109,7 +109,7 @@ def _units(searching: Searching, space: Space, point: int) -> list[float]:
 
 
 def _best_repeat(searching: Searching, trials: Sequence[int], scores: Sequence[float]) -> tuple[int, int]:
-    """Number and repeat of the trial whose model is kept: the best on the rows that choose."""
+    """Number and repeat of the trial whose model is kept: the best on the validation rows."""
     number = max(zip(scores, [-number for number in trials], strict=True))[1]
     return -number, searching.trials[-number].repeat
 

@@ -55,7 +55,7 @@ def heal(
         loss: Of (outputs, targets); None where the network gives its loss itself.
         loader: Of training batches: (inputs, targets), or a mapping.
         optimizer: As it is, or a function that makes one from parameters.
-        validation: Loader of the rows that choose.
+        validation: Loader of the validation rows.
         scheduler: Of the rate; it is restored, and the rate kept constant.
         step: The loss of a batch, in place of `loss`: `step(network, batch)`.
         target: Of data: the column to learn.

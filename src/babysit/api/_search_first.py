@@ -70,7 +70,7 @@ def search_first(
     if space is None:
         return _left_out(recipe, "the recipe fixes what would be searched")
     if not len(prepared.split["validation"]):
-        return _left_out(recipe, "there are no validation rows to choose by")
+        return _left_out(recipe, "there are no validation rows to choose a trial by")
     engine = local_engine(prepared, (), recipe.device)
     try:
         if (path / "study.json").exists():
@@ -120,7 +120,7 @@ def _with_winner(recipe: Recipe, tuned: Tuned) -> Searched:
         return Searched(recipe, (Decision(setting="search", value="none", why="every trial failed"),), tuned)
     result, best = tuned.result, tuned.result.winners[0]
     ties = sum(winner.tied for winner in result.winners)
-    why = f"the best of {result.trials} trials, {result.score_name} {best.mean:.4f} on the rows that choose"
+    why = f"the best of {result.trials} trials, {result.score_name} {best.mean:.4f} on the validation rows"
     why += f", a tie with {ties} more" if ties else ""
     why += f" ({tuned.study.path})"
     decisions = tuple(

@@ -100,8 +100,8 @@ def _deal_freely(
 ) -> tuple[dict[str, Indices], Decision]:
     if rows < 2:
         raise DataError(
-            "one row cannot be both learned from and judged by",
-            legal="two rows at least; a hundred or more to learn anything",
+            "there is one row, and a model needs rows to train on and other rows to test it on",
+            legal="at least two rows; a hundred or more to learn anything useful",
         )
     method, why = method_of(section, keys)
     if method == "stratified" and keys.classes is None:
@@ -112,7 +112,7 @@ def _deal_freely(
         )
     if method == "time" and keys.times is not None:
         split = split_by_time(keys.times, shares)
-        why += "; the earliest train, the latest test"
+        why += "; the earliest are for training, the latest for testing"
     elif method == "grouped" and keys.groups is not None:
         groups = len(np.unique(keys.groups))
         if groups < 1 + sum(share > 0 for share in shares.values()):
@@ -135,7 +135,8 @@ def refuse_unlearned(task: Task, targets: Labels, split: Mapping[str, Indices]) 
     """Notes on classes that some phase lacks.
 
     Raises:
-        DataError: A class is judged but never learned, or only one class or value is left to learn.
+        DataError: A class is among the validation or test rows but not among the training rows, or the training rows
+            have only one class or value.
     """
     train = targets[split["train"]]
     if len(np.unique(train)) < 2:

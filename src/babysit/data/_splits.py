@@ -1,4 +1,4 @@
-"""Which rows train, which choose and which judge."""
+"""How rows are split into training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def split_grouped(groups: Labels, shares: Shares, seed: int) -> dict[str, Indice
 
 
 def split_by_time(times: Labels, shares: Shares) -> dict[str, Indices]:
-    """The earliest rows train, later ones choose, the latest judge; rows of one time stay together.
+    """The earliest rows are for training, later ones for validation, the latest for testing.
+
+    Rows of one time stay together.
 
     Args:
         times: [N] what orders the rows.

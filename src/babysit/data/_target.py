@@ -184,7 +184,7 @@ def _classification(
         which = f"class '{lonely[0]}'" if len(lonely) == 1 else f"classes {several(lonely)}"
         raise DataError(
             f"{source}: {which} of '{name}' {'has' if len(lonely) == 1 else 'have'} one row",
-            legal="two rows a class at least, one to learn from and one to judge by",
+            legal="at least two rows for each class, one for training and one for testing",
             cause="a spelling mistake, or a value too rare to learn",
             write="remove the row, or join the class with another; --set data.task=regression if it is a quantity",
         )

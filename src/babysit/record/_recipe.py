@@ -60,13 +60,15 @@ class DataSection(Section):
 
 
 class SplitSection(Section):
-    """Which rows train, which choose, which judge."""
+    """How rows are split into training, validation and test rows."""
 
     method: Literal["auto", "random", "stratified", "grouped", "time"] = setting(
         "auto", "how rows are dealt", when="rows belong together (grouped) or have an order (time)"
     )
-    validation: Share = setting(0.15, "rows that choose: early stopping, search", unit="share", when="few or many rows")
-    test: Share = setting(0.15, "rows that judge, touched once", unit="share", when="few or many rows")
+    validation: Share = setting(
+        0.15, "validation rows: for early stopping and search", unit="share", when="few or many rows"
+    )
+    test: Share = setting(0.15, "test rows: used once, at the end", unit="share", when="few or many rows")
     group: str | None = setting(None, "column whose equal values stay together", when="several rows a person or place")
     time: str | None = setting(None, "column that orders rows; the latest are tested", when="the future is predicted")
     validation_source: str | None = setting(None, "file with the validation rows", when="a split is given")

@@ -24,7 +24,7 @@ class Bench:
         make_optimizer: A fresh optimizer as the user chose it, over the parameters given in the network's order.
         optimizers: Those that exist; empty where the user gave a factory.
         batches: The training batches, endlessly, in the order of a seed.
-        validation: Batches that choose, once through; None where there are none.
+        validation: Batches of the validation rows, once through; None where there are none.
         epoch_steps: Batches an epoch; None where nobody knows.
         rows: Training rows; None where nobody knows.
         loaders: What batches come from, to be restored.

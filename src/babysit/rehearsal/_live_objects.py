@@ -35,7 +35,7 @@ class LiveObjects:
         loader: Of training batches: (inputs, targets), several inputs before the targets, or a mapping that becomes
             the network's keyword arguments.
         optimizer: As it is, or a function that makes one from parameters.
-        validation: Loader of the rows that choose.
+        validation: Loader of the validation rows.
         scheduler: To be restored; rehearsals keep the rate constant.
         step: The loss of a batch, in place of `loss`: `step(network, batch)`.
         name: What to call it.

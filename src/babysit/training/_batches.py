@@ -20,14 +20,14 @@ EVALUATION_ROWS = 4096  # rows a forward pass without gradients; more no longer 
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows to learn from, and what cuts them.
+    """Training and validation rows, and what cuts them into batches.
 
     Attributes:
         inputs: Raw inputs of all rows.
         targets: What the loss compares with, [N], on the device.
         preprocessing: Raw inputs to what the network takes, on the device.
         train: int64 row numbers that are learned from.
-        validation: int64 row numbers that choose; may be empty.
+        validation: int64 numbers of the validation rows; may be empty.
         device: Where the network is.
         link: For numbers: from an output to a value on the scale of `targets`; exp for the Poisson loss.
     """

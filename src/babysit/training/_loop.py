@@ -267,7 +267,7 @@ class Training:
         if len(examples.validation):
             validation = measure_phase(self._network, self._loss, examples, examples.validation)
         watched = (validation or train).loss
-        # Without rows that choose, the last weights are as good as any.
+        # Without validation rows, the last weights are as good as any.
         best = watched < position.best_loss or validation is None
         if best:
             position.best_loss, position.best_epoch = watched, position.epoch

@@ -77,7 +77,7 @@ def learned_constant(loss: nn.Module, examples: Examples, outputs: int) -> Learn
 
 @torch.no_grad()
 def constant_answer(loss: nn.Module, examples: Examples, learned: Learned) -> Constant:
-    """What a constant answer costs on the rows that validate.
+    """What a constant answer costs on the validation rows.
 
     Args:
         loss: Of (outputs [N, outputs], targets [N]).
