@@ -247,7 +247,9 @@ def test_what_is_seen_of_rows() -> None:
         validation=[(torch.from_numpy(held), torch.zeros(10).long())],
     )  # fmt: skip
     seen = {
-        row.quantity: row.value for row in look_at_rows(subject.bench(), 0, seconds=60).rows if isinstance(row, Row)
+        row.quantity: row.value
+        for row in look_at_rows(subject.live_parts(), 0, seconds=60).rows
+        if isinstance(row, Row)
     }
     assert checks.shared_rows(train, held) == seen["duplicate-rows-share"] == 0.4
     assert np.median(checks.scales(train)[1]) == pytest.approx(seen["feature-std-median"], rel=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from babysit.record import BabysitError, Remedy, Row, Trace
-from babysit.rehearsal import Bench, Probes
+from babysit.rehearsal import LiveParts, Probes
 
 STEPS = 90
 
@@ -37,5 +37,5 @@ class Known:
         rows.append(Row(count - 1, "train", "", "balanced-accuracy", reached))
         return Trace(tuple(rows), facts=self._facts)
 
-    def bench(self) -> Bench | None:
+    def live_parts(self) -> LiveParts | None:
         return None

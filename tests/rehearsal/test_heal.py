@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babysit.record import BabysitError, Finding, HealSilence, InputError, RehearsalError, Remedy, Row, Trace, Tried
-from babysit.rehearsal import Candidate, Outcome, _heal, candidates_from, gain, heal, outcome_of
+from babysit.rehearsal import Candidate, RehearsalOutcome, _heal, candidates_from, gain, heal, outcome_of
 from tests.rehearsal.known import STEPS, Known
 
 CALLS = [Finding("clipped", "sick", remedies=(Remedy("lr"), Remedy("standardise-inputs"))),
@@ -96,12 +96,12 @@ def test_ctrl_c_keeps_what_is_known() -> None:
 
 
 def test_with_little_time_most_changes_get_a_third_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_heal.Clinic, "affordable", lambda self, share: 6.0)
+    monkeypatch.setattr(_heal.HealSession, "affordable", lambda self, share: 6.0)
     remedies = tuple(Remedy("weight-decay", str(number)) for number in range(12))
     subject = Known(lambda names, seed: 0.9 if names.get("weight-decay") == "5" else 0.3)
-    clinic = _heal.Clinic(subject, STEPS, 60.0, 0, HealSilence())
-    clinic.watch()
-    trials = _heal._halving(clinic, [Candidate((one,)) for one in remedies], "all")
+    session = _heal.HealSession(subject, STEPS, 60.0, 0, HealSilence())
+    session.watch()
+    trials = _heal._halving(session, [Candidate((one,)) for one in remedies], "all")
     short = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS // 3]
     full = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS]
     assert short == [str(number) for number in range(9)]
@@ -127,7 +127,7 @@ scores = st.floats(0, 1, allow_nan=False)
 @settings(max_examples=50, deadline=None)
 @given(before=scores, after=scores)
 def test_gain_is_the_share_of_the_gap(before: float, after: float) -> None:
-    first, second = Outcome(9, 1.0, 2.0, ("r2", before)), Outcome(9, 0.5, 2.0, ("r2", after))
+    first, second = RehearsalOutcome(9, 1.0, 2.0, ("r2", before)), RehearsalOutcome(9, 0.5, 2.0, ("r2", after))
     closed = gain(first, second)
     assert -1 <= closed <= 1
     if before < 0.995 and after >= before:
@@ -135,28 +135,30 @@ def test_gain_is_the_share_of_the_gap(before: float, after: float) -> None:
     assert gain(first, first) == 0
 
 
-@pytest.mark.parametrize("broken", [Outcome(3, math.inf, 2.0), Outcome(0, math.inf, math.nan, failed="it broke")])
-def test_what_breaks_is_no_gain_and_anything_is_better_than_it(broken: Outcome) -> None:
-    sound = Outcome(9, 0.5, 2.0, ("r2", 0.6))
+@pytest.mark.parametrize(
+    "broken", [RehearsalOutcome(3, math.inf, 2.0), RehearsalOutcome(0, math.inf, math.nan, failed="it broke")]
+)
+def test_what_breaks_is_no_gain_and_anything_is_better_than_it(broken: RehearsalOutcome) -> None:
+    sound = RehearsalOutcome(9, 0.5, 2.0, ("r2", 0.6))
     assert gain(sound, broken) == -1
     assert gain(broken, sound) > 0
 
 
 def test_evaluations_count_before_training_rows() -> None:
-    by_heart = Outcome(9, 0.0, 2.0, ("accuracy", 1.0), ("accuracy", 0.5))
-    sound = Outcome(9, 0.1, 2.0, ("accuracy", 0.9), ("accuracy", 0.9))
+    by_heart = RehearsalOutcome(9, 0.0, 2.0, ("accuracy", 1.0), ("accuracy", 0.5))
+    sound = RehearsalOutcome(9, 0.1, 2.0, ("accuracy", 0.9), ("accuracy", 0.9))
     assert gain(by_heart, sound) == pytest.approx(0.8)
 
 
 def test_losses_of_different_kinds_are_not_compared() -> None:
-    assert gain(Outcome(9, 2.0, 2.0), Outcome(9, 0.1, 2.0), comparable=False) == -1
-    assert gain(Outcome(9, 2.0, 2.0), Outcome(9, 0.5, 2.0)) == 0.75
+    assert gain(RehearsalOutcome(9, 2.0, 2.0), RehearsalOutcome(9, 0.1, 2.0), comparable=False) == -1
+    assert gain(RehearsalOutcome(9, 2.0, 2.0), RehearsalOutcome(9, 0.5, 2.0)) == 0.75
 
 
 def test_outcomes_of_errors() -> None:
     failed = RehearsalError("at step 3")
     failed.trace = Trace((Row(0, "train", "", "loss", 2.0),))
-    assert outcome_of(failed) == Outcome(1, math.inf, 2.0, failed="at step 3")
+    assert outcome_of(failed) == RehearsalOutcome(1, math.inf, 2.0, failed="at step 3")
     assert outcome_of(Trace((Row(0, "train", "", "loss", math.nan),))).loss == math.inf
 
 

@@ -75,9 +75,9 @@ def test_rows_that_mix_by_both_ways(name: str) -> None:
     torch.manual_seed(0)
     make, mixes = NETWORKS[name]
     network = make()
-    bench = LiveObjects(network, CROSS_ENTROPY, loader_of(*digits()), torch.optim.Adam).bench()
+    live = LiveObjects(network, CROSS_ENTROPY, loader_of(*digits()), torch.optim.Adam).live_parts()
     with restored([network]):
-        exchanged, slow = row_mixing(bench), gradient_mixing(bench)
+        exchanged, slow = row_mixing(live), gradient_mixing(live)
     assert exchanged is not None
     assert slow is not None
     assert (exchanged > 1e-3) == (slow > 1e-3) == mixes
@@ -86,8 +86,8 @@ def test_rows_that_mix_by_both_ways(name: str) -> None:
 def test_rows_that_cannot_be_told_are_not_judged() -> None:
     network = nn.Linear(4, 4)
     sequences = [(torch.randn(5, 8, 4), torch.randn(5, 8, 4))] * 2  # time first, rows second
-    bench = LiveObjects(network, nn.MSELoss(), sequences, torch.optim.Adam).bench()
-    assert row_mixing(bench) is None
+    live = LiveObjects(network, nn.MSELoss(), sequences, torch.optim.Adam).live_parts()
+    assert row_mixing(live) is None
 
 
 def test_biases_at_the_targets_average_cost_what_a_constant_answer_costs() -> None:

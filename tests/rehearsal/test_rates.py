@@ -9,9 +9,9 @@ import torch
 
 from babysit.record import InputError
 from babysit.rehearsal import (
+    Ask,
     Examination,
     LiveObjects,
-    Member,
     Subject,
     check_rate_range,
     find_rate_range,
@@ -149,13 +149,13 @@ def test_whoever_goes_on_from_a_trained_network_may_go_slowly() -> None:
 
 
 def test_members_may_be_trained_by_somebody_else() -> None:
-    """The seam for stacked cohorts: all of a ladder's members at once, with the same answer."""
+    """All of a ladder's members at once, with the same answer."""
     asked: list[int] = []
 
-    def all_at_once(subject: Subject, members: Iterable[Member], steps: int) -> Iterator[list[float]]:
-        together = list(members)
+    def all_at_once(subject: Subject, asks: Iterable[Ask]) -> Iterator[list[float]]:
+        together = list(asks)
         asked.append(len(together))
-        return iter([list(one) for one in one_by_one(subject, together, steps)])
+        return iter([list(one) for one in one_by_one(subject, together)])
 
     plain, stacked = (
         find_rate_range(subject("mlp, adam"), low=1e-4, high=0.1, steps=20, seeds=2, seconds=100, train=train)
@@ -168,11 +168,11 @@ def test_members_may_be_trained_by_somebody_else() -> None:
 def test_lost_rates_get_no_more_members() -> None:
     trained: list[tuple[float, int]] = []
 
-    def counted(subject: Subject, members: Iterable[Member], steps: int) -> Iterator[list[float]]:
-        for one in members:
+    def counted(subject: Subject, asks: Iterable[Ask]) -> Iterator[list[float]]:
+        for one in asks:
             rate = float(one.remedies[0].value or 0)
             trained.append((rate, one.seed))
-            yield member(rate, 1e-2, steps=steps, seed=one.seed)
+            yield member(rate, 1e-2, steps=one.steps, seed=one.seed)
 
     found = find_rate_range(subject("mlp, adam"), seeds=3, seconds=100, train=counted)
     whole = rate_range(ladder(1e-2), 2.0)

@@ -116,9 +116,9 @@ def test_nothing_of_the_changes_stays(made: Made) -> None:
     before = torch.relu, torch.nn.functional.cross_entropy, torch.autograd.backward
     changes = Changes([Remedy("activation", "tanh"), Remedy("loss", "mse"), Remedy("clear-gradients")])
     from babysit.record import TraceStore
-    from babysit.scripts import Seam
+    from babysit.scripts import Patcher
 
-    with Seam(TraceStore(None), changes=changes):
+    with Patcher(TraceStore(None), changes=changes):
         assert torch.relu is not before[0]
     assert (torch.relu, torch.nn.functional.cross_entropy, torch.autograd.backward) == before
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from babysit.record import InputError, RehearsalError, Remedy
-from babysit.rehearsal import Ask, Member, one_by_one
+from babysit.rehearsal import Ask, one_by_one
 from babysit.scripts import Script, ScriptSubject
 from tests.scripts.conftest import program
 
@@ -47,9 +47,9 @@ def test_another_seed_is_another_training(made: Made) -> None:
 
 def test_side_by_side_is_one_after_another(made: Made) -> None:
     subject = made()
-    members = [Member((Remedy("lr", rate),)) for rate in ("0.01", "0.1", "1")]
-    side_by_side = list(one_by_one(subject, members, 9))
-    alone = [list(subject.rehearse(9, member.remedies, probes="losses").series("loss").values) for member in members]
+    asks = [Ask(9, (Remedy("lr", rate),), probes="losses") for rate in ("0.01", "0.1", "1")]
+    side_by_side = list(one_by_one(subject, asks))
+    alone = [list(subject.rehearse(9, one.remedies, probes="losses").series("loss").values) for one in asks]
     assert side_by_side == alone
 
 

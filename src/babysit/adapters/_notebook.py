@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from babysit.diseases import check_names, diagnose
 from babysit.record import InputError, Remedy, TraceStore
 from babysit.reports import print_findings, trace_headline
-from babysit.scripts import Changes, Seam
+from babysit.scripts import Changes, Patcher
 
 OVERHEAD = 0.01
 USAGE = "%babysit on, %babysit off, or %%babysit [--remedy NAME=VALUE] [--ignore NAME] over a cell"
@@ -42,7 +42,7 @@ class Notebook:
 
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
-        self._watching: tuple[Seam, TraceStore] | None = None
+        self._watching: tuple[Patcher, TraceStore] | None = None
         self.on = False
 
     def magic(self, line: str, cell: str | None = None) -> None:
@@ -89,20 +89,20 @@ class Notebook:
         store = TraceStore(None)
         # A loop's optimizer was mostly made in a cell before.
         known = [one for one in gc.get_objects() if issubclass(type(one), Optimizer)]
-        seam = Seam(store, changes=changes, overhead=OVERHEAD, scores=False, optimizers=known)
-        self._watching = seam, store
-        seam.__enter__()
+        patcher = Patcher(store, changes=changes, overhead=OVERHEAD, scores=False, optimizers=known)
+        self._watching = patcher, store
+        patcher.__enter__()
 
     def _end(self, ignore: Sequence[str], *, always: bool = False) -> None:
         """What the cell's training came to; of a cell that trained nothing, nothing."""
         if self._watching is None:
             return
-        (seam, store), self._watching = self._watching, None
-        seam.__exit__()
-        seam.tell(finished=False)
+        (patcher, store), self._watching = self._watching, None
+        patcher.__exit__()
+        patcher.tell(finished=False)
         trace = store.read()
         store.close()
-        if not seam.steps and not always:
+        if not patcher.steps and not always:
             return
         findings = diagnose(trace, ignore=ignore)
         console = Console(stderr=True)

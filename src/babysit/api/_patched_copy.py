@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babysit.record import Remedy
-from babysit.rehearsal import Ask, Outcome, outcome_of
+from babysit.rehearsal import Ask, RehearsalOutcome, outcome_of
 from babysit.scripts import ScriptSubject, check_copy, with_arguments
 from babysit.scripts import write_patched as write_copy
 
@@ -28,7 +28,7 @@ class PatchedCopy:
     diff: str
     written: tuple[Remedy, ...]
     applied: tuple[Remedy, ...]
-    outcome: Outcome
+    outcome: RehearsalOutcome
 
 
 def write_patched(

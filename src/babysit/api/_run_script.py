@@ -17,7 +17,7 @@ from rich.console import Console
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.record import FINDING_SCHEMA, Event, Finding, InputError, Remedy, Trace, TraceStore
 from babysit.reports import finding_line, print_findings, trace_headline, write_trace_page
-from babysit.scripts import Changes, Ended, Seam, with_arguments
+from babysit.scripts import Changes, Ended, Patcher, with_arguments
 from babysit.scripts import run_script as run_plainly
 
 Show = Literal["lines", "plain", "nothing"]
@@ -122,21 +122,21 @@ def run_script(
     with TraceStore(pathlib.Path(keep) if keep is not None else None) as store:
         teller = _Teller(store, ignore, show)
         began, process = time.monotonic(), os.getpid()
-        seam = Seam(store, changes=changes, overhead=overhead, more=teller.more, scores=False)
-        with seam:
+        patcher = Patcher(store, changes=changes, overhead=overhead, more=teller.more, scores=False)
+        with patcher:
             ended = run_plainly(target, epochs=epochs)
             if os.getpid() != process:
                 _leave(ended)
             if sys.stdout is not None:
                 sys.stdout.flush()  # what the script said comes before what is said of it
-        seam.tell(finished=ended.how == "finished" and not ended.code)
+        patcher.tell(finished=ended.how == "finished" and not ended.code)
         if ended.how == "failed":
-            store.add([Event(seam.steps, "failed", ended.error)])
+            store.add([Event(patcher.steps, "failed", ended.error)])
             store.flush()
         trace = store.read()
     findings = tuple(diagnose(trace, ignore=ignore))
     how = "failed" if ended.how == "finished" and ended.code else ended.how
-    done = ScriptRun(findings, trace, seam.steps, how, ended.code, ended.error, ended.traceback)
+    done = ScriptRun(findings, trace, patcher.steps, how, ended.code, ended.error, ended.traceback)
     teller.end(target.name, done, time.monotonic() - began)
     return done
 

@@ -1,6 +1,5 @@
 """Subjects, rehearsals, and the checks that come before hours are spent."""
 
-from babysit.rehearsal._bench import Bench
 from babysit.rehearsal._candidates import Candidate, candidates_from, rate_of, usual_candidates
 from babysit.rehearsal._check_data import check_data
 from babysit.rehearsal._check_init import check_init
@@ -15,39 +14,47 @@ from babysit.rehearsal._compare_initialisations import compare_initialisations
 from babysit.rehearsal._examination import SECONDS, WATCHED_STEPS, Examination
 from babysit.rehearsal._heal import HEAL_SECONDS, heal
 from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
-from babysit.rehearsal._members import Member, TrainMembers, one_by_one
-from babysit.rehearsal._outcome import Outcome, gain, outcome_of
+from babysit.rehearsal._live_parts import LiveParts
+from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
 from babysit.rehearsal._pre_flight import pre_flight
 from babysit.rehearsal._rate_ladder import find_rate_range
 from babysit.rehearsal._rate_range import RateRange, rate_range
 from babysit.rehearsal._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearsal._recipe_subject import RecipeSubject
 from babysit.rehearsal._restore import random_streams_restored, restored
-from babysit.rehearsal._scene import Scene
-from babysit.rehearsal._subject import TO_THE_END, Ask, Probes, Subject, Together, rehearse_all
+from babysit.rehearsal._state import RehearsalState
+from babysit.rehearsal._subject import (
+    TO_THE_END,
+    Ask,
+    Probes,
+    RehearseLosses,
+    Subject,
+    Together,
+    one_by_one,
+    rehearse_all,
+)
 from babysit.rehearsal._treatments import treat
 
 __all__ = [
     "Ask",
-    "Bench",
     "COMPARED_SCHEMES",
     "Candidate",
     "Examination",
     "HEAL_SECONDS",
     "LiveObjects",
-    "Member",
+    "LiveParts",
     "OptimizerLike",
-    "Outcome",
     "Probes",
     "RateRange",
     "RateSweep",
     "RecipeSubject",
+    "RehearsalOutcome",
+    "RehearsalState",
+    "RehearseLosses",
     "SECONDS",
-    "Scene",
     "Subject",
     "TO_THE_END",
     "Together",
-    "TrainMembers",
     "WATCHED_STEPS",
     "candidates_from",
     "check_data",

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from babysit.probes import listen, stop_listening
 from babysit.record import TARGETS, Row
-from babysit.rehearsal._bench import Batch, LossOf
+from babysit.rehearsal._live_parts import Batch, LossOf
 
 HALF = 0.5
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from babysit.record import InputError
-from babysit.rehearsal._bench import Batch
+from babysit.rehearsal._live_parts import Batch
 from babysit.rehearsal._restore import Streams, generators_of, random_streams_restored
 
 # Batches kept in memory, so that the rehearsals of one check need not load and decode them again.

@@ -13,25 +13,25 @@ from torch import Tensor, nn
 from babysit.probes import listen, stop_listening
 from babysit.record import InputError
 from babysit.rehearsal._answers import Answers, Ear, answers_of
-from babysit.rehearsal._bench import Batch
-from babysit.rehearsal._scene import Scene
+from babysit.rehearsal._live_parts import Batch
+from babysit.rehearsal._state import RehearsalState
 
 BATCHES = 32  # that the targets are counted over
 LEAST_SHARE = 1e-4  # of a class that was not seen among them
 
 
-def set_bias_prior(scene: Scene) -> None:
+def set_bias_prior(state: RehearsalState) -> None:
     """Set the last linear layer's biases from the first batches' targets.
 
     Raises:
         InputError: No such layer, or a loss that says nothing of a constant answer.
     """
-    kept = list(islice(scene.batches, BATCHES))
-    rest = scene.batches
+    kept = list(islice(state.batches, BATCHES))
+    rest = state.batches
 
-    scene.batches = chain(kept, rest)
-    heard = _heard(scene, kept)
-    linear = [module for module in scene.network.modules() if isinstance(module, nn.Linear) and module.bias is not None]
+    state.batches = chain(kept, rest)
+    heard = _heard(state, kept)
+    linear = [module for module in state.network.modules() if isinstance(module, nn.Linear) and module.bias is not None]
     if not heard or not linear:
         raise InputError("bias-prior needs a known loss and a last linear layer with biases")
     prior = _prior(heard[0].name, torch.cat([one.targets.flatten(1) if one.targets.ndim > 1 else one.targets
@@ -43,12 +43,12 @@ def set_bias_prior(scene: Scene) -> None:
         bias.copy_(prior)
 
 
-def _heard(scene: Scene, batches: list[Batch]) -> list[Answers]:
+def _heard(state: RehearsalState, batches: list[Batch]) -> list[Answers]:
     """What a known loss compares, batch by batch."""
     ear = Ear()
     listen(ear)
     try:
-        found = [answers_of(scene.network, scene.loss_of, batch, ear)[0] for batch in batches]
+        found = [answers_of(state.network, state.loss_of, batch, ear)[0] for batch in batches]
     finally:
         stop_listening(ear)
     return [answers for answers in found if answers is not None]

@@ -16,8 +16,8 @@ from torch.optim import AdamW, Optimizer
 
 from babysit.diseases import DISEASES
 from babysit.record import Finding, PreFlightStep
-from babysit.rehearsal._bench import Bench
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._live_parts import LiveParts
 
 LARGE = 1e3  # the lecture's: 2.303 becomes 3.07 for weights of 0.0001 randn
 PENALTY = 1.0  # of the data's own loss: from there on the first steps serve the penalty, not the data
@@ -30,7 +30,7 @@ OFF = 0.01  # relative: what the step does to the weights against what half lamb
 
 
 @dataclass(frozen=True)
-class Penalty:
+class WeightDecay:
     """What weight decay is worth.
 
     Attributes:
@@ -55,13 +55,13 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
 
     Source: CS231n lecture 6 (regularisation on: the loss goes up); Loshchilov and Hutter 2019 for decoupled decay.
     """
-    bench = examination.bench
-    if bench is None:
+    live = examination.live
+    if live is None:
         return skipped("regularisation", "weights cannot be reached from here")
     if examination.fails:
         return skipped("regularisation", "batches do not go through")
-    optimizers = list(bench.optimizers) or [bench.make_optimizer(bench.network.parameters())]
-    penalty = penalty_of(bench.network, optimizers)
+    optimizers = list(live.optimizers) or [live.make_optimizer(live.network.parameters())]
+    penalty = penalty_of(live.network, optimizers)
     trace = examination.trace
     losses = trace.series("criterion").values or trace.series("loss").values
     loss = losses[0] if losses else math.nan
@@ -80,7 +80,7 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
             numbers=numbers,
         )
     with examination.as_before():
-        ratio = shrinkage(bench, penalty)
+        ratio = shrinkage(live, penalty)
     measured = f"weight decay {penalty.strength:g} is worth {penalty.value:.3g} beside a loss of {loss:.4g}"
     if penalty.small:
         measured += f"; it also pulls at {len(penalty.small)} biases or normalisation parameters"
@@ -95,7 +95,7 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
     return PreFlightStep("regularisation", verdict_of(findings), measured, expected, why, tuple(findings), numbers)
 
 
-def _findings(penalty: Penalty, loss: float) -> list[Finding]:
+def _findings(penalty: WeightDecay, loss: float) -> list[Finding]:
     if penalty.decoupled:
         # It is no part of any gradient, so what it would add to the loss is not what it costs.
         if not penalty.pull > PULL:
@@ -110,13 +110,13 @@ def _findings(penalty: Penalty, loss: float) -> list[Finding]:
     return [_finding(penalty, evidence)]
 
 
-def _finding(penalty: Penalty, evidence: dict[str, float]) -> Finding:
+def _finding(penalty: WeightDecay, evidence: dict[str, float]) -> Finding:
     smaller = f"weight-decay={penalty.strength / 100:.1g}"
     disease = DISEASES["weight-decay-too-strong"]
     return disease.finding("step 0", evidence=evidence, severity="warning", remedies=(smaller, "weight-decay=0"))
 
 
-def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> Penalty:
+def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> WeightDecay:
     """Half lambda w squared over what the optimizers decay.
 
     Example:
@@ -143,10 +143,10 @@ def penalty_of(network: nn.Module, optimizers: list[Optimizer]) -> Penalty:
     weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
     square = float(sum(float(weight.detach().double().square().sum()) for weight in weights))
     pull = math.sqrt(2 * value * strength / count) if count else 0.0
-    return Penalty(strength, value, square, tuple(small), decoupled, pull)
+    return WeightDecay(strength, value, square, tuple(small), decoupled, pull)
 
 
-def shrinkage(bench: Bench, penalty: Penalty, seed: int = 0) -> float | None:
+def shrinkage(live: LiveParts, penalty: WeightDecay, seed: int = 0) -> float | None:
     """How much more one step with decay takes from the weights than one without, over lr lambda w squared.
 
     1 for SGD and for decoupled decay: w' = w - lr (g + lambda w). Run within `restored`. Decay is made stronger for it,
@@ -155,20 +155,20 @@ def shrinkage(bench: Bench, penalty: Penalty, seed: int = 0) -> float | None:
     Returns:
         None where no weight is decayed.
     """
-    batch = next(bench.batches(seed))
-    made = bench.make_optimizer(bench.network.parameters())
+    batch = next(live.batches(seed))
+    made = live.make_optimizer(live.network.parameters())
     strongest = max(float(group["lr"]) * float(group.get("weight_decay", 0.0) or 0.0) for group in made.param_groups)
     if not strongest:
         return None
     times = SHRINK / strongest
     after: list[list[torch.Tensor]] = []
-    before = [parameter.detach().clone() for parameter in bench.network.parameters()]
+    before = [parameter.detach().clone() for parameter in live.network.parameters()]
     expected = 0.0
     for decays in (True, False):
         with torch.no_grad():
-            for parameter, value in zip(bench.network.parameters(), before, strict=True):
+            for parameter, value in zip(live.network.parameters(), before, strict=True):
                 parameter.copy_(value)
-        optimizer = bench.make_optimizer(bench.network.parameters())
+        optimizer = live.make_optimizer(live.network.parameters())
         for group in optimizer.param_groups:
             if not decays and "weight_decay" in group:
                 group["weight_decay"] = 0.0
@@ -178,9 +178,9 @@ def shrinkage(bench: Bench, penalty: Penalty, seed: int = 0) -> float | None:
                 expected += shrinks * sum(float(one.detach().double().square().sum()) for one in group["params"])
         torch.manual_seed(seed)
         optimizer.zero_grad()
-        torch.autograd.backward(bench.loss_of(bench.network, batch))
+        torch.autograd.backward(live.loss_of(live.network, batch))
         optimizer.step()
-        after.append([parameter.detach().clone() for parameter in bench.network.parameters()])
+        after.append([parameter.detach().clone() for parameter in live.network.parameters()])
     taken = sum(
         float(((without.double() - with_decay.double()) * start.double()).sum())
         for with_decay, without, start in zip(*after, before, strict=True)

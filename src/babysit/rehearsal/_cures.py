@@ -15,7 +15,7 @@ from babysit.diseases import DISEASES, ranked
 from babysit.record import Finding, Remedy, Trace
 from babysit.rehearsal._candidates import more_epochs, rate_of, with_values
 from babysit.rehearsal._examination import Examination
-from babysit.rehearsal._outcome import Outcome, gain, outcome_of
+from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
 from babysit.rehearsal._subject import TO_THE_END, Ask, rehearse_all
 
 TRIED = "tried"  # evidence: what the remedy did
@@ -74,7 +74,7 @@ def _of_findings(findings: Sequence[Finding], trace: Trace) -> list[Cure]:
     ]
 
 
-def _of_suspects(findings: Sequence[Finding], trace: Trace, before: Outcome) -> list[Cure]:
+def _of_suspects(findings: Sequence[Finding], trace: Trace, before: RehearsalOutcome) -> list[Cure]:
     """Diseases that hide, and the notes that may be more: nothing of it where something sick is known."""
     if any(finding.severity == "sick" for finding in findings):
         return []
@@ -100,12 +100,12 @@ def _of_suspects(findings: Sequence[Finding], trace: Trace, before: Outcome) -> 
 def _judged(
     findings: Sequence[Finding],
     cures: Sequence[Cure],
-    before: Outcome,
-    outcomes: Sequence[Outcome],
+    before: RehearsalOutcome,
+    outcomes: Sequence[RehearsalOutcome],
     examination: Examination,
 ) -> tuple[Finding, ...]:
     found = {finding.name: finding for finding in findings}
-    best: dict[str, tuple[float, Cure, Outcome]] = {}
+    best: dict[str, tuple[float, Cure, RehearsalOutcome]] = {}
     for cure, after in zip(cures, outcomes, strict=True):
         closed = gain(before, after, comparable=cure.remedy.name not in NEW_SCALE)
         if cure.disease not in best or closed > best[cure.disease][0]:
@@ -156,7 +156,7 @@ def _deeper(one: str, other: str) -> bool:
     return one in order and (other not in order or order.index(one) < order.index(other))
 
 
-def _clearly(before: Outcome, after: Outcome) -> bool:
+def _clearly(before: RehearsalOutcome, after: RehearsalOutcome) -> bool:
     """Whether a score rose by more than chance; where none was seen, whether the loss was cut in half."""
     for first, second in ((before.evaluated, after.evaluated), (before.trained, after.trained)):
         if first is not None and second is not None and first[0] == second[0]:

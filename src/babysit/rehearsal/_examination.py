@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from babysit.diseases import DISEASES, diagnose
 from babysit.record import Event, Finding, PreFlightStep, RehearsalError, Remedy, Row, Trace, Verdict
-from babysit.rehearsal._bench import Bench
+from babysit.rehearsal._live_parts import LiveParts
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
@@ -66,15 +66,15 @@ class Examination:
         return max(0.0, self.seconds - (time.monotonic() - self._began))
 
     @functools.cached_property
-    def bench(self) -> Bench | None:
+    def live(self) -> LiveParts | None:
         """The live parts, where there are any."""
-        return self.subject.bench()
+        return self.subject.live_parts()
 
     @functools.cached_property
     def watched(self) -> Trace:
         """A short training as it is, its first steps measured one by one."""
         start = time.monotonic()
-        share = WATCHED_SHARE if self.bench is not None else WHOLE_SHARE
+        share = WATCHED_SHARE if self.live is not None else WHOLE_SHARE
         found = self.rehearsed(self.steps, seconds=share * self.seconds)
         self.watched_seconds = time.monotonic() - start
         return found
@@ -95,14 +95,14 @@ class Examination:
     @functools.cached_property
     def rows_seen(self) -> RowsSeen | None:
         """All rows gone through once; None where there are none to be had."""
-        bench = self.bench
-        if bench is None or not bench.epoch_steps:
+        live = self.live
+        if live is None or not live.epoch_steps:
             return None
         steps = self.watched.series("loss").steps
         width = self.watched.series("width", layer="(outputs)").values
         with self.as_before():
             return look_at_rows(
-                bench,
+                live,
                 (steps[-1] + 1) if steps else 0,
                 seconds=ROWS_SHARE * self.seconds,
                 width=int(width[-1]) if width else 0,
@@ -112,10 +112,10 @@ class Examination:
     @functools.cached_property
     def mixing(self) -> float | None:
         """How far rows change each other's answers; None where it cannot be told."""
-        if self.bench is None or self.fails:
+        if self.live is None or self.fails:
             return None
         with self.as_before():
-            return row_mixing(self.bench, self.seed)
+            return row_mixing(self.live, self.seed)
 
     @functools.cached_property
     def trace(self) -> Trace:
@@ -143,11 +143,11 @@ class Examination:
     @contextlib.contextmanager
     def as_before(self) -> Iterator[None]:
         """Within it the live parts may be worked on; afterwards they are as they were."""
-        bench = self.bench
-        if bench is None:
+        live = self.live
+        if live is None:
             yield
             return
-        with restored([bench.network], bench.optimizers, (), bench.loaders):
+        with restored([live.network], live.optimizers, (), live.loaders):
             yield
 
 

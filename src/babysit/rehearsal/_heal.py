@@ -30,7 +30,7 @@ from babysit.record import (
     Tried,
 )
 from babysit.rehearsal._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
-from babysit.rehearsal._outcome import SOLVED, Outcome, gain, median_of, outcome_of
+from babysit.rehearsal._outcome import SOLVED, RehearsalOutcome, gain, median_of, outcome_of
 from babysit.rehearsal._subject import TO_THE_END, Ask, Subject, rehearse_all
 from babysit.rehearsal._trains import check_training
 
@@ -54,7 +54,7 @@ NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-s
 
 
 @dataclass(frozen=True)
-class Trial:
+class Attempt:
     """A change, and what it came to.
 
     Attributes:
@@ -65,7 +65,7 @@ class Trial:
     """
 
     candidate: Candidate
-    outcome: Outcome
+    outcome: RehearsalOutcome
     gain: float
     share: float = 1.0
 
@@ -76,7 +76,7 @@ class Trial:
         return self.gain + asked - 0.01 * (len(self.candidate.remedies) - 1)
 
 
-class Clinic:
+class HealSession:
     """One healing under way: what was rehearsed, and the time that is left."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Clinic:
         self.runs = self.steps_taken = 0
         self.full_seconds = 0.0
         self.jobs = int(getattr(subject, "jobs", 1))
-        self.untouched: dict[tuple[int, int], Outcome] = {}  # by steps and seed
+        self.untouched: dict[tuple[int, int], RehearsalOutcome] = {}  # by steps and seed
         self.tried: dict[tuple[str, ...], Tried] = {}
 
     @property
@@ -132,7 +132,7 @@ class Clinic:
         self.untouched[self.steps, self.seed] = outcome
         return trace
 
-    def compare(self, candidates: Sequence[Candidate], steps: int, stage: str, share: float = 1.0) -> list[Trial]:
+    def compare(self, candidates: Sequence[Candidate], steps: int, stage: str, share: float = 1.0) -> list[Attempt]:
         """Rehearse changes, and the untouched training where it is not known yet; the best first."""
         asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in candidates]
         if (steps, self.seed) not in self.untouched:
@@ -143,19 +143,19 @@ class Clinic:
         if len(asks) > len(candidates):
             self.untouched[steps, self.seed] = outcome_of(found.pop(0))
         before = self.untouched[steps, self.seed]
-        trials = []
+        attempts = []
         for candidate, one in zip(candidates, found, strict=False):  # some may have found no time
             outcome = outcome_of(one)
             comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
             refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
             closed = -1.0 if refused else gain(before, outcome, comparable=comparable)
-            trials.append(Trial(candidate, outcome, closed, share))
+            attempts.append(Attempt(candidate, outcome, closed, share))
             told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
             self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
             self.listener.tried(told)
-        return sorted(trials, key=lambda trial: -trial.rank)
+        return sorted(attempts, key=lambda attempt: -attempt.rank)
 
-    def on_seeds(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> dict[int, list[Outcome]]:
+    def on_seeds(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> dict[int, list[RehearsalOutcome]]:
         """Changes in full on further seeds, by place, with the untouched training under -1."""
         places = [-1, *range(len(candidates))]
         wanted = [(place, seed) for seed in seeds for place in places]
@@ -164,7 +164,7 @@ class Clinic:
             for place, seed in wanted
         ]
         found = self._rehearse(asks, "further seeds", until=1.0)
-        outcomes: dict[int, list[Outcome]] = {place: [] for place in places}
+        outcomes: dict[int, list[RehearsalOutcome]] = {place: [] for place in places}
         for (place, _), one in zip(wanted, found, strict=False):
             outcomes[place].append(outcome_of(one))
         return outcomes
@@ -185,7 +185,7 @@ class Clinic:
     def _longest(self, share: float) -> float:
         return max(5.0, SLOWER * share * self.full_seconds)
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: RehearsalOutcome) -> None:
         self.runs += 1
         self.steps_taken += outcome.steps
 
@@ -227,62 +227,62 @@ def heal(
             f"a healing of {seconds:g} seconds, {steps} steps and {seeds} seeds", legal="above 0, all three"
         )
     told = listener or HealSilence()
-    clinic = Clinic(subject, steps, seconds, seed, told, most_steps)
+    session = HealSession(subject, steps, seconds, seed, told, most_steps)
     told.began(seconds)
     known: tuple[Finding, ...] = tuple(findings or ())
-    best: Trial | None = None
+    best: Attempt | None = None
     effect: Effect | None = None
     interrupted = False
     try:
-        trace = clinic.watch()
+        trace = session.watch()
         check_training(subject.name, trace)
         if findings is None:
             known = tuple(diagnose(trace, ignore=ignore))
         told.watched(known)
-        finalists = _search(clinic, known, trace)
-        best, effect = _confirmed(clinic, finalists, seeds)
+        finalists = _search(session, known, trace)
+        best, effect = _confirmed(session, finalists, seeds)
     except KeyboardInterrupt:
         interrupted = True
     finally:
         told.ended()
-    tried = tuple(sorted(clinic.tried.values(), key=lambda one: (-one.share, -one.gain)))
+    tried = tuple(sorted(session.tried.values(), key=lambda one: (-one.share, -one.gain)))
     return Healing(
         subject.name, known, best.candidate.remedies if best is not None else (), effect, tried,
-        seconds=time.monotonic() - clinic.began, runs=clinic.runs, steps=clinic.steps_taken, interrupted=interrupted,
+        seconds=time.monotonic() - session.began, runs=session.runs, steps=session.steps_taken, interrupted=interrupted,
     )  # fmt: skip
 
 
-def _search(clinic: Clinic, findings: Sequence[Finding], trace: Trace) -> list[Trial]:
+def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> list[Attempt]:
     """Finalists, the best first."""
-    before = clinic.untouched[clinic.steps, clinic.seed]
+    before = session.untouched[session.steps, session.seed]
     asked = candidates_from(findings, trace)
-    trials = _halving(clinic, asked, "what the findings ask for") if asked else []
-    best_asked = trials[0].gain if trials else -1.0
+    attempts = _halving(session, asked, "what the findings ask for") if asked else []
+    best_asked = attempts[0].gain if attempts else -1.0
     if best_asked < DONE and not _solved(before):
-        trials += _halving(clinic, _others(asked, usual_candidates(trace)), "what every training may need")
-    trials.sort(key=lambda trial: -trial.rank)
-    best = trials[0] if trials else None
-    last: list[Trial] = []
+        attempts += _halving(session, _others(asked, usual_candidates(trace)), "what every training may need")
+    attempts.sort(key=lambda attempt: -attempt.rank)
+    best = attempts[0] if attempts else None
+    last: list[Attempt] = []
     for _ in range(ROUNDS):
-        if best is None or best.gain >= DONE or clinic.affordable(0.5) < 2:
+        if best is None or best.gain >= DONE or session.affordable(0.5) < 2:
             break
-        partners = _partners(best, trials, trace)[: max(2, int(clinic.affordable(0.4)))]
+        partners = _partners(best, attempts, trace)[: max(2, int(session.affordable(0.4)))]
         if not partners:
             break
-        last = clinic.compare(partners, clinic.steps, "together")
+        last = session.compare(partners, session.steps, "together")
         if not last or gain(best.outcome, last[0].outcome) < HELPS or last[0].gain <= best.gain:
             break
-        trials = [*last, *trials]
+        attempts = [*last, *attempts]
         best = last[0]
     if best is not None:
-        best = _pruned(clinic, best)
-        trials.insert(0, best)
-    distinct = unique(trial.candidate for trial in trials)
-    kept = [next(trial for trial in trials if trial.candidate is one) for one in distinct]
-    return [trial for trial in kept if trial.gain >= WORKS][:FINALISTS]
+        best = _pruned(session, best)
+        attempts.insert(0, best)
+    distinct = unique(attempt.candidate for attempt in attempts)
+    kept = [next(attempt for attempt in attempts if attempt.candidate is one) for one in distinct]
+    return [attempt for attempt in kept if attempt.gain >= WORKS][:FINALISTS]
 
 
-def _solved(outcome: Outcome) -> bool:
+def _solved(outcome: RehearsalOutcome) -> bool:
     scored = outcome.evaluated or outcome.trained
     return scored is not None and scored[1] >= SOLVED
 
@@ -291,41 +291,41 @@ def _others(known: Sequence[Candidate], more: Sequence[Candidate]) -> list[Candi
     return unique([*known, *more])[len(unique(known)) :]
 
 
-def _halving(clinic: Clinic, candidates: Sequence[Candidate], stage: str) -> list[Trial]:
+def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) -> list[Attempt]:
     """Successive halving over changes: all for few steps, a third of them for three times as many, and so on.
 
     Where there is time for all in full there is one rung. Trials of lower rungs that were dropped are not returned.
     """
-    full = clinic.untouched[clinic.steps, clinic.seed].steps
-    afford = max(2.0, clinic.affordable(SINGLES_SHARE))
+    full = session.untouched[session.steps, session.seed].steps
+    afford = max(2.0, session.affordable(SINGLES_SHARE))
     rungs = 0
     while len(candidates) * (rungs + 1) / REDUCTION**rungs > afford and full / REDUCTION ** (rungs + 1) >= FEWEST_STEPS:
         rungs += 1
     alive = list(candidates)
-    trials: list[Trial] = []
+    attempts: list[Attempt] = []
     for rung in range(rungs, -1, -1):
         share = REDUCTION**-rung
-        steps = clinic.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
-        room = max(2, int(clinic.affordable(SINGLES_SHARE) / share / (rung + 1)))
-        found = clinic.compare(alive[:room], steps, stage, share)
-        trials = found or trials
+        steps = session.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
+        room = max(2, int(session.affordable(SINGLES_SHARE) / share / (rung + 1)))
+        found = session.compare(alive[:room], steps, stage, share)
+        attempts = found or attempts
         if rung:
-            alive = [trial.candidate for trial in trials[: max(2, math.ceil(len(trials) / REDUCTION))]]
-    return trials
+            alive = [attempt.candidate for attempt in attempts[: max(2, math.ceil(len(attempts) / REDUCTION))]]
+    return attempts
 
 
-def _partners(best: Trial, trials: Sequence[Trial], trace: Trace) -> list[Candidate]:
+def _partners(best: Attempt, attempts: Sequence[Attempt], trace: Trace) -> list[Candidate]:
     """The best change with one more: what helped alone first, what findings ask for, more epochs."""
     taken = {remedy.name for remedy in best.candidate.remedies}
-    order = sorted(trials, key=lambda trial: -(trial.gain + (0.2 if trial.candidate.root else 0.0)))
+    order = sorted(attempts, key=lambda attempt: -(attempt.gain + (0.2 if attempt.candidate.root else 0.0)))
     found: list[Candidate] = []
-    for trial in order:
-        if trial.outcome.failed and not trial.candidate.root:
+    for attempt in order:
+        if attempt.outcome.failed and not attempt.candidate.root:
             continue
-        extra = tuple(one for one in trial.candidate.remedies if one.name not in taken)
-        if extra and len(extra) == len(trial.candidate.remedies):
-            root = best.candidate.root or trial.candidate.root
-            because = best.candidate.because or trial.candidate.because
+        extra = tuple(one for one in attempt.candidate.remedies if one.name not in taken)
+        if extra and len(extra) == len(attempt.candidate.remedies):
+            root = best.candidate.root or attempt.candidate.root
+            because = best.candidate.because or attempt.candidate.because
             found.append(Candidate((*best.candidate.remedies, *extra), because, root))
     found = unique(found)[:PARTNERS]
     more = more_epochs(trace)
@@ -334,49 +334,49 @@ def _partners(best: Trial, trials: Sequence[Trial], trace: Trace) -> list[Candid
     return found
 
 
-def _pruned(clinic: Clinic, best: Trial) -> Trial:
+def _pruned(session: HealSession, best: Attempt) -> Attempt:
     """Without what the rest does without."""
-    while len(best.candidate.remedies) > 1 and clinic.affordable(0.6) >= len(best.candidate.remedies):
+    while len(best.candidate.remedies) > 1 and session.affordable(0.6) >= len(best.candidate.remedies):
         without = [
             dataclasses.replace(
                 best.candidate, remedies=(*best.candidate.remedies[:at], *best.candidate.remedies[at + 1 :])
             )
             for at in range(len(best.candidate.remedies))
         ]
-        tried = clinic.compare(without, clinic.steps, "without")
+        tried = session.compare(without, session.steps, "without")
         if not tried:
             break
-        smaller = max(tried, key=lambda trial: trial.gain)
+        smaller = max(tried, key=lambda attempt: attempt.gain)
         if smaller.gain < best.gain - DISPENSABLE:
             break
         best = smaller
     return best
 
 
-def _confirmed(clinic: Clinic, finalists: Sequence[Trial], seeds: int) -> tuple[Trial | None, Effect | None]:
+def _confirmed(session: HealSession, finalists: Sequence[Attempt], seeds: int) -> tuple[Attempt | None, Effect | None]:
     """The finalist that works on most seeds: the first whose median gain is not beaten by much."""
     if not finalists:
         return None, None
-    afford = int(clinic.affordable(1.0)) // max(1, seeds - 1) - 1
+    afford = int(session.affordable(1.0)) // max(1, seeds - 1) - 1
     finalists = finalists[: max(1, min(FINALISTS, afford))]
     # What was rehearsed for a part of the steps only is rehearsed in full on the first seed, too.
-    again = any(trial.share < 1 for trial in finalists)
-    further = range(clinic.seed + (not again), clinic.seed + seeds)
-    outcomes = clinic.on_seeds([one.candidate for one in finalists], further) if further else {-1: []}
-    before = [*([] if again else [clinic.untouched[clinic.steps, clinic.seed]]), *outcomes[-1]]
+    again = any(attempt.share < 1 for attempt in finalists)
+    further = range(session.seed + (not again), session.seed + seeds)
+    outcomes = session.on_seeds([one.candidate for one in finalists], further) if further else {-1: []}
+    before = [*([] if again else [session.untouched[session.steps, session.seed]]), *outcomes[-1]]
     if not before:
         return None, None
-    judged: list[tuple[float, Trial, list[Outcome]]] = []
-    for place, trial in enumerate(finalists):
-        after = [*([] if again else [trial.outcome]), *outcomes.get(place, [])]
+    judged: list[tuple[float, Attempt, list[RehearsalOutcome]]] = []
+    for place, attempt in enumerate(finalists):
+        after = [*([] if again else [attempt.outcome]), *outcomes.get(place, [])]
         if not after:
             continue
-        comparable = not any(remedy.name in NEW_LOSS for remedy in trial.candidate.remedies)
+        comparable = not any(remedy.name in NEW_LOSS for remedy in attempt.candidate.remedies)
         middle = gain(median_of(before), median_of(after), comparable=comparable)
-        judged.append((middle, trial, after))
+        judged.append((middle, attempt, after))
     top = max((middle for middle, _, _ in judged), default=-1.0)
     if top < WORKS:
         return None, None
-    middle, trial, after = next(one for one in judged if one[0] >= top - ROOT_BONUS)
+    middle, attempt, after = next(one for one in judged if one[0] >= top - ROOT_BONUS)
     told = Effect(tuple(one.to_dict() for one in before), tuple(one.to_dict() for one in after), middle)
-    return trial, told
+    return attempt, told

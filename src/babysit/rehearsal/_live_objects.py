@@ -13,9 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from babysit.probes import unwrapped
 from babysit.record import InputError, Remedy, Trace
 from babysit.rehearsal._batches import Batches, inputs_and_targets, seed_streams
-from babysit.rehearsal._bench import Batch, Bench, LossOf, MakeOptimizer
+from babysit.rehearsal._live_parts import Batch, LiveParts, LossOf, MakeOptimizer
 from babysit.rehearsal._restore import restored
-from babysit.rehearsal._scene import Scene, quiet, train_scene
+from babysit.rehearsal._state import RehearsalState, quiet, train_steps
 from babysit.rehearsal._subject import Probes
 from babysit.rehearsal._treatments import treat
 
@@ -104,16 +104,18 @@ class LiveObjects:
             raise InputError(f"a rehearsal of {steps} steps", legal="1 or more")
         with self.as_before():
             seed_streams(seed)
-            scene = Scene(self._network, self._made(), self._batches.stream(seed), self._loss_of, facts=self.facts())
-            with scene.undo, quiet():
-                treat(scene, remedies, seed)
+            state = RehearsalState(
+                self._network, self._made(), self._batches.stream(seed), self._loss_of, facts=self.facts()
+            )
+            with state.undo, quiet():
+                treat(state, remedies, seed)
                 seed_streams(seed)  # what a remedy drew changes nothing of what is drawn in training
-                return train_scene(scene, steps, probes=probes, seconds=seconds)
+                return train_steps(state, steps, probes=probes, seconds=seconds)
 
-    def bench(self) -> Bench:
+    def live_parts(self) -> LiveParts:
         """The live parts."""
         validation = self._validation
-        return Bench(
+        return LiveParts(
             network=self._network,
             loss_of=self._loss_of,
             make_optimizer=self._maker(),

@@ -12,7 +12,7 @@ from torch import Tensor
 from babysit.probes import InputProbe, Pending, TargetProbe, first_tensor
 from babysit.record import TARGETS, Histogram, Row
 from babysit.rehearsal._batches import inputs_and_targets
-from babysit.rehearsal._bench import Batch, Bench
+from babysit.rehearsal._live_parts import Batch, LiveParts
 
 # A mean over n float32 rows is known to about 1e-7 sqrt(n); means and deviations of split rows differ by 1/sqrt(n).
 EXACTLY = 1e-4
@@ -37,11 +37,11 @@ class RowsSeen:
     whole: bool = True
 
 
-def look_at_rows(bench: Bench, step: int, *, seconds: float, width: int = 0, seed: int = 0) -> RowsSeen:
+def look_at_rows(live: LiveParts, step: int, *, seconds: float, width: int = 0, seed: int = 0) -> RowsSeen:
     """Go through training rows, then validation rows, once.
 
     Args:
-        bench: Whose batches; the network is not called.
+        live: Whose batches; the network is not called.
         step: Step under which numbers are told.
         seconds: After which it stops.
         width: Outputs of the network, so that classes are counted up to there.
@@ -51,10 +51,10 @@ def look_at_rows(bench: Bench, step: int, *, seconds: float, width: int = 0, see
     seen, pending = RowsSeen(), Pending()
     inputs, targets = InputProbe(), TargetProbe()
     train, validation = _Split(), _Split()
-    batches = bench.batches(seed)
-    for number in range(bench.epoch_steps or 0):
+    batches = live.batches(seed)
+    for number in range(live.epoch_steps or 0):
         batch = next(batches)
-        last = number + 1 == bench.epoch_steps
+        last = number + 1 == live.epoch_steps
         _see(batch, step, inputs, targets, pending, width, tell=last)
         train.add(batch)
         if time.monotonic() - began > seconds and not last:
@@ -63,8 +63,8 @@ def look_at_rows(bench: Bench, step: int, *, seconds: float, width: int = 0, see
             break
     seen.rows += _last_of_each(list(pending.rows()))
     seen.training = train.rows
-    if bench.validation is not None and seen.whole:
-        for batch in bench.validation():
+    if live.validation is not None and seen.whole:
+        for batch in live.validation():
             validation.add(batch)
             if time.monotonic() - began > seconds:
                 seen.whole = False

@@ -15,7 +15,7 @@ SOLVED = 0.995  # of a score: there is no gap that a cure could close
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RehearsalOutcome:
     """What a rehearsal came to.
 
     Attributes:
@@ -54,7 +54,7 @@ class Outcome:
         return ", ".join(parts)
 
 
-def outcome_of(found: Trace | BabysitError) -> Outcome:
+def outcome_of(found: Trace | BabysitError) -> RehearsalOutcome:
     """Of a rehearsal's trace, or of the error that ended it.
 
     Example:
@@ -65,12 +65,12 @@ def outcome_of(found: Trace | BabysitError) -> Outcome:
     """
     if isinstance(found, BabysitError):
         trace = getattr(found, "trace", None) if isinstance(found, RehearsalError) else None
-        known = outcome_of(trace) if trace is not None else Outcome(0, math.inf, math.nan)
-        return Outcome(known.steps, math.inf, known.first, None, None, str(found).splitlines()[0])
+        known = outcome_of(trace) if trace is not None else RehearsalOutcome(0, math.inf, math.nan)
+        return RehearsalOutcome(known.steps, math.inf, known.first, None, None, str(found).splitlines()[0])
     losses = found.series("loss").values
     tail = losses[-max(1, round(TAIL * len(losses))) :]
     sound = bool(losses) and all(math.isfinite(value) for value in losses)
-    return Outcome(
+    return RehearsalOutcome(
         steps=len(losses),
         loss=statistics.fmean(tail) if sound else math.inf,
         first=losses[0] if losses else math.nan,
@@ -85,7 +85,7 @@ def _last(trace: Trace, phase: str) -> tuple[str, float] | None:
     return max(latest)[1:] if latest else None
 
 
-def gain(before: Outcome, after: Outcome, *, comparable: bool = True) -> float:
+def gain(before: RehearsalOutcome, after: RehearsalOutcome, *, comparable: bool = True) -> float:
     """Which share of the gap to a perfect training a change closes: 1 all of it, below 0 it made things worse.
 
     A score of evaluations counts before one of training rows, and the loss only where neither was seen.
@@ -96,7 +96,7 @@ def gain(before: Outcome, after: Outcome, *, comparable: bool = True) -> float:
         comparable: Whether both losses are of one function and scale.
 
     Example:
-        >>> gain(Outcome(9, 2.0, 2.3, ("r2", 0.5)), Outcome(9, 1.0, 2.3, ("r2", 0.75)))
+        >>> gain(RehearsalOutcome(9, 2.0, 2.3, ("r2", 0.5)), RehearsalOutcome(9, 1.0, 2.3, ("r2", 0.75)))
         0.5
     """
     if after.failed or not math.isfinite(after.loss):
@@ -123,7 +123,7 @@ def _closed(before: float, after: float) -> float:
     return max(-1.0, (after - before) / (1 - before))
 
 
-def _fallen(after: Outcome) -> float:
+def _fallen(after: RehearsalOutcome) -> float:
     if not math.isfinite(after.first) or after.first <= 0:
         return 0.5
     return max(0.0, 1 - after.loss / after.first)
@@ -134,10 +134,10 @@ def _sound(score: float) -> float:
     return max(0.0, score) if math.isfinite(score) else 0.0
 
 
-def median_of(outcomes: Sequence[Outcome]) -> Outcome:
+def median_of(outcomes: Sequence[RehearsalOutcome]) -> RehearsalOutcome:
     """The outcome in the middle, by what `gain` goes by first."""
 
-    def key(one: Outcome) -> float:
+    def key(one: RehearsalOutcome) -> float:
         for scored in (one.evaluated, one.trained):
             if scored is not None:
                 return _sound(scored[1])

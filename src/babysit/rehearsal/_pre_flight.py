@@ -87,7 +87,7 @@ def pre_flight(
     try:
         # Most steps read the short watched training, so that it comes before all of them.
         told.step_began("short-training")
-        if examination.bench is None:
+        if examination.live is None:
             check_training(subject.name, examination.watched)
         _ = examination.watched
         for name in wanted:
@@ -99,7 +99,7 @@ def pre_flight(
             done.append(step)
             told.step_ended(step)
         findings = merged(done, ignore)
-        if examination.bench is None and len(wanted) == len(STEPS):
+        if examination.live is None and len(wanted) == len(STEPS):
             findings = with_cures(examination, findings)
     except KeyboardInterrupt:
         interrupted = True
@@ -115,7 +115,7 @@ def _step(name: str, examination: Examination) -> PreFlightStep:
     try:
         return STEPS[name](examination)
     except InputError as error:
-        if examination.bench is not None:
+        if examination.live is not None:
             raise
         return skipped(name, f"the script cannot be rehearsed so: {str(error).splitlines()[0]}")
 

@@ -7,9 +7,8 @@ import time
 from collections.abc import Iterable, Iterator
 
 from babysit.record import InputError, Remedy
-from babysit.rehearsal._members import Member, TrainMembers, one_by_one
 from babysit.rehearsal._rate_range import GOOD, RateRange, rate_range, tail_loss
-from babysit.rehearsal._subject import Subject
+from babysit.rehearsal._subject import Ask, RehearseLosses, Subject, one_by_one
 
 LOW, HIGH = 1e-6, 10.0
 STEPS = 120  # of a member: the lecture wants a rate that lowers the loss within about a hundred
@@ -33,7 +32,7 @@ def find_rate_range(
     seeds: int = SEEDS,
     seconds: float = 20.0,
     first_seed: int = 0,
-    train: TrainMembers = one_by_one,
+    train: RehearseLosses = one_by_one,
 ) -> RateRange:
     """Train members at constant rates, half a decade apart, then a sixth of one around the best.
 
@@ -57,8 +56,8 @@ def find_rate_range(
         raise InputError(f"rates from {low:g} to {high:g}, {steps} steps, {seeds} seeds", legal="0 < low < high")
 
     def trained(rates: Iterable[float], seed: int, count: int) -> Iterator[list[float]]:
-        members = (Member((Remedy("lr", repr(rate)),), first_seed + seed) for rate in rates)
-        return train(subject, members, count)
+        asks = (Ask(count, (Remedy("lr", repr(rate)),), first_seed + seed, "losses") for rate in rates)
+        return train(subject, asks)
 
     middle_rate = math.sqrt(low * high)
     next(trained([middle_rate], 0, 1))  # what is loaded and set up at a first step is no part of what steps cost
@@ -112,8 +111,8 @@ def find_rates_around(
     rates = [
         rate * 10 ** (place / PER_DECADE) for place in range(-int(decades * PER_DECADE), int(decades * PER_DECADE) + 1)
     ]
-    members = [Member((Remedy("lr", repr(one)),), seed) for one in rates]
-    curves = {one: [losses] for one, losses in zip(rates, one_by_one(subject, members, steps), strict=True) if losses}
+    asks = [Ask(steps, (Remedy("lr", repr(one)),), seed, "losses") for one in rates]
+    curves = {one: [losses] for one, losses in zip(rates, one_by_one(subject, asks), strict=True) if losses}
     firsts = [members[0][0] for members in curves.values()]
     return rate_range(curves, sum(firsts) / max(1, len(firsts)))
 

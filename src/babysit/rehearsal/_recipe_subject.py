@@ -10,8 +10,8 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from babysit.data import Prepared, prepare
 from babysit.record import Decision, InputError, Recipe, Remedy, Trace, with_settings
-from babysit.rehearsal._bench import Batch, Bench
 from babysit.rehearsal._live_objects import LiveObjects
+from babysit.rehearsal._live_parts import Batch, LiveParts
 from babysit.rehearsal._subject import Probes
 from babysit.training import (
     Examples,
@@ -103,9 +103,9 @@ class RecipeSubject:
         objects = self.live() if not settings else self._built(self._with(settings))[1]
         return objects.rehearse(steps, others, seed=seed, probes=probes, seconds=seconds)
 
-    def bench(self) -> Bench:
+    def live_parts(self) -> LiveParts:
         """The live parts of the recipe as it is."""
-        return self.live().bench()
+        return self.live().live_parts()
 
     def live(self) -> LiveObjects:
         """The recipe as it is, built."""

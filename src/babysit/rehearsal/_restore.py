@@ -72,7 +72,7 @@ def restored(
             if tensor is not None
         }
         with torch.no_grad():
-            kept = [_Kept(tensor) for tensor in tensors.values()]
+            kept = [_KeptTensor(tensor) for tensor in tensors.values()]
         for module in modules.values():
             stack.enter_context(_module(module))
         try:
@@ -128,7 +128,7 @@ def generators_of(loaders: Iterable[object]) -> list[torch.Generator]:
     return list(found.values())
 
 
-class _Kept:
+class _KeptTensor:
     """One parameter or buffer, its gradient, and whether it asks for one."""
 
     def __init__(self, tensor: Tensor) -> None:

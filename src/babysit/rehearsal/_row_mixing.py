@@ -7,12 +7,12 @@ from torch import Tensor
 
 from babysit.probes import first_tensor
 from babysit.rehearsal._batches import inputs_and_targets, tensors_of
-from babysit.rehearsal._bench import Bench
+from babysit.rehearsal._live_parts import LiveParts
 
 LEAST_ROWS = 4
 
 
-def row_mixing(bench: Bench, seed: int = 0) -> float | None:
+def row_mixing(live: LiveParts, seed: int = 0) -> float | None:
     """Exchange all rows of a batch but one, the first or the last, and see how far that one's outputs move.
 
     The batch is looked at in evaluation mode, where batch norm does not mix rows. The other rows are those of a second
@@ -22,12 +22,12 @@ def row_mixing(bench: Bench, seed: int = 0) -> float | None:
         The largest change over the standard deviation of the outputs; None where rows cannot be told: several tensors
         enter the network (the second may say which row belongs to which), or the first axis is not surely the rows'.
     """
-    stream = bench.batches(seed)
+    stream = live.batches(seed)
     first, second = next(stream), next(stream)
-    given, others = _single_input(bench, first), _single_input(bench, second)
+    given, others = _single_input(live, first), _single_input(live, second)
     if given is None or others is None:
         return None
-    network = bench.network
+    network = live.network
     network.eval()
     with torch.no_grad():
         # The other rows are those of the next batch, turned by one where it is shorter or the same.
@@ -50,12 +50,12 @@ def row_mixing(bench: Bench, seed: int = 0) -> float | None:
     return max(changes) / spread if spread > 0 else 0.0
 
 
-def _single_input(bench: Bench, batch: object) -> Tensor | None:
+def _single_input(live: LiveParts, batch: object) -> Tensor | None:
     """The network's one input with rows along its first axis."""
-    parts = inputs_and_targets(batch)
-    if parts is None or len(parts[0]) != 1 or len(tensors_of(parts[0])) != 1 or len(tensors_of(parts[1])) != 1:
+    split = inputs_and_targets(batch)
+    if split is None or len(split[0]) != 1 or len(tensors_of(split[0])) != 1 or len(tensors_of(split[1])) != 1:
         return None
-    given, targets = parts[0][0], parts[1]
+    given, targets = split[0][0], split[1]
     if not isinstance(given, Tensor) or not isinstance(targets, Tensor) or given.ndim < 2 or len(given) < LEAST_ROWS:
         return None
     # Of sequences the second axis may hold the rows. One target a row tells which does.
@@ -63,19 +63,19 @@ def _single_input(bench: Bench, batch: object) -> Tensor | None:
     return given if one_each or (given.ndim == 2 and len(targets) == len(given)) else None
 
 
-def gradient_mixing(bench: Bench, seed: int = 0) -> float | None:
+def gradient_mixing(live: LiveParts, seed: int = 0) -> float | None:
     """The slow, readable check behind `row_mixing`: the gradient of one row's outputs by all rows' inputs.
 
     Returns:
         The largest gradient with respect to another row over the largest with respect to its own; None as above, and
         for inputs that are no floating numbers.
     """
-    given = _single_input(bench, next(bench.batches(seed)))
+    given = _single_input(live, next(live.batches(seed)))
     if given is None or not given.is_floating_point():
         return None
-    bench.network.eval()
+    live.network.eval()
     inputs = given.detach().clone().requires_grad_()
-    outputs = first_tensor(bench.network(inputs))
+    outputs = first_tensor(live.network(inputs))
     if outputs is None or len(outputs) != len(inputs):
         return None
     found = []

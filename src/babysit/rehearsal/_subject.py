@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol, runtime_checkable
 
 from babysit.record import BabysitError, Remedy, Trace
-from babysit.rehearsal._bench import Bench
+from babysit.rehearsal._live_parts import LiveParts
 
 Probes = Literal["all", "start", "budget", "losses"]
 
@@ -59,7 +60,7 @@ class Subject(Protocol):
             InputError: A remedy that this subject cannot take.
         """
 
-    def bench(self) -> Bench | None:
+    def live_parts(self) -> LiveParts | None:
         """The live network, loss and batches to work on, where there are any: a script has none outside itself."""
 
 
@@ -94,3 +95,31 @@ def rehearse_all(subject: Subject, asks: Sequence[Ask]) -> list[Trace | BabysitE
         except BabysitError as error:
             found.append(error)
     return found
+
+
+# Subject, rehearsals -> the losses of each, in their order. Whoever reads may stop before the end.
+RehearseLosses = Callable[[Subject, Iterable[Ask]], Iterator[list[float]]]
+
+
+def one_by_one(subject: Subject, asks: Iterable[Ask]) -> Iterator[list[float]]:
+    """The losses of each rehearsal, one after another, each only when it is asked for.
+
+    Where a subject rehearses in processes, as many at a time as it has. Whoever trains all of them at once, as one
+    computation, takes the place of this function; the losses of one must not depend on which others are trained.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> from babysit.rehearsal import LiveObjects
+        >>> batches = [(torch.randn(8, 3), torch.randint(0, 2, (8,)))]
+        >>> subject = LiveObjects(nn.Linear(3, 2), nn.CrossEntropyLoss(), batches, torch.optim.Adam)
+        >>> asks = [Ask(3, (Remedy("lr", rate),), probes="losses") for rate in ("0.1", "1")]
+        >>> [len(losses) for losses in one_by_one(subject, asks)]
+        [3, 3]
+    """
+    waiting = iter(asks)
+    while some := list(islice(waiting, subject.jobs if isinstance(subject, Together) else 1)):
+        for found in rehearse_all(subject, some):
+            if isinstance(found, BabysitError):
+                raise found
+            yield list(found.series("loss").values)

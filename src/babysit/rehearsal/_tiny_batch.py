@@ -15,8 +15,8 @@ from babysit.probes import listen, stop_listening
 from babysit.record import Row, Trace
 from babysit.rehearsal._answers import Ear, answers_of, score, target_rows
 from babysit.rehearsal._batches import first_rows, inputs_and_targets, rows_of, tensors_of
-from babysit.rehearsal._bench import Batch
-from babysit.rehearsal._scene import Scene
+from babysit.rehearsal._live_parts import Batch
+from babysit.rehearsal._state import RehearsalState
 
 TINY = 20  # examples; CS231n lecture 6
 LOOK_EVERY = 5  # steps between two looks at the answers, each of which costs a forward pass
@@ -35,22 +35,22 @@ def nothing_dropped(network: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
-    """Let a scene learn from its first rows alone, and stop when it knows them.
+def keep_tiny_batch(state: RehearsalState, rows: int = TINY) -> None:
+    """Let a state learn from its first rows alone, and stop when it knows them.
 
     Of loaders with smaller batches, two batches. Rows are kept as they came, so that whatever changes them at random
     (augmentation) is off.
     """
-    first = next(scene.batches)
+    first = next(state.batches)
     found = [first_rows(first, rows)]
     if rows_of(first) < rows:
-        found.append(next(scene.batches))
-    scene.batches = cycle(found)
-    scene.facts["rehearsal"] = "tiny-batch"
+        found.append(next(state.batches))
+    state.batches = cycle(found)
+    state.facts["rehearsal"] = "tiny-batch"
     known: list[Row] = []
     ear = Ear()
     listen(ear)
-    scene.undo.callback(stop_listening, ear)
+    state.undo.callback(stop_listening, ear)
 
     def look(step: int, batch: Batch) -> tuple[list[Row], bool]:
         if step % LOOK_EVERY and step:
@@ -59,23 +59,23 @@ def keep_tiny_batch(scene: Scene, rows: int = TINY) -> None:
         right: list[tuple[str, float]] = []
         losses = []
         for one in found:
-            with nothing_dropped(scene.network):
-                answers, loss = answers_of(scene.network, scene.loss_of, one, ear)
+            with nothing_dropped(state.network):
+                answers, loss = answers_of(state.network, state.loss_of, one, ear)
             losses.append(float(loss.detach()))
             if answers is None:
                 continue
             if not known:
-                scene.facts["loss"] = answers.name
+                state.facts["loss"] = answers.name
                 told = target_rows(answers)
                 known.extend(told)
             scored = score(answers)
             right += [scored] if scored is not None else []
         # The worst of two batches counts.
         worst = [Row(step, "train", "", *min(right, key=lambda one: one[1]))] if right else []
-        seen = Trace((*known, Row(0, "train", "", "loss", max(losses)), *worst), facts=scene.facts)
+        seen = Trace((*known, Row(0, "train", "", "loss", max(losses)), *worst), facts=state.facts)
         return [*told, *worst], step > 0 and learned_by_heart(seen)
 
-    scene.after_step = look
+    state.after_step = look
 
 
 def contradictory(batch: Batch) -> bool:

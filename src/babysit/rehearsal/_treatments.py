@@ -1,4 +1,4 @@
-"""Remedies on live objects: what each changes in a Scene. To add one: a function, and a line in the table."""
+"""Remedies on live objects: what each changes in a RehearsalState. To add one: a function, and a line in the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from babysit.record import InputError, Remedy, Row
 from babysit.rehearsal._batches import inputs_and_targets
 from babysit.rehearsal._bias_prior import set_bias_prior
 from babysit.rehearsal._input_scaling import centre, scale_to_range, standardise
-from babysit.rehearsal._scene import Scene
+from babysit.rehearsal._state import RehearsalState
 from babysit.rehearsal._tiny_batch import TINY, keep_tiny_batch
 
 OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], Optimizer]] = {
@@ -29,8 +29,8 @@ OPTIMIZERS: dict[str, Callable[[list[nn.Parameter]], Optimizer]] = {
 }
 
 
-def treat(scene: Scene, remedies: Sequence[Remedy], seed: int = 0) -> None:
-    """Apply remedies to a scene, in their order.
+def treat(state: RehearsalState, remedies: Sequence[Remedy], seed: int = 0) -> None:
+    """Apply remedies to a state, in their order.
 
     Raises:
         InputError: One that live objects cannot take, or a value that is not legal.
@@ -41,7 +41,7 @@ def treat(scene: Scene, remedies: Sequence[Remedy], seed: int = 0) -> None:
             raise InputError(
                 f"the remedy '{remedy}' cannot be tried here", legal=", ".join(TREATMENTS), write=f"'{nearest}'"
             )
-        TREATMENTS[remedy.name](scene, remedy, seed)
+        TREATMENTS[remedy.name](state, remedy, seed)
 
 
 def number(remedy: Remedy, *, least: float = 0.0) -> float:
@@ -61,24 +61,24 @@ def number(remedy: Remedy, *, least: float = 0.0) -> float:
     return value
 
 
-def _lr(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _lr(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     wanted = number(remedy)
-    first = float(scene.optimizers[0].param_groups[0]["lr"])
-    for optimizer in scene.optimizers:
+    first = float(state.optimizers[0].param_groups[0]["lr"])
+    for optimizer in state.optimizers:
         for group in optimizer.param_groups:
             group["lr"] = wanted * float(group["lr"]) / first if first else wanted
 
 
-def _lr_times(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _lr_times(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     factor = number(remedy)
-    for optimizer in scene.optimizers:
+    for optimizer in state.optimizers:
         for group in optimizer.param_groups:
             group["lr"] = factor * float(group["lr"])
 
 
-def _lr_sweep(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _lr_sweep(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     low, high, steps = (float(part) for part in (remedy.value or "").split(":"))
-    groups = [group for optimizer in scene.optimizers for group in optimizer.param_groups]
+    groups = [group for optimizer in state.optimizers for group in optimizer.param_groups]
     first = float(groups[0]["lr"]) or 1.0
     shares = [float(group["lr"]) / first for group in groups]
 
@@ -89,89 +89,89 @@ def _lr_sweep(scene: Scene, remedy: Remedy, seed: int) -> None:
         return [], False
 
     rise(-1, None)
-    scene.after_step = rise
+    state.after_step = rise
 
 
-def _optimizer(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _optimizer(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     if remedy.value not in OPTIMIZERS:
         raise InputError(f"there is no optimizer '{remedy.value}'", legal=", ".join(OPTIMIZERS), write="optimizer=adam")
-    parameters = [parameter for parameter in scene.network.parameters() if parameter.requires_grad]
-    scene.optimizers = [OPTIMIZERS[remedy.value](parameters)]
+    parameters = [parameter for parameter in state.network.parameters() if parameter.requires_grad]
+    state.optimizers = [OPTIMIZERS[remedy.value](parameters)]
 
 
-def _weight_decay(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _weight_decay(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     wanted = number(remedy)
-    for optimizer in scene.optimizers:
+    for optimizer in state.optimizers:
         for group in optimizer.param_groups:
             if "weight_decay" in group:
                 group["weight_decay"] = wanted
 
 
-def _dropout(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _dropout(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     share = number(remedy)
-    for module in scene.network.modules():
+    for module in state.network.modules():
         if isinstance(module, _DropoutNd):
             module.p = share
         elif isinstance(module, nn.RNNBase | nn.MultiheadAttention):
             module.dropout = share
 
 
-def _clip_norm(scene: Scene, remedy: Remedy, seed: int) -> None:
-    scene.clip_norm = number(remedy) or None
+def _clip_norm(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    state.clip_norm = number(remedy) or None
 
 
-def _initialise(scene: Scene, remedy: Remedy, seed: int) -> None:
-    initialise(scene.network, cast(Any, remedy.value or "auto"), sample=sample_of(scene), seed=seed)
+def _initialise(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    initialise(state.network, cast(Any, remedy.value or "auto"), sample=sample_of(state), seed=seed)
 
 
-def _insert_batch_norm(scene: Scene, remedy: Remedy, seed: int) -> None:
-    sample = sample_of(scene)
-    device = next(scene.network.parameters()).device
-    insert_batch_norm(scene.network, optimizer=scene.optimizers[0], sample=sample)
-    scene.network.to(device)
+def _insert_batch_norm(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    sample = sample_of(state)
+    device = next(state.network.parameters()).device
+    insert_batch_norm(state.network, optimizer=state.optimizers[0], sample=sample)
+    state.network.to(device)
 
 
-def _activation(scene: Scene, remedy: Remedy, seed: int) -> None:
+def _activation(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     made = activation(remedy.value or "relu")
-    for parent in list(scene.network.modules()):
+    for parent in list(state.network.modules()):
         for name, child in list(parent.named_children()):
             if card_for(child) is not None:
                 parent._modules[name] = made
 
 
-def _flip_sign(scene: Scene, remedy: Remedy, seed: int) -> None:
-    loss_of = scene.loss_of
-    scene.loss_of = lambda network, batch: -loss_of(network, batch)
+def _flip_sign(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    loss_of = state.loss_of
+    state.loss_of = lambda network, batch: -loss_of(network, batch)
 
 
-def _unfreeze(scene: Scene, remedy: Remedy, seed: int) -> None:
-    stepped = {id(one) for opt in scene.optimizers for group in opt.param_groups for one in group["params"]}
-    for parameter in scene.network.parameters():
+def _unfreeze(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    stepped = {id(one) for opt in state.optimizers for group in opt.param_groups for one in group["params"]}
+    for parameter in state.network.parameters():
         parameter.requires_grad_(True)
         if id(parameter) not in stepped:
-            scene.optimizers[0].param_groups[0]["params"].append(parameter)
+            state.optimizers[0].param_groups[0]["params"].append(parameter)
 
 
-def _tiny_batch(scene: Scene, remedy: Remedy, seed: int) -> None:
-    keep_tiny_batch(scene, int(number(remedy, least=1)) if remedy.value else TINY)
+def _tiny_batch(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    keep_tiny_batch(state, int(number(remedy, least=1)) if remedy.value else TINY)
 
 
-def _bias_prior(scene: Scene, remedy: Remedy, seed: int) -> None:
-    set_bias_prior(scene)
+def _bias_prior(state: RehearsalState, remedy: Remedy, seed: int) -> None:
+    set_bias_prior(state)
 
 
-def sample_of(scene: Scene) -> Any:
+def sample_of(state: RehearsalState) -> Any:
     """Arguments of the network from the first batch, which is put back."""
-    first = next(scene.batches)
-    scene.batches = chain([first], scene.batches)
+    first = next(state.batches)
+    state.batches = chain([first], state.batches)
     parts = inputs_and_targets(first)
     return parts[0] if parts is not None else first
 
 
-TREATMENTS: dict[str, Callable[[Scene, Remedy, int], None]] = {
+TREATMENTS: dict[str, Callable[[RehearsalState, Remedy, int], None]] = {
     "activation": _activation,
     "bias-prior": _bias_prior,
-    "centre-inputs": lambda scene, remedy, seed: centre(scene),
+    "centre-inputs": lambda state, remedy, seed: centre(state),
     "clip-norm": _clip_norm,
     "dropout": _dropout,
     "flip-sign": _flip_sign,
@@ -181,8 +181,8 @@ TREATMENTS: dict[str, Callable[[Scene, Remedy, int], None]] = {
     "lr-sweep": _lr_sweep,
     "lr-times": _lr_times,
     "optimizer": _optimizer,
-    "scale-inputs": lambda scene, remedy, seed: scale_to_range(scene),
-    "standardise-inputs": lambda scene, remedy, seed: standardise(scene),
+    "scale-inputs": lambda state, remedy, seed: scale_to_range(state),
+    "standardise-inputs": lambda state, remedy, seed: standardise(state),
     "tiny-batch": _tiny_batch,
     "unfreeze": _unfreeze,
     "weight-decay": _weight_decay,

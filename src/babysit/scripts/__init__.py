@@ -1,12 +1,12 @@
-"""An unmodified script as a Subject: the seam that sees and changes it, its child processes, its text."""
+"""An unmodified script as a Subject: the patcher that sees and changes it, its child processes, its text."""
 
 from babysit.scripts._advice import advice_for
 from babysit.scripts._apply import apply_remedies
 from babysit.scripts._changes import Changes
 from babysit.scripts._patch import Patched, Written, check_copy, patched, write_patched
+from babysit.scripts._patcher import Enough, Patcher
 from babysit.scripts._processes import Processes
 from babysit.scripts._script import Ended, Script, run_script, with_arguments
-from babysit.scripts._seam import Enough, Seam
 from babysit.scripts._starts import LOST, Started, Starter
 from babysit.scripts._subject import Rehearsed, ScriptSubject
 
@@ -20,7 +20,7 @@ __all__ = [
     "Rehearsed",
     "Script",
     "ScriptSubject",
-    "Seam",
+    "Patcher",
     "Started",
     "Starter",
     "Written",

@@ -7,11 +7,11 @@ import contextlib
 
 from babysit.record import InputError, Remedy, TraceStore
 from babysit.scripts._changes import OF_SOURCE, Changes
-from babysit.scripts._seam import Enough, Seam
+from babysit.scripts._patcher import Enough, Patcher
 
 
-class Lasting(Seam):
-    """A seam that ends no script, whatever its loss becomes."""
+class Lasting(Patcher):
+    """A patcher that ends no script, whatever its loss becomes."""
 
     def end_step(self) -> None:
         """A step was taken."""
@@ -58,14 +58,14 @@ def apply_remedies(*remedies: str | Remedy) -> None:
             cause="apply_remedies was called twice",
             write="one call with all of them",
         )
-    seam = Lasting(TraceStore(None), changes=Changes(asked), probes="losses", scores=False)
-    seam.__enter__()
-    _applied.append(seam)
+    patcher = Lasting(TraceStore(None), changes=Changes(asked), probes="losses", scores=False)
+    patcher.__enter__()
+    _applied.append(patcher)
     atexit.register(_take_away)
 
 
 def _take_away() -> None:
     while _applied:
-        seam = _applied.pop()
-        seam.__exit__(None, None, None)
-        seam.store.close()
+        patcher = _applied.pop()
+        patcher.__exit__(None, None, None)
+        patcher.store.close()

@@ -1,4 +1,4 @@
-"""Changes: remedies and interventions applied to a training that knows nothing of them, through the seam.
+"""Changes: remedies and interventions applied to a training that knows nothing of them, through the patcher.
 
 Each remedy is taken by one part: the inputs, the network and its optimizers, the activations called, the loss, the
 steps, the loaders. What no part takes is refused.

@@ -19,9 +19,9 @@ import torch
 
 from babysit.record import BabysitError, Event, Remedy, Row, TraceStore
 from babysit.scripts._changes import Changes
+from babysit.scripts._patcher import Enough, Patcher
 from babysit.scripts._scratch import WritesSeen, mirror
 from babysit.scripts._script import Ended, Script, run_script
-from babysit.scripts._seam import Enough, Seam
 
 STRIDE = 1000  # between the seeds of two runs
 WORK = "work"  # the folder within the scratch folder that looks like the user's
@@ -134,17 +134,17 @@ def _run(request: Request, store: TraceStore, began: float) -> Answer:
 
     changes = Changes([one for one in remedies if one.name != "epochs"], request.seed) if remedies else None
     script, writes = in_scratch(request)
-    seam = Seam(store, changes=changes, probes=request.probes, steps=request.steps, more=more)
-    with seam:
+    patcher = Patcher(store, changes=changes, probes=request.probes, steps=request.steps, more=more)
+    with patcher:
         ended = run_script(script, epochs=epochs)
         sys.stdout.flush()
-    scored = seam.answers.at_the_end()
+    scored = patcher.answers.at_the_end()
     if scored is not None:
-        store.add([Row(max(0, seam.steps - 1), "train", "", *scored)])
-    seam.tell(finished=ended.how == "finished")
+        store.add([Row(max(0, patcher.steps - 1), "train", "", *scored)])
+    patcher.tell(finished=ended.how == "finished")
     if ended.how == "failed":
-        store.add([Event(seam.steps, "failed", ended.error)])
-    answer = answer_of(ended, seam, time.monotonic() - began)
+        store.add([Event(patcher.steps, "failed", ended.error)])
+    answer = answer_of(ended, patcher, time.monotonic() - began)
     home = os.path.realpath(os.path.join(request.scratch, WORK))
     told = answer.traceback.replace(home, request.folder)
     return dataclasses.replace(answer, traceback=told, wrote=tuple(writes.outside))
@@ -170,19 +170,19 @@ def in_scratch(request: Request) -> tuple[Script, WritesSeen]:
     return Script(str(target), request.arguments), writes
 
 
-def answer_of(ended: Ended, seam: Seam, seconds: float) -> Answer:
+def answer_of(ended: Ended, patcher: Patcher, seconds: float) -> Answer:
     """What came of a run."""
-    evaluations = seam.answers.evaluations
+    evaluations = patcher.answers.evaluations
     return Answer(
         ended.how,
         ended.error,
         ended.traceback,
-        seam.steps,
+        patcher.steps,
         seconds,
-        seam.answers.at_the_end(),
+        patcher.answers.at_the_end(),
         evaluations[-1][1:] if evaluations else None,
-        seam.several,
-        seam.network is None,
+        patcher.several,
+        patcher.network is None,
         tuple(sorted({name.partition(".")[0] for name in sys.modules})),
     )
 

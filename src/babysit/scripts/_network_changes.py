@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from babysit.record import InputError, Remedy
-from babysit.rehearsal import Scene, random_streams_restored, treat
+from babysit.rehearsal import RehearsalState, random_streams_restored, treat
 
 LIVE = frozenset({"dropout", "initialise", "insert-batch-norm", "unfreeze", "weight-decay"})
 
@@ -40,9 +40,9 @@ class NetworkChanges:
         if live:
             if not optimizers and names & {"insert-batch-norm", "unfreeze", "weight-decay"}:
                 raise InputError("there is no optimizer")
-            scene = Scene(network, list(optimizers), iter([(arguments[0], torch.zeros(1))]), _no_loss)
+            state = RehearsalState(network, list(optimizers), iter([(arguments[0], torch.zeros(1))]), _no_loss)
             with random_streams_restored():
-                treat(scene, live, self._seed)
+                treat(state, live, self._seed)
         if names & {"optimise-all-parameters", "unfreeze"} and optimizers:
             known = {id(one) for opt in optimizers for group in opt.param_groups for one in group["params"]}
             missing = [one for one in network.parameters() if id(one) not in known and one.requires_grad]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from babysit.record import InputError
-from babysit.scripts._seam import Enough
+from babysit.scripts._patcher import Enough
 from babysit.scripts._source import with_epochs
 
 INTERRUPTED = 130

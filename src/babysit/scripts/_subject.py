@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from babysit.record import BabysitError, Event, InputError, RehearsalError, Remedy, Trace, TraceStore
-from babysit.rehearsal import TO_THE_END, Ask, Bench, Probes
+from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Probes
 from babysit.scripts._child import Answer, Request
 from babysit.scripts._processes import Processes
 from babysit.scripts._script import Script
@@ -80,7 +80,7 @@ class ScriptSubject:
         """The script's name."""
         return self.script.name
 
-    def bench(self) -> Bench | None:
+    def live_parts(self) -> LiveParts | None:
         """A script has nothing to be worked on outside itself."""
         return None
 

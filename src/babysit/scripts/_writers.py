@@ -105,7 +105,7 @@ HELD: tuple[tuple[frozenset[str], Callable[[Code], bool]], ...] = (
      lambda code: bool(module_classes(code) or any(module_name(code, call) for call in code.calls()))),
 )  # fmt: skip
 
-# The seam's own values where a remedy has none.
+# The patcher's own values where a remedy has none.
 WITHOUT_VALUE = {"activation": "relu", "insert-activation": "relu"}
 
 

@@ -1,4 +1,4 @@
-"""Scene: what a rehearsal trains with, open to remedies until the first step."""
+"""RehearsalState: what a rehearsal trains with, open to remedies until the first step."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from torch.optim import Optimizer
 
 from babysit.probes import Observer
 from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
-from babysit.rehearsal._bench import Batch, LossOf
+from babysit.rehearsal._live_parts import Batch, LossOf
 
 FIRST = 10  # steps that are always measured
 START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
 
 
 @dataclass
-class Scene:
+class RehearsalState:
     """What a rehearsal trains with.
 
     Attributes:
-        network: Trained in place; whoever made the scene restores it.
+        network: Trained in place; whoever made the state restores it.
         optimizers: What steps it.
         batches: What it learns from.
         loss_of: The loss of one batch.
@@ -48,11 +48,11 @@ class Scene:
     undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
 
-def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None = None) -> Trace:
-    """Train a scene and measure. A loss that is no number is the last one.
+def train_steps(state: RehearsalState, steps: int, *, probes: str, seconds: float | None = None) -> Trace:
+    """Train a state and measure. A loss that is no number is the last one.
 
     Args:
-        scene: Its parts are changed.
+        state: Its parts are changed.
         steps: Optimizer steps.
         probes: `all`, `start`, `budget` or `losses`.
         seconds: Stop early when they are spent; one step is always taken.
@@ -61,29 +61,29 @@ def train_scene(scene: Scene, steps: int, *, probes: str, seconds: float | None 
         RehearsalError: The training itself failed, with what was measured until then.
     """
     store = TraceStore(None)
-    store.describe(facts=scene.facts)
-    scene.network.train()
+    store.describe(facts=state.facts)
+    state.network.train()
     watching: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if probes != "losses":
         overhead = 0.01 if probes == "budget" else None
         first, every = (START, AFTER_START) if probes == "start" else (FIRST, 1)
-        watching = Observer(scene.network, scene.optimizers, store, overhead=overhead, first_steps=first, every=every)
+        watching = Observer(state.network, state.optimizers, store, overhead=overhead, first_steps=first, every=every)
     done = 0
     try:
         with watching, quiet():
-            for rows in _steps(scene, steps, seconds, store):
+            for rows in _steps(state, steps, seconds, store):
                 done += 1
                 if probes == "losses":
                     store.add(rows)
     except BabysitError:
         raise
     except Exception as error:
-        store.add([Event(done, "failed", f"{type(error).__name__}: {error}", where_raised(scene.network, error))])
+        store.add([Event(done, "failed", f"{type(error).__name__}: {error}", where_raised(state.network, error))])
         store.flush()
         failed = RehearsalError(f"the training failed at step {done}: {type(error).__name__}: {error}")
         failed.trace = store.read()
         raise failed from error
-    store.describe(facts=scene.facts)
+    store.describe(facts=state.facts)
     store.flush()
     return store.read()
 
@@ -96,26 +96,26 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _steps(scene: Scene, steps: int, seconds: float | None, store: TraceStore) -> Iterator[list[Row]]:
+def _steps(state: RehearsalState, steps: int, seconds: float | None, store: TraceStore) -> Iterator[list[Row]]:
     """The loss and the rate of each step, once it is done."""
     began = time.monotonic()
-    for step, batch in enumerate(islice(scene.batches, steps)):
-        lr = float(scene.optimizers[0].param_groups[0]["lr"])
-        for optimizer in scene.optimizers:
+    for step, batch in enumerate(islice(state.batches, steps)):
+        lr = float(state.optimizers[0].param_groups[0]["lr"])
+        for optimizer in state.optimizers:
             optimizer.zero_grad()
-        loss = scene.loss_of(scene.network, batch)
+        loss = state.loss_of(state.network, batch)
         torch.autograd.backward(loss)
-        if scene.clip_norm is not None:
-            nn.utils.clip_grad_norm_(scene.network.parameters(), scene.clip_norm)
+        if state.clip_norm is not None:
+            nn.utils.clip_grad_norm_(state.network.parameters(), state.clip_norm)
         value = float(loss.detach())
         if math.isfinite(value):
-            for optimizer in scene.optimizers:
+            for optimizer in state.optimizers:
                 optimizer.step()
         yield [Row(step, "train", "", "loss", value), Row(step, "train", "", "lr", lr)]
         if not math.isfinite(value) or (seconds is not None and time.monotonic() - began > seconds):
             return
-        if scene.after_step is not None:
-            rows, enough = scene.after_step(step, batch)
+        if state.after_step is not None:
+            rows, enough = state.after_step(step, batch)
             store.add(rows)
             if enough:
                 return

@@ -1,4 +1,4 @@
-"""The seam: the one place through which a training that knows nothing of babysit is seen and changed.
+"""The patcher: the one place through which a training that knows nothing of babysit is seen and changed.
 
 Installed before a script's first line, removed after its last. What it takes hold of, all of it given back:
 
@@ -12,8 +12,8 @@ It draws no random number and changes no tensor: a script's numbers are bit for 
 changes are asked for. No hook stays on a module between passes, so that copies and pickles of a network are its own.
 In a process that the script forks nothing of it is left.
 
-The observer hears nothing of its own accord: the seam, which is told of everything anyway, tells it. In a step that is
-not measured each call of a function costs as much as five do in a loop of their own, whose code stays in the caches.
+The observer hears nothing of its own accord: the patcher, which is told of everything anyway, tells it. In a step that
+is not measured each call of a function costs as much as five do in a loop of their own, whose code stays in the caches.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Enough(BaseException):
     """Raised within a script, which catches it only by mistake."""
 
 
-class Seam:
+class Patcher:
     """Sees a training from outside.
 
     Args:
@@ -70,7 +70,7 @@ class Seam:
     Example:
         >>> store = TraceStore(None)
         >>> net = nn.Linear(2, 1)
-        >>> with Seam(store):
+        >>> with Patcher(store):
         ...     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
         ...     for _ in range(3):
         ...         optimizer.zero_grad()
@@ -115,7 +115,7 @@ class Seam:
         self._backwards = self._backwards_without_step = 0
         self._trains_by_hand = self._began_in_training_mode = False
 
-    def __enter__(self) -> Seam:
+    def __enter__(self) -> Patcher:
         self._open = True
         self._handles = [register_optimizer_step_post_hook(self._after_step)]
         self._replaced.put(nn.Module, "__call__", self._calling)

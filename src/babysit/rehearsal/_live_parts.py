@@ -1,4 +1,4 @@
-"""Bench: the live parts of a Subject, for checks that need more than a Trace."""
+"""LiveParts: the live parts of a Subject, for checks that need more than a Trace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 @dataclass(frozen=True)
-class Bench:
+class LiveParts:
     """The live parts of a Subject.
 
     Attributes:
