@@ -7,11 +7,15 @@ import pytest
 
 from babysit.record import Standing, TrialScore, over_folds
 from babysit.search import Plan, Space, Speed, predicted_seconds, random_points, sized
-from babysit.search._best_of import best_of_curve, best_of_quantile
-from babysit.search._conclude import mean_answer, row_values
-from babysit.search._importance import importance
-from babysit.search._random_against_grid import random_against_grid
-from babysit.search._ties import difference, difference_of_scores
+from babysit.search._conclude import (
+    best_of_curve,
+    best_of_quantile,
+    difference,
+    difference_of_scores,
+    mean_answer,
+    row_values,
+)
+from babysit.search._importance import importance, random_against_grid
 
 SPACE = Space(["lr=1e-6:1:log", "dropout=0:0.5", "l2=1e-6:1e-1:log", "activation=relu,tanh"])
 

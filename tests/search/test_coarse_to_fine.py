@@ -21,9 +21,9 @@ from babysit.search import (
     predicted_seconds,
     random_points,
 )
-from babysit.search._encoding import counts
 from babysit.search._gaussian_process import RATE, ROUNDS, GaussianProcess
 from babysit.search._plan import SMALLEST_WAVE, Bracket, brackets, waves
+from babysit.search._points import counts
 from babysit.search._rungs import affordable, cost, going_on, left_after, ranked
 
 SPACE = Space(["lr=1e-6:1:log", "dropout=0:0.5", "activation=relu,tanh,sigmoid"])

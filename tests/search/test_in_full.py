@@ -11,7 +11,7 @@ import pytest
 from babysit.record import Recipe, StudyFolder, StudyRung, Trial, TrialScore, Until
 from babysit.reports._study_figures import verdict
 from babysit.search import Members, Plan, Searching, Space, coarse_to_fine, conclude, recipe_builder, train_in_full
-from babysit.search._in_full import MOST_ROUNDS, best_points
+from babysit.search._search import MOST_ROUNDS, best_points
 from tests.search.engines import FormulaEngine
 
 SPACE = Space({"optimizer.lr": "1e-6:1e2:log"})

@@ -23,9 +23,9 @@ from babysit.search import (
     uniform,
     with_architecture,
 )
-from babysit.search._encoding import counts, places, snapped
+from babysit.search._conclude import study_trace
 from babysit.search._parameter import Value
-from babysit.search._study_trace import study_trace
+from babysit.search._points import counts, places, snapped
 from babysit.training import decide
 
 MIXED = Space(

@@ -21,10 +21,9 @@ from torch import Tensor
 
 from babysit.record import InputError, TrialScore
 from babysit.search._box import Box
-from babysit.search._encoding import counts, snapped
 from babysit.search._parameter import Value
 from babysit.search._plan import Plan, Stage, Underway, rounds
-from babysit.search._points import Units, points_of
+from babysit.search._points import Units, counts, points_of, snapped
 from babysit.search._proposals import Seen, propose
 from babysit.search._rungs import going_on, may_go_on, rank_key, ranked
 from babysit.search._space import Space

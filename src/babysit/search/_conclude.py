@@ -1,4 +1,13 @@
-"""What a search found: winners in full, ties called ties, an ensemble, and how far to believe it."""
+"""What a search found: winners in full, ties called ties, an ensemble, and how far to believe it.
+
+The best of n: of N scores n are drawn with replacement, again and again, and the best of each draw is taken (Dodge et
+al. 2019). The distribution of that best is known exactly: it is at most the k-th smallest score with chance (k / N)^n.
+So nothing is drawn here.
+
+Ties: two trials are judged on the same validation rows, so the difference is taken row by row. Rows and seeds are drawn
+again with replacement, which shows what another sample of rows and other seeds would have made of it (Efron 1979; rows
+within seeds as in Bouthillier et al. 2021, who show that seeds alone move scores as much as many an improvement).
+"""
 
 from __future__ import annotations
 
@@ -9,17 +18,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as students
 
 from babysit.diseases import diagnose
-from babysit.record import Engine, Standing, StudyResult, TrialScore, Winner
-from babysit.search._best_of import best_of_curve
-from babysit.search._importance import importance
-from babysit.search._in_full import sound
-from babysit.search._random_against_grid import random_against_grid
-from babysit.search._search import Searching
+from babysit.record import CurvePoint, Engine, Row, Standing, StudyResult, StudyRung, Trace, TrialScore, Winner
+from babysit.search._importance import importance, random_against_grid
+from babysit.search._parameter import Range
+from babysit.search._search import Searching, sound
 from babysit.search._space import Space
-from babysit.search._study_trace import study_trace
-from babysit.search._ties import difference, difference_of_scores
 
 Answers = npt.NDArray[np.float32]
 Numbers = npt.NDArray[np.float64]
@@ -153,10 +159,17 @@ def _winners(
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
         found.append(
             Winner(
-                point, known[point].settings, values, float(np.mean(values)), spread, (0.0, 0.0, 0.0), False,
-                tuple(score.trial for score in lasted), failed=len(scores) - len(lasted),
+                point,
+                known[point].settings,
+                values,
+                float(np.mean(values)),
+                spread,
+                (0.0, 0.0, 0.0),
+                False,
+                tuple(score.trial for score in lasted),
+                failed=len(scores) - len(lasted),
             )
-        )  # fmt: skip
+        )
     # One that fails now and then is no better than one that never does, whatever the rest of its trainings score.
     found.sort(key=lambda winner: (winner.failed > 0, -winner.mean, winner.point))
     if not found:
@@ -208,3 +221,145 @@ def _ensemble(
             "members": len(members),
         }
     return found
+
+
+POINTS = 24  # of the curve, spread evenly over the logarithm of n
+
+
+def best_of_quantile(scores: Sequence[float], count: int, share: float) -> float:
+    """The value below which the best of `count` scores lies with chance `share`.
+
+    Example:
+        >>> best_of_quantile([0.1, 0.2, 0.3, 0.4], 1, 0.5), best_of_quantile([0.1, 0.2, 0.3, 0.4], 4, 0.5)
+        (0.2, 0.4)
+    """
+    ordered = np.sort(np.asarray(scores, dtype=np.float64))
+    # (k / N)^n >= share, that is k >= N share^(1/n); a hair less, so that rounding makes no whole number one more.
+    place = math.ceil(len(ordered) * share ** (1 / count) - 1e-9)
+    return float(ordered[min(len(ordered), max(1, place)) - 1])
+
+
+def best_of_curve(scores: Sequence[float], worst: float) -> tuple[CurvePoint, ...]:
+    """The best of 1, 2, ... N trials: its median and a 90 % interval.
+
+    Args:
+        scores: Of all trials; of those that failed NaN.
+        worst: What a failed trial counts as.
+    """
+    known = [score if math.isfinite(score) else worst for score in scores]
+    if not known:
+        return ()
+    counts = sorted({round(count) for count in np.geomspace(1, len(known), POINTS)})
+    return tuple(
+        CurvePoint(count, *(best_of_quantile(known, count, share) for share in (0.5, 0.05, 0.95))) for count in counts
+    )
+
+
+DRAWS = 2000
+
+
+def difference(best: Sequence[Numbers], other: Sequence[Numbers], seed: int = 0) -> tuple[float, float, float]:
+    """How far `other` lies behind `best`: the mean of their differences, with its 95 % interval.
+
+    Args:
+        best: What each row is worth (1 for a right answer, less a squared error, ...), one array [rows] a seed.
+        other: The same of the other.
+        seed: Of the draws.
+
+    Example:
+        >>> rows = np.random.default_rng(0).random(500)
+        >>> right, worse = (rows < 0.9).astype(float), (rows < 0.5).astype(float)
+        >>> mean, low, high = difference([right], [worse])
+        >>> bool(low > 0.3), difference([right], [right])
+        (True, (0.0, 0.0, 0.0))
+    """
+    ours, theirs = np.array(best), np.array(other)  # [seeds, rows]
+    random = np.random.default_rng([seed, 7])
+    mean = float(ours.mean() - theirs.mean())
+    rows = ours.shape[1]
+    # Few distinct rows of 0 and 1: draws of rows are draws of how often each row counts.
+    counts = random.multinomial(rows, np.full(rows, 1 / rows), size=DRAWS) / rows  # [draws, rows]
+    means = []
+    for values in (ours, theirs):
+        by_seed = counts @ values.T  # [draws, seeds]
+        picked = random.integers(0, len(values), by_seed.shape)
+        means.append(np.take_along_axis(by_seed, picked, axis=1).mean(1))
+    low, high = np.quantile(means[0] - means[1], (0.025, 0.975))
+    return mean, float(low), float(high)
+
+
+def difference_of_scores(best: Sequence[float], other: Sequence[float]) -> tuple[float, float, float]:
+    """The same where only scores are known, one for each seed: Welch's interval; infinite with fewer than two seeds.
+
+    Example:
+        >>> difference_of_scores([0.9], [0.8])
+        (0.1, -inf, inf)
+    """
+    ours, theirs = np.array(best, dtype=np.float64), np.array(other, dtype=np.float64)
+    mean = round(float(ours.mean() - theirs.mean()), 12)
+    if min(len(ours), len(theirs)) < 2:
+        return mean, -np.inf, np.inf
+    parts = [values.var(ddof=1) / len(values) for values in (ours, theirs)]
+    error = float(np.sqrt(sum(parts)))
+    if error == 0:
+        return mean, mean, mean
+    degrees = sum(parts) ** 2 / sum(
+        part**2 / (len(values) - 1) for part, values in zip(parts, (ours, theirs), strict=True)
+    )
+    reach = float(students.ppf(0.975, degrees)) * error
+    return mean, mean - reach, mean + reach
+
+
+PHASE = "search"
+
+
+def study_trace(
+    space: Space,
+    standings: Sequence[Standing],
+    rungs: Sequence[StudyRung],
+    best_of: Sequence[CurvePoint],
+    *,
+    score_name: str,
+    noise: float,
+) -> Trace:
+    """The numbers of a search: a step is a trial's number, or for `best-of` so many trials.
+
+    Args:
+        space: What was searched.
+        standings: All points.
+        rungs: All rungs.
+        best_of: The curve of the best of n.
+        score_name: What a score is.
+        noise: Standard error of a score from the rows it was measured on; NaN where it is not known.
+    """
+    rows: list[Row] = []
+    at_end = {standing.point for standing in standings if not standing.failed}
+    for standing in standings:
+        step = standing.point
+        failed = standing.failed or standing.status == "chance"
+        rows.append(Row(step, PHASE, "", "trial-score", standing.score))
+        if standing.stage == "coarse":
+            rows.append(Row(step, PHASE, "", "trial-failed", float(failed)))
+        rows.append(Row(step, PHASE, "", "trial-steps", float(standing.step)))
+        if standing.point in at_end:
+            rows += [
+                Row(step, PHASE, parameter.path, "trial-setting", standing.units[parameter.path])
+                for parameter in space
+                if isinstance(parameter, Range) and parameter.path in standing.units
+            ]
+    rows += [Row(point.trials, PHASE, "", "best-of", point.median) for point in best_of]
+    if math.isfinite(noise):
+        rows.append(Row(0, PHASE, "", "score-error", noise))
+    widened = sorted({path for rung in rungs for path in rung.widened})
+    unpassable = [
+        f"{parameter.path} {end}"
+        for parameter in space
+        if isinstance(parameter, Range)
+        for end, legal, given in (
+            ("lower", parameter.lowest, parameter.low),
+            ("upper", parameter.highest, parameter.high),
+        )
+        if legal == given  # as far as values stay legal; None where nobody looked
+    ]
+    facts = {"score": score_name, "widened": ", ".join(widened), "unpassable": ", ".join(unpassable)}
+    return Trace(rows=tuple(rows), facts={name: value for name, value in facts.items() if value})

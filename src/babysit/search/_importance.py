@@ -5,19 +5,23 @@ space at full length, the variance of its mean answer along one parameter, over 
 parameter's share (Sobol's first-order index; functional ANOVA, Hutter et al. 2014). A forest, because it follows steps,
 plateaus and interactions, and sees options of a choice as they are; ranks, because half of all random trials fail, and
 by how much says nothing; the forest's score on trials it has not seen (out of bag) says how far to believe it.
+
+Random points against a grid: a grid tries each hyper-parameter at few values; random points try as many values as there
+are points, which pays when few hyper-parameters matter (Bergstra and Bengio 2012). How much it pays here is asked of
+the same forest: the best of n random points and the best of a grid of n, both placed anew many times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from babysit.record import Standing
-from babysit.search._encoding import places
-from babysit.search._points import Units
+from babysit.search._points import Units, grid_points, places
 from babysit.search._space import Space
 
 LEAST_TRIALS = 20  # of fewer a forest tells nothing
@@ -93,3 +97,37 @@ def _ranks(scores: Units) -> Units:
     middle = np.cumsum(count) - (count + 1) / 2
     ranks: Units = middle[place] / max(1, len(scores) - 1)
     return ranks
+
+
+TIMES = 100
+MOST = 200  # points a side; more of them find the same
+
+
+def random_against_grid(space: Space, model: Model, count: int, seed: int = 0) -> dict[str, Any]:
+    """Expected best of random points and of grids.
+
+    Args:
+        space: What was searched.
+        model: Predicted rank at unit coordinates.
+        count: Points of each.
+        seed: Of the placements.
+
+    Returns:
+        `points`; `random` and `grid`, the mean predicted rank of their best, from 0 (worst trial) to 1; `grid_levels`,
+        distinct values of each range; `random_wins`, the share of placements in which random points found the better.
+    """
+    grid = grid_points(space, min(count, MOST))
+    count = len(grid)
+    random = np.random.default_rng([seed, 5])
+    drawn = model(random.random((TIMES * count, len(space)))).reshape(TIMES, count).max(1)
+    # A grid may stand anywhere: each time it is moved by a part of the distance between its levels.
+    levels = np.array([len(np.unique(grid[:, column])) for column in range(len(space))])
+    moved = grid[None] + (random.random((TIMES, 1, len(space))) - 0.5) / levels
+    on_grid = model(np.clip(moved, 0, 1).reshape(-1, len(space))).reshape(TIMES, count).max(1)
+    return {
+        "points": count,
+        "random": float(drawn.mean()),
+        "grid": float(on_grid.mean()),
+        "random_wins": float((drawn > on_grid).mean() + 0.5 * (drawn == on_grid).mean()),
+        "grid_levels": {parameter.path: int(level) for parameter, level in zip(space, levels, strict=True)},
+    }

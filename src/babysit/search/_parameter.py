@@ -82,9 +82,10 @@ class Range:
             )
         if self.whole and (self.low != round(self.low) or self.high != round(self.high)):
             raise InputError(
-                f"{ends} is to be whole numbers", legal="whole ends",
+                f"{ends} is to be whole numbers",
+                legal="whole ends",
                 write=f"{self.path}={math.floor(self.low)}:{math.ceil(self.high)}",
-            )  # fmt: skip
+            )
 
     @property
     def width(self) -> int:

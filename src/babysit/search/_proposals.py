@@ -14,10 +14,9 @@ import numpy as np
 from torch import Tensor
 
 from babysit.search._box import Box
-from babysit.search._encoding import places, snapped
 from babysit.search._gaussian_process import GaussianProcess, Numbers
 from babysit.search._parameter import Choice
-from babysit.search._points import Units
+from babysit.search._points import Units, places, snapped
 from babysit.search._space import Space
 
 CANDIDATES = 1500

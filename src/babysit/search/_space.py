@@ -302,9 +302,8 @@ def _limited(parameter: Parameter, recipe: Recipe) -> Parameter:
         _try(parameter, end, recipe)
     if parameter.path.startswith(ARGUMENTS):
         return parameter  # a user's function may take any number or none beyond these: not widened
-    beyond = [
-        10**WIDEN if parameter.scale == "log" else WIDEN * (parameter.high - parameter.low) / 2
-    ][0]  # fmt: skip
+    half = WIDEN * (parameter.high - parameter.low) / 2
+    beyond = 10**WIDEN if parameter.scale == "log" else half
     lowest = parameter.low / beyond if parameter.scale == "log" else parameter.low - beyond
     highest = parameter.high * beyond if parameter.scale == "log" else parameter.high + beyond
     return replace(
