@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import Features, Following, Maxout, MaxoutConv2d, Pixels, activation_card, build, follow
+from babysit.nn import Features, Following, Maxout, MaxoutConv2d, Pixels, activation_facts, build, follow
 from babysit.record import InputError, ModelSection
 from tests.nn.nets import Branching, Functional, OwnWeights, PreNormTransformer, ResidualNet, Shared, normal
 
 
 def names(found: Following) -> dict[str, str | None]:
-    return {name: follows.card.name if follows.card else None for name, follows in found.layers.items()}
+    return {name: follows.facts.name if follows.facts else None for name, follows in found.layers.items()}
 
 
 FUNCTIONAL = {
@@ -99,7 +99,7 @@ def test_networks_from_a_recipe_are_followed(architecture: Any, name: Any, batch
     assert names(traced) == names(run)
     for layer, follows in traced.layers.items():
         assert follows.is_output == (layer == "output")
-        assert (follows.card.name if follows.card else None) == (None if layer == "output" else name)
+        assert (follows.facts.name if follows.facts else None) == (None if layer == "output" else name)
         assert follows.normalised == (batch_norm and layer != "output")
     assert traced.sums == run.sums == (4 if architecture == "residual" else 0)
 
@@ -168,9 +168,9 @@ def test_options_of_functions_reach_the_card() -> None:
         def forward(self, inputs: Tensor) -> Tensor:
             return nn.functional.leaky_relu(self.layer(inputs), negative_slope=0.3)
 
-    expected = activation_card("leaky-relu", negative_slope=0.3)
+    expected = activation_facts("leaky-relu", negative_slope=0.3)
     for found in (follow(Leaky()), follow(Leaky(), normal(2, 3))):
-        assert found.layers["layer"].card == expected
+        assert found.layers["layer"].facts == expected
 
 
 def test_samples_by_position_and_by_name() -> None:

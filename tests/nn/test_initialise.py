@@ -19,7 +19,7 @@ from babysit.nn import (
     Maxout,
     Pixels,
     activation,
-    activation_card,
+    activation_facts,
     build,
     initialise,
 )
@@ -86,7 +86,7 @@ def test_the_gain_is_that_of_the_activation_that_follows() -> None:
     for model in (Functional(), Branching()):
         layers = by_name(initialise(model, "he", sample=normal(4, 6)))
         for name, follows in (("first", "relu"), ("second", "tanh"), ("fourth", "silu"), ("fifth", "relu")):
-            assert layers[f"{name}.weight"].gain == pytest.approx(activation_card(follows).gain)
+            assert layers[f"{name}.weight"].gain == pytest.approx(activation_facts(follows).gain)
 
 
 # Gains make the second moment 1 a fixed point. It is a stable one for some activations only: inputs of another size

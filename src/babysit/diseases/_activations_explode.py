@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from babysit.diseases._depth_profile import activations_at_the_start, main_activation
+from babysit.diseases._depth_profile import activations_at_the_start, scheme_for
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import loss_share, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
@@ -36,8 +36,7 @@ def find(trace: Trace) -> list[Finding]:
     share = loss_share(trace)
     if share is not None:
         evidence["loss left"] = share
-    relu_like = main_activation(trace) not in ("tanh", "sigmoid", "softsign", "hardtanh")
-    remedies = (f"initialise={'he' if relu_like else 'xavier'}", "insert-batch-norm")
+    remedies = (f"initialise={scheme_for(trace)}", "insert-batch-norm")
     return [
         DISEASE.finding(last.layer, evidence=evidence, severity=severity_by_outcome(trace, severity), remedies=remedies)
     ]

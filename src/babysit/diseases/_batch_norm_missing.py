@@ -5,11 +5,11 @@ from __future__ import annotations
 from babysit.diseases import _activations_explode, _activations_vanish, _gradients_explode, _gradients_vanish
 from babysit.diseases._depth_profile import NORMS, main_activation
 from babysit.diseases._disease import Disease
-from babysit.record import WEIGHTED, Finding, Trace
+from babysit.record import ACTIVATIONS, WEIGHTED, Finding, Trace
 
 DEEP = 6  # weighted layers
 SYMPTOMS = (_activations_vanish, _activations_explode, _gradients_vanish, _gradients_explode)
-OWN_SCALE = frozenset({"selu"})  # keeps its outputs' scale itself
+OWN_SCALE = frozenset(name for name, facts in ACTIVATIONS.items() if facts.keeps_scale)
 
 
 def find(trace: Trace) -> list[Finding]:

@@ -11,9 +11,10 @@ import statistics
 from typing import NamedTuple
 
 from babysit.diseases._observed import observed
-from babysit.record import INPUTS, WEIGHTED, Trace, TraceLayer
+from babysit.record import ACTIVATIONS, INPUTS, WEIGHTED, Trace, TraceLayer
 
 NORMS = frozenset({"batch-norm", "norm"})
+SQUASHING = frozenset(name for name, facts in ACTIVATIONS.items() if facts.squashing)
 ROWS_FOR_SPREAD = 8  # of fewer rows nobody can say how much a layer tells them apart
 FIRST_SAMPLES = 10  # observations that make up the start of a training, and as many its end
 
@@ -82,6 +83,11 @@ def main_activation(trace: Trace) -> str:
     """The commonest named activation; empty without any."""
     names = [layer.activation for layer in trace.layers if layer.kind == "activation" and layer.activation]
     return statistics.mode(names) if names else ""
+
+
+def scheme_for(trace: Trace) -> str:
+    """The initialisation derived for the network's activation: xavier for S-shaped ones, he for the rest."""
+    return "xavier" if main_activation(trace) in SQUASHING else "he"
 
 
 def _gradients(trace: Trace, part: slice) -> Profile:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from babysit.diseases._depth_profile import gradients_at_the_end, gradients_at_the_start, main_activation
+from babysit.diseases._depth_profile import SQUASHING, gradients_at_the_end, gradients_at_the_start, main_activation
 from babysit.diseases._disease import Disease
 from babysit.diseases._gradient_flow import Flow, vanishing
 from babysit.diseases._learned import loss_share, severity_by_outcome
 from babysit.record import Finding, Severity, Trace, TraceLayer
 
 FADING, GONE = 0.015, 0.003
-SQUASHING = frozenset({"sigmoid", "hardsigmoid", "tanh", "hardtanh", "softsign"})
 SIGMOID_SLOPE = 0.25  # the steepest a sigmoid is: gradients shrink at least fourfold in each, weights aside
 
 

@@ -8,28 +8,9 @@ from typing import NamedTuple
 
 from babysit.diseases._at_the_loss import of_outputs, output_range
 from babysit.diseases._observed import observed
-from babysit.record import WEIGHTED, Trace, TraceLayer
+from babysit.record import WEIGHTED, Trace, TraceLayer, output_limits
 
-# Lower and upper limits of the outputs; those of GELU, SiLU, Mish and hardswish are their lowest points.
-LIMITS: dict[str, tuple[float, float]] = {
-    "exp": (0, math.inf),
-    "gelu": (-0.17, math.inf),
-    "hardsigmoid": (0, 1),
-    "hardswish": (-0.375, math.inf),
-    "log-softmax": (-math.inf, 0),
-    "logsigmoid": (-math.inf, 0),
-    "mish": (-0.309, math.inf),
-    "relu": (0, math.inf),
-    "relu6": (0, 6),
-    "sigmoid": (0, 1),
-    "silu": (-0.279, math.inf),
-    "softmax": (0, 1),
-    "softplus": (0, math.inf),
-    "softsign": (-1, 1),
-    "tanh": (-1, 1),
-}
 _ALSO_CALLED = {"logsoftmax": "log-softmax", "log-sigmoid": "logsigmoid", "expit": "sigmoid", "swish": "silu"}
-SQUASHES_TO_UNIT = frozenset({"sigmoid", "hardsigmoid", "softmax"})
 ROUNDING = 1e-3  # outputs may pass a limit by so much: half precision has 11 bits
 SAME_SIZE = 0.05  # a layer's largest value is taken from a part of a large batch, so it may fall short by so much
 EQUAL, DIFFERENT = 1e-4, 1e-2  # of what is computed again in float32, and of what surely is something else
@@ -49,8 +30,13 @@ class OutputActivation(NamedTuple):
     def range(self) -> str:
         """In words, for evidence."""
         if math.isinf(self.high):
-            return f"{self.low:g} and above"
+            return f"{self.low:.3g} and above"
         return f"{self.high:g} and below" if math.isinf(self.low) else f"{self.low:g} to {self.high:g}"
+
+    @property
+    def probability(self) -> bool:
+        """Whether it makes numbers from 0 to 1 of any: a sigmoid, a hard sigmoid, a softmax."""
+        return (self.low, self.high) == (0, 1)
 
 
 def activation_name(layer: TraceLayer) -> str:
@@ -83,9 +69,10 @@ def output_activation(trace: Trace) -> OutputActivation | None:
     if last is None or seen is None:
         return None
     name = activation_name(last)
-    if name not in LIMITS:
+    limits = output_limits(name)
+    if limits is None:
         return _outside(trace, last) if last.kind in WEIGHTED else None
-    low, high = LIMITS[name]
+    low, high = limits
     if seen[0] < low - ROUNDING or seen[1] > high + ROUNDING or not _same_size(trace, last.name):
         return None
     return OutputActivation(last.name, name, low, high)
@@ -115,11 +102,16 @@ def _outside(trace: Trace, last: TraceLayer) -> OutputActivation | None:
         # Where both are nearly alike, as tanh(x) and x are when small, nothing is claimed.
         changed = any(abs(max(abs(low), abs(high)) - size) > DIFFERENT for size, low, high in batches)
         if len(batches) >= LEAST_STEPS and changed and all(_made_by(function, *batch) for batch in batches):
-            return OutputActivation("outputs", name, *LIMITS[name])
+            return _outputs_of(name)
     zeros = of_outputs(trace, "zero-share").values
     if len(zeros) >= LEAST_STEPS and min(zeros) >= LEAST_ZEROS and all(low == 0 for _, low, _ in batches):
-        return OutputActivation("outputs", "relu", *LIMITS["relu"])
+        return _outputs_of("relu")
     return None
+
+
+def _outputs_of(name: str) -> OutputActivation | None:
+    limits = output_limits(name)
+    return None if limits is None else OutputActivation("outputs", name, *limits)
 
 
 def _sigmoid(value: float) -> float:

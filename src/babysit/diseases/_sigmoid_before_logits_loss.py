@@ -5,7 +5,7 @@ from __future__ import annotations
 from babysit.diseases._at_the_loss import of_outputs, output_range
 from babysit.diseases._disease import Disease
 from babysit.diseases._observed import always
-from babysit.diseases._output_activation import SQUASHES_TO_UNIT, output_activation
+from babysit.diseases._output_activation import output_activation
 from babysit.record import Finding, Trace
 
 WHOLE = 1 - 1e-6  # every value, up to the rounding of a mean in float32
@@ -21,7 +21,7 @@ def find(trace: Trace) -> list[Finding]:
     if trace.facts.get("loss") != "bce-with-logits" or not always(shares, lambda share: share >= WHOLE):
         return []
     last, seen = output_activation(trace), output_range(trace)
-    name = last.name if last is not None and last.name in SQUASHES_TO_UNIT else ""
+    name = last.name if last is not None and last.probability else ""
     if not name and (seen is None or steps[-1] < LATE_STEP or not _from_end_to_end(*seen)):
         return []
     evidence: dict[str, float | str] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from babysit.diseases._at_the_loss import of_outputs, output_range, output_width
 from babysit.diseases._disease import Disease
-from babysit.diseases._output_activation import LIMITS, activation_name, last_layer
+from babysit.diseases._output_activation import activation_name, last_layer
 from babysit.diseases._shapes import shape_of
-from babysit.record import Finding, Trace
+from babysit.record import Finding, Trace, output_limits
 
 ROUNDING = 1e-6
 LEAST_ROWS = 2  # one row is always like itself
@@ -25,7 +25,7 @@ def find(trace: Trace) -> list[Finding]:
     last = last_layer(trace)
     name = activation_name(last) if last is not None else ""
     # A saturated sigmoid is one as well, and so is a bias of one: for other reasons.
-    if last is not None and name not in CONSTANT and (name in LIMITS or last.kind not in UNKNOWN):
+    if last is not None and name not in CONSTANT and (output_limits(name) is not None or last.kind not in UNKNOWN):
         return []
     constant = CONSTANT.get(name, 1.0)
     if max(abs(end - constant) for end in seen) > ROUNDING:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import loss_share, severity_by_outcome
 from babysit.diseases._observed import observed
-from babysit.record import Finding, Severity, Trace, TraceLayer
+from babysit.record import ACTIVATIONS, Finding, Severity, Trace, TraceLayer
 
-RECTIFIERS = frozenset({"relu", "relu6", "hardswish", "hardsigmoid"})  # with a slope of exactly zero
+RECTIFIERS = frozenset(name for name, facts in ACTIVATIONS.items() if facts.off_is_zero)
 # Measured: units never active in He-initialised ReLU layers of 10 to 500 units with zero biases, 6 to 200 seeds. Over
 # 1000 rows a layer adds 1.1 % (2.0 at layer 5 and 10.5 at layer 10, CS231n's 2.1 and 9.8), over 32 rows 2.4 %; layers
 # of 10 units add 1.4 % more, of 32 units 0.4 %.

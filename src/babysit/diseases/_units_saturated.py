@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import statistics
 
-from babysit.diseases._depth_profile import FIRST_SAMPLES
+from babysit.diseases._depth_profile import FIRST_SAMPLES, SQUASHING
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import loss_share, severity_by_outcome
 from babysit.diseases._observed import observed
 from babysit.record import WEIGHTED, Finding, Severity, Trace, TraceLayer
 
-SQUASHING = frozenset({"sigmoid", "tanh", "softsign", "hardtanh", "hardsigmoid"})
 # At the start. Pre-activations of std 3 put a third of tanh's outputs on slopes under 0.01, of std 4.4 half of them.
 MANY, MOST = 0.3, 0.5
 # Later, units that are flat on 95 % of the rows. Gates and classes that are certain saturate in sound networks.

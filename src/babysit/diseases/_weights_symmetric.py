@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from babysit.diseases._depth_profile import hidden_layers, main_activation
+from babysit.diseases._depth_profile import hidden_layers, scheme_for
 from babysit.diseases._disease import Disease
 from babysit.diseases._observed import observed
 from babysit.record import Finding, Trace, TraceLayer
@@ -21,8 +21,7 @@ def find(trace: Trace) -> list[Finding]:
         return []
     worst = next(iter(found))
     evidence = found[worst] | {"such layers": len(found), "of hidden layers": len(hidden_layers(trace))}
-    scheme = "xavier" if main_activation(trace) in ("tanh", "sigmoid", "softsign") else "he"
-    return [DISEASE.finding(worst, evidence=evidence, remedies=(f"initialise={scheme}",))]
+    return [DISEASE.finding(worst, evidence=evidence, remedies=(f"initialise={scheme_for(trace)}",))]
 
 
 def _symmetric(trace: Trace, layer: TraceLayer) -> dict[str, float | str]:

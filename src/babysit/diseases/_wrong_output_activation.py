@@ -9,7 +9,7 @@ from babysit.diseases._at_the_loss import of_outputs, output_width, target_range
 from babysit.diseases._disease import Disease
 from babysit.diseases._losses import SQUARED_OR_ABSOLUTE
 from babysit.diseases._observed import always
-from babysit.diseases._output_activation import SQUASHES_TO_UNIT, OutputActivation, output_activation
+from babysit.diseases._output_activation import OutputActivation, output_activation
 from babysit.record import Finding, Severity, Trace
 
 NEARLY_ALL = 0.99
@@ -96,7 +96,7 @@ def _squeezes_classes(trace: Trace, last: OutputActivation) -> list[Finding]:
 
 def _squeezes_two(trace: Trace, last: OutputActivation) -> list[Finding]:
     """One class of two is out of reach when logits cannot be far enough on its side."""
-    if last.name in SQUASHES_TO_UNIT:
+    if last.probability:
         return []
     floor = max(math.log1p(math.exp(last.low)), math.log1p(math.exp(-last.high)))
     guess = math.log(2)

@@ -11,7 +11,8 @@ import torch
 
 from babysit.lessons import _activation_oracles as oracles
 from babysit.lessons._page import Page
-from babysit.nn import ActivationCard, activation_card, activation_names, measure_cost
+from babysit.nn import activation_facts, activation_names, measure_cost
+from babysit.record import ActivationFacts
 from babysit.reports import LessonFigure, Line, LinesFigure, TableFigure
 
 REACH = 6.0  # how far out a curve is drawn
@@ -62,28 +63,28 @@ WORDS = {
 }  # fmt: skip
 
 
-def _wrong(card: ActivationCard) -> str:
+def _wrong(facts: ActivationFacts) -> str:
     parts = []
-    if card.can_die:
+    if facts.can_die:
         parts.append(
             "A unit whose every input falls where the slope is exactly zero has no gradient that could bring it back:"
             " it is dead. Too high a rate does that, or a bad start."
         )
-    elif card.saturates:
-        ends = [f"{side} {edge:.3g}" for side, edge in (("below", card.flat_below), ("above", card.flat_above))
+    elif facts.saturates:
+        ends = [f"{side} {edge:.3g}" for side, edge in (("below", facts.flat_below), ("above", facts.flat_above))
                 if edge is not None]  # fmt: skip
         parts.append(f"The slope is under a hundredth {' and '.join(ends)}: what falls there learns very slowly.")
-    if not card.zero_centred and card.name != "identity":
-        parts.append(f"Its outputs are not centred: inputs of mean 0 and variance 1 give a mean of {card.mean:.3g}.")
+    if not facts.zero_centred and facts.name != "identity":
+        parts.append(f"Its outputs are not centred: inputs of mean 0 and variance 1 give a mean of {facts.mean:.3g}.")
     return " ".join(parts) or "Little by itself."
 
 
-def _formula(card: ActivationCard) -> str:
-    return f"f(x) = {card.formula}"
+def _formula(facts: ActivationFacts) -> str:
+    return f"f(x) = {facts.formula}"
 
 
 def _curves(name: str) -> tuple[LessonFigure, ...]:
-    card = activation_card(name)
+    facts = activation_facts(name)
     x = np.linspace(-REACH, REACH, POINTS)
     at = tuple(x.tolist())
     function, gradient = ORACLES[name]
@@ -102,14 +103,15 @@ def _curves(name: str) -> tuple[LessonFigure, ...]:
         figures.append(_chain(name))
     cost = measure_cost(name, COST_ELEMENTS, COST_REPEATS)
     rows = [
-        ("outputs from", _number(card.low)), ("outputs to", _number(card.high)),
-        ("mean of f(z), z normal", f"{card.mean:.3g}"), ("zero-centred", _yes(card.zero_centred)),
-        ("slope under 0.01 below", _number(card.flat_below)), ("slope under 0.01 above", _number(card.flat_above)),
-        ("units can die", _yes(card.can_die)), ("initialisation made for it", f"{card.rule}, gain {card.gain:.3g}"),
+        ("outputs from", _number(facts.low)), ("outputs to", _number(facts.high)),
+        ("mean of f(z), z normal", f"{facts.mean:.3g}"), ("zero-centred", _yes(facts.zero_centred)),
+        ("slope under 0.01 below", _number(facts.flat_below)), ("slope under 0.01 above", _number(facts.flat_above)),
+        ("units can die", _yes(facts.can_die)),
+        ("initialisation made for it", f"{facts.scheme}, gain {facts.gain:.3g}"),
         ("time, forward and back, over ReLU's", f"{cost.times_relu:.2g} ({cost.low:.2g} to {cost.high:.2g})"),
     ]  # fmt: skip
     text = f"Computed from the function itself; the time was measured now, on {cost.elements:,} numbers."
-    return (*figures, TableFigure("card", "Facts", text, ("", card.name), tuple(rows)))
+    return (*figures, TableFigure("facts", "Facts", text, ("", facts.name), tuple(rows)))
 
 
 def _chain(name: str) -> LinesFigure:
@@ -141,11 +143,11 @@ def _overview() -> tuple[LessonFigure, ...]:
     )  # fmt: skip
     rows = []
     for name in activation_names():
-        card = activation_card(name)
+        facts = activation_facts(name)
         cost = measure_cost(name, COST_ELEMENTS, 3)
-        flat = " and ".join(f"{side} {edge:.2g}" for side, edge in (("<", card.flat_below), (">", card.flat_above))
+        flat = " and ".join(f"{side} {edge:.2g}" for side, edge in (("<", facts.flat_below), (">", facts.flat_above))
                             if edge is not None)  # fmt: skip
-        rows.append((name, f"{card.mean:.2g}", f"{card.gain:.3g}", flat or "never", _yes(card.can_die),
+        rows.append((name, f"{facts.mean:.2g}", f"{facts.gain:.3g}", flat or "never", _yes(facts.can_die),
                      f"{cost.times_relu:.2g}"))  # fmt: skip
     columns = ("activation", "mean", "gain", "flat", "dies", "time / ReLU")
     text = "Mean of outputs for inputs of mean 0 and variance 1; where the slope is under 0.01; times measured now."
@@ -182,7 +184,7 @@ CALLS: dict[str, tuple[str, ...]] = {
 
 
 def _page(name: str) -> Page:
-    card = activation_card(name)
+    facts = activation_facts(name)
     before = tuple(getattr(oracles, called.replace("-", "_")) for called in CALLS.get(name, ()))
 
     def figures() -> tuple[LessonFigure, ...]:
@@ -197,13 +199,13 @@ def _page(name: str) -> Page:
             " network learn more than straight lines.",
             WORDS[name],
         ),
-        formula=_formula(card),
-        when=card.advice,
-        wrong=_wrong(card),
-        source=card.source,
+        formula=_formula(facts),
+        when=facts.advice,
+        wrong=_wrong(facts),
+        source=facts.source,
         oracle=(*before, *ORACLES[name]),
         figures=figures,
-        see=("activations", "units-dead" if card.can_die else "units-saturated", card.rule),
+        see=("activations", "units-dead" if facts.can_die else "units-saturated", facts.scheme),
     )
 
 

@@ -1,10 +1,9 @@
 """Activations, initialisation, batch normalisation and models built from a Recipe."""
 
 from babysit.nn._activation_cost import ActivationCost, measure_cost
-from babysit.nn._activations import activation, card_for
+from babysit.nn._activation_facts import activation, activation_facts, activation_names
+from babysit.nn._activations import facts_of
 from babysit.nn._build import Features, Pixels, build
-from babysit.nn._cards import ActivationCard, activation_card
-from babysit.nn._catalogue import activation_names
 from babysit.nn._convolutional import ResidualBlock
 from babysit.nn._embedding import CategoryEmbedding, embedding_size
 from babysit.nn._factory import MakeNetwork, NetworkFactory, maker_of
@@ -18,7 +17,6 @@ from babysit.nn._recalibrate_batch_norm import recalibrate_batch_norm
 from babysit.nn._schemes import SCHEMES
 
 __all__ = [
-    "ActivationCard",
     "ActivationCost",
     "BatchNormInsertion",
     "CategoryEmbedding",
@@ -37,11 +35,11 @@ __all__ = [
     "ResidualBlock",
     "SCHEMES",
     "activation",
-    "activation_card",
+    "activation_facts",
     "activation_names",
     "build",
-    "card_for",
     "embedding_size",
+    "facts_of",
     "fold_batch_norm",
     "follow",
     "initialise",

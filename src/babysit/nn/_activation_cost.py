@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from babysit.nn._cards import make_activation
+from babysit.nn._activation_facts import activation
 from babysit.nn._maxout import MaxPieces
 from babysit.record import InputError
 
@@ -70,7 +70,7 @@ def measure_cost(
             legal="at least 1 element and 2 repeats",
         )
     place = torch.device(device)
-    contender = _pass(make_activation(name, **options).to(place), elements, place)
+    contender = _pass(activation(name, **options).to(place), elements, place)
     relu = _pass(nn.ReLU(), elements, place)
     for _ in range(WARM_UP):
         contender(), relu()

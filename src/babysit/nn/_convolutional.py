@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from babysit.nn._activations import activation
+from babysit.nn._activation_facts import activation
 from babysit.nn._maxout import MaxPieces
 from babysit.nn._unit import unit_layers
 from babysit.record import ModelSection

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from babysit.nn._activations import card_for
-from babysit.nn._cards import ActivationCard, activation_card
+from babysit.nn._activation_facts import activation_facts
+from babysit.nn._activations import facts_of
 from babysit.nn._raw_weights import RawWeight
+from babysit.record import ActivationFacts
 
-# layer        holds weights                       activation   has a card
+# layer        holds weights                       activation   has known facts
 # normalisation, pass, sum, product                data goes on, its kind of distribution with it
 # number       a size or a count, no data          other        what follows is no longer the layer's output
 StepKind = Literal[
@@ -67,7 +68,7 @@ class Step:
         label: Its name for people.
         sources: Numbers of the steps it read.
         modules: Names of the modules whose parameters it used.
-        card: The activation's.
+        facts: About the activation.
         called: Whether it is a module's own forward, rather than a function that reads a module's weights.
         dimensions: Of its output, when it was run.
         measured: Of its output, when it was run and looked at.
@@ -78,7 +79,7 @@ class Step:
     label: str
     sources: tuple[int, ...] = ()
     modules: tuple[str, ...] = ()
-    card: ActivationCard | None = None
+    facts: ActivationFacts | None = None
     called: bool = False
     dimensions: int | None = None
     measured: Measured | None = None
@@ -113,14 +114,14 @@ class Flow:
 
 def classify_function(
     name: str, arguments: Sequence[Any], options: dict[str, Any]
-) -> tuple[StepKind, ActivationCard | None]:
+) -> tuple[StepKind, ActivationFacts | None]:
     """What a torch function does, by its name and what it is called with after its input."""
     name = name.strip("_")
-    card = card_for(name, *arguments, **options)
-    if card is None and name == "maximum" and arguments and _is_zero(arguments[0]):
-        card = activation_card("relu")
-    if card is not None:
-        return "activation", card
+    facts = facts_of(name, *arguments, **options)
+    if facts is None and name == "maximum" and arguments and _is_zero(arguments[0]):
+        facts = activation_facts("relu")
+    if facts is not None:
+        return "activation", facts
     if name in _SUM:
         return "sum", None
     if name in _PRODUCT:
@@ -141,16 +142,16 @@ def passes_through(class_name: str) -> bool:
 
 
 def with_hand_written_silu(steps: Sequence[Step]) -> list[Step]:
-    """x * sigmoid(x) written out is silu: its sigmoid gets silu's card."""
+    """x * sigmoid(x) written out is silu: its sigmoid counts as silu."""
     changed = list(steps)
     for step in steps:
         if step.kind != "product" or len(step.sources) != 2:
             continue
         for gate, other in (step.sources, step.sources[::-1]):
-            card = steps[gate].card
-            if card is not None and card.name == "sigmoid" and steps[gate].sources == (other,):
+            facts = steps[gate].facts
+            if facts is not None and facts.name == "sigmoid" and steps[gate].sources == (other,):
                 old = steps[gate]
-                changed[gate] = Step(old.kind, "silu", old.sources, old.modules, activation_card("silu"))
+                changed[gate] = Step(old.kind, "silu", old.sources, old.modules, activation_facts("silu"))
     return changed
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from babysit.nn._cards import ActivationCard
 from babysit.nn._flow import NORMALISING, Flow, Measured, Step, StepKind, classify_function
 from babysit.nn._layers import kind_of
 from babysit.nn._raw_weights import raw_weight
 from babysit.nn._sample import Sample, run_sample, undisturbed
+from babysit.record import ActivationFacts
 
 
 def follow_sample(model: nn.Module, sample: Sample, *, measure: bool = False) -> Flow:
@@ -100,17 +100,17 @@ class _Recorder(TorchFunctionMode):
             return result
         modules = self._modules(given, name)
         raw = None if modules else raw_weight(name, args, options, self.raw_names)
-        kind, card = ("layer", None) if raw else self._kind(name, modules, args, options)
+        kind, facts = ("layer", None) if raw else self._kind(name, modules, args, options)
         number = self.flow.add(
             Step(
                 kind,
-                card.name if card else name.strip("_"),
+                facts.name if facts else name.strip("_"),
                 sources,
                 (raw.name,) if raw else modules,
-                card,
+                facts,
                 bool(self.inside) and self.inside[-1] in modules,
                 results[0].ndim,
-                _measured(results[0], card) if self.measure and kind in ("layer", "activation") else None,
+                _measured(results[0], facts) if self.measure and kind in ("layer", "activation") else None,
                 raw,
             )
         )
@@ -131,7 +131,7 @@ class _Recorder(TorchFunctionMode):
 
     def _kind(
         self, name: str, modules: tuple[str, ...], args: tuple[Any, ...], options: dict[str, Any]
-    ) -> tuple[StepKind, ActivationCard | None]:
+    ) -> tuple[StepKind, ActivationFacts | None]:
         if modules and self.kinds[modules[0]] == "normalisation":
             return "normalisation", None
         if modules and name in _WEIGHTED:
@@ -159,16 +159,16 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(part)
 
 
-def _measured(tensor: Tensor, card: ActivationCard | None) -> Measured | None:
+def _measured(tensor: Tensor, facts: ActivationFacts | None) -> Measured | None:
     if not tensor.is_floating_point() or tensor.numel() == 0:
         return None
     # Half precision would overflow in its own squares; float32 sums pairwise and is exact enough for a report.
     numbers = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
     std, mean = torch.std_mean(numbers, correction=0)
     first = last = None
-    if card is not None and card.can_die and card.flat_below is not None and tensor.ndim >= 2:
-        last = _share_never_above(card.low, tensor, -1)
-        first = last if tensor.ndim == 2 else _share_never_above(card.low, tensor, 1)
+    if facts is not None and facts.can_die and facts.flat_below is not None and tensor.ndim >= 2:
+        last = _share_never_above(facts.low, tensor, -1)
+        first = last if tensor.ndim == 2 else _share_never_above(facts.low, tensor, 1)
     return Measured(std.item(), mean.item(), first, last)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch.fx
 from torch import nn
 
-from babysit.nn._activations import card_for
+from babysit.nn._activations import facts_of
 from babysit.nn._flow import Flow, Step, StepKind, classify_function, is_number_function, passes_through
 from babysit.nn._layers import kind_of
 from babysit.nn._raw_weights import raw_weight
@@ -21,7 +21,7 @@ class _Tracer(torch.fx.Tracer):
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Whether a module is one step."""
-        if kind_of(m) is not None or card_for(m) is not None:
+        if kind_of(m) is not None or facts_of(m) is not None:
             return True
         # A ready-made block such as a transformer layer is torch.nn's own too, and holds what is looked for.
         holds_layers = any(kind_of(part) is not None for part in m.modules())
@@ -78,8 +78,8 @@ def _step(
     raw = raw_weight(name, node.args, node.kwargs, _raw_names(model, node))
     if raw:
         return Step("layer", name, sources, (raw.name,), raw=raw)
-    kind, card = classify_function(name, node.args[1:], dict(node.kwargs))
-    return Step(kind, card.name if card else name, sources, owners, card)
+    kind, facts = classify_function(name, node.args[1:], dict(node.kwargs))
+    return Step(kind, facts.name if facts else name, sources, owners, facts)
 
 
 def _raw_names(model: nn.Module, node: torch.fx.Node) -> dict[int, str]:
@@ -100,10 +100,10 @@ def _raw_names(model: nn.Module, node: torch.fx.Node) -> dict[int, str]:
 def _module_step(model: nn.Module, target: str, sources: tuple[int, ...], first_names: dict[int, str]) -> Step:
     module = model.get_submodule(target)
     name = first_names[id(module)]
-    card = card_for(module)
-    if card is not None:
+    facts = facts_of(module)
+    if facts is not None:
         # An identity changes nothing: what matters is what comes after it.
-        return Step("pass" if card.name == "identity" else "activation", card.name, sources, (name,), card)
+        return Step("pass" if facts.name == "identity" else "activation", facts.name, sources, (name,), facts)
     kind = kind_of(module)
     if kind == "normalisation":
         return Step("normalisation", type(module).__name__, sources, (name,), called=True)

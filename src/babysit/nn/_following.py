@@ -10,15 +10,14 @@ from typing import Literal
 import torch
 from torch import nn
 
-from babysit.nn._activations import card_for
-from babysit.nn._cards import ActivationCard
+from babysit.nn._activations import facts_of
 from babysit.nn._flow import Flow, Measured, Step, with_hand_written_silu
 from babysit.nn._flow_run import follow_sample
 from babysit.nn._flow_symbolic import trace_symbolically
 from babysit.nn._layers import kind_of
 from babysit.nn._raw_weights import RawWeight
 from babysit.nn._sample import Sample
-from babysit.record import InputError
+from babysit.record import ActivationFacts, InputError
 
 Way = Literal["symbolic tracing", "a run of the sample", "the order of modules"]
 _CARRIES = {"pass", "sum", "product", "normalisation"}
@@ -29,7 +28,7 @@ class Follows:
     """What comes after one layer.
 
     Attributes:
-        card: The first activation its output reaches, None when there is none.
+        facts: About the first activation its output reaches, None when there is none.
         meets: The step that ends the search when no activation was found, for the report.
         is_output: No other layer lies behind it.
         normalised: A normalisation lies before the activation.
@@ -42,7 +41,7 @@ class Follows:
         raw: The weight, when it is a parameter of a module that is no layer of PyTorch's.
     """
 
-    card: ActivationCard | None = None
+    facts: ActivationFacts | None = None
     meets: str = "nothing"
     is_output: bool = False
     normalised: bool = False
@@ -89,7 +88,7 @@ def follow(model: nn.Module, sample: Sample | None = None, *, measure: bool = Fa
 
     Example:
         >>> found = follow(nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)))
-        >>> found.way, found.layers["0"].card.name, found.layers["2"].is_output
+        >>> found.way, found.layers["0"].facts.name, found.layers["2"].is_output
         ('symbolic tracing', 'tanh', True)
     """
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
@@ -172,7 +171,7 @@ class _Walk:
             elif here.kind not in ("number", "output"):
                 first_obstacle = first_obstacle or here.label
         return Follows(
-            card=found.card if found else None,
+            facts=found.facts if found else None,
             meets=found.label if found else first_obstacle or meets,
             is_output=not self.lead_to_layers[start],
             normalised=normalised,
@@ -239,9 +238,9 @@ class _Walk:
 
 def _together(first: Follows, again: Follows) -> Follows:
     """A layer used more than once: the first use decides, unless only a later one meets an activation."""
-    better = again if first.card is None and again.card is not None else first
+    better = again if first.facts is None and again.facts is not None else first
     return Follows(
-        better.card, better.meets, first.is_output and again.is_output, better.normalised,
+        better.facts, better.meets, first.is_output and again.is_output, better.normalised,
         first.ends_branch or again.ends_branch, first.calls + 1,
         first.called and again.called, better.dimensions, better.output, better.activated,
         first.raw,
@@ -252,22 +251,22 @@ def _in_order(model: nn.Module) -> Following:
     """The next activation in the order the modules were written down; the only one there is, failing that."""
     modules = list(model.named_modules())
     layers = [name for name, module in modules if kind_of(module) not in (None, "normalisation")]
-    cards = [card for _, module in modules if (card := card_for(module)) is not None and card.name != "identity"]
-    only = cards[0] if cards and all(card == cards[0] for card in cards) else None
+    known = [facts for _, module in modules if (facts := facts_of(module)) is not None and facts.name != "identity"]
+    only = known[0] if known and all(facts == known[0] for facts in known) else None
     found: dict[str, Follows] = {}
     for position, (name, _) in enumerate(modules):
         if name not in layers:
             continue
-        card, normalised = _next_card(modules[position + 1 :])
+        facts, normalised = _next_facts(modules[position + 1 :])
         is_output = name == layers[-1]
-        if card is None and not is_output:
-            card = only
-        meets = card.name if card else "the model's end" if is_output else "another layer"
-        found[name] = Follows(card, meets, is_output, normalised)
+        if facts is None and not is_output:
+            facts = only
+        meets = facts.name if facts else "the model's end" if is_output else "another layer"
+        found[name] = Follows(facts, meets, is_output, normalised)
     return Following("the order of modules", found)
 
 
-def _next_card(modules: list[tuple[str, nn.Module]]) -> tuple[ActivationCard | None, bool]:
+def _next_facts(modules: list[tuple[str, nn.Module]]) -> tuple[ActivationFacts | None, bool]:
     normalised = False
     for _, module in modules:
         kind = kind_of(module)
@@ -275,6 +274,6 @@ def _next_card(modules: list[tuple[str, nn.Module]]) -> tuple[ActivationCard | N
             normalised = True
         elif kind is not None:
             return None, normalised
-        elif (card := card_for(module)) is not None and card.name != "identity":
-            return card, normalised
+        elif (facts := facts_of(module)) is not None and facts.name != "identity":
+            return facts, normalised
     return None, normalised

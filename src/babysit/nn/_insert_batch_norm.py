@@ -104,7 +104,7 @@ def _reason_to_skip(module: nn.Module, follows: Follows | None) -> str | None:
         return "it is an output layer"
     if follows.normalised:
         return "it is normalised already"
-    if follows.card is None or follows.card.name == "identity":
+    if follows.facts is None or follows.facts.name == "identity":
         return f"no nonlinearity follows it, but {follows.meets}"
     if follows.calls > 1:
         return f"it is used {follows.calls} times in a forward pass, and each use has statistics of its own"

@@ -128,16 +128,16 @@ class Treatment:
     def _choice(self, follows: Follows) -> tuple[Scheme, float, str]:
         """Scheme, gain and reason for a layer, from what follows it."""
         scheme = self.scheme
-        card = follows.card
-        gain = card.gain if card is not None else 1.0
-        met = f"{card.rule} for {card.name}" if card is not None else f"no activation before {follows.meets}"
+        facts = follows.facts
+        gain = facts.gain if facts is not None else 1.0
+        met = f"{facts.scheme} for {facts.name}" if facts is not None else f"no activation before {follows.meets}"
         if scheme in ("he", "orthogonal", "lsuv"):
             return scheme, gain, met
         if scheme != "auto":
             return scheme, 1.0, "the same for every layer"
         if follows.is_output:
             return "xavier", OUTPUT_GAIN, "an output layer begins small, so that the first loss is that of chance"
-        drawn: Scheme = card.rule if card is not None else "xavier"
+        drawn: Scheme = facts.scheme if facts is not None else "xavier"
         if follows.ends_branch:
             share = 1 / math.sqrt(self.branches)
             return drawn, gain * share, f"{met}; ends one of {self.branches} residual branches: times {share:.3g}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from babysit.nn._activations import activation
+from babysit.nn._activation_facts import activation
 from babysit.nn._maxout import MaxPieces
 from babysit.record import ModelSection
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from babysit.nn import ActivationCard, activation
 from babysit.probes._spread import not_finite_share, root_mean_square, spread
 from babysit.probes._subset import as_float
+from babysit.record import ActivationFacts
 
 
 class FlatEnds(NamedTuple):
@@ -66,35 +65,21 @@ def flat(values: Tensor, ends: FlatEnds) -> Tensor:
     return values >= ends.high
 
 
-@functools.lru_cache(maxsize=256)
-def _ends(
-    name: str, options: tuple[tuple[str, float | int | str], ...], below: float | None, above: float | None
-) -> FlatEnds | None:
-    module = activation(name, **dict(options)).double()
-    grid = torch.linspace(-40, 40, 8001, dtype=torch.float64)
-    with torch.no_grad():
-        if bool((module(grid).diff() < -1e-9).any()):
-            return None
-        low = None if below is None else float(module(torch.tensor([below], dtype=torch.float64)))
-        high = None if above is None else float(module(torch.tensor([above], dtype=torch.float64)))
-    return FlatEnds(low, high)
-
-
-def flat_in_outputs(card: ActivationCard) -> FlatEnds | None:
+def flat_in_outputs(facts: ActivationFacts) -> FlatEnds | None:
     """The flat ends told by outputs; None when outputs cannot tell (GELU dips) or nothing is flat.
 
     Example:
-        >>> from babysit.nn import activation_card
-        >>> flat_in_outputs(activation_card("relu"))
+        >>> from babysit.nn import activation_facts
+        >>> flat_in_outputs(activation_facts("relu"))
         FlatEnds(low=0.0, high=None)
-        >>> flat_in_outputs(activation_card("gelu")) is None
+        >>> flat_in_outputs(activation_facts("gelu")) is None
         True
     """
-    if not card.saturates or card.name in ("maxout", "prelu"):
+    if not facts.saturates or not facts.monotone or facts.name in ("maxout", "prelu"):
         return None
-    return _ends(card.name, tuple(sorted(card.options.items())), card.flat_below, card.flat_above)
+    return FlatEnds(facts.flat_low, facts.flat_high)
 
 
-def flat_in_inputs(card: ActivationCard) -> FlatEnds | None:
+def flat_in_inputs(facts: ActivationFacts) -> FlatEnds | None:
     """The flat ends told by what enters the activation; None when nothing is flat."""
-    return FlatEnds(card.flat_below, card.flat_above) if card.saturates else None
+    return FlatEnds(facts.flat_below, facts.flat_above) if facts.saturates else None

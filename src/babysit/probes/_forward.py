@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
-from babysit.nn import ActivationCard, MaxPieces, activation_card, card_for
+from babysit.nn import MaxPieces, activation_facts, facts_of
 from babysit.probes._activations import (
     FlatEnds,
     flat_in_inputs,
@@ -29,7 +29,7 @@ from babysit.probes._pending import Pending
 from babysit.probes._running_statistics import measure_running_statistics
 from babysit.probes._subset import MOST, as_float, some_numbers, some_rows
 from babysit.probes._units import UnitWindow, identical_share
-from babysit.record import WEIGHTED, LayerKind, TraceLayer
+from babysit.record import WEIGHTED, ActivationFacts, LayerKind, TraceLayer
 
 MOST_COUNTED = 2**13  # numbers in a histogram: of forty bins, the fullest are right to within a few percent
 MOST_PIECE_ROWS = 256  # rows whose winning maxout pieces are looked for
@@ -132,7 +132,7 @@ class ForwardProbe:
                 return
             inplace = bool(getattr(module, "inplace", False))
             with torch._C.DisableTorchFunction():
-                self._guarded(name, kind, module, found, None if inplace else entered, card_for(module))
+                self._guarded(name, kind, module, found, None if inplace else entered, facts_of(module))
 
         return hook
 
@@ -158,11 +158,11 @@ class ForwardProbe:
         if name == "max_pieces":
             self._maxout(full, result, entered, int(arguments[1]), int(arguments[2]))
             return
-        card = card_for(function, *arguments[1:], **options)
+        facts = facts_of(function, *arguments[1:], **options)
         role = role_of(name, arguments, options, result)
-        if card is not None:
+        if facts is not None:
             overwritten = getattr(function, "__name__", "").endswith("_") or bool(options.get("inplace", False))
-            self._guarded(full, "activation", None, result, None if overwritten else entered, card)
+            self._guarded(full, "activation", None, result, None if overwritten else entered, facts)
         elif role in ("linear", "conv"):
             self._guarded(full, "linear" if role == "linear" else "conv", None, result, None, None)
         elif role == "function":
@@ -179,9 +179,9 @@ class ForwardProbe:
         result: Tensor,
     ) -> None:
         """On outputs of frozen layers: told once a weighted layer follows, else it may be somebody's statistics."""
-        card = card_for(function, *arguments[1:], **options)
-        if self._depth and (card is not None or role_of(name, arguments, options, result) == "function"):
-            self._without_gradient.append((self._numbered(full), result.detach(), card.name if card else ""))
+        facts = facts_of(function, *arguments[1:], **options)
+        if self._depth and (facts is not None or role_of(name, arguments, options, result) == "function"):
+            self._without_gradient.append((self._numbered(full), result.detach(), facts.name if facts else ""))
 
     def _look_for_unregistered(self, full: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         """Weights that the network does not know of: layers in a plain list, say."""
@@ -194,13 +194,13 @@ class ForwardProbe:
 
     def _guarded(
         self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
-        card: ActivationCard | None,
+        facts: ActivationFacts | None,
     ) -> None:  # fmt: skip
         start = time.perf_counter()
         name = self._numbered(name)
         try:
             with torch.no_grad():
-                self._measure(name, kind, module, outputs, inputs, card)
+                self._measure(name, kind, module, outputs, inputs, facts)
         except Exception as error:  # whatever goes wrong here must not end somebody's training
             self.failures.setdefault(name, f"{type(error).__name__}: {error}")
         self.seconds += time.perf_counter() - start
@@ -230,9 +230,9 @@ class ForwardProbe:
 
     def _measure(
         self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
-        card: ActivationCard | None,
+        facts: ActivationFacts | None,
     ) -> None:  # fmt: skip
-        activation = card.name if card is not None else activation_name(module) if module is not None else ""
+        activation = facts.name if facts is not None else activation_name(module) if module is not None else ""
         if kind in WEIGHTED and self._depth and inputs is not None and not self._bent and name not in self.layers:
             # Functions of the user's own are seen by no mode.
             own = bends(inputs.grad_fn)
@@ -256,7 +256,7 @@ class ForwardProbe:
                 self._add(name, quantity, value)
         if kind == "activation":
             before = some_rows(inputs.detach()) if inputs is not None and inputs.shape == outputs.shape else None
-            self._activation(name, values, before, dimension, card, outputs.detach())
+            self._activation(name, values, before, dimension, facts, outputs.detach())
             if isinstance(module, MaxPieces) and inputs is not None:
                 self._pieces(name, inputs, module.pieces, module.dim)
         if weighted and self._with_twins:
@@ -269,20 +269,20 @@ class ForwardProbe:
             outputs.register_hook(self._returning(name, noise_inputs))
 
     def _activation(
-        self, name: str, values: Tensor, before: Tensor | None, dimension: int, card: ActivationCard | None,
+        self, name: str, values: Tensor, before: Tensor | None, dimension: int, facts: ActivationFacts | None,
         whole: Tensor,
     ) -> None:  # fmt: skip
         by_inputs = False
         ends: FlatEnds | None = None
-        if card is not None and card.name != "relu":  # whose flat end is zero, which is counted anyhow
-            ends = flat_in_outputs(card)
+        if facts is not None and facts.name != "relu":  # whose flat end is zero, which is counted anyhow
+            ends = flat_in_outputs(facts)
             if ends is None and before is not None:
-                ends, by_inputs = flat_in_inputs(card), True
+                ends, by_inputs = flat_in_inputs(facts), True
         window = self._windows.get(name)
         if window is None:
             window = self._windows[name] = UnitWindow(ends)
         inputs = before if by_inputs else None
-        can_die = card is not None and card.can_die
+        can_die = facts is not None and facts.can_die
         zeros, share = window.see(values, dimension, inputs=inputs, whole=whole if can_die else None)
         self._add(name, "activation-zero-share", zeros)
         if share is not None:
@@ -292,7 +292,7 @@ class ForwardProbe:
 
     def _maxout(self, name: str, outputs: Tensor, entered: Tensor | None, pieces: int, dimension: int) -> None:
         """The pieces' own values are what enters; a piece is used when it wins for some row."""
-        self._guarded(name, "activation", None, outputs, None, activation_card("maxout"))
+        self._guarded(name, "activation", None, outputs, None, activation_facts("maxout"))
         if entered is not None:
             calls = self._calls[name]
             with torch.no_grad():

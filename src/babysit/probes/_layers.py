@@ -14,7 +14,7 @@ from torch.nn.modules.pooling import (
     _MaxPoolNd,
 )
 
-from babysit.nn import MaxPieces, card_for
+from babysit.nn import MaxPieces, facts_of
 from babysit.record import LayerKind, TraceLayer
 
 _KINDS: tuple[tuple[type[nn.Module] | tuple[type[nn.Module], ...], LayerKind], ...] = (
@@ -35,15 +35,15 @@ def module_kind(module: nn.Module) -> LayerKind | None:
     for types, kind in _KINDS:
         if isinstance(module, types):
             return kind
-    if isinstance(module, MaxPieces) or card_for(module) is not None:
+    if isinstance(module, MaxPieces) or facts_of(module) is not None:
         return "activation"
     return None
 
 
 def activation_name(module: nn.Module) -> str:
     """The activation's name; empty for other modules."""
-    card = card_for(module)
-    return "maxout" if isinstance(module, MaxPieces) else card.name if card is not None else ""
+    facts = facts_of(module)
+    return "maxout" if isinstance(module, MaxPieces) else facts.name if facts is not None else ""
 
 
 def unit_dimension(kind: LayerKind, outputs: Tensor, last_weighted: str) -> int:

@@ -1,5 +1,11 @@
 """What is kept: recipe, trace, findings, remedies, the Run folder, and the tree of errors. No torch."""
 
+from babysit.record._activations import (
+    ACTIVATIONS,
+    FLAT_SLOPE,
+    ActivationFacts,
+    output_limits,
+)
 from babysit.record._atomic import (
     storage_error,
     write_atomic,
@@ -137,7 +143,9 @@ from babysit.record._trial import (
 )
 
 __all__ = [
+    "ACTIVATIONS",
     "Activation",
+    "ActivationFacts",
     "BabysitError",
     "BudgetSection",
     "CalibrationBin",
@@ -160,6 +168,7 @@ __all__ = [
     "Event",
     "FACTS",
     "FINDING_SCHEMA",
+    "FLAT_SLOPE",
     "Finding",
     "FinishedRung",
     "HEALING_SCHEMA",
@@ -243,6 +252,7 @@ __all__ = [
     "library_versions",
     "load_recipe",
     "never",
+    "output_limits",
     "over_folds",
     "parse_recipe",
     "plain",

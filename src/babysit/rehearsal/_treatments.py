@@ -12,7 +12,7 @@ from torch import nn, optim
 from torch.nn.modules.dropout import _DropoutNd
 from torch.optim import Optimizer
 
-from babysit.nn import activation, card_for, initialise, insert_batch_norm
+from babysit.nn import activation, facts_of, initialise, insert_batch_norm
 from babysit.record import InputError, Remedy, Row
 from babysit.rehearsal._batches import inputs_and_targets
 from babysit.rehearsal._bias_prior import set_bias_prior
@@ -135,7 +135,7 @@ def _activation(state: RehearsalState, remedy: Remedy, seed: int) -> None:
     made = activation(remedy.value or "relu")
     for parent in list(state.network.modules()):
         for name, child in list(parent.named_children()):
-            if card_for(child) is not None:
+            if facts_of(child) is not None:
                 parent._modules[name] = made
 
 

@@ -11,12 +11,10 @@ from torch.nn import functional
 
 from babysit.nn import activation
 from babysit.probes import first_tensor
-from babysit.record import InputError, Remedy
+from babysit.record import ACTIVATIONS, InputError, Remedy
 from babysit.rehearsal import restored
 
-SWAPPED = frozenset(
-    "relu relu6 leaky_relu elu celu selu gelu silu mish tanh sigmoid softplus softsign hardtanh hardsigmoid".split()
-)
+SWAPPED = frozenset(function for facts in ACTIVATIONS.values() for function in facts.functions)
 # Called as an activation where nothing else is: elsewhere these are arithmetic.
 UNUSUAL = frozenset("exp sin cos square".split())
 LOG_SOFTMAX = "log_softmax"

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from babysit.record import ACTIVATIONS
 from babysit.scripts._code import Code
 from babysit.scripts._training_code import makes_network, method_of, module_classes, module_name, network_names
 
-FUNCTIONS = {
-    "CELU": "celu", "ELU": "elu", "GELU": "gelu", "Hardsigmoid": "hardsigmoid", "Hardtanh": "hardtanh",
-    "LeakyReLU": "leaky_relu", "Mish": "mish", "ReLU": "relu", "ReLU6": "relu6", "SELU": "selu", "SiLU": "silu",
-    "Sigmoid": "sigmoid", "Softmax": "softmax", "Softplus": "softplus", "Softsign": "softsign", "Tanh": "tanh",
-}  # fmt: skip
+# Those that torch.nn has and that learn nothing, so that another one can stand in their place.
+FUNCTIONS = {"Softmax": "softmax"} | {
+    facts.module: facts.functions[0]
+    for name, facts in ACTIVATIONS.items()
+    if facts.functions and name not in ("prelu", "maxout")
+}
 MODULES = {function: module for module, function in FUNCTIONS.items()}
 # What leaves an output's numbers as they are.
 SHAPING = frozenset({"squeeze", "unsqueeze", "view", "reshape", "flatten"})
