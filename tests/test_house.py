@@ -69,6 +69,34 @@ def test_files_hold_one_idea(path: pathlib.Path) -> None:
         assert path.stem.startswith("_"), "packages are public, files private"
 
 
+def files_imported() -> dict[str, set[str]]:
+    """By module, the modules of babysit that its file imports, for typing only or not."""
+    trees = {
+        ".".join(("babysit", *path.relative_to(HOUSE).with_suffix("").parts)).removesuffix(".__init__"): ast.parse(
+            path.read_text()
+        )
+        for path in FILES
+    }
+    found: dict[str, set[str]] = {name: set() for name in trees}
+    for name, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found[name] |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                # Of `from package import module` the module alone is meant.
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[name] |= full & trees.keys() or {str(node.module)}
+    return {name: others & trees.keys() - {name} for name, others in found.items()}
+
+
+def test_files_do_not_import_each_other_in_circles() -> None:
+    """Files are taken away that import nothing of what is left; what stays is a circle, or imports one."""
+    left = files_imported()
+    while free := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in free}
+    assert not left, f"files that import each other in a circle, or import those that do: {sorted(left)}"
+
+
 def test_every_room_is_in_the_list() -> None:
     rooms = {path.parent.name for path in HOUSE.glob("*/__init__.py")}
     assert rooms <= set(ORDER)

@@ -10,9 +10,8 @@ import torch
 from PIL import Image
 
 from babysit.data import ImageLayout, prepare
-from babysit.data._decode import decode_images, open_bytes
+from babysit.data._decode import Canvas, decode_images, draw, open_bytes
 from babysit.data._layout import find_layout
-from babysit.data._pixels import Canvas, draw
 from babysit.record import DataError, DataSection, Recipe
 
 ORIENTATION = 0x0112

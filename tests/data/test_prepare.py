@@ -260,7 +260,7 @@ def test_a_large_table_in_pieces_is_the_same(tmp_path: pathlib.Path, monkeypatch
     recipe = {"data": {"target": "label"}}
     whole = prepared_of(str(path), **recipe)
     monkeypatch.setattr("babysit.data._parquet.physical_memory", lambda: 1000)
-    monkeypatch.setattr("babysit.data._large_table.CELLS_OF_PIECE", 500)
+    monkeypatch.setattr("babysit.data._found.CELLS_OF_PIECE", 500)
     pieces = prepared_of(str(path), **recipe)
     assert isinstance(pieces.inputs, RowFile)
     assert torch.equal(values(pieces), values(whole))

@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babysit.data import Indices, k_folds
-from babysit.data._deal import Keys, deal, refuse_unlearned
-from babysit.data._prepared import Task
-from babysit.data._splits import split_by_time, split_grouped, split_random, split_stratified
+from babysit.data._splits import (
+    Keys,
+    deal,
+    refuse_unlearned,
+    split_by_time,
+    split_grouped,
+    split_random,
+    split_stratified,
+)
+from babysit.data._target import Task
 from babysit.record import DataError, SplitSection
 
 SHARES = st.tuples(st.floats(0, 0.45), st.floats(0, 0.45)).map(lambda pair: {"validation": pair[0], "test": pair[1]})

@@ -1,4 +1,4 @@
-"""Shifting and scaling each number: zero-centre, standardise, scale to a range.
+"""Shifting and scaling each number: zero-centre, standardise, scale to a range; and the same for targets.
 
 Source: Stanford CS231n, course notes 2, "Setting up the data": zero-centre by the mean, normalise by the standard
 deviation. Statistics come from the training split only.
@@ -7,14 +7,16 @@ deviation. Statistics come from the training split only.
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from babysit.data._statistics import ColumnStatistics
-from babysit.data._step import WIDE, Step, counted
-from babysit.record import InputError
+from babysit.data._statistics import ColumnStatistics, statistics_of
+from babysit.data._step import WIDE, Step
+from babysit.data._wording import counted
+from babysit.record import DataError, InputError
 
 
 class Affine(Step):
@@ -203,3 +205,47 @@ def refuse_empty_range(low: float, high: float) -> None:
     """Raise an InputError unless low is below high."""
     if not low < high:
         raise InputError(f"the range from {low:g} to {high:g} is empty", legal="low below high")
+
+
+class TargetStandardise(Standardise):
+    """Subtract the training targets' mean and divide by their standard deviation; `inverse` gives the unit back.
+
+    Targets that are all the same are divided by 1.
+
+    Shapes:
+        [N] of any real type to float32 [N], and back.
+
+    Raises:
+        InputError: It is used before it was fitted.
+        DataError: In `fit`: no targets, or one that is missing or infinite.
+
+    Example:
+        >>> scaling = TargetStandardise().fit([torch.tensor([100.0, 300.0])])
+        >>> scaling(torch.tensor([400.0])).tolist(), scaling.inverse(torch.tensor([2.0])).tolist()
+        ([2.0], [400.0])
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def fit(self, chunks: Iterable[Tensor]) -> Self:
+        """Learn from pieces [n] of the training targets, reading them once."""
+        statistics = statistics_of((chunk.reshape(-1, 1) for chunk in chunks), 1)
+        missing = statistics.rows - int(statistics.count)
+        if missing:
+            raise DataError(f"{missing} of {statistics.rows} targets are missing", legal="a number for each row")
+        return self.fit_statistics(statistics)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Targets [N] in their own unit to float32 [N] with mean 0 and std 1."""
+        return super().forward(raw[:, None])[:, 0]
+
+    def inverse(self, scaled: Tensor) -> Tensor:
+        """Standardised values [N] back to the target's unit, in the type they came in."""
+        self._check(scaled[:, None])
+        factor = 1 / self._factor
+        return torch.addcmul(self._centre.to(scaled.dtype), scaled, factor.to(scaled.dtype))
+
+    def describe(self) -> str:
+        """What it does to the data, in a sentence."""
+        return f"targets standardised: mean {self.mean.item():.6g} and std {self.std.item():.6g} become 0 and 1"

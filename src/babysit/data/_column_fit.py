@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from babysit.data._arrays import LOSS
 from babysit.data._cells import as_days, as_levels, as_moments
 from babysit.data._column_kinds import (
     BooleanColumn,
@@ -23,7 +24,6 @@ from babysit.data._column_kinds import (
 )
 from babysit.data._column_types import FoundType
 from babysit.data._columns import Columns
-from babysit.data._exact import LOSS
 from babysit.data._wording import counted
 from babysit.record import ColumnSummary, DataError, Decision
 

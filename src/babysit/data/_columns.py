@@ -13,7 +13,7 @@ from torch import Tensor
 
 from babysit.data._cells import clean, with_numbers
 from babysit.data._column_kinds import KINDS, CategoryColumn, Column, DroppedColumn, NumberColumn
-from babysit.data._prepared import TableLayout
+from babysit.data._layout import TableLayout
 from babysit.data._wording import counted, nearest, row_numbers, several
 from babysit.record import DataError
 

@@ -6,8 +6,7 @@ import codecs
 import pathlib
 import re
 
-from babysit.data._memory import physical_memory
-from babysit.data._unreadable import unreadable
+from babysit.data._found import physical_memory, unreadable
 from babysit.data._wording import nearest
 from babysit.record import DataError, Decision
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from babysit.data._statistics import ColumnStatistics
-from babysit.data._step import WIDE, Step, counted
+from babysit.data._step import WIDE, Step
+from babysit.data._wording import counted
 from babysit.record import InputError
 
 EPSILON = 1e-5  # under the root, so that directions without variance are not blown up; the lecture's figure

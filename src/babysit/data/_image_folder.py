@@ -10,10 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from babysit.data._decode import decode_images, open_file
-from babysit.data._found import PHASES, Arrays
+from babysit.data._found import PHASES, Arrays, unreadable
 from babysit.data._layout import find_layout
-from babysit.data._roles import phase_of
-from babysit.data._unreadable import unreadable
+from babysit.data._named_arrays import phase_of
 from babysit.data._wording import counted, several
 from babysit.record import DataError, DataSection
 

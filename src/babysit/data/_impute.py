@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from babysit.data._statistics import ColumnStatistics
-from babysit.data._step import Step, counted
+from babysit.data._step import Step
+from babysit.data._wording import counted
 from babysit.record import InputError
 
 

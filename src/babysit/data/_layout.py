@@ -1,13 +1,35 @@
-"""What the axes of an array of inputs mean."""
+"""What the axes of raw inputs mean: columns of a table, or rows, columns and channels of images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from babysit.data._prepared import ImageLayout, TableLayout
 from babysit.record import DataError, Decision
 
 CHANNELS = (1, 3, 4)  # grey, colours, colours with transparency
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """Columns of a raw table input [N, D]: numbers (NaN for missing) first, then category codes.
+
+    Attributes:
+        numbers: How many number columns.
+        levels: For each category column, how many codes: 0 is missing, 1 a level not seen in training, 2.. the levels.
+    """
+
+    numbers: int
+    levels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """Axes of a raw image input: `NHW` grey, `NHWC` or `NCHW`, and its shape [N] left out."""
+
+    shape: tuple[int, ...]
+    axes: Literal["NHW", "NHWC", "NCHW"]
 
 
 def find_layout(shape: Sequence[int], name: str, whole: bool) -> tuple[TableLayout | ImageLayout, tuple[Decision, ...]]:

@@ -10,19 +10,17 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from babysit.data._arrays import as_array, as_numbers, refuse_infinite
+from babysit.data._arrays import as_array, as_numbers, refuse_infinite, smallest_type
 from babysit.data._columns import Columns
-from babysit.data._exact import smallest_type
-from babysit.data._found import Arrays, Table
+from babysit.data._found import Arrays, LargeTable, Table
 from babysit.data._image_folder import read_loose_images
-from babysit.data._large_table import LargeTable
+from babysit.data._layout import ImageLayout, TableLayout
+from babysit.data._named_arrays import INPUTS
 from babysit.data._npy import read_npy, read_npz
-from babysit.data._prepare_large import encoded_pieces, spill
-from babysit.data._prepared import ImageLayout, Rows, TableLayout, Task
-from babysit.data._roles import INPUTS
-from babysit.data._rows import TensorRows
+from babysit.data._prepare import encoded_pieces, spill
+from babysit.data._rows import Rows, TensorRows
 from babysit.data._sources import find_source
-from babysit.data._target import encode_known
+from babysit.data._target import Task, encode_known
 from babysit.record import DataError, DataSection
 
 LUMA = (0.299, 0.587, 0.114)  # grey from colours, ITU-R BT.601, as Pillow has it

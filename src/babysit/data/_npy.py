@@ -17,8 +17,7 @@ from typing import IO
 import numpy as np
 
 from babysit.data._arrays import AnyArray
-from babysit.data._memory import physical_memory
-from babysit.data._unreadable import unreadable
+from babysit.data._found import physical_memory, unreadable
 from babysit.record import DataError
 
 # What NumPy, zipfile and the decompressors raise on bytes that are not what they claim to be.

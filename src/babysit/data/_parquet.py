@@ -7,10 +7,7 @@ import pathlib
 import polars as pl
 
 from babysit.data._cells import TEXT, clean
-from babysit.data._found import Table
-from babysit.data._large_table import DAMAGE, LargeTable, collected, damaged
-from babysit.data._memory import physical_memory
-from babysit.data._unreadable import unreadable
+from babysit.data._found import PARQUET_DAMAGE, LargeTable, Table, collected, damaged, physical_memory, unreadable
 from babysit.record import DataError, DataSection
 
 # A table in memory needs about twice its size while it is cleaned and encoded.
@@ -53,7 +50,7 @@ def _extent(scan: pl.LazyFrame, name: str) -> tuple[int, int]:
     try:
         rows = int(scan.select(pl.len()).collect().item())
         kinds = scan.collect_schema().dtypes()
-    except DAMAGE as error:
+    except PARQUET_DAMAGE as error:
         raise damaged(name, error) from None
     cell = sum(BYTES_OF_TEXT if kind in TEXT or kind.is_nested() else 8 for kind in kinds)
     return rows, rows * cell

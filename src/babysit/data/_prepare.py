@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import pathlib
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+
+import numpy as np
+import polars as pl
 from torch import Tensor
 
-from babysit.data._deal import Keys, deal, refuse_unlearned
-from babysit.data._describe import describe
-from babysit.data._fingerprint import fingerprint
-from babysit.data._found import Arrays, Found, Table
-from babysit.data._given_files import join_labels, with_given_files
-from babysit.data._prepare_large import prepare_large
-from babysit.data._prepare_table import prepare_table
-from babysit.data._prepared import ImageLayout, Prepared
+from babysit.data._cells import as_days, as_numbers, with_numbers
+from babysit.data._column_fit import fit_columns, said_aloud
+from babysit.data._column_types import find_type, find_types
+from babysit.data._columns import Columns
+from babysit.data._found import Arrays, Found, LargeTable, Table
+from babysit.data._joined import join_labels, with_given_files
+from babysit.data._layout import ImageLayout
+from babysit.data._prepared import Prepared, describe, fingerprint
+from babysit.data._row_file import RowFile, write_rows
 from babysit.data._rows import TensorRows
 from babysit.data._sources import find_source
-from babysit.data._target import encode_target
-from babysit.record import Recipe, RecipeError
+from babysit.data._splits import Keys, Labels, deal, refuse_unlearned
+from babysit.data._target import Target, encode_target, find_target
+from babysit.data._wording import nearest, row_numbers, several
+from babysit.record import ColumnType, DataError, Recipe, RecipeError
 
 
 def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
@@ -90,3 +101,211 @@ def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
         decisions=(*found.decisions, *joined, *target.decisions, dealt),
         fingerprint=fingerprint(inputs, target.values, target.task.classes),
     )
+
+
+def prepare_table(recipe: Recipe, table: Table) -> Prepared:
+    """Rows of a table as raw numbers and category codes.
+
+    Args:
+        recipe: Its data, split and seed are used.
+        table: Cleaned rows.
+
+    Raises:
+        DataError: The data cannot be used.
+        RecipeError: A setting names no column, or asks for what the data is not.
+    """
+    name, chosen = find_target(table, recipe.data.target)
+    frame = table.frame
+    training = table.given.get("train", frame.height)
+    values, joined = join_labels(frame[name], training)
+    target = encode_target(values, table.name, recipe.data.task, table.class_names)
+    keys = dealing_keys(frame, recipe, name, target)
+    split, dealt = deal(frame.height, recipe.split, recipe.seed, keys, table.given)
+    notes = refuse_unlearned(target.task, target.values.numpy(), split)
+    frame = with_numbers(frame, keep=[name])
+    types = find_types(frame, stated_types(recipe, keys), name, table.named)
+    columns, summaries = fit_columns(
+        [frame[split["train"]]],
+        types,
+        target=name,
+        place=frame.columns.index(name),
+        named=table.named,
+        missing=recipe.data.missing,
+    )
+    inputs = TensorRows(columns.encode(frame))
+    summary = describe(
+        table.name,
+        "table",
+        tuple(inputs.shape[1:]),
+        target.task,
+        target.values,
+        split,
+        summaries,
+        (*table.notes, *notes),
+    )
+    return Prepared(
+        inputs=inputs,
+        targets=target.values,
+        task=target.task,
+        layout=columns.layout,
+        columns=columns,
+        split=split,
+        summary=summary,
+        decisions=(*table.decisions, *chosen, *joined, *target.decisions, *said_aloud(types, columns), dealt),
+        keys=keys,
+        fingerprint=fingerprint(inputs, target.values, (*columns.features, *target.task.classes)),
+    )
+
+
+def dealing_keys(frame: pl.DataFrame, recipe: Recipe, name: str, target: Target) -> Keys:
+    """What rows are dealt by.
+
+    Args:
+        frame: With the columns that the recipe deals by.
+        recipe: Says how rows are dealt.
+        name: Of the target column.
+        target: Encoded.
+
+    Raises:
+        RecipeError: A column is not there, or is missing in some rows.
+    """
+    classes = target.values.numpy() if target.task.kind == "classification" else None
+    return Keys(classes, _groups(frame, recipe, name), _times(frame, recipe))
+
+
+def stated_types(recipe: Recipe, keys: Keys) -> dict[str, ColumnType]:
+    """The recipe's types; a column that groups rows is dropped unless stated, as its values never come again."""
+    stated = dict(recipe.data.types)
+    if keys.groups is not None and recipe.split.group is not None:
+        stated.setdefault(recipe.split.group, "drop")
+    return stated
+
+
+def _column(frame: pl.DataFrame, setting: str, name: str) -> pl.Series:
+    if name in frame.columns:
+        kind = frame.schema[name]
+        if kind.is_nested() or kind in (pl.Binary, pl.Object):
+            raise RecipeError(f"split.{setting}: '{name}' holds {kind}, no single values", legal="text, numbers, dates")
+        return frame[name]
+    alike = nearest(name, frame.columns)
+    raise RecipeError(
+        f"split.{setting}: no column '{name}'",
+        legal=several(frame.columns, most=30),
+        write=f"--set split.{setting}={alike}" if alike else None,
+    )
+
+
+def _whole(cells: pl.Series, setting: str) -> None:
+    missing = cells.is_null().arg_true().to_list()
+    if missing:
+        raise RecipeError(
+            f"split.{setting}: '{cells.name}' is missing in {row_numbers(missing)}, so these rows cannot be dealt",
+            write="remove these rows, or deal by another column",
+        )
+
+
+def _groups(frame: pl.DataFrame, recipe: Recipe, target: str) -> Labels | None:
+    name = recipe.split.group
+    if name is None or recipe.split.method not in ("auto", "grouped"):
+        return None
+    cells = _column(frame, "group", name)
+    if name == target:
+        raise RecipeError(f"split.group: '{name}' is the target", write="the column of the person, place or machine")
+    _whole(cells, "group")
+    return cells.rank("dense").to_numpy().astype(np.int64)
+
+
+def _times(frame: pl.DataFrame, recipe: Recipe) -> Labels | None:
+    name = recipe.split.time
+    if name is None or recipe.split.method not in ("auto", "time"):
+        return None
+    cells = _column(frame, "time", name)
+    _whole(cells, "time")
+    found = find_type(cells)
+    if found.type == "date":
+        return as_days(cells, found.form).to_numpy()
+    numbers = as_numbers(cells, found.decimal)
+    if numbers.null_count():
+        raise RecipeError(
+            f"split.time: '{name}' holds neither numbers nor dates, as '{cells[0]}'",
+            legal="numbers, or dates of one form, as 2024-02-29",
+        )
+    return numbers.to_numpy()
+
+
+def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
+    """Rows of a large table as a file of raw numbers and category codes.
+
+    The table is read twice, in pieces: to learn the columns from the training rows, and to encode all rows. In memory
+    at once: one piece, the target, and the columns by which rows are dealt. The file lies where temporary files do
+    and goes when its rows are no longer used.
+
+    Args:
+        recipe: Its data, split and seed are used.
+        table: In pieces.
+
+    Raises:
+        DataError: The data cannot be used.
+        RecipeError: A setting names no column, or asks for what the data is not.
+        StorageError: The disk is full.
+    """
+    name, chosen = find_target(Table(table.name, table.sample), recipe.data.target)
+    wanted = {name, recipe.split.group, recipe.split.time} & set(table.sample.columns)
+    narrow = table.columns([column for column in table.sample.columns if column in wanted])
+    target = encode_target(narrow[name], table.name, recipe.data.task)
+    keys = dealing_keys(narrow, recipe, name, target)
+    split, dealt = deal(table.rows, recipe.split, recipe.seed, keys)
+    notes = refuse_unlearned(target.task, target.values.numpy(), split)
+    sample = with_numbers(table.sample, keep=[name])
+    types = find_types(sample, stated_types(recipe, keys), name)
+    trains = np.zeros(table.rows, dtype=bool)
+    trains[split["train"]] = True
+    columns, summaries = fit_columns(
+        (piece.filter(pl.Series(trains[start : start + piece.height])) for start, piece in table.pieces()),
+        types,
+        target=name,
+        place=table.sample.columns.index(name),
+        missing=recipe.data.missing,
+    )
+    inputs = spill(encoded_pieces(table, columns))
+    words = (*columns.features, *target.task.classes)
+    size = len(inputs) * inputs.shape[1] * inputs.dtype.itemsize / 2**30
+    kept = f"encoded rows, {size:.1f} GiB, lie in {inputs.path.parent} while they are used"
+    notes = (*table.notes, kept, *notes)
+    summary = describe(
+        table.name, "table", tuple(inputs.shape[1:]), target.task, target.values, split, summaries, notes
+    )  # fmt: skip
+    return Prepared(
+        inputs=inputs,
+        targets=target.values,
+        task=target.task,
+        layout=columns.layout,
+        columns=columns,
+        split=split,
+        summary=summary,
+        decisions=(*chosen, *target.decisions, *said_aloud(types, columns), dealt),
+        keys=keys,
+        fingerprint=fingerprint(inputs, target.values, words),
+    )
+
+
+def encoded_pieces(table: LargeTable, columns: Columns) -> Iterator[Tensor]:
+    """All rows of a large table as raw numbers and category codes."""
+    for start, piece in table.pieces():
+        try:
+            yield columns.encode(piece)
+        except DataError as error:
+            given = f"{error.given} (rows counted from row {start + 1:,} of {table.name})"
+            raise DataError(given, legal=error.legal, cause=error.cause, write=error.write) from None
+
+
+def spill(pieces: Iterator[Tensor]) -> RowFile:
+    """Rows written to a temporary file that goes with its object."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="babysit-rows-"))
+    try:
+        rows = write_rows(folder / "rows.npy", pieces)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(rows, shutil.rmtree, folder, ignore_errors=True)
+    return rows

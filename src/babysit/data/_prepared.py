@@ -1,73 +1,26 @@
-"""Prepared: rows ready to be cut into batches, with all that was found out on the way."""
+"""Prepared: rows ready to be cut into batches, with all that was found out on the way, its summary and fingerprint."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from babysit.record import DataSummary, Decision
+from babysit.data._columns import Columns
+from babysit.data._layout import ImageLayout, TableLayout
+from babysit.data._rows import Indices, Rows
+from babysit.data._splits import Keys
+from babysit.data._target import Task
+from babysit.record import ColumnSummary, DataSummary, Decision
 
-if TYPE_CHECKING:
-    from babysit.data._columns import Columns
-    from babysit.data._deal import Keys
-
-Indices = npt.NDArray[np.int64]
-
-
-class Rows(Protocol):
-    """Raw inputs by row, in memory or on disk, in the type they came in."""
-
-    @property
-    def shape(self) -> torch.Size:
-        """[N, ...] with N rows."""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the raw numbers."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        """The rows of those numbers (int64 [n]), as [n, ...]."""
-
-    def chunks(self, rows: Indices | None = None, rows_per_chunk: int | None = None) -> Iterator[Tensor]:
-        """All rows, or those, in pieces that fit a cache or a disk's block."""
-
-
-@dataclass(frozen=True)
-class TableLayout:
-    """Columns of a raw table input [N, D]: numbers (NaN for missing) first, then category codes.
-
-    Attributes:
-        numbers: How many number columns.
-        levels: For each category column, how many codes: 0 is missing, 1 a level not seen in training, 2.. the levels.
-    """
-
-    numbers: int
-    levels: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class ImageLayout:
-    """Axes of a raw image input: `NHW` grey, `NHWC` or `NCHW`, and its shape [N] left out."""
-
-    shape: tuple[int, ...]
-    axes: Literal["NHW", "NHWC", "NCHW"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is learned: a class out of `classes`, or a number."""
-
-    kind: Literal["classification", "regression"]
-    target: str
-    classes: tuple[str, ...] = ()
+# All bytes are read up to this size; sha256 runs at more than 1 GB/s where the processor has instructions for it.
+WHOLE = 256 * 2**20
+BLOCKS = 1024
 
 
 @dataclass(frozen=True)
@@ -97,3 +50,81 @@ class Prepared:
     decisions: tuple[Decision, ...] = field(default=())
     fingerprint: str = ""
     keys: Keys | None = None
+
+
+def describe(
+    source: str,
+    kind: Literal["table", "images", "arrays"],
+    shape: tuple[int, ...],
+    task: Task,
+    targets: Tensor,
+    split: Mapping[str, Indices],
+    columns: tuple[ColumnSummary, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> DataSummary:
+    """The summary of prepared data.
+
+    Args:
+        source: Its name.
+        kind: What the rows are.
+        shape: Of one raw input.
+        task: What is learned.
+        targets: [N].
+        split: Row numbers by phase.
+        columns: Of a table, as the training rows show them.
+        notes: What a careful reader would want to know.
+    """
+    counts: dict[str, tuple[int, ...]] = {}
+    reach = None
+    if task.kind == "classification":
+        for phase, rows in split.items():
+            own = torch.bincount(targets[torch.from_numpy(rows)], minlength=len(task.classes))
+            counts[phase] = tuple(own.tolist())
+    else:
+        train = targets[torch.from_numpy(split["train"])]
+        reach = (float(train.min()), float(train.max()))
+    return DataSummary(
+        source=source,
+        kind=kind,
+        rows=len(targets),
+        shape=shape,
+        task=task.kind,
+        target=task.target,
+        classes=task.classes,
+        splits={phase: len(rows) for phase, rows in split.items()},
+        class_counts=counts,
+        target_range=reach,
+        columns=columns,
+        notes=notes,
+    )
+
+
+def fingerprint(inputs: Rows, targets: Tensor, words: Iterable[str]) -> str:
+    """Sixteen hexadecimal digits of inputs, targets and what they mean.
+
+    Inputs up to 256 MiB count with every byte; of larger ones, 1,024 evenly spaced runs of rows, the first and the
+    last among them, so that it stays cheap. Targets always count whole.
+
+    Args:
+        inputs: All rows.
+        targets: [N].
+        words: Names of columns and classes, in order.
+    """
+    digest = hashlib.sha256()
+    digest.update(repr((tuple(inputs.shape), str(inputs.dtype), tuple(words))).encode())
+    bytes_per_row = inputs.dtype.itemsize
+    for size in inputs.shape[1:]:
+        bytes_per_row *= size
+    if bytes_per_row * len(inputs) <= WHOLE:
+        for piece in inputs.chunks():
+            digest.update(_bytes(piece))
+    else:
+        run = max(1, WHOLE // BLOCKS // bytes_per_row)
+        for start in np.unique(np.linspace(0, len(inputs) - run, BLOCKS).astype(np.int64)).tolist():
+            digest.update(_bytes(inputs[torch.arange(start, start + run)]))
+    digest.update(_bytes(targets))
+    return digest.hexdigest()[:16]
+
+
+def _bytes(piece: Tensor) -> memoryview:
+    return piece.contiguous().numpy().reshape(-1).view(np.uint8).data

@@ -14,9 +14,10 @@ from babysit.data._affine import Centre, ScaleToRange, Standardise
 from babysit.data._decorrelate import PCA, ZCA, Whiten
 from babysit.data._image_scaling import ChannelMean, ChannelMeanStd, MeanImage, ScalePixels
 from babysit.data._impute import Impute
-from babysit.data._prepared import ImageLayout, TableLayout
+from babysit.data._layout import ImageLayout, TableLayout
 from babysit.data._statistics import ColumnStatistics, statistics_of
-from babysit.data._step import Step, counted
+from babysit.data._step import Step
+from babysit.data._wording import counted
 from babysit.record import DataError, RecipeError
 
 NumbersChoice = Literal["none", "centre", "standardise", "scale", "pca", "whiten", "zca"]

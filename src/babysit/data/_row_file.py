@@ -18,8 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from babysit.data._prepared import Indices
-from babysit.data._rows import BYTES_PER_CHUNK
+from babysit.data._rows import BYTES_PER_CHUNK, Indices
 from babysit.record import DataError, storage_error
 
 TENSOR_TYPES = frozenset(

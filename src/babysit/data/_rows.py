@@ -1,15 +1,37 @@
-"""Rows held in memory as one tensor."""
+"""Raw rows: what they must be able to do, and rows that are one tensor in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from babysit.data._prepared import Indices
-
+Indices = npt.NDArray[np.int64]
 BYTES_PER_CHUNK = 4 * 2**20  # what a shared cache holds beside the statistics that are made of it
+
+
+class Rows(Protocol):
+    """Raw inputs by row, in memory or on disk, in the type they came in."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """[N, ...] with N rows."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the raw numbers."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        """The rows of those numbers (int64 [n]), as [n, ...]."""
+
+    def chunks(self, rows: Indices | None = None, rows_per_chunk: int | None = None) -> Iterator[Tensor]:
+        """All rows, or those, in pieces that fit a cache or a disk's block."""
 
 
 class TensorRows:

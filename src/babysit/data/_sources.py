@@ -1,4 +1,4 @@
-"""From what the user named to what a reader hands on."""
+"""From what the user named, a path, a bundled set or an object, to what the reader of it found."""
 
 from __future__ import annotations
 
@@ -7,24 +7,35 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from babysit.data._array_files import from_matrix, from_named_arrays
 from babysit.data._arrays import as_array, from_arrays
+from babysit.data._csv import read_csv
 from babysit.data._dataset_objects import from_hugging_face, from_torch_dataset, is_hugging_face
-from babysit.data._found import Arrays, Found, Table
+from babysit.data._found import Arrays, Found, LargeTable, Table, unreadable
 from babysit.data._frames import from_frame, is_pandas
-from babysit.data._large_table import LargeTable
-from babysit.data._paths import read_path
-from babysit.data._phases import are_phases, join_phases
+from babysit.data._image_folder import is_image, read_image_folder
+from babysit.data._joined import are_phases, join_phases
+from babysit.data._layout import ImageLayout
+from babysit.data._named_arrays import from_matrix, from_named_arrays, read_npy_file, read_npz_file
+from babysit.data._parquet import read_parquet
+from babysit.data._wording import nearest
 from babysit.record import DataError, DataSection
 
 KINDS = (
     "a path, a bundled set's name, a polars or pandas frame, a pair (inputs, targets), a dictionary of arrays, "
     "a Hugging Face dataset, a PyTorch Dataset of pairs"
 )
+READERS = {
+    ".npz": read_npz_file,
+    ".parquet": read_parquet,
+    ".pq": read_parquet,
+}
+BUNDLED = ("breast-cancer", "diabetes", "digits", "iris", "wine")
 
 
 def find_source(source: object, data: DataSection) -> Found:
@@ -79,3 +90,91 @@ def _from_mapping(source: Mapping[Any, Any], data: DataSection) -> Found:
         if len(arrays) > 2 and len(lengths) == 1:  # columns of a table by name
             return from_frame(pl.DataFrame(arrays), "the dictionary", data)
     return from_named_arrays(arrays, "the dictionary", data)
+
+
+def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
+    """The reader's answer for a file, a folder or a bundled set's name; files go first.
+
+    A file is read by its ending: .parquet, .npz, .npy; every other one is a text table.
+
+    Raises:
+        DataError: Nothing is there, or it cannot be read.
+    """
+    path = pathlib.Path(named).expanduser()
+    try:
+        if not path.exists():
+            if str(named) in BUNDLED:
+                return load_bundled(str(named))
+            raise _not_there(path)
+        folder = path.is_dir()
+        in_parts = folder and any(child.suffix == ".parquet" for child in path.iterdir())
+    except PermissionError as error:
+        raise unreadable(path, error) from None
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero byte; RuntimeError: no such home
+        raise DataError(f"{str(named)[:200]!r} is no path: {error}") from None
+    if in_parts:
+        return read_parquet(path, data)
+    if folder:
+        return read_image_folder(path, data)
+    if is_image(path):
+        raise DataError(
+            f"{path} is one image",
+            legal="a folder with a folder of images for each class: FOLDER/cat/1.jpg, FOLDER/dog/1.jpg",
+        )
+    if path.suffix.lower() == ".npy":
+        return read_npy_file(path)
+    return READERS.get(path.suffix.lower(), read_csv)(path, data)
+
+
+def _not_there(path: pathlib.Path) -> DataError:
+    parent = path.parent
+    try:
+        neighbours = sorted(child.name for child in parent.iterdir()) if parent.is_dir() else None
+    except OSError as error:
+        return unreadable(parent, error)
+    if neighbours is None:
+        return DataError(f"there is no folder {parent}", cause="a path relative to another folder")
+    # A bare word is more likely the name of a bundled set than that of a hidden file.
+    alike = nearest(path.name, [name for name in neighbours if not name.startswith(".")])
+    write = (nearest(str(path), BUNDLED) if not path.suffix else None) or (str(parent / alike) if alike else None)
+    return DataError(
+        f"there is no file or folder {path}",
+        legal=f"a file, a folder of images, or a bundled set: {', '.join(BUNDLED)}",
+        cause="a spelling mistake" if write else "a path relative to another folder",
+        write=write,
+    )
+
+
+def load_bundled(name: str) -> Found:
+    """A bundled set as a source.
+
+    Args:
+        name: One of `BUNDLED`. digits: 1,797 images of 8 by 8 pixels, 0 to 16, ten classes. iris (150 rows, 4
+            columns, 3 classes), wine (178, 13, 3), breast-cancer (569, 30, 2). diabetes: 442 rows, 10 columns as
+            they were measured, a number to predict.
+
+    Source:
+        scikit-learn's `sklearn.datasets`; nothing is downloaded.
+    """
+    import sklearn.datasets
+
+    if name == "digits":
+        digits = sklearn.datasets.load_digits()
+        images = torch.from_numpy(digits.images.astype(np.uint8))
+        return Arrays(name, images, ImageLayout((8, 8), "NHW"), pl.Series("digit", digits.target), "digit")
+    if name == "diabetes":
+        loaded = sklearn.datasets.load_diabetes(scaled=False)
+        return Table(name, _frame(loaded.data, loaded.feature_names, pl.Series("target", loaded.target)))
+    load = {
+        "breast-cancer": sklearn.datasets.load_breast_cancer,
+        "iris": sklearn.datasets.load_iris,
+        "wine": sklearn.datasets.load_wine,
+    }[name]
+    loaded = load()
+    names = pl.Series("target", np.asarray(loaded.target_names)[loaded.target].astype(str))
+    return Table(name, _frame(loaded.data, loaded.feature_names, names), target="target")
+
+
+def _frame(data: npt.NDArray[np.float64], names: list[str], target: pl.Series) -> pl.DataFrame:
+    columns = {str(name): np.ascontiguousarray(data[:, index]) for index, name in enumerate(names)}
+    return pl.DataFrame(columns).with_columns(target)

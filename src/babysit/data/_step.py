@@ -122,13 +122,3 @@ class Step(nn.Module, abc.ABC):
                 moved = fn(exact)
                 self._buffers[name] = moved if moved.dtype == exact.dtype else exact.to(device)
         return self
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun, as one says it.
-
-    Example:
-        >>> counted(1, "column"), counted(20_000, "column")
-        ('1 column', '20,000 columns')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The target: what is learned, classes or numbers, decided from its values and said aloud."""
+"""The target: which column is learned, and whether it is classes or numbers, decided from its values and said."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from babysit.data._cells import as_levels, as_numbers, decimal_sign, number_text
-from babysit.data._prepared import Task
-from babysit.data._wording import counted, row_numbers, several, share
+from babysit.data._found import Table
+from babysit.data._wording import counted, nearest, row_numbers, several, share
 from babysit.record import DataError, Decision
 
 MOST_WHOLE_CLASSES = 20  # more distinct whole numbers than this are a quantity, unless they count 0, 1, 2, ... evenly
@@ -19,6 +19,16 @@ MOST_COUNTED_CLASSES = 1000
 ROWS_PER_CLASS = 5  # fewer rows a distinct number than this are a quantity
 EVEN = 10  # the largest class of a counted set has at most this many times the rows of the smallest
 Kind = Literal["auto", "classification", "regression"]
+USUAL_NAMES = ("target", "label", "class", "y", "labels", "outcome", "response")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned: a class out of `classes`, or a number."""
+
+    kind: Literal["classification", "regression"]
+    target: str
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -281,3 +291,39 @@ def _not_numbers(values: pl.Series, source: str) -> DataError:
         cause="a word for 'missing', or a unit beside the number",
         write="--set data.missing=... for words that mean no value, or --set data.task=classification",
     )
+
+
+def find_target(table: Table, stated: str | None) -> tuple[str, tuple[Decision, ...]]:
+    """The name of the target column, and how it was found.
+
+    Args:
+        table: The rows.
+        stated: What the user says.
+
+    Raises:
+        DataError: No such column, or one column only.
+    """
+    names = table.frame.columns
+    if len(names) < 2:
+        raise DataError(
+            f"{table.name} has one column, '{names[0]}'" if names else f"{table.name} has no columns",
+            legal="a target and at least one column to learn it from",
+            cause="another delimiter than the one found",
+            write="--set data.delimiter=';'",
+        )
+    if stated is not None:
+        if stated in names:
+            return stated, ()
+        alike = nearest(stated, names)
+        raise DataError(
+            f"{table.name} has no column '{stated}'",
+            legal=several(names, most=30),
+            cause=None if table.named else "the file has no header, so its columns are numbered",
+            write=f"--target '{alike or names[-1]}'",
+        )
+    if table.target is not None:
+        return table.target, ()
+    usual = [name for name in names if name.strip().lower() in USUAL_NAMES]
+    chosen = usual[-1] if usual else names[-1]
+    why = "its name says so" if usual else "it is the last column, and no target was named"
+    return chosen, (Decision(setting="data.target", value=chosen, why=why),)

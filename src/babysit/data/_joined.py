@@ -1,16 +1,16 @@
-"""Rows of validation and test from files of their own, put behind the training rows."""
+"""Training, validation and test rows that came as separate sources, put one behind the other."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 import torch
 
 from babysit.data._cells import TEXT, as_text, stack
-from babysit.data._found import Arrays, Found, Table
-from babysit.data._large_table import LargeTable
+from babysit.data._found import PHASES, Arrays, Found, LargeTable, Table
+from babysit.data._named_arrays import phase_of
 from babysit.data._target import plain_label
 from babysit.data._wording import nearest, several
 from babysit.record import DataError, Decision, SplitSection
@@ -127,3 +127,34 @@ def join_labels(values: pl.Series, training: int) -> tuple[pl.Series, tuple[Deci
     pairs = several(f"'{label}' as '{spelled}'" for label, spelled in joined.items())
     why = "labels of the files differ by a trailing dot, case or blanks alone"
     return values.replace(joined), (Decision(setting=f"labels of '{values.name}'", value=f"read {pairs}", why=why),)
+
+
+def are_phases(source: Mapping[object, object]) -> bool:
+    """Whether the keys are train, validation and test, in one of their spellings, and train is among them."""
+    phases = [phase_of(key) if isinstance(key, str) else None for key in source]
+    return "train" in phases and None not in phases and len(set(phases)) == len(phases)
+
+
+def join_phases(parts: Mapping[str, Found], name: str) -> Found:
+    """Parts by phase, one behind the other.
+
+    Args:
+        parts: By the phase's name in any spelling.
+        name: Of the whole source.
+
+    Raises:
+        DataError: They are of different kinds or columns.
+    """
+    by_phase = {phase_of(key): part for key, part in parts.items()}
+    found = by_phase["train"]
+    for phase in PHASES[1:]:
+        other = by_phase.get(phase)
+        if other is None:
+            continue
+        if isinstance(found, Table) and isinstance(other, Table):
+            found = join_tables(found, other, phase)
+        elif isinstance(found, Arrays) and isinstance(other, Arrays):
+            found = join_arrays(found, other, phase)
+        else:
+            raise DataError(f"{name}: the {phase} part is of another kind than the training part, or too large")
+    return dataclasses.replace(found, name=name)
