@@ -146,7 +146,7 @@ def test_refusals_come_before_hours_are_spent(tmp_path: pathlib.Path) -> None:
     with pytest.raises(RecipeError, match="needs images"):
         babysit.fit("iris", settings=["architecture=residual"], out=tmp_path / "run", time=0)
     with pytest.raises(RecipeError, match="does not fit"):
-        babysit.fit("iris", settings=["loss.name=squared"], out=tmp_path / "run", time=0)
+        babysit.fit("iris", settings=["loss.name=mse"], out=tmp_path / "run", time=0)
     with pytest.raises(RecipeError, match="two classes"):
-        babysit.fit("iris", settings=["loss.name=bce"], out=tmp_path / "run", time=0)
+        babysit.fit("iris", settings=["loss.name=bce-with-logits"], out=tmp_path / "run", time=0)
     assert not (tmp_path / "run").exists()

@@ -6,10 +6,13 @@ import pathlib
 import tomllib
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from babysit.record import (
+    LOSS_FACTS,
+    LOSS_FUNCTIONS,
     Recipe,
     RecipeError,
     load_recipe,
@@ -213,3 +216,25 @@ def test_any_setting_is_legal_or_one_clear_error(path: str, value: str) -> None:
 def test_the_json_form_is_strict_json() -> None:
     text = json.dumps(Recipe().model_dump(mode="json", by_alias=True), allow_nan=False)
     assert json.loads(text)["schema"] == 1
+
+
+@pytest.mark.parametrize(
+    ("former", "name"), [("squared", "mse"), ("bce", "bce-with-logits"), ("poisson", "poisson-nll")]
+)
+def test_losses_are_read_by_the_names_that_older_recipes_use(former: str, name: str) -> None:
+    read = parse_recipe(f'[loss]\nname = "{former}"')
+    assert read.loss.name == name
+    assert with_settings(Recipe(), [f"loss.name={former}"]) == read
+    assert f'name = "{name}"' in recipe_to_toml(read)
+
+
+def test_a_loss_that_no_recipe_has_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"loss\.name"):
+        parse_recipe('[loss]\nname = "square"')
+
+
+def test_the_losses_facts_are_pytorchs() -> None:
+    for name, facts in LOSS_FACTS.items():
+        assert hasattr(torch.nn.functional, facts.function)
+        assert hasattr(torch.nn, facts.module)
+        assert LOSS_FUNCTIONS[facts.function] == name

@@ -62,7 +62,7 @@ def test_a_state_goes_on_in_another_engine_bit_for_bit() -> None:
 
 
 def test_answers_are_those_of_the_whole_model() -> None:
-    for kind, settings in (("table", ()), ("two", ("loss.name=bce",)), ("number", ("loss.name=squared",))):
+    for kind, settings in (("table", ()), ("two", ("loss.name=bce-with-logits",)), ("number", ("loss.name=mse",))):
         prepared = data(kind)
         engine = LocalEngine(prepared)
         chosen = trial(kind, 5, "lr=0.05", *settings)

@@ -97,7 +97,7 @@ def test_a_badly_scaled_start_is_noticed() -> None:
 def test_a_poisson_loss_keeps_counts_as_they_are() -> None:
     counts = np.random.default_rng(0).poisson(5, 200).astype(float) + 0.25
     inputs = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)
-    chosen = with_settings(Recipe(), ["loss.name=poisson", "data.task=regression"])
+    chosen = with_settings(Recipe(), ["loss.name=poisson-nll", "data.task=regression"])
     prepared = prepare(chosen, (inputs, counts))
     filled, _ = decide(chosen, prepared)
     model, _ = assemble(filled, prepared)

@@ -211,7 +211,7 @@ def test_a_plateau_lowers_the_rate() -> None:
 
 
 def test_a_loss_that_is_no_number_stops_it_at_the_step_where_it_happened() -> None:
-    chosen = recipe("loss.name=squared", "lr=1e12", "epochs=50")
+    chosen = recipe("loss.name=mse", "lr=1e12", "epochs=50")
     model = network(1)
     outcome = Training(model, build_loss(chosen.loss, NUMBER), examples(NUMBER), chosen).run()
     assert outcome.diverged
@@ -232,9 +232,9 @@ def test_training_in_a_thread_works() -> None:
 
 @pytest.mark.parametrize("task", [CLASSES, TWO, NUMBER], ids=["classes", "two", "number"])
 def test_every_loss_learns_its_task(task: Task) -> None:
-    names = {"classification": ["cross-entropy", "hinge"], "regression": ["squared", "huber", "poisson"]}[task.kind]
+    names = {"classification": ["cross-entropy", "hinge"], "regression": ["mse", "huber", "poisson-nll"]}[task.kind]
     if task is TWO:
-        names.append("bce")
+        names.append("bce-with-logits")
     for name in names:
         chosen = recipe(f"loss.name={name}", "optimizer.name=adam", "lr=0.02", "epochs=30")
         _, listening = run(chosen, task)
@@ -253,7 +253,7 @@ def test_hinge_costs_what_the_lecture_says() -> None:
 
 
 def test_one_logit_is_two_scores() -> None:
-    loss = build_loss(with_settings(Recipe(), ["loss.name=bce", "label_smoothing=0.1"]).loss, TWO)
+    loss = build_loss(with_settings(Recipe(), ["loss.name=bce-with-logits", "label_smoothing=0.1"]).loss, TWO)
     logits, targets = torch.randn(6, 1), torch.tensor([0, 1, 1, 0, 1, 0])
     both = torch.cat([torch.zeros(6, 1), logits], dim=1)
     assert float(loss(logits, targets)) == pytest.approx(
@@ -277,11 +277,11 @@ def test_balanced_weights_make_a_class_count_as_much_as_another(name: str) -> No
 @pytest.mark.parametrize(
     ("settings", "task", "part"),
     [
-        (["loss.name=squared"], CLASSES, "does not fit classification"),
+        (["loss.name=mse"], CLASSES, "does not fit classification"),
         (["loss.name=hinge"], NUMBER, "does not fit regression"),
-        (["loss.name=bce"], CLASSES, "tells two classes apart"),
+        (["loss.name=bce-with-logits"], CLASSES, "tells two classes apart"),
         (["loss.name=hinge", "label_smoothing=0.1"], CLASSES, "no meaning"),
-        (["loss.name=squared", "class_weights=balanced"], NUMBER, "need classes"),
+        (["loss.name=mse", "class_weights=balanced"], NUMBER, "need classes"),
     ],
 )
 def test_a_loss_that_does_not_fit_is_refused(settings: list[str], task: Task, part: str) -> None:

@@ -64,7 +64,7 @@ def test_constant_answers_are_what_frequencies_and_means_cost() -> None:
     assert found.train_loss == pytest.approx(float(-(counts * counts.log()).sum()), rel=1e-5)
     assert found.score == pytest.approx(float((rows.targets[rows.validation] == counts.argmax()).double().mean()))
     numbers = examples(NUMBER, rows=90, validation=30)
-    loss = build_loss(recipe("loss.name=squared").loss, NUMBER)
+    loss = build_loss(recipe("loss.name=mse").loss, NUMBER)
     squared = constant_answer(loss, numbers, learned_constant(loss, numbers, 1))
     assert squared.train_loss == pytest.approx(float(numbers.targets[numbers.train].var(correction=0)), rel=1e-5)
     assert squared.score == squared.margin == 0.0

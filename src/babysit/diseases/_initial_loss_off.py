@@ -9,7 +9,7 @@ from babysit.diseases._disease import Disease
 from babysit.diseases._learned import loss_share, severity_by_outcome
 from babysit.diseases._losses import SQUARED_OR_ABSOLUTE
 from babysit.diseases._shapes import shape_of
-from babysit.record import OUTPUTS, TARGETS, Finding, Severity, Trace
+from babysit.record import OUTPUTS, TARGETS, Finding, Severity, Trace, losses_that
 
 # Of a loss in nats. Measured: PyTorch's default networks start within .2 of ln C, with He within 2 (outputs of unit
 # variance add half a nat, and those of ELU and wide ReLU networks have two or three).
@@ -18,7 +18,7 @@ SICK_TIMES = 10.0
 # Of a squared or absolute error, told by what it says of the outputs' size against the targets'. Outputs of twice that
 # size are what He gives, and small targets are outdone more than that by any sound network.
 SIZES, SICK_SIZES = 10.0, 100.0
-NATS = frozenset({"cross-entropy", "nll", "bce", "bce-with-logits", "hinge"})
+NATS = losses_that(nats=True)
 MEANT_FOR_ROWS = frozenset({"cross-entropy", "nll"})
 ROUNDING = 1e-6
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from babysit.record import Trace
+from babysit.record import Trace, losses_that
 
-SQUARED_OR_ABSOLUTE = frozenset({"mse", "l1", "smooth-l1", "huber"})
-ELEMENTWISE = SQUARED_OR_ABSOLUTE | {"bce", "bce-with-logits", "gaussian-nll", "poisson-nll"}
+SQUARED_OR_ABSOLUTE = losses_that(distance=True)
+ELEMENTWISE = losses_that(elementwise=True)
 # Never below zero, whatever enters them, as long as targets are what they should be.
-NEVER_NEGATIVE = SQUARED_OR_ABSOLUTE | {"cross-entropy", "bce", "bce-with-logits", "hinge"}
+NEVER_NEGATIVE = losses_that(least_zero=True)
 
 
 def means_progress(trace: Trace) -> bool:

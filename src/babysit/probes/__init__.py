@@ -2,7 +2,7 @@
 
 from babysit.probes._batch import InputProbe, first_tensor
 from babysit.probes._budget import Budget
-from babysit.probes._interception import LOSSES, Listening, listen, stop_listening
+from babysit.probes._interception import Listening, listen, stop_listening
 from babysit.probes._loss_facts import loss_facts
 from babysit.probes._observer import Observer
 from babysit.probes._pending import Pending
@@ -13,7 +13,6 @@ from babysit.probes._unwrapped import unwrapped
 __all__ = [
     "Budget",
     "InputProbe",
-    "LOSSES",
     "Listening",
     "Observer",
     "Pending",

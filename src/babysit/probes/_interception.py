@@ -19,24 +19,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 from torch.nn import functional
 
-# Names of torch.nn.functional and what facts call them.
-LOSSES = {
-    "binary_cross_entropy": "bce",
-    "binary_cross_entropy_with_logits": "bce-with-logits",
-    "cross_entropy": "cross-entropy",
-    "gaussian_nll_loss": "gaussian-nll",
-    "hinge_embedding_loss": "hinge",
-    "huber_loss": "huber",
-    "kl_div": "kl",
-    "l1_loss": "l1",
-    "mse_loss": "mse",
-    "multi_margin_loss": "hinge",
-    "multilabel_soft_margin_loss": "bce-with-logits",
-    "nll_loss": "nll",
-    "poisson_nll_loss": "poisson-nll",
-    "smooth_l1_loss": "smooth-l1",
-    "soft_margin_loss": "hinge",
-}
+from babysit.record import LOSS_FUNCTIONS
 
 
 class Listening(Protocol):
@@ -83,7 +66,7 @@ def stop_listening(listener: Listening) -> None:
 
 def _wrap_all() -> None:
     wrapped: dict[int, Callable[..., Any]] = {}  # by the identity of a loss function, which lives as long as PyTorch
-    for name, called in LOSSES.items():
+    for name, called in LOSS_FUNCTIONS.items():
         original = getattr(functional, name)
         wrapped[id(original)] = _wrapped_loss(called, original)
         _replace(functional, name, wrapped[id(original)])

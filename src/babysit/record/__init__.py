@@ -33,6 +33,7 @@ from babysit.record._finding import (
     plain,
 )
 from babysit.record._healing import HEALING_SCHEMA, Effect, Healing, HealListener, HealSilence, Tried
+from babysit.record._losses import LOSS_FACTS, LOSS_FUNCTIONS, LossFacts, losses_that
 from babysit.record._pre_flight import (
     PRE_FLIGHT_SCHEMA,
     PRE_FLIGHT_STEPS,
@@ -182,9 +183,12 @@ __all__ = [
     "InitialisationComparison",
     "InitialisationSection",
     "InputError",
+    "LOSS_FACTS",
+    "LOSS_FUNCTIONS",
     "LayerKind",
     "LayerSummary",
     "Listener",
+    "LossFacts",
     "LossSection",
     "MissingExtraError",
     "ModelSection",
@@ -251,6 +255,7 @@ __all__ = [
     "Winner",
     "library_versions",
     "load_recipe",
+    "losses_that",
     "never",
     "output_limits",
     "over_folds",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from babysit.record._losses import loss_name
 
 RECIPE_SCHEMA = 1
 
@@ -157,12 +159,17 @@ class InitialisationSection(Section):
 class LossSection(Section):
     """What is made small."""
 
-    name: Literal["auto", "cross-entropy", "bce", "hinge", "squared", "huber", "poisson"] = setting(
-        "auto", "loss", when="outliers (huber), counts (poisson), margins (hinge)"
+    name: Literal["auto", "cross-entropy", "bce-with-logits", "hinge", "mse", "huber", "poisson-nll"] = setting(
+        "auto", "loss", when="outliers (huber), counts (poisson-nll), margins (hinge)"
     )
     delta: Positive = setting(1.0, "huber: error from which it grows linearly", unit="standardised target")
     label_smoothing: Share = setting(0.0, "cross-entropy: share given to the other classes", when="overconfident")
     class_weights: Literal["none", "balanced"] = setting("none", "weights by class", when="rare classes matter most")
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _by_its_name_of_today(cls, value: Any) -> Any:
+        return loss_name(value) if isinstance(value, str) else value
 
 
 class OptimizerSection(Section):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.probes import listen, stop_listening
-from babysit.record import TARGETS, Row
+from babysit.record import TARGETS, Row, losses_that
 from babysit.rehearsal._live_parts import Batch, LossOf
 
 HALF = 0.5
@@ -114,7 +114,7 @@ def score(answers: Answers) -> tuple[str, float] | None:
         return "accuracy", float((outputs.argmax(1) == targets.argmax(1)).float().mean())
     wanted = targets.double()
     spread = (wanted - wanted.mean(0)).square().sum()
-    if answers.name not in ("mse", "l1", "smooth-l1", "huber") or not float(spread) > 0:
+    if answers.name not in losses_that(distance=True) or not float(spread) > 0:
         return None
     return "r2", float(1 - (outputs.double() - wanted).square().sum() / spread)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.probes import listen, stop_listening
-from babysit.record import InputError
+from babysit.record import InputError, losses_that
 from babysit.rehearsal._answers import Answers, Ear, answers_of
 from babysit.rehearsal._live_parts import Batch
 from babysit.rehearsal._state import RehearsalState
@@ -62,4 +62,4 @@ def _prior(name: str, targets: Tensor, outputs: Tensor) -> Tensor | None:
     values = targets.float().reshape(len(targets), -1)
     if name == "bce-with-logits":
         return torch.logit(values.mean(0).clamp(LEAST_SHARE, 1 - LEAST_SHARE))
-    return values.mean(0) if name in ("mse", "l1", "smooth-l1", "huber") else None
+    return values.mean(0) if name in losses_that(distance=True) else None

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from babysit.record import Row
+from babysit.record import Row, losses_that
 from babysit.scripts._replacements import Replacements
 
 Phase = Literal["train", "validation"]
@@ -20,7 +20,7 @@ SHARE_OF_STEPS = 0.25  # and never more than this share of all
 HALF = 0.5
 CLASSES = ("cross-entropy", "nll")
 BINARY = ("bce", "bce-with-logits")
-NUMBERS = ("mse", "l1", "smooth-l1", "huber", "poisson-nll", "gaussian-nll")
+NUMBERS = losses_that(compares="numbers")
 
 
 @dataclass(frozen=True)

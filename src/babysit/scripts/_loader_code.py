@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from babysit.record import losses_that
 from babysit.scripts._code import Code, Edit
 from babysit.scripts._optimizer_code import Wanted
 from babysit.scripts._training_code import backward_of, losses
 from babysit.scripts._values import argument_of, given_value, is_open, keyword_of, with_keyword
 
 LOADERS = frozenset({"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"})
-OF_SHAPES = frozenset({"bce", "bce-with-logits", "huber", "l1", "mse", "smooth-l1"})
+OF_SHAPES = losses_that(plain=True, elementwise=True)
 OWN_ORDER = ("sampler", "batch_sampler")
 
 

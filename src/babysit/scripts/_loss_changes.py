@@ -9,15 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from babysit.probes import LOSSES
-from babysit.record import InputError, Remedy
+from babysit.record import LOSS_FACTS, LOSS_FUNCTIONS, InputError, Remedy
 from babysit.scripts._activation_changes import ActivationChanges, before_activation
 from babysit.scripts._batch_changes import BatchChanges
 
-FUNCTIONS = {
-    "bce": "binary_cross_entropy", "bce-with-logits": "binary_cross_entropy_with_logits",
-    "cross-entropy": "cross_entropy", "huber": "huber_loss", "l1": "l1_loss", "mse": "mse_loss", "nll": "nll_loss",
-}  # fmt: skip
+FUNCTIONS = {name: facts.function for name, facts in LOSS_FACTS.items() if facts.plain}
 ROWS = 2048  # of targets that statistics are taken from
 HALF = 0.5
 
@@ -53,7 +49,7 @@ class LossChanges:
         """Wrap them, over the ears of whoever listens."""
         if not self._remedies:
             return
-        for function, called in LOSSES.items():
+        for function, called in LOSS_FUNCTIONS.items():
             replace(functional, function, lambda original, called=called: self._wrapped(called, original))
         if "match-shapes" in self._remedies:
             replace(torch.autograd, "backward", self._hearing)

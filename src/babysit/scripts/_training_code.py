@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from babysit.record import LOSS_FACTS
 from babysit.scripts._code import Code, Function, last_name
 
 # What torch.optim has, and which weight decay each takes where none is written.
@@ -11,15 +12,9 @@ OPTIMIZERS = {
     "ASGD": 0.0, "Adadelta": 0.0, "Adagrad": 0.0, "Adam": 0.0, "AdamW": 0.01, "Adamax": 0.0, "NAdam": 0.0,
     "RAdam": 0.0, "RMSprop": 0.0, "SGD": 0.0,
 }  # fmt: skip
-LOSS_MODULES = {
-    "BCELoss": "bce", "BCEWithLogitsLoss": "bce-with-logits", "CrossEntropyLoss": "cross-entropy", "HuberLoss": "huber",
-    "L1Loss": "l1", "MSELoss": "mse", "NLLLoss": "nll", "SmoothL1Loss": "smooth-l1",
-}  # fmt: skip
-LOSS_FUNCTIONS = {
-    "binary_cross_entropy": "bce", "binary_cross_entropy_with_logits": "bce-with-logits",
-    "cross_entropy": "cross-entropy", "huber_loss": "huber", "l1_loss": "l1", "mse_loss": "mse", "nll_loss": "nll",
-    "smooth_l1_loss": "smooth-l1",
-}  # fmt: skip
+# Those that take outputs and targets alone.
+LOSS_MODULES = {facts.module: name for name, facts in LOSS_FACTS.items() if facts.plain}
+LOSS_CALLS = {facts.function: name for name, facts in LOSS_FACTS.items() if facts.plain}
 OF_NETWORKS = frozenset({"train", "eval", "parameters", "named_parameters", "state_dict"})
 KEEPING = frozenset({"to", "cuda", "cpu", "float", "double", "train", "eval", "requires_grad_"})
 
@@ -143,8 +138,8 @@ def losses(code: Code) -> list[tuple[ast.Call, str]]:
     found = []
     for call in code.calls():
         dotted = code.dotted(call.func)
-        if dotted.startswith("torch.nn.functional.") and last_name_of(dotted) in LOSS_FUNCTIONS:
-            found.append((call, LOSS_FUNCTIONS[last_name_of(dotted)]))
+        if dotted.startswith("torch.nn.functional.") and last_name_of(dotted) in LOSS_CALLS:
+            found.append((call, LOSS_CALLS[last_name_of(dotted)]))
         elif isinstance(call.func, ast.Name) and call.func.id in by_name:
             made = code.assigned(call.func.id)
             kinds = {loss_made(code, made)} if made is not None else {kind for _, kind in made_losses(code)}

@@ -141,7 +141,7 @@ def _scales_targets(recipe: Recipe, prepared: Prepared) -> bool:
     wanted = recipe.preprocessing.targets
     if prepared.task.kind == "classification" or wanted == "none":
         return False
-    if recipe.loss.name != "poisson":
+    if recipe.loss.name != "poisson-nll":
         return True
     if wanted == "standardise":
         raise RecipeError("standardised targets are no counts, and the Poisson loss counts", write="--set targets=none")
@@ -195,13 +195,13 @@ def examples_of(model: TrainedModel, prepared: Prepared, recipe: Recipe, device:
     undo = getattr(model.answer, "undo", None)
     if isinstance(undo, TargetStandardise):
         targets = undo(targets.to(device)).float()
-    elif recipe.loss.name == "poisson":
+    elif recipe.loss.name == "poisson-nll":
         link = torch.exp
         if bool((targets[as_rows(prepared.split["train"])] < 0).any()):
             raise RecipeError(
                 f"'{prepared.task.target}' is negative in places, and the Poisson loss counts",
-                legal="squared, huber",
-                write="--set loss.name=squared",
+                legal="mse, huber",
+                write="--set loss.name=mse",
             )
     return Examples(
         inputs=prepared.inputs,

@@ -67,7 +67,7 @@ def _decide_loss(recipe: Recipe, prepared: Prepared, choose: Choose) -> None:
         if prepared.task.kind == "classification":
             choose("loss", "name", "cross-entropy", f"{len(prepared.task.classes)} classes to tell apart")
         else:
-            choose("loss", "name", "squared", "the target is a number")
+            choose("loss", "name", "mse", "the target is a number")
 
 
 def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Choose) -> None:

@@ -11,8 +11,8 @@ from torch.nn import functional
 from babysit.data import Task
 from babysit.record import LossSection, RecipeError
 
-FOR_CLASSES = ("cross-entropy", "bce", "hinge")
-FOR_NUMBERS = ("squared", "huber", "poisson")
+FOR_CLASSES = ("cross-entropy", "bce-with-logits", "hinge")
+FOR_NUMBERS = ("mse", "huber", "poisson-nll")
 
 
 class MultiClassHinge(nn.Module):
@@ -88,9 +88,9 @@ def build_loss(section: LossSection, task: Task, class_counts: Sequence[int] = (
     check_loss_fits(section, task)
     if section.name in FOR_NUMBERS:
         loss = {
-            "squared": nn.MSELoss(),
+            "mse": nn.MSELoss(),
             "huber": nn.HuberLoss(delta=section.delta),
-            "poisson": nn.PoissonNLLLoss(log_input=True),
+            "poisson-nll": nn.PoissonNLLLoss(log_input=True),
         }[section.name]
         return OnColumn(loss)
     weight = None
@@ -99,7 +99,7 @@ def build_loss(section: LossSection, task: Task, class_counts: Sequence[int] = (
         weight = counts.sum() / (len(counts) * counts)
     if section.name == "cross-entropy":
         return nn.CrossEntropyLoss(weight=weight, label_smoothing=section.label_smoothing)
-    if section.name == "bce":
+    if section.name == "bce-with-logits":
         return BinaryCrossEntropy(weight, section.label_smoothing)
     return MultiClassHinge(weight)
 
@@ -117,13 +117,13 @@ def check_loss_fits(section: LossSection, task: Task) -> None:
             legal=", ".join(legal),
             write=f"--set loss.name={legal[0]}",
         )
-    if section.name == "bce" and len(task.classes) != 2:
+    if section.name == "bce-with-logits" and len(task.classes) != 2:
         raise RecipeError(
-            f"loss 'bce' tells two classes apart, '{task.target}' has {len(task.classes)}",
+            f"loss 'bce-with-logits' tells two classes apart, '{task.target}' has {len(task.classes)}",
             legal="cross-entropy, hinge",
             write="--set loss.name=cross-entropy",
         )
-    if section.label_smoothing and section.name not in ("cross-entropy", "bce"):
+    if section.label_smoothing and section.name not in ("cross-entropy", "bce-with-logits"):
         raise RecipeError(f"label_smoothing has no meaning for loss '{section.name}'", write="--set label_smoothing=0")
     if section.class_weights == "balanced" and task.kind == "regression":
         raise RecipeError("class_weights need classes", write="--set class_weights=none")

@@ -104,9 +104,9 @@ def build_model(
     network = make(recipe.model, network_inputs(preprocessing), outputs_needed(recipe.loss, task))
     answer: nn.Module
     if task.kind == "regression":
-        answer = OneNumber(target_scaling, exponential=recipe.loss.name == "poisson")
+        answer = OneNumber(target_scaling, exponential=recipe.loss.name == "poisson-nll")
     else:
-        answer = TwoClasses() if recipe.loss.name == "bce" else nn.Identity()
+        answer = TwoClasses() if recipe.loss.name == "bce-with-logits" else nn.Identity()
     return TrainedModel(preprocessing, network, answer, task, columns)
 
 

@@ -31,14 +31,14 @@ def stacked_loss(sections: Sequence[LossSection], weight: Tensor | None, device:
     smooth = any(section.label_smoothing for section in sections)
     if name == "cross-entropy":
         return _CrossEntropy(smoothing if smooth else None, weight)
-    if name == "bce":
+    if name == "bce-with-logits":
         return lambda outputs, targets: _binary(outputs, targets, smoothing.squeeze(1), weight)
     if name == "hinge":
         return lambda outputs, targets: _hinge(outputs, targets, weight)
     if name == "huber":
         delta = torch.tensor([section.delta for section in sections], device=device).view(-1, 1)
         return lambda outputs, targets: _huber(outputs, targets, delta)
-    return _squared if name == "squared" else _poisson
+    return _squared if name == "mse" else _poisson
 
 
 class _CrossEntropy:
