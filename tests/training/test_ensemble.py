@@ -32,6 +32,17 @@ def test_it_answers_with_the_mean_of_probabilities(study: pathlib.Path) -> None:
     assert not torch.allclose(winners[0](rows).softmax(dim=1), expected, atol=1e-4)
 
 
+def test_each_parameter_counts_once(study: pathlib.Path) -> None:
+    ensemble = load(study)
+    winners = [load(path) for path in sorted((study / "winners").iterdir())]
+    assert len([*ensemble.parameters()]) == sum(len([*model.parameters()]) for model in winners)
+    state = ensemble.state_dict()
+    assert len(state) == sum(len(model.state_dict()) for model in winners)
+    assert all(name.startswith("models.") for name in state)
+    places = [value.data_ptr() for name, value in state.items() if name.endswith("weight")]
+    assert len(places) == len(set(places))
+
+
 def test_numbers_are_averaged_in_the_targets_own_unit(tmp_path: pathlib.Path) -> None:
     babysit.tune("diabetes", space={"lr": "1e-3:1e-1:log"}, trials=4, settings=["epochs=3"], winners=2, repeats=1,
                  out=tmp_path / "study")  # fmt: skip

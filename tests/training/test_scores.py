@@ -8,6 +8,7 @@ import pytest
 from sklearn import metrics
 
 from babysit.training import _bootstrap, score_classes, score_numbers
+from babysit.training._scores import wilson
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,6 +67,37 @@ def test_intervals_hold_the_value_about_as_often_as_they_say() -> None:
         low, high = _bootstrap.intervals({"accuracy": _bootstrap.mean_of(right)}, 200, seed=seed)["accuracy"]
         inside += low <= 0.8 <= high
     assert 88 <= inside <= 100
+
+
+def test_shares_have_wilsons_interval() -> None:
+    """Newcombe 1998, table I: 81 of 263 and 15 of 148, without continuity correction."""
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    sure = np.eye(2)[np.arange(36) % 2]
+    evaluation = score_classes(np.arange(36) % 2, sure, ("no", "yes"), phase="test")
+    accuracy = evaluation.score("accuracy")
+    assert (accuracy.value, accuracy.high) == (1.0, 1.0)
+    assert accuracy.low == pytest.approx(0.9036, abs=1e-4)
+    balanced = evaluation.score("balanced accuracy")
+    assert balanced.low is not None
+    assert 0.85 < balanced.low < 0.9
+
+
+def test_intervals_of_shares_hold_the_value_about_as_often_as_they_say() -> None:
+    """Few rows and a rare class, where a bootstrap holds it too seldom."""
+    inside = {"accuracy": 0, "balanced accuracy": 0}
+    truth = {"accuracy": 0.9 * 0.95 + 0.1 * 0.7, "balanced accuracy": (0.95 + 0.7) / 2}
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        true = np.array([0] * 90 + [1] * 10)
+        right = generator.random(100) < np.where(true == 0, 0.95, 0.7)
+        evaluation = score_classes(true, np.eye(2)[np.where(right, true, 1 - true)], ("a", "b"), phase="test")
+        for name in inside:
+            score = evaluation.score(name)
+            assert score.low is not None
+            assert score.high is not None
+            inside[name] += score.low <= truth[name] <= score.high
+    assert all(182 <= count <= 200 for count in inside.values()), inside
 
 
 def test_two_classes() -> None:

@@ -86,7 +86,7 @@ class RunSummary(_Kept):
 
 
 class Score(_Kept):
-    """One score with its bootstrap confidence interval (95 %)."""
+    """One score with its 95 % confidence interval: Wilson's for a share of rows, of a bootstrap for all else."""
 
     name: str
     value: float

@@ -1,4 +1,4 @@
-"""Confidence intervals by the bootstrap: how much a score would move with other rows of the same kind.
+"""Confidence intervals by the bootstrap: how much a score that is no share would move with other rows of the same kind.
 
 Rows are drawn anew with replacement many times (Efron 1979; percentile interval, Efron and Tibshirani 1993, section
 13.3). A drawn set is the same rows with whole-number weights, so a score is written once as a function of weights,

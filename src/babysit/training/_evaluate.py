@@ -69,7 +69,7 @@ def evaluate(
         model: The function that makes the network, where one of the user's did.
 
     Returns:
-        Scores with 95 % bootstrap intervals. Under `notes`: what the constant answer would reach, and whether the
+        Scores with 95 % intervals. Under `notes`: what the constant answer would reach, and whether the
         training had not ended.
 
     Raises:

@@ -14,8 +14,7 @@ from babysit.data import Columns, Preprocessing, TargetStandardise, Task
 from babysit.nn import MakeNetwork, maker_of
 from babysit.record import Recipe, RunFolder, RunFolderError, StudyFolder
 from babysit.training._checkpoint import best_weights
-from babysit.training._ensemble import Ensemble
-from babysit.training._model import TrainedModel, build_model
+from babysit.training._model import Ensemble, TrainedModel, build_model
 
 
 def load(

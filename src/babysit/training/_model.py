@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -81,6 +82,39 @@ class TrainedModel(nn.Module):
             "loss": loss.name,
             "targets": "standardised" if isinstance(getattr(self.answer, "undo", None), TargetStandardise) else "raw",
         }
+
+
+class Ensemble(TrainedModel):
+    """Several models of one task that answer together: the mean of their probabilities, or of their values.
+
+    Each prepares the raw inputs in its own way. `preprocessing`, `network`, `task` and `columns` are the first model's;
+    all have learned the same task from the same data.
+
+    Args:
+        models: One or more.
+
+    Shapes:
+        As of one model: scores [N, C], whose softmax are the mean probabilities, or values [N].
+
+    Attributes:
+        models: As they were given.
+    """
+
+    def __init__(self, models: Sequence[TrainedModel]) -> None:
+        first = models[0]
+        super().__init__(first.preprocessing, first.network, nn.Identity(), first.task, first.columns)
+        # The first model registers both: registered here as well, its parameters would count twice.
+        for name in ("preprocessing", "network"):
+            vars(self)[name] = self._modules.pop(name)
+        self.models = nn.ModuleList(models)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Scores [N, C] or values [N]."""
+        answers = torch.stack([model(raw) for model in self.models])
+        if self.task.kind == "regression":
+            return answers.mean(dim=0)
+        # The logarithm of the mean probability: computed from logarithms, so that small ones do not become 0.
+        return answers.log_softmax(dim=2).logsumexp(dim=0)
 
 
 def build_model(

@@ -1,7 +1,11 @@
-"""Scores from arrays: scikit-learn's arithmetic, a bootstrap interval for each, and the constant answer beside them.
+"""Scores from arrays: scikit-learn's arithmetic, a 95 % interval for each, and the constant answer beside them.
 
 Names are fixed: accuracy, balanced accuracy, F1 (macro), AUC, log loss, Brier, calibration error; R2, MAE, RMSE,
 median error.
+
+Accuracy is a share of rows and has Wilson's interval: 36 right of 36 give 0.904 to 1, where a bootstrap gives 1 to 1.
+Balanced accuracy is a mean of shares, one for each class, and has the interval that follows from theirs. All other
+scores have the interval of a bootstrap.
 """
 
 from __future__ import annotations
@@ -54,10 +58,13 @@ def score_classes(
     most = int(np.bincount(true).argmax())
     share = float((true == most).mean())
     notes = (*notes, f"the constant answer '{classes[most]}' has an accuracy of {share:.4f}")
+    ends = _bootstrap.intervals(weighted, len(true), seed=seed) if len(true) > 1 else {}
+    if len(true) > 1:
+        ends |= _share_intervals(true, predicted)
     return Evaluation(
         phase=phase,
         rows=rows,
-        scores=_with_intervals(values, weighted, len(true), seed),
+        scores=_with_intervals(values, ends),
         classes=classes,
         confusion=tuple(map(tuple, metrics.confusion_matrix(true, predicted, labels=range(len(classes))).tolist())),
         by_class=_by_class(true, predicted, classes),
@@ -88,13 +95,11 @@ def _class_values(true: Ints, predicted: Ints, probabilities: Floats) -> dict[st
 
 
 def _class_scores(true: Ints, predicted: Ints, probabilities: Floats, classes: int) -> dict[str, Weighted]:
-    """The same scores as functions of row weights, for the bootstrap."""
+    """The scores that are no shares, as functions of row weights, for the bootstrap."""
     labels = np.unique(true)
     right = predicted == true
     cells = true * classes + predicted
     scores: dict[str, Weighted] = {
-        "accuracy": _bootstrap.mean_of(right),
-        "balanced accuracy": _bootstrap.from_cells(cells, classes**2, lambda sums: _recall(sums, classes)),
         "F1": _bootstrap.from_cells(cells, classes**2, lambda sums: _f1(sums, classes)),
         "log loss": _bootstrap.mean_of(_log_losses(true, probabilities)),
         "Brier": _bootstrap.mean_of(_brier(true, probabilities)),
@@ -113,12 +118,37 @@ def _judged(labels: Ints, probabilities: Floats) -> list[int]:
     return [1] if probabilities.shape[1] == 2 else labels.tolist()
 
 
-def _recall(sums: Floats, classes: int) -> Floats:
-    matrix = sums.reshape(-1, classes, classes)
-    rows = matrix.sum(axis=2)
-    with np.errstate(invalid="ignore"):
-        recall = np.diagonal(matrix, axis1=1, axis2=2) / rows
-    return _bootstrap.mean_of_defined(np.where(rows > 0, recall, np.nan))
+def wilson(right: int, rows: int) -> tuple[float, float]:
+    """The 95 % interval of a share of rows (Wilson 1927).
+
+    Example:
+        >>> low, high = wilson(36, 36)
+        >>> round(low, 3), high
+        (0.904, 1.0)
+    """
+    from scipy.stats import binomtest  # here, as importing it takes a second that no training needs
+
+    found = binomtest(right, rows).proportion_ci(_bootstrap.LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def _share_intervals(true: Ints, predicted: Ints) -> dict[str, tuple[float, float]]:
+    """Of accuracy, Wilson's; of balanced accuracy, the mean of the classes' shares, what follows from theirs.
+
+    Distances from a mean of independent shares to its limits are the root of the shares' squared distances to theirs,
+    over their number (Zou and Donner 2008, "the method of variance estimates recovery").
+    """
+    right = predicted == true
+    distances = []
+    for label in np.unique(true):
+        inside = right[true == label]
+        low, high = wilson(int(inside.sum()), len(inside))
+        share = float(inside.mean())
+        distances.append((share, share - low, high - share))
+    shares, below, above = np.array(distances).T
+    mean, count = float(shares.mean()), len(shares)
+    balanced = (mean - float(np.sqrt((below**2).sum())) / count, mean + float(np.sqrt((above**2).sum())) / count)
+    return {"accuracy": wilson(int(right.sum()), len(true)), "balanced accuracy": balanced}
 
 
 def _f1(sums: Floats, classes: int) -> Floats:
@@ -224,11 +254,12 @@ def score_numbers(true: Floats, predicted: Floats, *, phase: str, unit: str = ""
         notes = (*notes, "R2 is undefined: every row has the same true value")
     constant = float(np.abs(true - np.median(true)).mean())
     notes = (*notes, f"the best constant answer, the median {np.median(true):,.4f}, has an MAE of {constant:,.4f}")
+    ends = _bootstrap.intervals(weighted, len(true), seed=seed) if len(true) > 1 else {}
     shown = np.random.default_rng(seed).permutation(len(true))[:SHOWN_RESIDUALS]
     return Evaluation(
         phase=phase,
         rows=rows,
-        scores=_with_intervals(values, weighted, len(true), seed, unit),
+        scores=_with_intervals(values, ends, unit),
         residuals=tuple(zip(true[shown].tolist(), predicted[shown].tolist(), strict=True)),
         notes=notes,
     )
@@ -241,9 +272,8 @@ def _not_finite(rows: int, finite: int) -> tuple[str, ...]:
 
 
 def _with_intervals(
-    values: dict[str, float], weighted: dict[str, Weighted], rows: int, seed: int, unit: str = ""
+    values: dict[str, float], ends: dict[str, tuple[float, float]], unit: str = ""
 ) -> tuple[Score, ...]:
-    ends = _bootstrap.intervals(weighted, rows, seed=seed) if rows > 1 else {}
     scores = []
     for name, value in values.items():
         low, high = ends.get(name, (None, None))
