@@ -7,19 +7,19 @@ import pytest
 import torch
 
 import babysit
-from babysit.record import DataError, EpochNumbers, RecipeError, RunFolder, RunFolderError, Silence
+from babysit.record import DataError, EpochEnded, ProgressEvent, RecipeError, RunFolder, RunFolderError
 
 QUICK = ["epochs=3", "widths=[16]", "architecture=mlp"]
 
 
-class Interrupting(Silence):
+class Interrupting:
     """Asks for an end, as Ctrl-C does, when an epoch has ended."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def epoch_ended(self, numbers: EpochNumbers) -> None:
-        if numbers.epoch == self.epoch:
+    def __call__(self, event: ProgressEvent, /) -> None:
+        if isinstance(event, EpochEnded) and event.epoch == self.epoch:
             import signal
 
             signal.raise_signal(signal.SIGINT)
@@ -82,7 +82,7 @@ def test_the_callers_random_numbers_are_left_alone(tmp_path: pathlib.Path) -> No
 def test_interrupted_and_resumed_it_ends_as_if_it_had_never_stopped(tmp_path: pathlib.Path) -> None:
     settings = [*QUICK, "dropout=0.3", "epochs=6"]
     whole = babysit.fit("digits", settings=settings, out=tmp_path / "whole", time=0)
-    first = babysit.fit("digits", settings=settings, out=tmp_path / "parts", listener=Interrupting(2), time=0)
+    first = babysit.fit("digits", settings=settings, out=tmp_path / "parts", progress=Interrupting(2), time=0)
     assert not first.outcome.finished
     assert first.evaluations == {}
     assert first.run.info.status == "interrupted"
@@ -107,7 +107,7 @@ def test_resuming_on_other_data_is_refused(tmp_path: pathlib.Path) -> None:
     generator = np.random.default_rng(0)
     lines = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in generator.normal(size=(60, 2))]
     table.write_text("\n".join(["a,b,answer", *lines]))
-    babysit.fit(table, settings=["epochs=2"], out=tmp_path / "run", listener=Interrupting(1), time=0)
+    babysit.fit(table, settings=["epochs=2"], out=tmp_path / "run", progress=Interrupting(1), time=0)
     table.write_text("\n".join(["a,b,answer", *reversed(lines)]))
     with pytest.raises(RunFolderError, match="has changed"):
         babysit.resume(tmp_path / "run")

@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babysit.record import BabysitError, Finding, HealSilence, InputError, RehearsalError, Remedy, Row, Trace, Tried
+from babysit.record import (
+    BabysitError,
+    Finding,
+    InputError,
+    ProgressEvent,
+    RehearsalError,
+    RemediesTried,
+    Remedy,
+    Row,
+    Trace,
+    silent,
+)
 from babysit.rehearsal import Candidate, RehearsalOutcome, _heal, candidates_from, gain, heal, outcome_of
 from tests.rehearsal.known import STEPS, Known
 
@@ -85,11 +96,11 @@ def test_refused_and_failing_changes_cost_nothing_but_their_run() -> None:
 
 
 def test_ctrl_c_keeps_what_is_known() -> None:
-    class Impatient(HealSilence):
-        def tried(self, one: Tried) -> None:
+    def impatient(event: ProgressEvent, /) -> None:
+        if isinstance(event, RemediesTried):
             raise KeyboardInterrupt
 
-    found = heal(Known(lambda names, seed: 0.5), findings=CALLS, listener=Impatient())
+    found = heal(Known(lambda names, seed: 0.5), findings=CALLS, progress=impatient)
     assert found.interrupted
     assert len(found.tried) == 1
     assert found.findings == tuple(CALLS)
@@ -99,7 +110,7 @@ def test_with_little_time_most_changes_get_a_third_of_the_steps(monkeypatch: pyt
     monkeypatch.setattr(_heal.HealSession, "affordable", lambda self, share: 6.0)
     remedies = tuple(Remedy("weight-decay", str(number)) for number in range(12))
     subject = Known(lambda names, seed: 0.9 if names.get("weight-decay") == "5" else 0.3)
-    session = _heal.HealSession(subject, STEPS, 60.0, 0, HealSilence())
+    session = _heal.HealSession(subject, STEPS, 60.0, 0, silent)
     session.watch()
     trials = _heal._halving(session, [Candidate((one,)) for one in remedies], "all")
     short = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS // 3]

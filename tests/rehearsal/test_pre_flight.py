@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import babysit
-from babysit.record import PRE_FLIGHT_STEPS, InputError, PreFlightStep, SickError
+from babysit.record import PRE_FLIGHT_STEPS, CheckStepBegan, InputError, ProgressEvent, SickError
 from babysit.rehearsal import Examination, LiveObjects, check_initial_loss, check_overfit_tiny, check_regularisation
 from tests.rehearsal.subjects import ADAMW, CROSS_ENTROPY, SICK, SOUND, Given, diabetes, digits, given, loader_of, mlp
 
@@ -145,18 +145,11 @@ def test_bad_input_is_one_clear_error(arguments: tuple[object, ...], words: str)
 
 
 def test_interrupted_it_keeps_what_was_done() -> None:
-    class Impatient:
-        def began(self, steps: tuple[str, ...], seconds: float) -> None: ...
+    def impatient(event: ProgressEvent, /) -> None:
+        if event == CheckStepBegan("overfit-tiny"):
+            raise KeyboardInterrupt
 
-        def step_began(self, name: str) -> None:
-            if name == "overfit-tiny":
-                raise KeyboardInterrupt
-
-        def step_ended(self, step: PreFlightStep) -> None: ...
-
-        def ended(self) -> None: ...
-
-    report = check(SOUND["mlp, adam"](), listener=Impatient())
+    report = check(SOUND["mlp, adam"](), progress=impatient)
     assert report.pre_flight.interrupted
     assert report.steps["data"].verdict == "pass"
     assert report.steps["overfit-tiny"].verdict == "skip"

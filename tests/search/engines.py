@@ -42,7 +42,7 @@ class FormulaEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], None] = untold,
+        tell: Callable[[TrialProgress], object] = untold,
     ) -> dict[int, TrialScore]:
         self.calls.append(tuple(trial.number for trial in trials))
         found, until = {}, steps_for(trials, until_step)

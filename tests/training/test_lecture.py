@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from babysit.data import Prepared, prepare
-from babysit.record import EpochNumbers, Recipe, Silence, load_recipe, with_settings
+from babysit.record import EpochEnded, ProgressEvent, Recipe, load_recipe, with_settings
 from babysit.training import Outcome, Training, assemble, check_first_loss, examples_of, loss_of
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ class Session(NamedTuple):
     """What a training told."""
 
     first: float  # loss before the first step
-    epochs: list[EpochNumbers]
+    epochs: list[EpochEnded]
     outcome: Outcome
 
     @property
@@ -42,12 +42,13 @@ class Session(NamedTuple):
         return [self.first, *(epoch.train_loss for epoch in self.epochs)]
 
 
-class Listening(Silence):
+class Listening:
     def __init__(self) -> None:
-        self.epochs: list[EpochNumbers] = []
+        self.epochs: list[EpochEnded] = []
 
-    def epoch_ended(self, numbers: EpochNumbers) -> None:
-        self.epochs.append(numbers)
+    def __call__(self, event: ProgressEvent, /) -> None:
+        if isinstance(event, EpochEnded):
+            self.epochs.append(event)
 
 
 @functools.lru_cache(maxsize=1)
@@ -70,7 +71,7 @@ def train(prepared: Prepared, recipe: Recipe) -> Session:
     model, _ = assemble(recipe, prepared)
     examples, loss, listening = examples_of(model, prepared, recipe, CPU), loss_of(prepared, recipe, CPU), Listening()
     first = check_first_loss(model.network, loss, examples)
-    outcome = Training(model.network, loss, examples, recipe, listener=listening).run()
+    outcome = Training(model.network, loss, examples, recipe, progress=listening).run()
     return Session(first.measured, listening.epochs, outcome)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 from torch.nn import functional
 
 from babysit.data import Task
-from babysit.record import EpochNumbers, Recipe, RecipeError, Silence, StepNumbers, with_settings
+from babysit.record import EpochEnded, ProgressEvent, Recipe, RecipeError, StepsTaken, TrainingEnded, with_settings
 from babysit.training import Training, build_loss, outputs_needed, stream_seed
 from tests.training.setups import CLASSES, NUMBER, TWO, examples, network, recipe, trained
 
@@ -152,25 +152,27 @@ def test_settings_of_one_optimizer_or_schedule_act(base: list[str], setting: str
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-class Listening(Silence):
+class Listening:
     def __init__(self) -> None:
-        self.epochs: list[EpochNumbers] = []
-        self.steps: list[StepNumbers] = []
+        self.epochs: list[EpochEnded] = []
+        self.steps: list[StepsTaken] = []
         self.reason = ""
 
-    def stepped(self, numbers: StepNumbers) -> None:
-        self.steps.append(numbers)
-
-    def epoch_ended(self, numbers: EpochNumbers) -> None:
-        self.epochs.append(numbers)
-
-    def ended(self, reason: str) -> None:
-        self.reason = reason
+    def __call__(self, event: ProgressEvent, /) -> None:
+        match event:
+            case StepsTaken():
+                self.steps.append(event)
+            case EpochEnded():
+                self.epochs.append(event)
+            case TrainingEnded():
+                self.reason = event.reason
+            case _:
+                pass
 
 
 def run(chosen: Recipe, task: Task = CLASSES) -> tuple[nn.Sequential, Listening]:
     model, listening = network(outputs_needed(chosen.loss, task)), Listening()
-    Training(model, build_loss(chosen.loss, task), examples(task), chosen, listener=listening).run()
+    Training(model, build_loss(chosen.loss, task), examples(task), chosen, progress=listening).run()
     return model, listening
 
 

@@ -13,7 +13,7 @@ from babysit.api._winners import keep_winners
 from babysit.data import Prepared
 from babysit.nn import MakeNetwork
 from babysit.nn import build as build_from_recipe
-from babysit.record import Engine, Recipe, StudyFolder, StudyListener, StudyResult, StudySilence
+from babysit.record import Engine, Progress, Recipe, SearchBegan, SearchEnded, StudyFolder, StudyResult
 from babysit.reports import study_text, write_study_page
 from babysit.search import (
     Interrupted,
@@ -67,18 +67,17 @@ def carry_out(
     plan: Plan,
     options: Options,
     engine: Engine,
-    listener: StudyListener | None,
+    progress: Progress,
     make: MakeNetwork = build_from_recipe,
 ) -> Tuned:
     """Search, train the winners in full, conclude; what a Study holds already is taken from there."""
-    shown: StudyListener = listener or StudySilence()
     build = recipe_builder(space, recipe, functools.partial(filled_in, prepared=prepared))
-    shown.began(parameters=described(space), steps=plan.budget * max(1, options.folds), seconds=options.seconds)
+    progress(SearchBegan(described(space), plan.budget * max(1, options.folds), options.seconds))
     result = None
     try:
         with study.writing(), Interruption() as interruption:
             searching = Searching(
-                Members(space, build, options.folds), engine, folder=study, listener=shown,
+                Members(space, build, options.folds), engine, folder=study, progress=progress,
                 stop=lambda: interruption.asked, seconds=options.seconds,
             )  # fmt: skip
             try:
@@ -100,7 +99,7 @@ def carry_out(
             best_recipe = next(iter(recipes.values()), None)
             return Tuned(study, result, best_recipe, report)
     finally:
-        shown.ended(result)
+        progress(SearchEnded(result))
 
 
 def _units(searching: Searching, space: Space, point: int) -> list[float]:
@@ -130,7 +129,7 @@ def begin(
     plan: Plan,
     options: Options,
     engine: Engine,
-    listener: StudyListener | None,
+    progress: Progress,
     make: MakeNetwork = build_from_recipe,
 ) -> Tuned:
     """Make the Study and carry the search out.
@@ -148,4 +147,4 @@ def begin(
         "fingerprint": prepared.fingerprint,
     }
     study = StudyFolder.create(path, info, recipe)
-    return carry_out(study, recipe, prepared, space, folds, plan, options, engine, listener, make)
+    return carry_out(study, recipe, prepared, space, folds, plan, options, engine, progress, make)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._subjects import opened, subject_of
-from babysit.record import CheckListener, Finding, PreFlight, PreFlightStep, Recipe, SickError
+from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, SickError, silent
 from babysit.rehearsal import SECONDS, TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
 from babysit.reports import check_page_part, check_renderable, finding_line
 from babysit.scripts import ScriptSubject
@@ -102,7 +102,7 @@ def check(
     steps: int | None = None,
     seed: int = 0,
     ignore: Sequence[str] = (),
-    listener: CheckListener | None = None,
+    progress: Progress = silent,
 ) -> Report:
     """Check a training before hours are spent: eight steps, each with its numbers and a verdict.
 
@@ -128,7 +128,7 @@ def check(
         steps: Of the watched training, at most; 200, a script is watched to its end where there is time.
         seed: Of every rehearsal.
         ignore: Names of findings not to report.
-        listener: Who shows it while it runs.
+        progress: Receives progress events.
 
     Returns:
         The report: `print` it, look at `.findings` and `.ok`, `.to_json()`, `.raise_if_sick()`.
@@ -157,6 +157,6 @@ def check(
         steps = TO_THE_END if script is not None else WATCHED_STEPS
     with opened(made):
         found = pre_flight(
-            made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, listener=listener
+            made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=progress
         )
     return Report(found if script is None else dataclasses.replace(found, notes=script.notes()))

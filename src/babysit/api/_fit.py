@@ -17,16 +17,16 @@ from babysit.record import (
     Evaluation,
     Finding,
     InputError,
-    Listener,
+    Progress,
     Recipe,
     RecipeError,
     RunFolder,
     RunFolderError,
     RunSummary,
     StudyFolder,
-    StudyListener,
     load_recipe,
     refuse_existing,
+    silent,
     with_settings,
 )
 from babysit.reports import write_page
@@ -77,8 +77,7 @@ def fit(
     settings: Iterable[str] = (),
     time: float = SEARCH_SECONDS,
     out: str | pathlib.Path | None = None,
-    listener: Listener | None = None,
-    search_listener: StudyListener | None = None,
+    progress: Progress = silent,
 ) -> Fitted:
     """Read data, choose a beginning, search, train, score on rows never seen, and keep it all in a Run folder.
 
@@ -89,8 +88,7 @@ def fit(
         settings: Changes to it, as `path=value`.
         time: Seconds for the search of rate, regularisation and dropout, as far as they are left open; 0 leaves it out.
         out: The Run folder to make; None takes `runs/NAME-NUMBER`. The search is kept beside it, as `NAME-search`.
-        listener: Who shows the training.
-        search_listener: Who shows the search.
+        progress: Receives progress events, of the search and of the training.
 
     Raises:
         InputError: Data, recipe or settings cannot be used, or something is at `out`.
@@ -108,7 +106,7 @@ def fit(
     refuse_existing(search_folder(path))
     if not time >= 0:
         raise InputError(f"a search of {time:g} seconds", legal="0 for none, or more", write="--time 30")
-    return _fit(path, chosen, source, time, listener, search_listener)
+    return _fit(path, chosen, source, time, progress)
 
 
 def _fit(
@@ -116,13 +114,12 @@ def _fit(
     chosen: Recipe,
     source: object,
     time: float,
-    listener: Listener | None,
-    search_listener: StudyListener | None,
+    progress: Progress,
 ) -> Fitted:
     prepared = prepare(chosen, None if isinstance(source, str | pathlib.Path) else source)
     filled, decisions = decide(chosen, prepared)
     if time:
-        searched = search_first(path, chosen, filled, prepared, time, search_listener)
+        searched = search_first(path, chosen, filled, prepared, time, progress)
         filled, rest = decide(searched.recipe, prepared)
         decisions = (*searched.decisions, *rest)
     device = choose_device(filled.device)
@@ -147,23 +144,21 @@ def _fit(
         weights=pack_weights(model),
         fingerprint=prepared.fingerprint,
     )
-    return _train_and_score(run, model, prepared, device, listener)
+    return _train_and_score(run, model, prepared, device, progress)
 
 
 def resume(
     run: str | pathlib.Path,
     source: object = None,
     *,
-    listener: Listener | None = None,
-    search_listener: StudyListener | None = None,
+    progress: Progress = silent,
 ) -> Fitted:
     """Go on with a training that was interrupted or killed; it ends as if it had never stopped.
 
     Args:
         run: The Run folder.
         source: The data, when it was given as an object rather than a path.
-        listener: Who shows the training.
-        search_listener: Who shows the search, where that was stopped.
+        progress: Receives progress events, of the search, where that was stopped, and of the training.
 
     Raises:
         InputError: The folder is no Run, another process writes to it, or the data has changed.
@@ -172,7 +167,7 @@ def resume(
     if not pathlib.Path(run).exists() and (begun / "study.json").exists():
         study = StudyFolder(begun)
         seconds = Options(**study.info.options).seconds or SEARCH_SECONDS
-        return _fit(pathlib.Path(run), study.recipe, source, seconds, listener, search_listener)
+        return _fit(pathlib.Path(run), study.recipe, source, seconds, progress)
     folder = RunFolder(run)
     recipe = folder.recipe
     prepared = prepare(recipe, source)
@@ -186,7 +181,7 @@ def resume(
             cause="the file was edited or replaced",
             write="babysit fit again, into another --out",
         )
-    return _train_and_score(folder, load(folder), prepared, choose_device(recipe.device), listener)
+    return _train_and_score(folder, load(folder), prepared, choose_device(recipe.device), progress)
 
 
 def _with_source(recipe: Recipe, source: object, target: str | None) -> Recipe:
@@ -208,14 +203,14 @@ def _free_folder(recipe: Recipe) -> pathlib.Path:
 
 
 def _train_and_score(
-    run: RunFolder, model: TrainedModel, prepared: Prepared, device: torch.device, listener: Listener | None
+    run: RunFolder, model: TrainedModel, prepared: Prepared, device: torch.device, progress: Progress
 ) -> Fitted:
     recipe = run.recipe
     with run.writing():
         model.to(device)
         examples = examples_of(model, prepared, recipe, device)
         loss = loss_of(prepared, recipe, device)
-        outcome = Training(model.network, loss, examples, recipe, run=run, listener=listener).run()
+        outcome = Training(model.network, loss, examples, recipe, run=run, progress=progress).run()
         run.write("weights.safetensors", pack_weights(model))
         run.set_status("finished" if outcome.finished else "interrupted")
         model.eval()

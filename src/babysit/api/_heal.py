@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._patched_copy import write_patched
 from babysit.api._subjects import opened, subject_of
-from babysit.record import Finding, Healing, HealListener, InputError, Recipe
+from babysit.record import Finding, Healing, InputError, Progress, Recipe, silent
 from babysit.rehearsal import HEAL_SECONDS, TO_THE_END, OptimizerLike, Subject, pre_flight
 from babysit.rehearsal import heal as heal_subject
 from babysit.scripts import ScriptSubject, advice_for, check_copy
@@ -40,7 +40,7 @@ def heal(
     seed: int = 0,
     ignore: Sequence[str] = (),
     apply: str | pathlib.Path | None = None,
-    listener: HealListener | None = None,
+    progress: Progress = silent,
 ) -> Healing:
     """Find the smallest change that heals a training, and measure what it does.
 
@@ -68,7 +68,7 @@ def heal(
         seed: The first of them.
         ignore: Names of findings not to go by.
         apply: Where to write a patched copy of the script; never over the script itself.
-        listener: Who shows it while it runs.
+        progress: Receives progress events.
 
     Returns:
         `.remedies`, `.effect` (what they did, seed by seed), `.findings`, `.tried`, `.advice`, `.to_dict()`.
@@ -105,7 +105,7 @@ def heal(
             known = checked.findings
         found = heal_subject(
             made, seconds=seconds, steps=wanted, seeds=seeds, seed=seed, ignore=ignore, findings=known,
-            listener=listener,
+            progress=progress,
         )  # fmt: skip
     if script is None:
         return found

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from babysit.api._carry_out import Tuned, begin, carry_out
 from babysit.api._search_set_up import Options, fitting, local_engine, plan_for, plan_of, steps_of
 from babysit.data import Prepared
-from babysit.record import Decision, Recipe, RunFolderError, StudyFolder, StudyListener, with_settings
+from babysit.record import Decision, Progress, Recipe, RunFolderError, StudyFolder, with_settings
 from babysit.search import Space, default_space, settings_of, space_for
 
 SEARCH_SECONDS = 30.0
@@ -50,7 +50,7 @@ def search_first(
     filled: Recipe,
     prepared: Prepared,
     seconds: float,
-    listener: StudyListener | None,
+    progress: Progress,
 ) -> Searched:
     """Search what the recipe leaves open.
 
@@ -60,7 +60,7 @@ def search_first(
         filled: Every decision filled in.
         prepared: The data.
         seconds: That may be spent.
-        listener: Who shows it.
+        progress: Receives progress events.
 
     Raises:
         KeyboardInterrupt: It was stopped; what was finished is kept.
@@ -83,7 +83,7 @@ def search_first(
                 )
             options, plan = Options(**study.info.options), plan_of(study)
             space = space_for(recipe, filled, Space(study.info.given), structure=False, widen=options.widen)
-            tuned = carry_out(study, recipe, prepared, space, (), plan, options, engine, listener)
+            tuned = carry_out(study, recipe, prepared, space, (), plan, options, engine, progress)
         else:
             options = Options(seconds=seconds, device=recipe.device)
             full = steps_of(filled, prepared, ())
@@ -96,7 +96,7 @@ def search_first(
             if plan.budget < LEAST_TRIALS * full:
                 why = f"in {seconds:g} s a search would bear {plan.budget / full:.0f} trainings; --time gives it more"
                 return _left_out(recipe, why)
-            tuned = begin(path, recipe, prepared, space, (), plan, options, engine, listener)
+            tuned = begin(path, recipe, prepared, space, (), plan, options, engine, progress)
     finally:
         engine.close()
     if tuned.result is None:

@@ -30,7 +30,7 @@ from babysit.api._search_set_up import (
 from babysit.api._tune_script import resume_script
 from babysit.data import prepare
 from babysit.nn import NetworkFactory, maker_of
-from babysit.record import InputError, Recipe, RunFolderError, StudyFolder, StudyListener, refuse_existing_study
+from babysit.record import InputError, Progress, Recipe, RunFolderError, StudyFolder, refuse_existing_study, silent
 from babysit.search import GENERATIONS, PointKind, Space, space_for, with_architecture
 from babysit.training import decide
 
@@ -56,7 +56,7 @@ def tune(
     out: str | pathlib.Path | None = None,
     model: Callable[..., nn.Module] | None = None,
     engine: MakeEngine | None = None,
-    listener: StudyListener | None = None,
+    progress: Progress = silent,
 ) -> Tuned:
     """Search the hyper-parameters coarse to fine, train the winners in full, and say how sure the answer is.
 
@@ -82,7 +82,7 @@ def tune(
         model: A function (or class) of yours that makes the network, in the place of the recipe's own networks; see
             `babysit.nn.NetworkFactory` for what it is told. Its parameters can be searched by their names.
         engine: Makes what trains: of (data, folds, device, network's maker); None trains in this process.
-        listener: Who shows it.
+        progress: Receives progress events.
 
     Returns:
         What was found: print it, look at `.best`, `.recipe`, `.result`.
@@ -129,7 +129,7 @@ def tune(
         )  # fmt: skip
         if trials is None:
             plan, options = fitting(plan, made, searched, chosen, prepared, fold_rows, options)
-        return begin(path, chosen, prepared, searched, fold_rows, plan, options, made, listener, make)
+        return begin(path, chosen, prepared, searched, fold_rows, plan, options, made, progress, make)
     finally:
         made.close()
 
@@ -140,7 +140,7 @@ def resume_study(
     *,
     model: Callable[..., nn.Module] | None = None,
     engine: MakeEngine | None = None,
-    listener: StudyListener | None = None,
+    progress: Progress = silent,
 ) -> Tuned:
     """Go on with a search that was interrupted or killed; it ends as if it had never stopped.
 
@@ -149,14 +149,14 @@ def resume_study(
         source: The data, when it was given as an object rather than a path.
         model: The function that makes the network, where the search was given one.
         engine: As in `tune`.
-        listener: Who shows it.
+        progress: Receives progress events.
 
     Raises:
         InputError: The folder is no Study, another process writes to it, or the data has changed.
     """
     folder = StudyFolder(study)
     if folder.info.kind == "script":
-        return resume_script(folder, listener)
+        return resume_script(folder, progress)
     recipe, make = folder.recipe, maker_of(model)
     prepared = prepare(recipe, source)
     if prepared.fingerprint != folder.info.fingerprint:
@@ -172,6 +172,6 @@ def resume_study(
     fold_rows = folds_of(prepared, recipe, options.folds)
     made = (engine or local_engine)(prepared, fold_rows, recipe.device, make)
     try:
-        return carry_out(folder, recipe, prepared, searched, fold_rows, plan, options, made, listener, make)
+        return carry_out(folder, recipe, prepared, searched, fold_rows, plan, options, made, progress, make)
     finally:
         made.close()

@@ -11,11 +11,13 @@ from babysit.api._carry_out import Tuned, search_of
 from babysit.api._search_set_up import Options, plan_of
 from babysit.record import (
     InputError,
+    Progress,
     Recipe,
+    SearchBegan,
+    SearchEnded,
     StudyFolder,
-    StudyListener,
-    StudySilence,
     refuse_existing_study,
+    silent,
 )
 from babysit.reports import write_study_page
 from babysit.search import (
@@ -57,7 +59,7 @@ def tune_script(
     generations: int = GENERATIONS,
     seed: int = 0,
     out: str | pathlib.Path | None = None,
-    listener: StudyListener | None = None,
+    progress: Progress = silent,
 ) -> Tuned:
     """Search the arguments of a script.
 
@@ -79,7 +81,7 @@ def tune_script(
         generations: Of finer points, after each wave of coarse ones.
         seed: Makes every draw of the search.
         out: The Study folder to make; None takes `studies/NAME-NUMBER`.
-        listener: Who shows it.
+        progress: Receives progress events.
 
     Raises:
         InputError: The script is not there, the space and the placeholders do not fit, or it prints no score.
@@ -115,17 +117,17 @@ def tune_script(
         "options": asdict(options) | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps},
         "fingerprint": "",
     }
-    return _carry_out(StudyFolder.create(folder, info, None), given, plan, options, engine, listener)
+    return _carry_out(StudyFolder.create(folder, info, None), given, plan, options, engine, progress)
 
 
-def resume_script(study: StudyFolder, listener: StudyListener | None = None) -> Tuned:
+def resume_script(study: StudyFolder, progress: Progress = silent) -> Tuned:
     """Go on with the search over a script's arguments."""
     content = dict(study.info.options)
     command, score = content.pop("command"), content.pop("score")
     lower, jobs, steps = content.pop("lower"), content.pop("jobs"), content.pop("steps", None)
     space = Space(study.info.given, free_names=True)
     engine = _engine(command, space, score, lower, jobs, steps)
-    return _carry_out(study, space, plan_of(study), Options(**content), engine, listener)
+    return _carry_out(study, space, plan_of(study), Options(**content), engine, progress)
 
 
 def _engine(
@@ -144,19 +146,17 @@ def _carry_out(
     plan: Plan,
     options: Options,
     engine: ScriptEngine,
-    listener: StudyListener | None,
+    progress: Progress,
 ) -> Tuned:
-    shown: StudyListener = listener or StudySilence()
-
     def build(point: Mapping[str, Value], repeat: int) -> Recipe:
         return Recipe(seed=plan.seed + repeat)
 
-    shown.began(parameters=described(space), steps=plan.budget, seconds=None)
+    progress(SearchBegan(described(space), plan.budget, None))
     result = None
     try:
         with study.writing(), Interruption() as interruption:
             searching = Searching(
-                Members(space, build), engine, folder=study, listener=shown, stop=lambda: interruption.asked
+                Members(space, build), engine, folder=study, progress=progress, stop=lambda: interruption.asked
             )
             try:
                 searching.search(search_of(space, plan, options))
@@ -169,7 +169,7 @@ def _carry_out(
             study.set_status("finished")
             return Tuned(study, result, None, write_study_page(study))
     finally:
-        shown.ended(result)
+        progress(SearchEnded(result))
         engine.close()
 
 

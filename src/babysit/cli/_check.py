@@ -11,7 +11,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError, write_atomic
-from babysit.reports import CheckProgress, print_check
+from babysit.reports import LiveView, print_check
 
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 
@@ -64,20 +64,21 @@ def check(
     """
     if json is not None and json.is_dir():
         raise InputError(f"{json} is a folder", legal="a file to write", write=f"--json {json}/check.json")
-    report = babysit.check(
-        subject,
-        arguments=arguments,
-        module=module,
-        target=target,
-        settings=set_ or (),
-        only=_apart(only),
-        skip=_apart(skip),
-        ignore=_apart(ignore),
-        seconds=seconds,
-        steps=steps,
-        seed=seed,
-        listener=CheckProgress(),
-    )
+    with LiveView() as progress:
+        report = babysit.check(
+            subject,
+            arguments=arguments,
+            module=module,
+            target=target,
+            settings=set_ or (),
+            only=_apart(only),
+            skip=_apart(skip),
+            ignore=_apart(ignore),
+            seconds=seconds,
+            steps=steps,
+            seed=seed,
+            progress=progress,
+        )
     if json is not None:
         write_atomic(json, report.to_json() + "\n")
     print_check(report.pre_flight, Console())

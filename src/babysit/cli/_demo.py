@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 import babysit
 from babysit.cli._answer import answer
-from babysit.reports import StudyProgress, terminal_listener
+from babysit.reports import LiveView
 
 
 def demo(
@@ -32,6 +32,6 @@ def demo(
     json
         The result as JSON on the standard output.
     """
-    with terminal_listener(plain=plain) as progress:
-        fitted = babysit.demo(out=out, time=time, listener=progress, search_listener=StudyProgress(plain=plain))
+    with LiveView(plain=plain) as progress:
+        fitted = babysit.demo(out=out, time=time, progress=progress)
     return answer(fitted, as_json=json)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 import babysit
 from babysit.cli._answer import answer
 from babysit.record import InputError
-from babysit.reports import StudyProgress, terminal_listener
+from babysit.reports import LiveView
 
 
 def fit(
@@ -50,7 +50,7 @@ def fit(
     json
         The result as JSON on the standard output.
     """
-    with terminal_listener(plain=plain) as progress:
+    with LiveView(plain=plain) as progress:
         if resume is not None:
             given = {"DATA": data, "--target": target, "--recipe": recipe, "--set": set_, "--out": out}
             surplus = ", ".join(name for name, value in given.items() if value is not None)
@@ -59,7 +59,7 @@ def fit(
                     f"--resume goes on with a Run as it was begun, and {surplus} would change it",
                     write=f"babysit fit --resume {resume}",
                 )
-            fitted = babysit.resume(resume, listener=progress, search_listener=StudyProgress(plain=plain))
+            fitted = babysit.resume(resume, progress=progress)
         else:
             fitted = babysit.fit(
                 data,
@@ -68,7 +68,6 @@ def fit(
                 settings=set_ or (),
                 time=time,
                 out=out,
-                listener=progress,
-                search_listener=StudyProgress(plain=plain),
+                progress=progress,
             )
     return answer(fitted, as_json=json)

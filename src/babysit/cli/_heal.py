@@ -12,7 +12,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError, write_atomic
-from babysit.reports import HealProgress, print_healing
+from babysit.reports import LiveView, print_healing
 
 
 def heal(
@@ -64,20 +64,21 @@ def heal(
     for name, path in (("json", json), ("apply", apply)):
         if path is not None and path.is_dir():
             raise InputError(f"{path} is a folder", legal="a file to write", write=f"--{name} {path}/{name}.{name}")
-    found = babysit.heal(
-        subject,
-        arguments=arguments,
-        module=module,
-        target=target,
-        settings=set_ or (),
-        ignore=ignore or (),
-        seconds=seconds,
-        steps=steps,
-        seeds=seeds,
-        seed=seed,
-        apply=apply,
-        listener=HealProgress(),
-    )
+    with LiveView() as progress:
+        found = babysit.heal(
+            subject,
+            arguments=arguments,
+            module=module,
+            target=target,
+            settings=set_ or (),
+            ignore=ignore or (),
+            seconds=seconds,
+            steps=steps,
+            seeds=seeds,
+            seed=seed,
+            apply=apply,
+            progress=progress,
+        )
     console = Console()
     if json is not None:
         write_atomic(json, json_text.dumps(found.to_dict(), indent=2) + "\n")

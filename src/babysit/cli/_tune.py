@@ -13,7 +13,7 @@ from rich.console import Console
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
 from babysit.record import InputError
-from babysit.reports import StudyProgress, print_study
+from babysit.reports import LiveView, print_study
 
 Texts = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Flag = Annotated[bool, Parameter(negative="")]
@@ -111,7 +111,7 @@ def tune(
         The result as JSON on the standard output.
     """
     engine = babysit.ray_engine(ray) if ray is not None else None
-    shown = StudyProgress(plain=plain)
+    shown = LiveView(plain=plain)
     if resume is not None:
         given = {"SUBJECT": subject, "--space": space, "--recipe": recipe, "--set": set_, "--out": out, "--time": time}
         surplus = ", ".join(name for name, value in given.items() if value is not None)
@@ -120,14 +120,14 @@ def tune(
                 f"--resume goes on with a search as it was begun, and {surplus} would change it",
                 write=f"babysit tune --resume {resume}",
             )
-        tuned = babysit.resume_study(resume, engine=engine, listener=shown)
+        tuned = babysit.resume_study(resume, engine=engine, progress=shown)
     elif subject is None:
         raise InputError("nothing to tune was given", write="babysit tune DATA, or babysit tune recipe.toml")
     elif subject.endswith(".py"):
         tuned = babysit.tune_script(
             subject, arguments, space=space or (), score=score, lower=lower, steps=steps, trials=trials or 20.0,
             jobs=jobs, points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
-            seed=seed, out=out, listener=shown,
+            seed=seed, out=out, progress=shown,
         )  # fmt: skip
     else:
         if arguments:
@@ -135,7 +135,7 @@ def tune(
         tuned = babysit.tune(
             subject, target, space=space, recipe=recipe, settings=set_ or (), time=time, trials=trials, folds=folds,
             points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
-            structure=structure, widen=not no_widen, seed=seed, out=out, engine=engine, listener=shown,
+            structure=structure, widen=not no_widen, seed=seed, out=out, engine=engine, progress=shown,
         )  # fmt: skip
     if optuna is not None and tuned.result is not None:
         count = babysit.export_to_optuna(tuned.study, optuna)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from babysit.record._finding import Finding, Remedy, plain
 
@@ -118,41 +118,3 @@ class Healing:
             "patched": self.patched,
             "interrupted": self.interrupted,
         }
-
-
-class HealListener(Protocol):
-    """Who shows a healing while it runs."""
-
-    def began(self, seconds: float) -> None:
-        """The seconds that may be spent."""
-
-    def watched(self, findings: tuple[Finding, ...]) -> None:
-        """The untouched training was watched, and this is wrong."""
-
-    def trying(self, stage: str, runs: int) -> None:
-        """So many rehearsals begin, and what for."""
-
-    def tried(self, one: Tried) -> None:
-        """One is over."""
-
-    def ended(self) -> None:
-        """All is over, or was stopped."""
-
-
-class HealSilence:
-    """Shows nothing."""
-
-    def began(self, seconds: float) -> None:
-        """Nothing."""
-
-    def watched(self, findings: tuple[Finding, ...]) -> None:
-        """Nothing."""
-
-    def trying(self, stage: str, runs: int) -> None:
-        """Nothing."""
-
-    def tried(self, one: Tried) -> None:
-        """Nothing."""
-
-    def ended(self) -> None:
-        """Nothing."""

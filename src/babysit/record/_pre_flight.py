@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from babysit.record._finding import Finding, plain
 
@@ -104,35 +104,3 @@ class PreFlight:
             "findings": [finding.to_dict() for finding in self.findings],
             "steps": [step.to_dict() for step in self.steps],
         }
-
-
-class CheckListener(Protocol):
-    """Who shows a check while it runs."""
-
-    def began(self, steps: tuple[str, ...], seconds: float) -> None:
-        """The steps to come, and the seconds that may be spent."""
-
-    def step_began(self, name: str) -> None:
-        """A step begins."""
-
-    def step_ended(self, step: PreFlightStep) -> None:
-        """A step is over."""
-
-    def ended(self) -> None:
-        """All is over, or was stopped."""
-
-
-class CheckSilence:
-    """Shows nothing."""
-
-    def began(self, steps: tuple[str, ...], seconds: float) -> None:
-        """Nothing."""
-
-    def step_began(self, name: str) -> None:
-        """Nothing."""
-
-    def step_ended(self, step: PreFlightStep) -> None:
-        """Nothing."""
-
-    def ended(self) -> None:
-        """Nothing."""

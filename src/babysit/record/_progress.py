@@ -1,16 +1,41 @@
-"""What a training tells while it runs, to whoever shows it."""
+"""Progress: what a training, a check, a healing and a search say while they run.
+
+To follow one of them, pass `progress=`: a callable that takes one event at a time. Each kind of event is a class of its
+own, so that a receiver picks what it needs:
+
+    def show(event):
+        if isinstance(event, EpochEnded):
+            print(event.epoch, event.train_loss)
+
+    babysit.fit("digits", progress=show)
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 from babysit.record._finding import Finding
+from babysit.record._healing import Tried
+from babysit.record._pre_flight import PreFlightStep
+from babysit.record._study import Standing, StudyParameter, StudyResult, StudyRung, StudyStage
 from babysit.record._trace import Trace
+from babysit.record._trial import TrialProgress, TrialScore
 
 
-class StepNumbers(NamedTuple):
-    """Where the training stands within an epoch; told about ten times a second, not at each step."""
+@dataclass(frozen=True, slots=True)
+class TrainingBegan:
+    """A training starts, or goes on, after `step` steps of `epochs * steps_per_epoch`."""
+
+    epochs: int
+    steps_per_epoch: int
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepsTaken:
+    """Where a training stands within an epoch; sent about ten times a second, not at each step."""
 
     step: int  # steps done since the training began
     epoch: int  # epoch under way, counted from 1
@@ -18,8 +43,9 @@ class StepNumbers(NamedTuple):
     lr: float
 
 
-class EpochNumbers(NamedTuple):
-    """An epoch that ended."""
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """An epoch of a training ended."""
 
     epoch: int  # counted from 1
     step: int
@@ -33,45 +59,153 @@ class EpochNumbers(NamedTuple):
     best: bool  # the best validation loss so far
 
 
-class Listener(Protocol):
-    """Shows a training. Every method returns at once and raises nothing."""
+@dataclass(frozen=True, slots=True)
+class TraceMeasured:
+    """What was measured of a training so far; sent about once a second."""
 
-    def began(self, *, epochs: int, steps_per_epoch: int, step: int) -> None:
-        """The training starts, or goes on, after `step` steps of `epochs * steps_per_epoch`."""
-
-    def stepped(self, numbers: StepNumbers) -> None:
-        """Steps were taken."""
-
-    def epoch_ended(self, numbers: EpochNumbers) -> None:
-        """An epoch ended."""
-
-    def measured(self, trace: Trace) -> None:
-        """What was measured so far; told every second or so."""
-
-    def found(self, findings: Sequence[Finding]) -> None:
-        """What is wrong by now, causes first; told when it changes."""
-
-    def ended(self, reason: str) -> None:
-        """The training stopped; `reason` is a sentence for people."""
+    trace: Trace
 
 
-class Silence:
-    """A Listener that shows nothing."""
+@dataclass(frozen=True, slots=True)
+class FindingsChanged:
+    """What is wrong with a training by now, causes first."""
 
-    def began(self, *, epochs: int, steps_per_epoch: int, step: int) -> None:
-        """Show nothing."""
+    findings: tuple[Finding, ...]
 
-    def stepped(self, numbers: StepNumbers) -> None:
-        """Show nothing."""
 
-    def epoch_ended(self, numbers: EpochNumbers) -> None:
-        """Show nothing."""
+@dataclass(frozen=True, slots=True)
+class TrainingEnded:
+    """A training stopped; `reason` is a sentence for people."""
 
-    def measured(self, trace: Trace) -> None:
-        """Show nothing."""
+    reason: str
 
-    def found(self, findings: Sequence[Finding]) -> None:
-        """Show nothing."""
 
-    def ended(self, reason: str) -> None:
-        """Show nothing."""
+@dataclass(frozen=True, slots=True)
+class CheckBegan:
+    """A check starts: its steps, and its time limit in seconds."""
+
+    steps: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStepBegan:
+    """A step of a check begins."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStepEnded:
+    """A step of a check is done."""
+
+    step: PreFlightStep
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEnded:
+    """A check is done, or was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealBegan:
+    """A healing starts: its time limit in seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectWatched:
+    """A healing watched the training as it is and found this, causes first."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalsBegan:
+    """A healing begins so many rehearsals; `stage` says what for."""
+
+    stage: str
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemediesTried:
+    """A healing rehearsed a remedy, or several together."""
+
+    tried: Tried
+
+
+@dataclass(frozen=True, slots=True)
+class HealEnded:
+    """A healing is done, or was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchBegan:
+    """A search starts: about so many steps of trials, in about so many seconds where that is known."""
+
+    parameters: Sequence[StudyParameter]
+    steps: float
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RungBegan:
+    """Trials of a search go to a rung; others may go to another at the same time."""
+
+    stage: StudyStage
+    generation: int
+    step: int
+    trials: int
+    kept: bool  # it was finished before, and is read from the Study
+
+
+@dataclass(frozen=True, slots=True)
+class RungEnded:
+    """A rung of a search is finished and kept; `best` is the best point so far."""
+
+    rung: StudyRung
+    scores: Mapping[int, TrialScore]
+    best: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchEnded:
+    """A search is done, or was stopped: then `result` is None."""
+
+    result: StudyResult | None
+
+
+ProgressEvent: TypeAlias = (
+    TrainingBegan
+    | StepsTaken
+    | EpochEnded
+    | TraceMeasured
+    | FindingsChanged
+    | TrainingEnded
+    | CheckBegan
+    | CheckStepBegan
+    | CheckStepEnded
+    | CheckEnded
+    | HealBegan
+    | SubjectWatched
+    | RehearsalsBegan
+    | RemediesTried
+    | HealEnded
+    | SearchBegan
+    | RungBegan
+    | TrialProgress
+    | RungEnded
+    | SearchEnded
+)
+
+
+class Progress(Protocol):
+    """Receives progress events. A call returns at once and raises nothing; what it returns is not used."""
+
+    def __call__(self, event: ProgressEvent, /) -> object: ...
+
+
+def silent(event: object, /) -> None:
+    """The Progress that does nothing."""

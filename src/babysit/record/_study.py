@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from babysit.record._finding import Finding, plain
-from babysit.record._trial import Setting, TrialProgress, TrialScore
+from babysit.record._trial import Setting, TrialScore
 
 StudyStage = Literal["coarse", "fine", "full"]
 
@@ -223,51 +223,3 @@ class StudyResult:
                 "decisions": tuple(content["decisions"]),
             }
         )
-
-
-class RungBegun(NamedTuple):
-    """A rung that begins, for whoever shows the search."""
-
-    stage: StudyStage
-    generation: int
-    step: int
-    trials: int
-    kept: bool  # it was finished before, and is read from the Study
-
-
-class StudyListener(Protocol):
-    """Shows a search. Every method returns at once and raises nothing."""
-
-    def began(self, *, parameters: Sequence[StudyParameter], steps: float, seconds: float | None) -> None:
-        """The search starts: about so many steps of trials, in about so many seconds where that is known."""
-
-    def rung_began(self, rung: RungBegun) -> None:
-        """Trials go to a rung; others may go to another at the same time."""
-
-    def progress(self, progress: TrialProgress) -> None:
-        """Where they are."""
-
-    def rung_ended(self, rung: StudyRung, scores: Mapping[int, TrialScore], best: Standing | None) -> None:
-        """The rung is kept; the best point so far."""
-
-    def ended(self, result: StudyResult | None) -> None:
-        """All is over, or was stopped."""
-
-
-class StudySilence:
-    """Shows nothing."""
-
-    def began(self, *, parameters: Sequence[StudyParameter], steps: float, seconds: float | None) -> None:
-        """Nothing."""
-
-    def rung_began(self, rung: RungBegun) -> None:
-        """Nothing."""
-
-    def progress(self, progress: TrialProgress) -> None:
-        """Nothing."""
-
-    def rung_ended(self, rung: StudyRung, scores: Mapping[int, TrialScore], best: Standing | None) -> None:
-        """Nothing."""
-
-    def ended(self, result: StudyResult | None) -> None:
-        """Nothing."""

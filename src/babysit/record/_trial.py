@@ -108,7 +108,7 @@ class TrialProgress(NamedTuple):
     loss: float  # lowest loss of a batch among them; NaN before the first
 
 
-Tell = Callable[[TrialProgress], None]
+Tell = Callable[[TrialProgress], object]
 Until = int | Mapping[int, int]  # the same step for all, or each trial's own by its number
 Arrays = Mapping[int, npt.NDArray[np.float32]]
 

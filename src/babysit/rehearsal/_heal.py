@@ -22,12 +22,17 @@ from babysit.record import (
     BabysitError,
     Effect,
     Finding,
+    HealBegan,
+    HealEnded,
     Healing,
-    HealListener,
-    HealSilence,
     InputError,
+    Progress,
+    RehearsalsBegan,
+    RemediesTried,
+    SubjectWatched,
     Trace,
     Tried,
+    silent,
 )
 from babysit.rehearsal._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
 from babysit.rehearsal._outcome import SOLVED, RehearsalOutcome, gain, median_of, outcome_of
@@ -85,10 +90,10 @@ class HealSession:
         steps: int,
         seconds: float,
         seed: int,
-        listener: HealListener,
+        progress: Progress,
         most_steps: int | None = None,
     ) -> None:
-        self.subject, self.steps, self.seed, self.listener = subject, steps, seed, listener
+        self.subject, self.steps, self.seed, self.progress = subject, steps, seed, progress
         self.seconds, self.most_steps = seconds, most_steps
         self.began = time.monotonic()
         self.runs = self.steps_taken = 0
@@ -152,7 +157,7 @@ class HealSession:
             attempts.append(Attempt(candidate, outcome, closed, share))
             told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
             self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
-            self.listener.tried(told)
+            self.progress(RemediesTried(told))
         return sorted(attempts, key=lambda attempt: -attempt.rank)
 
     def on_seeds(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> dict[int, list[RehearsalOutcome]]:
@@ -171,7 +176,7 @@ class HealSession:
 
     def _rehearse(self, asks: Sequence[Ask], stage: str, *, until: float) -> list[Trace | BabysitError]:
         """Rehearse in order, until a share of the time or of the steps is spent."""
-        self.listener.trying(stage, len(asks))
+        self.progress(RehearsalsBegan(stage, len(asks)))
         found: list[Trace | BabysitError] = []
         for place in range(0, len(asks), self.jobs):
             if self.spent() > until:
@@ -200,7 +205,7 @@ def heal(
     most_steps: int | None = None,
     ignore: Sequence[str] = (),
     findings: Sequence[Finding] | None = None,
-    listener: HealListener | None = None,
+    progress: Progress = silent,
 ) -> Healing:
     """Find the smallest change that works; the subject is afterwards as it was.
 
@@ -213,7 +218,7 @@ def heal(
         most_steps: Of all rehearsals together; None goes by time alone.
         ignore: Names of findings not to go by.
         findings: Known already; None diagnoses the watched training.
-        listener: Who shows it.
+        progress: Receives progress events.
 
     Returns:
         The change with its measured effect, and all that was tried. Ctrl-C ends it with what is known by then.
@@ -226,9 +231,8 @@ def heal(
         raise InputError(
             f"a healing of {seconds:g} seconds, {steps} steps and {seeds} seeds", legal="above 0, all three"
         )
-    told = listener or HealSilence()
-    session = HealSession(subject, steps, seconds, seed, told, most_steps)
-    told.began(seconds)
+    session = HealSession(subject, steps, seconds, seed, progress, most_steps)
+    progress(HealBegan(seconds))
     known: tuple[Finding, ...] = tuple(findings or ())
     best: Attempt | None = None
     effect: Effect | None = None
@@ -238,13 +242,13 @@ def heal(
         check_training(subject.name, trace)
         if findings is None:
             known = tuple(diagnose(trace, ignore=ignore))
-        told.watched(known)
+        progress(SubjectWatched(known))
         finalists = _search(session, known, trace)
         best, effect = _confirmed(session, finalists, seeds)
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        told.ended()
+        progress(HealEnded())
     tried = tuple(sorted(session.tried.values(), key=lambda one: (-one.share, -one.gain)))
     return Healing(
         subject.name, known, best.candidate.remedies if best is not None else (), effect, tried,

@@ -10,12 +10,16 @@ from collections.abc import Callable, Collection, Sequence
 from babysit.diseases import DISEASES, check_names, ranked
 from babysit.record import (
     PRE_FLIGHT_STEPS,
-    CheckListener,
-    CheckSilence,
+    CheckBegan,
+    CheckEnded,
+    CheckStepBegan,
+    CheckStepEnded,
     Finding,
     InputError,
     PreFlight,
     PreFlightStep,
+    Progress,
+    silent,
 )
 from babysit.rehearsal._check_data import check_data
 from babysit.rehearsal._check_init import check_init
@@ -53,7 +57,7 @@ def pre_flight(
     steps: int = WATCHED_STEPS,
     seed: int = 0,
     ignore: Sequence[str] = (),
-    listener: CheckListener | None = None,
+    progress: Progress = silent,
 ) -> PreFlight:
     """Check a subject before it is trained; it is afterwards as it was, bit for bit.
 
@@ -65,7 +69,7 @@ def pre_flight(
         steps: Of the watched training, at most.
         seed: Of every rehearsal.
         ignore: Names of findings not to report.
-        listener: Who shows it.
+        progress: Receives progress events.
 
     Returns:
         A verdict for each step, and the findings, causes first. Ctrl-C ends it with what was done by then.
@@ -78,26 +82,25 @@ def pre_flight(
     if not seconds > 0 or steps < 1:
         raise InputError(f"a check of {seconds:g} seconds and {steps} steps", legal="more than none of both")
     wanted = [name for name in STEPS if (not only or name in only) and name not in skip]
-    told = listener or CheckSilence()
     examination = Examination(subject, seconds=seconds, steps=steps, seed=seed, ignore=ignore)
     began = time.monotonic()
     done: list[PreFlightStep] = []
     interrupted = False
-    told.began(tuple(wanted), seconds)
+    progress(CheckBegan(tuple(wanted), seconds))
     try:
         # Most steps read the short watched training, so that it comes before all of them.
-        told.step_began("short-training")
+        progress(CheckStepBegan("short-training"))
         if examination.live is None:
             check_training(subject.name, examination.watched)
         _ = examination.watched
         for name in wanted:
-            told.step_began(name)
+            progress(CheckStepBegan(name))
             start = time.monotonic()
             step = _step(name, examination)
             seconds_taken = time.monotonic() - start + (name == "short-training") * examination.watched_seconds
             step = dataclasses.replace(step, seconds=seconds_taken)
             done.append(step)
-            told.step_ended(step)
+            progress(CheckStepEnded(step))
         findings = merged(done, ignore)
         if examination.live is None and len(wanted) == len(STEPS):
             findings = with_cures(examination, findings)
@@ -106,7 +109,7 @@ def pre_flight(
         done += [skipped(name, "interrupted") for name in wanted[len(done) :]]
         findings = merged(done, ignore)
     finally:
-        told.ended()
+        progress(CheckEnded())
     return PreFlight(subject.name, tuple(_with_causes(done, findings)), findings, time.monotonic() - began, interrupted)
 
 

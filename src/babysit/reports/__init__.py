@@ -1,10 +1,8 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
-from babysit.reports._check_progress import CheckProgress
 from babysit.reports._check_text import check_page_part, check_renderable, print_check
 from babysit.reports._comparison import comparison_lesson
 from babysit.reports._findings import finding_line, print_findings
-from babysit.reports._heal_progress import HealProgress
 from babysit.reports._healing_text import healing_renderable, print_healing
 from babysit.reports._lesson import (
     GreyImage,
@@ -19,31 +17,24 @@ from babysit.reports._lesson import (
 )
 from babysit.reports._lesson_page import render_lessons_page, write_lessons_page
 from babysit.reports._lesson_text import print_lesson
-from babysit.reports._listener import terminal_listener
-from babysit.reports._live_panel import LivePanel
+from babysit.reports._live_view import LiveView
 from babysit.reports._page import render_page, write_page
-from babysit.reports._progress import TerminalProgress
 from babysit.reports._study_page import render_study_page, write_study_page
-from babysit.reports._study_progress import StudyProgress
 from babysit.reports._study_text import print_study, study_renderable, study_text
 from babysit.reports._terminal import print_evaluation, print_summary, summary_dict
 from babysit.reports._trace_page import render_trace_page, trace_headline, write_trace_page
 
 __all__ = [
-    "CheckProgress",
     "GreyImage",
-    "HealProgress",
     "HistogramsFigure",
     "ImagesFigure",
     "Lesson",
     "LessonFigure",
     "Line",
     "LinesFigure",
-    "LivePanel",
+    "LiveView",
     "Panel",
-    "StudyProgress",
     "TableFigure",
-    "TerminalProgress",
     "check_page_part",
     "check_renderable",
     "comparison_lesson",
@@ -63,7 +54,6 @@ __all__ = [
     "study_renderable",
     "study_text",
     "summary_dict",
-    "terminal_listener",
     "trace_headline",
     "write_lessons_page",
     "write_page",

@@ -68,7 +68,7 @@ class LocalEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], None] = untold,
+        tell: Callable[[TrialProgress], object] = untold,
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 

@@ -110,7 +110,7 @@ class ScriptEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], None] = untold,
+        tell: Callable[[TrialProgress], object] = untold,
     ) -> dict[int, TrialScore]:
         """Run the script once for each trial that does not stand at `until_step` (of all, or by number) yet.
 

@@ -19,22 +19,22 @@ from babysit.record import (
     Engine,
     FinishedRung,
     InputError,
+    Progress,
     Recipe,
     RunFolderError,
-    RungBegun,
+    RungBegan,
+    RungEnded,
     Setting,
     Standing,
     StudyFolder,
-    StudyListener,
     StudyRung,
-    StudySilence,
     StudyStage,
     StudyTrial,
     Trial,
-    TrialProgress,
     TrialScore,
     never,
     over_folds,
+    silent,
     standings,
 )
 from babysit.search._coarse_to_fine import Round, Rung, Search
@@ -103,7 +103,7 @@ class Searching:
         members: How points become trials.
         engine: That trains them.
         folder: Where to keep it; None keeps nothing.
-        listener: Who shows it.
+        progress: Receives progress events.
         stop: Asked now and then; True interrupts.
         seconds: After which the search is cut short; None never is.
     """
@@ -114,12 +114,12 @@ class Searching:
         engine: Engine,
         *,
         folder: StudyFolder | None = None,
-        listener: StudyListener | None = None,
+        progress: Progress = silent,
         stop: Callable[[], bool] = never,
         seconds: float | None = None,
     ) -> None:
         self._members, self._engine, self._folder, self._stop = members, engine, folder, stop
-        self._listener: StudyListener = listener or StudySilence()
+        self._progress = progress
         self._seconds = seconds
         self.rungs: list[StudyRung] = []
         self.trials: dict[int, StudyTrial] = {}
@@ -228,7 +228,7 @@ class Searching:
         first = len(self.rungs)
         held = {place: self._held(place, one) for place, one in enumerate(asked, first) if place < len(self._kept)}
         for place, one in enumerate(asked, first):
-            self._listener.rung_began(RungBegun(one.stage, one.generation, one.step, len(one.trials), place in held))
+            self._progress(RungBegan(one.stage, one.generation, one.step, len(one.trials), place in held))
             self.trials |= {trial.number: trial for trial in one.new}
         finished = [*held.values()]
         if fresh := {place: one for place, one in enumerate(asked, first) if place not in held}:
@@ -241,7 +241,7 @@ class Searching:
             self.rungs.append(rung)
             self.scores[rung.number] = scores
             self._at |= {number: score.step for number, score in scores.items()}
-            self._listener.rung_ended(rung, scores, self._best_after(rung.trials))
+            self._progress(RungEnded(rung, scores, self._best_after(rung.trials)))
             found |= scores
         return found
 
@@ -293,7 +293,7 @@ class Searching:
         self._restore()
         self._engine.drop(self._dropped)
         self._dropped.clear()
-        scores = self._engine.train(trials, steps, stop=self._stop, tell=self._tell)
+        scores = self._engine.train(trials, steps, stop=self._stop, tell=self._progress)
         if self._stop() and len(scores) < len(trials):
             if self._folder is not None:
                 self._folder.keep_state(self._engine.state())
@@ -316,9 +316,6 @@ class Searching:
         state = self._folder.state() if self._folder is not None else None
         if state is not None:
             self._engine.restore(state)
-
-    def _tell(self, progress: TrialProgress) -> None:
-        self._listener.progress(progress)
 
 
 def _better(one: Standing, other: Standing) -> bool:

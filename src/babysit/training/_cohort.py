@@ -95,7 +95,7 @@ class Cohort:
         members: Sequence[Member],
         until_step: Until,
         stop: Callable[[], bool],
-        tell: Callable[[TrialProgress], None],
+        tell: Callable[[TrialProgress], object],
     ) -> Measured:
         """Bring each member to its steps, or as near as its budget or a disease lets it; `stop` ends it sooner.
 

@@ -25,7 +25,7 @@ class Watch:
     """
 
     def __init__(
-        self, steps: int, members: Sequence[Member], stop: Callable[[], bool], tell: Callable[[TrialProgress], None]
+        self, steps: int, members: Sequence[Member], stop: Callable[[], bool], tell: Callable[[TrialProgress], object]
     ) -> None:
         self.asked = False
         self.takes_note = False

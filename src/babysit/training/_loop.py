@@ -26,17 +26,21 @@ from torch import Tensor, nn
 from babysit.diseases import Repeatedly
 from babysit.probes import Observer
 from babysit.record import (
-    EpochNumbers,
+    EpochEnded,
     Event,
     Finding,
-    Listener,
+    FindingsChanged,
+    Progress,
     Recipe,
     Row,
     RunFolder,
-    Silence,
-    StepNumbers,
+    StepsTaken,
     Trace,
+    TraceMeasured,
     TraceStore,
+    TrainingBegan,
+    TrainingEnded,
+    silent,
 )
 from babysit.training import _checkpoint
 from babysit.training._batches import Examples, batches_per_epoch, epoch_batches
@@ -83,7 +87,7 @@ class Training:
         examples: The rows.
         recipe: Every decision filled in.
         run: Where to keep it; None keeps nothing.
-        listener: Who shows it.
+        progress: Receives progress events.
     """
 
     def __init__(
@@ -94,7 +98,7 @@ class Training:
         recipe: Recipe,
         *,
         run: RunFolder | None = None,
-        listener: Listener | None = None,
+        progress: Progress = silent,
     ) -> None:
         assert recipe.budget.epochs is not None
         assert recipe.budget.batch_size is not None
@@ -104,7 +108,7 @@ class Training:
         self._examples = examples
         self._recipe = recipe
         self._run = run
-        self._listener = listener or Silence()
+        self._progress = progress
         self._epochs = recipe.budget.epochs
         self._batch_size = recipe.budget.batch_size
         self._lr = recipe.optimizer.lr
@@ -130,7 +134,7 @@ class Training:
         try:
             with torch.random.fork_rng(devices), Interruption() as interruption:
                 self._resume(store)
-                self._listener.began(epochs=self._epochs, steps_per_epoch=self._per_epoch, step=self._position.step)
+                self._progress(TrainingBegan(self._epochs, self._per_epoch, self._position.step))
                 with self._watched(store):
                     self._epoch_loop(store, interruption)
             return self._conclude(store)
@@ -164,10 +168,10 @@ class Training:
             yield
 
     def _tell_findings(self, trace: Trace, findings: list[Finding]) -> None:
-        self._listener.measured(trace)
+        self._progress(TraceMeasured(trace))
         if findings != self._found:
             self._found = findings
-            self._listener.found(findings)
+            self._progress(FindingsChanged(tuple(findings)))
 
     def _resume(self, store: TraceStore | None) -> None:
         self._synced = self._told = self._kept = self._flushed = time.monotonic()
@@ -258,7 +262,7 @@ class Training:
             self._repeatedly.when_due()
         step, lr = self._waiting[-1][0], self._waiting[-1][3]
         self._waiting.clear()
-        self._listener.stepped(StepNumbers(step + 1, position.epoch + 1, losses[-1], lr))
+        self._progress(StepsTaken(step + 1, position.epoch + 1, losses[-1], lr))
 
     def _end_epoch(self, store: TraceStore | None) -> None:
         position, examples = self._position, self._examples
@@ -275,8 +279,8 @@ class Training:
         position.plateau.epoch_ended(watched, self._recipe.schedule)
         self._record_epoch(store, train, validation)
         mean_loss = position.loss_sum / max(1, position.rows)
-        self._listener.epoch_ended(
-            EpochNumbers(
+        self._progress(
+            EpochEnded(
                 epoch=position.epoch + 1, step=position.step, lr=self._optimizer.param_groups[0]["lr"],
                 train_loss=mean_loss, validation_loss=validation.loss if validation else None,
                 score_name=train.score_name, train_score=train.score,
@@ -331,6 +335,6 @@ class Training:
         if self._best:
             self._network.load_state_dict(self._best)
         self._network.eval()
-        self._listener.ended(reason)
+        self._progress(TrainingEnded(reason))
         diverged = position.done.startswith(DIVERGED)
         return Outcome(reason, finished=bool(position.done), diverged=diverged, position=position)

@@ -1,25 +1,33 @@
-"""The training as it runs, on a terminal: progress, curves, the health of each layer, findings as they appear."""
+"""A training while it runs: progress, curves, the health of each layer, findings as they appear."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+import time
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from babysit.record import WEIGHTED, EpochNumbers, Finding, StepNumbers, Trace
+from babysit.record import (
+    WEIGHTED,
+    EpochEnded,
+    Finding,
+    FindingsChanged,
+    ProgressEvent,
+    StepsTaken,
+    Trace,
+    TraceMeasured,
+    TrainingBegan,
+    TrainingEnded,
+)
 from babysit.reports._findings import finding_line
 from babysit.reports._inside import some_layers
-from babysit.reports._progress import TimeLeft, epoch_line, number
+from babysit.reports._live_part import LivePart, clock, number
 from babysit.reports._sparkline import sparkline
 
-REFRESH = 4  # times a second
+LINE_EVERY = 2.0  # seconds between plain lines; the last epoch always has one
 MOST_LOSSES = 400  # of the last part of a curve that are kept to be drawn
 MOST_ROWS = 10  # layers shown
 MOST_FINDINGS = 5
@@ -27,25 +35,28 @@ LOW_RATIO, HIGH_RATIO = 1e-5, 1e-1  # update ratios outside are marked; DeepDiag
 NARROW = 60  # columns under which a table leaves out what can be spared
 
 
-class LivePanel:
-    """Shows a training on a terminal: a Listener for `fit`, and a context, so that the terminal is always given back.
+class TimeLeft(ProgressColumn):
+    """Time left at the pace so far."""
 
-    Args:
-        console: Where to draw; None takes the standard error.
+    max_refresh = 0.5
 
-    Example:
-        >>> import io
-        >>> with LivePanel(console=Console(file=io.StringIO(), force_terminal=True)) as panel:
-        ...     panel.began(epochs=2, steps_per_epoch=10, step=0)
-    """
+    def render(self, task: Task) -> Text:
+        if task.finished or task.time_remaining is None:
+            return Text("")
+        return Text(f"{clock(task.time_remaining)} left", style="cyan")
 
-    def __init__(self, *, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._live: Live | None = None
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
+
+class TrainingPart(LivePart):
+    """A bar over the steps, curves, layers and findings; in lines an epoch every two seconds, and each new finding."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), TimeLeft())
+        self._bar = Progress(*columns, console=console, expand=True)
+        self._task = self._bar.add_task("", total=1)
         self._epochs = 0
-        self._line = ""
+        self._line = ""  # of the last epoch
+        self._last_line = 0.0  # when it was printed
         self._losses: list[float] = []
         self._validation: list[float] = []
         self._scores: list[float] = []
@@ -53,67 +64,64 @@ class LivePanel:
         self._lr = math.nan
         self._layers: RenderableType | None = None
         self._found: list[Finding] = []
+        self._told: set[tuple[str, str]] = set()  # findings that were printed, with their severities
+        self._reason = ""
 
-    def __enter__(self) -> Self:
-        return self
+    def take(self, event: ProgressEvent) -> list[Text]:
+        match event:
+            case TrainingBegan():
+                self._epochs = event.epochs
+                total = event.epochs * event.steps_per_epoch
+                self._bar.update(self._task, total=total, completed=event.step, description=self._epoch_text(1))
+                again = f", from step {event.step:,}" if event.step else ""
+                return [Text(f"training: {event.epochs} epochs of {event.steps_per_epoch:,} steps{again}")]
+            case StepsTaken():
+                self._stepped(event)
+            case EpochEnded():
+                return self._epoch_ended(event)
+            case TraceMeasured():
+                self._layers = layer_table(event.trace, self._console.width)
+            case FindingsChanged():
+                self._found = list(event.findings)
+                return [*map(finding_line, self._untold())]
+            case TrainingEnded():
+                self._reason = event.reason
+                return [Text(f"training ended: {event.reason}")]
+            case _:
+                pass
+        return []
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
-
-    def began(self, *, epochs: int, steps_per_epoch: int, step: int) -> None:
-        """Open the panel."""
-        self._epochs = epochs
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=None), TimeLeft(), console=self._console, expand=True
-        )
-        self._task = self._progress.add_task(self._epoch_text(1), total=epochs * steps_per_epoch, completed=step)
-        self._live = Live(
-            get_renderable=self.panel, console=self._console, refresh_per_second=REFRESH, transient=True,
-            vertical_overflow="crop",
-        )  # fmt: skip
-        self._live.start()
-
-    def stepped(self, numbers: StepNumbers) -> None:
-        """Move the bar; keep the loss."""
-        self._losses.append(numbers.loss)
-        self._lr = numbers.lr
+    def _stepped(self, steps: StepsTaken) -> None:
+        self._losses.append(steps.loss)
+        self._lr = steps.lr
         if len(self._losses) > 2 * MOST_LOSSES:  # halve it: the curve keeps its beginning
             self._losses = self._losses[::2]
-        if self._progress is not None:
-            self._progress.update(self._task, completed=numbers.step, description=self._epoch_text(numbers.epoch))
+        self._bar.update(self._task, completed=steps.step, description=self._epoch_text(steps.epoch))
 
-    def epoch_ended(self, numbers: EpochNumbers) -> None:
-        """Keep the epoch's numbers."""
-        self._line = epoch_line(numbers)
-        self._score_name = numbers.score_name
-        if numbers.validation_loss is not None:
-            self._validation.append(numbers.validation_loss)
-        score = numbers.validation_score if numbers.validation_score is not None else numbers.train_score
-        self._scores.append(score)
+    def _epoch_ended(self, epoch: EpochEnded) -> list[Text]:
+        self._line = epoch_line(epoch)
+        self._score_name = epoch.score_name
+        if epoch.validation_loss is not None:
+            self._validation.append(epoch.validation_loss)
+        self._scores.append(epoch.train_score if epoch.validation_score is None else epoch.validation_score)
+        now = time.monotonic()
+        if now - self._last_line < LINE_EVERY and epoch.epoch != self._epochs:
+            return []
+        self._last_line = now
+        return [Text(f"{self._epoch_text(epoch.epoch)}  {self._line}  lr {epoch.lr:.2g}  {clock(epoch.seconds)}")]
 
-    def measured(self, trace: Trace) -> None:
-        """Lay out the layers' health anew."""
-        self._layers = layer_table(trace, self._console.width)
+    def _untold(self) -> list[Finding]:
+        """Findings that are new or have become worse; notes wait for the report."""
+        worth = [one for one in self._found if one.severity != "note" and (one.name, one.severity) not in self._told]
+        self._told |= {(one.name, one.severity) for one in worth}
+        return worth
 
-    def found(self, findings: Sequence[Finding]) -> None:
-        """Keep what is wrong."""
-        self._found = list(findings)
+    def left_behind(self) -> list[Text]:
+        last = [Text(self._line)] if self._line else []
+        return [*last, Text(f"training ended: {self._reason}"), *map(finding_line, self._found[:MOST_FINDINGS])]
 
-    def ended(self, reason: str) -> None:
-        """Close the panel; the last state of it stays in lines."""
-        self._close()
-        if self._line:
-            self._console.print(self._line, soft_wrap=True, highlight=False)
-        self._console.print(f"training ended: {reason}", soft_wrap=True, highlight=False)
-        for finding in self._found[:MOST_FINDINGS]:
-            self._console.print(finding_line(finding), soft_wrap=True)
-
-    def panel(self) -> RenderableType:
-        """What is drawn now."""
-        parts: list[RenderableType] = [self._progress] if self._progress is not None else []
-        parts.append(self._curves())
+    def draw(self) -> RenderableType:
+        parts: list[RenderableType] = [self._bar, self._curves()]
         if self._layers is not None and self._console.height > 16:
             parts.append(self._layers)
         for finding in self._found[:MOST_FINDINGS]:
@@ -143,10 +151,19 @@ class LivePanel:
     def _epoch_text(self, epoch: int) -> str:
         return f"epoch {epoch:>{len(str(self._epochs))}}/{self._epochs}"
 
-    def _close(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+
+def epoch_line(numbers: EpochEnded) -> str:
+    """An epoch in a line: loss and score on training rows, and on validation rows where there are any.
+
+    Example:
+        >>> epoch_line(EpochEnded(1, 10, 0.1, 0.5, 0.75, "accuracy", 0.9, 0.8, 1.0, True))
+        'loss 0.5 | 0.75  accuracy 0.900 | 0.800 *'
+    """
+    loss, score = number(numbers.train_loss), f"{numbers.train_score:.3f}"
+    if numbers.validation_loss is not None and numbers.validation_score is not None:
+        loss += f" | {number(numbers.validation_loss)}"
+        score += f" | {numbers.validation_score:.3f}"
+    return f"loss {loss}  {numbers.score_name} {score}{' *' if numbers.best else ''}"
 
 
 def layer_table(trace: Trace, width: int) -> RenderableType | None:
