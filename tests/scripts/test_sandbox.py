@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 
 import pytest
 
@@ -137,9 +138,20 @@ def fingerprint(folder: pathlib.Path) -> dict[str, str]:
 
 
 def sandboxed(
-    world: pathlib.Path, code: str, enter: str, *, user: int | None = None
+    world: pathlib.Path,
+    code: str,
+    enter: str,
+    *,
+    user: int | None = None,
+    looking_at: pathlib.Path | None = None,
+    kill: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own, which first enters the sandbox."""
+    """Run code in a process of its own, which first enters the sandbox.
+
+    Args:
+        looking_at: A file that must not be written any more once all is over.
+        kill: The process, as soon as that file is there.
+    """
     project, scratch = world / "project", pathlib.Path(f"{world}-scratch")
     scratch.mkdir(exist_ok=True)
     names = f"PROJECT, HOME, DISK = {str(project)!r}, {str(world / 'home')!r}, {str(world / 'disk')!r}\n"
@@ -160,13 +172,26 @@ def sandboxed(
         assert setpriv is not None
         command = [setpriv, f"--reuid={user}", f"--regid={user}", "--clear-groups", "/usr/bin/python3", str(script)]
     try:
-        return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=60)
+        process = subprocess.Popen(
+            command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        while kill and looking_at is not None and not looking_at.exists():
+            time.sleep(0.01)
+        if kill:
+            process.kill()
+        output, errors = process.communicate(timeout=60)
+        if looking_at is not None:
+            time.sleep(0.1)  # the kernel ends them, which is not at once
+            last = looking_at.read_text()
+            time.sleep(0.2)
+            assert looking_at.read_text() == last
+        return subprocess.CompletedProcess(command, process.returncode, output, errors)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         script.unlink()
 
 
-OVERLAY = "sandbox.enter_overlay(scratch)"
+OVERLAY = "sandbox.enter_overlay(scratch); sandbox.with_all_that_it_starts()"
 LANDLOCK = "sandbox.enter_landlock([scratch]); sandbox.refuse_in_python([scratch])"
 needs_overlay = pytest.mark.skipif(KIND != "overlay", reason="this system allows no mount namespace with an overlay")
 needs_linux = pytest.mark.skipif(KIND == "none", reason="neither overlays nor Landlock here")
@@ -212,7 +237,7 @@ def test_somebody_who_is_not_root_is_held_by_a_user_namespace(world: pathlib.Pat
     scratch.mkdir()
     os.chown(scratch, user, user)
     before = fingerprint(world)
-    enter = f"sandbox.enter_overlay(scratch, places=[pathlib.Path({str(world)!r})])"
+    enter = f"sandbox.enter_overlay(scratch, places=[pathlib.Path({str(world)!r})]); sandbox.with_all_that_it_starts()"
     done = sandboxed(world, ZOO[name].replace("os.rename(", "shutil.move("), enter, user=user)
     os.unlink(reach)
     assert fingerprint(world) == before
@@ -291,3 +316,42 @@ def test_trying_leaves_no_process_and_no_folder(tmp_path: pathlib.Path, monkeypa
     assert list(tmp_path.iterdir()) == []
     with contextlib.suppress(ChildProcessError):
         assert os.waitpid(-1, os.WNOHANG) == (0, 0)
+
+
+DAEMON = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            (scratch / "shared" / "alive").write_text(str(time.monotonic()))
+            time.sleep(0.02)
+    os._exit(0)
+while not (scratch / "shared" / "alive").exists():
+    time.sleep(0.01)
+"""
+
+
+@needs_overlay
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("os.abort()", -6), ("raise ValueError", 1), ("pass", 0)],
+)
+def test_a_script_ends_as_it_does_and_takes_its_daemons_along(world: pathlib.Path, ending: str, code: int) -> None:
+    alive = pathlib.Path(f"{world}-scratch") / "shared" / "alive"
+    done = sandboxed(world, f"{DAEMON}\n{ending}\n", OVERLAY, looking_at=alive)
+    assert done.returncode == code, done.stderr
+
+
+@needs_overlay
+def test_a_script_sees_processes_of_its_own(world: pathlib.Path) -> None:
+    code = "print(os.getpid(), os.readlink('/proc/self'), len([n for n in os.listdir('/proc') if n.isdigit()]))"
+    assert sandboxed(world, code, OVERLAY).stdout == "2 2 2\n"
+
+
+@needs_overlay
+def test_killed_from_outside_nothing_goes_on(world: pathlib.Path) -> None:
+    alive = pathlib.Path(f"{world}-scratch") / "shared" / "alive"
+    done = sandboxed(world, f"{DAEMON}\ntime.sleep(60)\n", OVERLAY, looking_at=alive, kill=True)
+    assert done.returncode == -9

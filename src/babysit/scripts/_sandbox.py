@@ -24,20 +24,23 @@ import fcntl
 import os
 import pathlib
 import platform
+import resource
 import shutil
+import signal
 import socket
 import stat
 import struct
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, NoReturn
 
 Kind = Literal["overlay", "landlock", "none"]
 
 # <linux/sched.h> and <sys/mount.h>; Python names them from 3.12 on.
-CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x10000000, 0x40000000
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
     1, 2, 4, 8, 32, 4096, 16384, 1 << 18,
 )  # fmt: skip
@@ -53,7 +56,7 @@ HARMLESS = "/dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev
 # Landlock's write accesses by the version of its interface that brought them (linux/landlock.h); reading stays free.
 LANDLOCK_WRITES = {1: sum(1 << bit for bit in (1, 4, 5, 6, 7, 8, 9, 10, 11, 12)), 2: 1 << 13, 3: 1 << 14}
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446  # numbers of the system calls on every machine
-PR_SET_NO_NEW_PRIVS = 38
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def enter_overlay(folder: pathlib.Path, *, places: Sequence[pathlib.Path] = (), 
     shared, root = folder / "shared", folder / "root"
     shared.mkdir(exist_ok=True)
     root.mkdir()
-    flags = CLONE_NEWNS | (0 if network else CLONE_NEWNET)
+    flags = CLONE_NEWNS | CLONE_NEWPID | (0 if network else CLONE_NEWNET)
     owner = _unshared(flags, uid, gid)
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     _mount("babysit", str(root), "tmpfs", 0, "mode=755")
@@ -114,6 +117,49 @@ def enter_overlay(folder: pathlib.Path, *, places: Sequence[pathlib.Path] = (), 
     if not network:
         _loopback_up()
     return Protection("overlay", readonly, network)
+
+
+def with_all_that_it_starts() -> None:
+    """Go on in a new process; when it ends, all that it has started ends, too, daemons included.
+
+    To be called once, behind `enter_overlay`. This process only waits, ends as the new one does, and takes all of them
+    along when it is killed itself, or its parent ends.
+    """
+    told, tells = os.pipe()
+    _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    first = os.fork()
+    if first != 0:
+        os.close(tells)
+        with open(told, "rb") as answer:
+            status = answer.read()
+        os.waitpid(first, 0)
+        _end_as(int(status or str(int(signal.SIGKILL))))
+    # The first process of a namespace of processes: the kernel ends all others in it when this one ends.
+    _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.close(told)
+    with contextlib.suppress(OSError):  # where parts of /proc are hidden the machine's own is what there is
+        _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    script = os.fork()
+    if script == 0:
+        os.close(tells)
+        return
+    ended = 0
+    while ended != script:
+        ended, code = os.wait()
+    os.write(tells, str(code).encode())
+    os._exit(0)
+
+
+def _end_as(status: int) -> NoReturn:
+    """End as a child did whose status `wait` told."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), number)
+        time.sleep(1.0)
+    os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
 def _unshared(flags: int, uid: int, gid: int) -> bool:
