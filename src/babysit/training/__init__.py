@@ -13,13 +13,13 @@ from babysit.training._load import load
 from babysit.training._loop import Outcome, Training
 from babysit.training._loss import MultiClassHinge, build_loss, outputs_needed
 from babysit.training._model import TrainedModel, pack_weights
-from babysit.training._optimizer import build_optimizer
 from babysit.training._phase import PhaseNumbers
 from babysit.training._predict import predict
 from babysit.training._random import stream_seed
 from babysit.training._schedule import Plateau, rate_at
 from babysit.training._scores import score_classes, score_numbers
 from babysit.training._side_by_side import FORKS
+from babysit.training._step import StepTaken, build_optimizer, take_step
 from babysit.training._threads import computing_with
 from babysit.training._trial_member import Member, pack_members, unpack_members
 from babysit.training._trial_starts import Fold, Starts
@@ -37,6 +37,7 @@ __all__ = [
     "PhaseNumbers",
     "Plateau",
     "Starts",
+    "StepTaken",
     "TrainedModel",
     "Training",
     "answers",
@@ -65,5 +66,6 @@ __all__ = [
     "score_classes",
     "score_numbers",
     "stream_seed",
+    "take_step",
     "unpack_members",
 ]

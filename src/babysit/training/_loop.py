@@ -46,11 +46,9 @@ from babysit.training import _checkpoint
 from babysit.training._batches import Examples, batches_per_epoch, epoch_batches
 from babysit.training._checkpoint import Position
 from babysit.training._interrupt import Interruption
-from babysit.training._optimizer import build_optimizer
-from babysit.training._penalty import Penalty
 from babysit.training._phase import PhaseNumbers, measure_phase
 from babysit.training._random import seed_device, stream_seed
-from babysit.training._schedule import rate_at
+from babysit.training._step import RecipeSteps
 
 TELL_EVERY = 0.1  # seconds between two looks at the losses; each look waits for the device
 CHECKPOINT_EVERY = 30.0  # seconds at most between two checkpoints
@@ -102,7 +100,6 @@ class Training:
     ) -> None:
         assert recipe.budget.epochs is not None
         assert recipe.budget.batch_size is not None
-        assert recipe.optimizer.lr is not None
         self._network = network
         self._loss = loss
         self._examples = examples
@@ -111,10 +108,9 @@ class Training:
         self._progress = progress
         self._epochs = recipe.budget.epochs
         self._batch_size = recipe.budget.batch_size
-        self._lr = recipe.optimizer.lr
         self._per_epoch = batches_per_epoch(len(examples.train), self._batch_size)
-        self._optimizer = build_optimizer(recipe.optimizer, network)
-        self._penalty = Penalty(recipe.regularisation, network)
+        self._steps = RecipeSteps(network, loss, examples, recipe, self._epochs * self._per_epoch)
+        self._optimizer = self._steps.optimizer
         self._position = Position()
         self._best: dict[str, Tensor] = {}  # weights of the best epoch; empty before the first has ended
         self._waiting: list[tuple[int, Tensor, Tensor | None, float, int]] = []  # step, loss, gradient norm, rate, rows
@@ -209,27 +205,11 @@ class Training:
                 return
 
     def _step(self, rows: Tensor) -> None:
-        position, recipe = self._position, self._recipe
-        lr = rate_at(recipe.schedule, self._lr, position.step, self._epochs * self._per_epoch, position.plateau)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        inputs, targets = self._examples.cut(rows)
-        loss = self._loss(self._network(inputs), targets)
-        self._optimizer.zero_grad()
-        loss.backward()
-        shown = loss.detach()
-        if self._penalty.in_loss:
-            shown = shown + self._penalty.value()
-            self._penalty.add_gradient()
-        norm = None
-        if recipe.regularisation.clip_norm is not None:
-            norm = nn.utils.clip_grad_norm_(self._network.parameters(), recipe.regularisation.clip_norm)
-        if self._penalty.decays:
-            self._penalty.before_step(lr)
-        self._optimizer.step()
-        if self._penalty.limits:
-            self._penalty.after_step()
-        self._waiting.append((position.step, shown, norm, lr, len(rows)))
+        position, penalty = self._position, self._steps.penalty
+        added = penalty.value() if penalty.in_loss else None  # of the weights as they are before the step
+        taken = self._steps.take(rows, position.step, position.plateau)
+        shown = taken.loss if added is None else taken.loss + added
+        self._waiting.append((position.step, shown, taken.gradient_norm, taken.lr, len(rows)))
         position.step += 1
         position.batch += 1
 

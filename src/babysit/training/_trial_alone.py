@@ -1,7 +1,6 @@
 """One trial trained alone, by the loop's own step: what a stacked member must equal, and what cannot be stacked does.
 
-The step is `Training`'s, written once more because a trial stops between any two steps and goes on in another process;
-a test holds the two equal, bit for bit.
+It stops between any two steps and goes on in another process; a test holds it equal to `Training`, bit for bit.
 """
 
 from __future__ import annotations
@@ -10,15 +9,13 @@ import time
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn, optim
+from torch import Tensor, optim
 
 from babysit.training._batches import epoch_batches
 from babysit.training._judging import judged
-from babysit.training._optimizer import build_optimizer
-from babysit.training._penalty import Penalty
 from babysit.training._phase import PhaseNumbers, measure_phase
 from babysit.training._random import seed_device, stream_seed
-from babysit.training._schedule import rate_at
+from babysit.training._step import RecipeSteps
 from babysit.training._trial_member import Member
 from babysit.training._trial_starts import Start
 
@@ -37,25 +34,24 @@ class Alone:
 
     def __init__(self, start: Start, member: Member, constant: float) -> None:
         recipe = member.trial.recipe
-        assert recipe.optimizer.lr is not None
         assert recipe.budget.batch_size is not None
         self._start, self._member, self._recipe, self._constant = start, member, recipe, constant
-        self._lr, self._batch_size = recipe.optimizer.lr, recipe.budget.batch_size
+        self._batch_size = recipe.budget.batch_size
         self.network = start.fresh_network(recipe)
         self.network.load_state_dict(member.network)
         self._names: dict[Tensor, str] = {value: name for name, value in self.network.named_parameters()}
-        self._optimizer = build_optimizer(recipe.optimizer, self.network)
-        restore_optimizer(self._optimizer, self._names, member)
-        self._penalty = Penalty(recipe.regularisation, self.network)
         train = len(start.examples.train)
-        self._per_epoch, self._steps = member.steps_per_epoch(train), member.steps(train)
+        self._per_epoch, self._end = member.steps_per_epoch(train), member.steps(train)
+        self._steps = RecipeSteps(self.network, start.loss, start.examples, recipe, self._end)
+        self._optimizer = self._steps.optimizer
+        restore_optimizer(self._optimizer, self._names, member)
         self._waiting: list[tuple[Tensor, int]] = []
         self._rehearsed: Tensor | None = None
 
     def train(self, until: int, look: Look) -> None:
         """Train until `until` steps are taken, the trial ends, or `look` says to stop."""
         member, examples = self._member, self._start.examples
-        until = min(until, self._steps)
+        until = min(until, self._end)
         began = self._looked = time.monotonic()
         step = member.course.step
         asked = False
@@ -96,24 +92,8 @@ class Alone:
         self._waiting.clear()
 
     def _step(self, rows: Tensor, step: int) -> None:
-        recipe, member = self._recipe, self._member
-        lr = rate_at(recipe.schedule, self._lr, step, self._steps, member.plateau)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        inputs, targets = self._start.examples.cut(rows)
-        loss = self._start.loss(self.network(inputs), targets)
-        self._optimizer.zero_grad()
-        loss.backward()
-        if self._penalty.in_loss:
-            self._penalty.add_gradient()
-        if recipe.regularisation.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.regularisation.clip_norm)
-        if self._penalty.decays:
-            self._penalty.before_step(lr)
-        self._optimizer.step()
-        if self._penalty.limits:
-            self._penalty.after_step()
-        self._waiting.append((loss.detach(), len(rows)))
+        taken = self._steps.take(rows, step, self._member.plateau)
+        self._waiting.append((taken.loss, len(rows)))
 
     def _look(self, look: Look) -> bool:
         self._looked = time.monotonic()
