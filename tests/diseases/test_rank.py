@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import babysit.diseases._rank as rank
+import babysit.diseases._diagnose as rank
 from babysit.diseases import DISEASES, Disease, check_names, diagnose
-from babysit.diseases._rank import ranked
+from babysit.diseases._diagnose import ranked
 from babysit.record import INPUTS, Finding, InputError, Row, Severity, Trace
 from tests.diseases.traces_dynamics import LAYERS, noisy, series, training
 

@@ -1,19 +1,19 @@
 """Pure functions from a Trace to Findings: one disease a file, no torch."""
 
-from babysit.diseases._cannot_overfit_tiny_batch import learned_by_heart
 from babysit.diseases._catalogue import DISEASES
-from babysit.diseases._constant_answer import constant_answer_loss
+from babysit.diseases._diagnose import Repeatedly, check_names, diagnose, ranked
 from babysit.diseases._disease import Disease
-from babysit.diseases._rank import check_names, diagnose, ranked
-from babysit.diseases._repeatedly import Repeatedly
+from babysit.diseases._learned import all_right, overfits_tiny_batch, solved, starts_trained
 
 __all__ = [
     "DISEASES",
     "Disease",
     "Repeatedly",
+    "all_right",
     "check_names",
-    "constant_answer_loss",
     "diagnose",
-    "learned_by_heart",
+    "overfits_tiny_batch",
     "ranked",
+    "solved",
+    "starts_trained",
 ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from babysit.diseases._depth_profile import activations_at_the_start, scheme_for
+from babysit.diseases._depth import activations_at_the_start, scheme_for
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_share, severity_by_outcome
+from babysit.diseases._learned import loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
 
 DEEPEST = 2  # of the last ones the smaller counts, where there are enough of them
@@ -33,7 +33,7 @@ def find(trace: Trace) -> list[Finding]:
         "growth per layer": growth ** (1 / (len(profile) - 1)),
         "threshold": EXPLODED if growth >= EXPLODED else GROWN, "hidden layers": len(profile),
     }  # fmt: skip
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     remedies = (f"initialise={scheme_for(trace)}", "insert-batch-norm")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from babysit.diseases._depth_profile import activations_at_the_start, main_activation, scheme_for
+from babysit.diseases._depth import activations_at_the_start, main_activation, scheme_for
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_share, severity_by_outcome
+from babysit.diseases._learned import loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
 
 LEAST_LAYERS = 3  # hidden ones: two cannot vanish by depth
@@ -33,7 +33,7 @@ def find(trace: Trace) -> list[Finding]:
         "kept, over what sound ones keep": kept, "threshold": GONE if kept < GONE else FADING,
         "hidden layers": len(profile), "activation": main_activation(trace) or "unknown",
     }  # fmt: skip
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     remedies = (f"initialise={scheme_for(trace)}", "insert-batch-norm")

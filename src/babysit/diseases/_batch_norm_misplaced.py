@@ -5,9 +5,8 @@ from __future__ import annotations
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import severity_by_outcome
-from babysit.diseases._losses import NEVER_NEGATIVE
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._learned import NEVER_NEGATIVE, severity_by_outcome
+from babysit.diseases._reading import latest, observed
 from babysit.record import INPUTS, OUTPUTS, Finding, Trace
 
 LOSSES = NEVER_NEGATIVE | {"nll"}  # with others, outputs may be an embedding, where it belongs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases import _activations_explode, _activations_vanish, _gradients_explode, _gradients_vanish
-from babysit.diseases._depth_profile import NORMS, main_activation
+from babysit.diseases._depth import NORMS, main_activation
 from babysit.diseases._disease import Disease
 from babysit.record import ACTIVATIONS, WEIGHTED, Finding, Trace
 

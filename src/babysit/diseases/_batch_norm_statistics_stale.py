@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 
-from babysit.diseases._constant_answer import constant_answer_loss
 from babysit.diseases._disease import Disease
-from babysit.diseases._epoch_ends import epoch_ends
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._epochs import epoch_ends
+from babysit.diseases._learned import constant_answer_loss
+from babysit.diseases._reading import latest, observed
 from babysit.record import INPUTS, Finding, Trace
 
 # Training rows in evaluation mode over the same network's batches. Measured: with a momentum of 0 or 1e-4 .004 becomes

@@ -7,9 +7,8 @@ import statistics
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._fact import whole_number
-from babysit.diseases._learned import loss_share
-from babysit.diseases._observed import observed
+from babysit.diseases._learned import loss_left
+from babysit.diseases._reading import observed, whole_number
 from babysit.record import Finding, Trace
 
 FEW_STEPS = 3  # an epoch
@@ -35,7 +34,7 @@ def find(trace: Trace) -> list[Finding]:
     taken = steps[-1] + 1
     planned = whole_number(trace, "epochs") * steps_an_epoch
     short = planned > 0 and taken >= ENDED * planned and taken <= FEW_IN_ALL
-    share = loss_share(trace)
+    share = loss_left(trace)
     unlearned = short and share is not None and share >= UNLEARNED
     if (fall < STILL_FALLS and not unlearned) or trace.facts.get("optimizer") in WHOLE_DATA:
         return []

@@ -7,8 +7,8 @@ import statistics
 
 from babysit.diseases import _labels_unrelated, _learning_rate_too_high, _learning_rate_too_low
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import observed
-from babysit.diseases._start_level import NOT_LEARNED, share_left
+from babysit.diseases._learned import NOT_LEARNED, loss_over_start
+from babysit.diseases._reading import observed
 from babysit.record import INPUTS, Finding, Severity, Trace
 
 FEW_FOR_BATCH_NORM = 2  # normalised, two rows are -1 and 1 in each unit, whatever they were: arithmetic
@@ -37,7 +37,7 @@ def _batch_norm(trace: Trace, rows: float) -> list[Finding]:
     evidence = {
         "rows a batch": rows, "threshold": FEW_FOR_BATCH_NORM, "batch normalisations": len(layers)
     }  # fmt: skip
-    left = share_left(trace)
+    left = loss_over_start(trace)
     severity: Severity = "warning"
     if left is not None and left >= NOT_LEARNED and len(observed(trace, "loss").values) >= SURE_STEPS:
         evidence["last loss over start"] = left

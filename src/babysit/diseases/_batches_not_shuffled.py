@@ -6,8 +6,7 @@ import statistics
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._fact import whole_number
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._reading import latest, observed, whole_number
 from babysit.record import INPUTS, OUTPUTS, TARGETS, Finding, Severity, Trace
 
 ALARM = 1e-5  # probability that shuffled batches pass the bound; tenfold below one in 10,000, as it is approximate

@@ -1,22 +1,14 @@
-"""A few examples that the network cannot even learn by heart."""
+"""A few examples that the network cannot even overfit."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
-from babysit.diseases._constant_answer import constant_answer_loss
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest
+from babysit.diseases._learned import OVERFITTED, RIGHT, all_right, constant_answer_loss, loss_is_near_zero, near_zero
+from babysit.diseases._reading import latest
 from babysit.record import Finding, Trace
 
 TINY_BATCH = "tiny-batch"
-# Of a constant answer's loss over the same rows. CS231n's example ends at .0026 of 2.30; a network that knows twenty
-# rows by heart goes on falling, one that cannot stays near 1.
-LEARNED = 0.1
 LEAST_STEPS = 30  # fewer prove nothing: measured on digits, sound networks need 15 to 300 steps at their usual rates
-ACCURACY = 1.0
-R2 = 0.95
 
 
 def find(trace: Trace) -> list[Finding]:
@@ -24,61 +16,31 @@ def find(trace: Trace) -> list[Finding]:
     if trace.facts.get("rehearsal") != TINY_BATCH:
         return []
     steps, losses = trace.series("loss")
-    right = _right(trace)
+    right = all_right(trace)
     # Right answers are enough: smoothed labels and penalties keep a loss above zero.
-    if len(steps) < LEAST_STEPS or right or (right is None and _near_zero(trace)):
+    if len(steps) < LEAST_STEPS or right or (right is None and loss_is_near_zero(trace)):
         return []
     evidence: dict[str, float | int] = {
-        "steps": len(steps), "first loss": losses[0], "last loss": losses[-1], "threshold": _near(trace, losses),
+        "steps": len(steps), "first loss": losses[0], "last loss": losses[-1], "threshold": near_zero(trace),
     }  # fmt: skip
     chance = constant_answer_loss(trace)
     if chance is not None:
         evidence["loss of a constant answer"] = chance
-    for name, wanted in (("accuracy", ACCURACY), ("r2", R2)):
+    for name, wanted in RIGHT.items():
         value = latest(trace, name)
         if value is not None:
             evidence |= {name: value, "wanted": wanted}
     return [DISEASE.finding("the same few rows at every step", evidence=evidence)]
 
 
-def learned_by_heart(trace: Trace) -> bool:
-    """Whether the rows are known by heart: the answers are right, and the loss is near zero.
-
-    Example:
-        >>> learned_by_heart(Trace())
-        False
-    """
-    return _right(trace) is not False and _near_zero(trace)
-
-
-def _right(trace: Trace) -> bool | None:
-    """Whether the last answers are right: every class, or nearly all of the numbers' variance."""
-    for name, wanted in (("accuracy", ACCURACY), ("r2", R2)):
-        values = trace.series(name).values
-        if values:
-            return values[-1] >= wanted
-    return None
-
-
-def _near_zero(trace: Trace) -> bool:
-    losses = trace.series("loss").values
-    return bool(losses) and math.isfinite(losses[-1]) and losses[-1] <= _near(trace, losses)
-
-
-def _near(trace: Trace, losses: Sequence[float]) -> float:
-    """The loss that is near enough to zero: of a constant answer's where that is known, else of the first loss."""
-    chance = constant_answer_loss(trace)
-    return LEARNED * (chance if chance is not None and chance > 0 else abs(losses[0]))
-
-
 DISEASE = Disease(
     name="cannot-overfit-tiny-batch",
     group="dynamics",
     severity="sick",
-    seen_as="A few examples, the same at every step and with nothing that regularises, are not learned by heart.",
+    seen_as="A few examples, the same at every step and with nothing that regularises, are not fitted.",
     threshold=(
-        f"After the rehearsal's steps, {LEAST_STEPS} at least, accuracy on these rows is below {ACCURACY:g}, or R2"
-        f" below {R2:g}; for a loss that is neither, the loss is above {LEARNED:g} of a constant answer's."
+        f"After the rehearsal's steps, {LEAST_STEPS} at least, accuracy on these rows is below {RIGHT['accuracy']:g},"
+        f" or R2 below {RIGHT['r2']:g}; without either score, the loss is above {OVERFITTED:g} of a constant answer's."
     ),
     source=(
         "CS231n lecture 6: 20 examples of CIFAR-10, no regularisation, loss .0026 and train accuracy 1.00. Measured on"

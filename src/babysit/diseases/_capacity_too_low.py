@@ -6,15 +6,13 @@ import math
 import statistics
 
 from babysit.diseases._at_the_loss import output_width
-from babysit.diseases._constant_answer import share_of_constant_answer
-from babysit.diseases._depth_profile import gradients_at_the_end
+from babysit.diseases._depth import gradients_at_the_end, vanishing
 from babysit.diseases._disease import Disease
-from babysit.diseases._epoch_ends import epoch_ends
-from babysit.diseases._fact import whole_number
-from babysit.diseases._gradient_flow import vanishing
+from babysit.diseases._epochs import epoch_ends
 from babysit.diseases._gradients_vanish import FADING
+from babysit.diseases._learned import loss_over_constant
 from babysit.diseases._loss_curve import blocks
-from babysit.diseases._observed import observed
+from babysit.diseases._reading import observed, whole_number
 from babysit.record import WEIGHTED, Finding, Trace
 
 EPOCHS = 8
@@ -37,7 +35,7 @@ def _bottleneck(trace: Trace) -> list[Finding]:
     """Fewer numbers before the last layer than it takes bits to name the classes, and a loss that stays."""
     weighted = [layer for layer in trace.layers if layer.kind in WEIGHTED]
     width = output_width(trace)
-    share = share_of_constant_answer(trace)
+    share = loss_over_constant(trace)
     losses = observed(trace, "loss").values
     if trace.facts.get("loss") not in ("cross-entropy", "nll") or len(weighted) < 2 or width < 3 or share is None:
         return []
@@ -60,7 +58,7 @@ def _bottleneck(trace: Trace) -> list[Finding]:
 def _settled(trace: Trace) -> list[Finding]:
     """All else must be sound: this is what is left when nothing else explains a loss that stays."""
     ends = epoch_ends(trace)
-    share = share_of_constant_answer(trace)
+    share = loss_over_constant(trace)
     parameters, rows = whole_number(trace, "parameters"), whole_number(trace, "rows")
     if len(ends) < EPOCHS or share is None or not LEFT <= share <= NOTHING_LEARNED:
         return []

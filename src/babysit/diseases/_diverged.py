@@ -7,7 +7,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import TIMES_THE_FIRST, find_explosion
-from babysit.diseases._observed import observed
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
 
 # Of a loss function nobody knows, three times the first may be meant: a game of two networks, an annealed penalty.

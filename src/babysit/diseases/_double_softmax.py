@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import of_outputs, output_width
+from babysit.diseases._at_the_loss import activation_name, of_outputs, output_width
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import always
-from babysit.diseases._output_activation import activation_name
+from babysit.diseases._reading import always
 from babysit.record import Finding, Severity, Trace
 
 NEARLY_ALL = 0.99  # of the rows: logits that sum to one by chance do not exist

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import statistics
 
-from babysit.diseases._constant_answer import constant_answer_loss
 from babysit.diseases._disease import Disease
-from babysit.diseases._epoch_ends import epoch_ends
-from babysit.diseases._learned import LEARNED, has_learned, loss_share
-from babysit.diseases._observed import observed
+from babysit.diseases._epochs import epoch_ends
+from babysit.diseases._learned import LEARNED, constant_answer_loss, has_learned, loss_left
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Trace, TraceLayer
 
 # Measured, two hidden layers of 128 on digits: .5 ends at 98 % of validation rows, .8 at 95 %, .95 at 35 % and a loss
@@ -34,7 +33,7 @@ def find(trace: Trace) -> list[Finding]:
 def _by_share(trace: Trace, dropouts: list[TraceLayer]) -> list[Finding]:
     dropped = {layer.name: share for layer in dropouts if (share := _dropped(trace, layer)) is not None}
     worst = max(dropped, key=lambda name: dropped[name], default=None)
-    share = loss_share(trace)
+    share = loss_left(trace)
     steps = trace.series("loss").steps
     if worst is None or dropped[worst] < HIGH or share is None or share < HARDLY:
         return []

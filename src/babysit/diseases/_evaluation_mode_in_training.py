@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._reading import latest, observed
 from babysit.record import Finding, Trace
 
 SHARE = 0.05  # of the training passes: a pass or two are somebody looking

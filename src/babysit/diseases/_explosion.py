@@ -7,8 +7,8 @@ import math
 import statistics
 from typing import Literal, NamedTuple
 
+from babysit.diseases._learned import start_level
 from babysit.diseases._loss_curve import end
-from babysit.diseases._start_level import start_level
 from babysit.record import Trace
 
 TIMES_THE_FIRST = 3.0  # CS231n, lecture 6: `if cost > 3 * original_cost: break out early`

@@ -7,9 +7,9 @@ import statistics
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import lost
+from babysit.diseases._learned import NOT_LEARNED, loss_over_start
 from babysit.diseases._loss_curve import fall_in_errors, later_half
-from babysit.diseases._observed import observed
-from babysit.diseases._start_level import NOT_LEARNED, share_left
+from babysit.diseases._reading import observed
 from babysit.record import INPUTS, Finding, Trace
 
 NOISY, VERY_NOISY = 10.0, 100.0  # noise scale over rows of the batch
@@ -23,7 +23,7 @@ def find(trace: Trace) -> list[Finding]:
     """Noise counts only where nothing is learned: it grows in every training that goes well."""
     steps, scales = trace.series("gradient-noise-scale")
     rows = statistics.median(observed(trace, "batch-rows", layer=INPUTS).values or [0.0])
-    losses, left = observed(trace, "loss"), share_left(trace)
+    losses, left = observed(trace, "loss"), loss_over_start(trace)
     if not rows or left is None or left < NOT_LEARNED or lost(trace):
         return []
     late = later_half(*losses)

@@ -6,9 +6,8 @@ import statistics
 
 from babysit.diseases._at_the_loss import of_outputs
 from babysit.diseases._disease import Disease
-from babysit.diseases._loss_course import loss_left
-from babysit.diseases._losses import NEVER_NEGATIVE
-from babysit.diseases._observed import always, observed
+from babysit.diseases._learned import NEVER_NEGATIVE, loss_over_first
+from babysit.diseases._reading import always, observed
 from babysit.record import Finding, Trace
 
 LEAST_STEPS = 3
@@ -51,7 +50,7 @@ def _uphill(trace: Trace) -> list[Finding]:
     up = [cosine for cosine in cosines if cosine < UPHILL]
     if len(cosines) < LEAST_STEPS or len(up) < NEARLY_ALL * len(cosines):
         return []
-    left, typical = loss_left(trace), statistics.median(cosines)
+    left, typical = loss_over_first(trace), statistics.median(cosines)
     if typical > TYPICALLY_UPHILL or (left is not None and left < FALLEN):
         return []
     evidence = {

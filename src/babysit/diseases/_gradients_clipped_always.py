@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import observed
+from babysit.diseases._learned import NOT_LEARNED, loss_over_start
 from babysit.diseases._rates import is_adaptive
-from babysit.diseases._start_level import NOT_LEARNED, share_left
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
 
 UNTOUCHED = 0.999  # clip_grad_norm_ multiplies by norm / (norm + 1e-6)
@@ -20,7 +20,7 @@ def find(trace: Trace) -> list[Finding]:
     factors = observed(trace, "clip-factor").values
     if len(factors) < LEAST_STEPS or max(factors) >= UNTOUCHED or statistics.median(factors) >= STRONGLY:
         return []
-    left = share_left(trace)
+    left = loss_over_start(trace)
     # Adam divides the factor out again; and what learns is none the worse for its short steps.
     harmful = not is_adaptive(trace) and left is not None and left >= NOT_LEARNED
     severity: Severity = "warning" if harmful else "note"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from babysit.diseases._depth_profile import NORMS, between, gradients_at_the_end, gradients_at_the_start, hidden_layers
+from babysit.diseases._depth import (
+    NORMS,
+    between,
+    exploding,
+    gradients_at_the_end,
+    gradients_at_the_start,
+    hidden_layers,
+)
 from babysit.diseases._disease import Disease
-from babysit.diseases._gradient_flow import exploding
-from babysit.diseases._learned import loss_share, severity_by_outcome
+from babysit.diseases._learned import loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
 
 GROWN, EXPLODED = 100.0, 1000.0
@@ -33,7 +39,7 @@ def find(trace: Trace) -> list[Finding]:
         "threshold": (EXPLODED if grown >= EXPLODED else GROWN) * baseline,
         "per layer": start.ratio ** (1 / (layers - 1)), "hidden layers": layers,
     }  # fmt: skip
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     return [DISEASE.finding(start.first.layer, evidence=evidence, severity=severity_by_outcome(trace, severity))]

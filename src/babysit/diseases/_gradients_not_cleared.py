@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import longest_run, observed
+from babysit.diseases._reading import longest_run, observed
 from babysit.record import Finding, Trace
 
 IN_A_ROW = 3

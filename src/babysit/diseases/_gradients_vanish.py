@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from babysit.diseases._depth_profile import SQUASHING, gradients_at_the_end, gradients_at_the_start, main_activation
+from babysit.diseases._depth import (
+    SQUASHING,
+    GradientRatio,
+    gradients_at_the_end,
+    gradients_at_the_start,
+    main_activation,
+    vanishing,
+)
 from babysit.diseases._disease import Disease
-from babysit.diseases._gradient_flow import Flow, vanishing
-from babysit.diseases._learned import loss_share, severity_by_outcome
+from babysit.diseases._learned import loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace, TraceLayer
 
 FADING, GONE = 0.015, 0.003
@@ -17,7 +23,7 @@ def find(trace: Trace) -> list[Finding]:
     start, end = vanishing(gradients_at_the_start(trace)), vanishing(gradients_at_the_end(trace))
     if start is None or end is None:
         return []
-    milder: Flow = max(start, end, key=lambda flow: flow.ratio)
+    milder: GradientRatio = max(start, end, key=lambda flow: flow.ratio)
     if milder.ratio >= FADING:
         return []
     severity: Severity = "sick" if milder.ratio < GONE else "warning"
@@ -34,7 +40,7 @@ def find(trace: Trace) -> list[Finding]:
         evidence["squashing layers"] = f"{squashing} of {activation}"
     if activation == "sigmoid":
         evidence["slopes alone leave at most"] = SIGMOID_SLOPE**squashing
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     remedies = ("activation=relu", "initialise=he", "insert-batch-norm") if activation in SQUASHING else None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-from babysit.diseases._depth_profile import at_start
+from babysit.diseases._depth import at_start
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_share, severity_by_outcome
-from babysit.diseases._losses import SQUARED_OR_ABSOLUTE
-from babysit.diseases._shapes import shape_of
+from babysit.diseases._learned import SQUARED_OR_ABSOLUTE, loss_left, severity_by_outcome
+from babysit.diseases._reading import shape_of
 from babysit.record import OUTPUTS, TARGETS, Finding, Severity, Trace, losses_that
 
 # Of a loss in nats. Measured: PyTorch's default networks start within .2 of ln C, with He within 2 (outputs of unit
@@ -47,7 +46,7 @@ def find(trace: Trace) -> list[Finding]:
     std = at_start(trace, "value-std", OUTPUTS)
     if std is not None:
         evidence["std of the outputs"] = std
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     return [DISEASE.finding("step 0", evidence=evidence, severity=severity_by_outcome(trace, severity))]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from babysit.diseases._constant_answer import share_of_constant_answer
 from babysit.diseases._disease import Disease
-from babysit.diseases._first_layer import first_outputs, takes_care_of_scale
-from babysit.diseases._observed import latest
+from babysit.diseases._layers import first_outputs, takes_care_of_scale
+from babysit.diseases._learned import LEARNED, loss_over_constant
+from babysit.diseases._reading import latest
 from babysit.record import INPUTS, Finding, Severity, Trace
 
 # Measured: two hidden layers of 64 ReLU units on standardised digits times a factor, 20 epochs, two seeds. Test
@@ -19,7 +19,6 @@ LARGE, TOO_LARGE = 10.0, 50.0
 # are sound. All but 0.15 % of the digits' standardised values lie within 5: a factor of 0.01 puts them within 0.05.
 SMALL, TOO_SMALL = 0.05, 0.01
 LEAST_ROWS = 8  # fewer tell no spread
-LEARNED = 0.5  # a loss under half of a constant answer's: the training copes
 # The lecture's own net takes pixels of standard deviation 60 with weights of 0.0001 randn: its first outputs have 0.3,
 # and it trains. Weights drawn for inputs of size one give it 35 (PyTorch's) or 85 (He's).
 SOUND_OUTPUTS = 3.0
@@ -49,7 +48,7 @@ def find(trace: Trace) -> list[Finding]:
     if median:
         evidence["median feature's std"] = median
     evidence |= _worst_feature(trace)
-    share = share_of_constant_answer(trace)
+    share = loss_over_constant(trace)
     severity: Severity = "sick" if far else "warning"
     if share is not None and share < LEARNED:
         evidence |= {"loss over a constant answer's": share, "learns below": LEARNED}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._fact import whole_number
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._reading import latest, observed, whole_number
 from babysit.record import INPUTS, Finding, Trace
 
 LEAST_ROWS = 100  # a flag set in one row of twenty shows among so many with a probability of 99.4 %

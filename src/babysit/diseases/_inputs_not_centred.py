@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._first_layer import first_weighted, takes_care_of_scale
-from babysit.diseases._observed import latest
+from babysit.diseases._layers import first_weighted, takes_care_of_scale
+from babysit.diseases._reading import latest
 from babysit.record import INPUTS, Finding, Trace
 
 # Pixels from 0 to 1 are sound: their channels' |mean| / std is 2.0 for CIFAR-10 and 2.1 for ImageNet, 1.0 for digits.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._reading import latest, observed
 from babysit.record import INPUTS, Finding, Trace
 
 WHOLE_FEATURE = 0.02  # of a feature: how near to whole ones the bad values must come in every batch to be told as such

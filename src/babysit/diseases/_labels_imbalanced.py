@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from babysit.diseases._constant_answer import CLASS_LOSSES, share_of_constant_answer
 from babysit.diseases._disease import Disease
-from babysit.diseases._fact import whole_number
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._learned import CLASS_LOSSES, loss_over_constant
+from babysit.diseases._reading import latest, observed, whole_number
 from babysit.record import TARGETS, Finding, Severity, Trace
 
 TOP_OF_TWO = 0.9  # a usual line for strong imbalance of two classes
@@ -44,7 +43,7 @@ def find(trace: Trace) -> list[Finding]:
     evidence |= {"entropy over that of even classes": evenness, "threshold": EVENNESS}
     severity: Severity = "warning"
     accuracy = _stays_at(trace, top)
-    share = share_of_constant_answer(trace)
+    share = loss_over_constant(trace)
     if share is not None:
         evidence["loss over a constant answer's"] = share
     if accuracy is not None and (share is None or share >= UNLEARNED):

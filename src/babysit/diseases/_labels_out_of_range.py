@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest
+from babysit.diseases._reading import latest
 from babysit.record import OUTPUTS, TARGETS, Finding, Trace
 
 LOSSES = frozenset({"cross-entropy", "nll"})

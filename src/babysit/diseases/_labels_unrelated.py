@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._fact import whole_number
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._reading import latest, observed, whole_number
 from babysit.record import TARGETS, Finding, Severity, Trace
 
 MEMORISED = 0.5  # of the way from the commonest class's share to 1, or of the variance, in training

@@ -1,32 +1,186 @@
-"""Whether a training goes well in spite of what its set-up looks like: then a verdict is one step milder."""
+"""Has it learned? Every answer to that question, with its thresholds and where they come from.
+
+Four readings of how far a loss has come down, each None where the trace does not tell:
+
+- `loss_over_constant`: over the loss of the best answer that ignores the inputs. Near 1: nothing is learned.
+- `loss_over_first`: over the first losses. It needs no knowledge of the loss function.
+- `loss_left`: over a constant answer's loss where that is known, else over the first losses.
+- `loss_over_start`: over the larger of the first loss and a constant answer's loss. An answer that ignores the inputs
+  soon makes up for bad first weights, and that alone is not learning.
+
+Three verdicts stand on them: `has_learned` (better than a constant answer), `overfits_tiny_batch`, `solved`.
+"""
 
 from __future__ import annotations
 
-from babysit.diseases._constant_answer import share_of_constant_answer
-from babysit.diseases._loss_course import loss_left
-from babysit.diseases._observed import latest
-from babysit.record import TARGETS, Severity, Trace
+import math
+import statistics
+
+from babysit.diseases._loss_curve import end_level
+from babysit.diseases._reading import latest, observed
+from babysit.record import OUTPUTS, TARGETS, Severity, Trace, losses_that
+
+SQUARED_OR_ABSOLUTE = losses_that(distance=True)
+ELEMENTWISE = losses_that(elementwise=True)
+CLASS_LOSSES = frozenset({"cross-entropy", "nll", "bce", "bce-with-logits"})
+# Never below zero, whatever their inputs are, as long as the targets are legal.
+NEVER_NEGATIVE = losses_that(least_zero=True)
+NORMAL_DEVIATION = math.sqrt(2 / math.pi)  # mean |x| of a standard normal variable
+
+LAST_LOSSES = 10  # of which the median is taken: one batch says little
+FIRST = 3  # losses whose median is the start: a single batch may have a small loss by chance
+LAST_SHARE = 0.1  # of all losses, whose median is the end
+AT_CHANCE = 0.1  # within so much of a constant answer's loss nothing is learned, however bad the start was
 
 # Measured: Adam at 0.001 brings ten layers of PyTorch's default weights, which plain SGD leaves at chance, to a loss of
 # 0.001 of a constant answer's. Half of it is far from chance and far from noise in the labels.
 LEARNED = 0.5
+NOT_LEARNED = 0.9  # of the start: what is left of the loss where a training did not work
+STARTS_TRAINED = 0.5  # of a constant answer's loss, at the first step: freshly drawn weights never come near it
+
+# Of a constant answer's loss over the same rows. CS231n's example ends at .0026 of 2.30; the loss of a network that can
+# store twenty rows goes on falling, that of one that cannot stays near 1.
+OVERFITTED = 0.1
+# An answer counts as right: every class, or nearly all of the numbers' variance.
+RIGHT = {"accuracy": 1.0, "r2": 0.95}
+SOLVED = 0.995  # accuracy or R2 from which on a remedy has nothing left to gain
+
 MILDER: dict[Severity, Severity] = {"sick": "warning", "warning": "note", "note": "note"}
 
+# What these functions read of a trace, for the declarations of the diseases that use them.
+READS_CONSTANT = ("label-entropy", "value-std", "fact:loss", "fact:loss-reduction")
+READS_LOSS_LEFT = ("loss", *READS_CONSTANT)
+READS_LEARNED = (*READS_LOSS_LEFT, "r2", "balanced-accuracy", "classes-seen")
 
-def loss_share(trace: Trace) -> float | None:
-    """The last losses over those of a constant answer, or, where that is not known, over the first ones."""
-    share = share_of_constant_answer(trace)
-    return loss_left(trace) if share is None else share
+
+def means_progress(trace: Trace) -> bool:
+    """Whether a loss that falls means that something is learned, and a loss that stays means that nothing is.
+
+    This is unknown for a loss written by hand: the loss of a policy gradient, a critic or a game may go anywhere.
+
+    Example:
+        >>> means_progress(Trace(facts={"loss": "mse"})), means_progress(Trace(facts={"loss": "other"}))
+        (True, False)
+    """
+    return trace.facts.get("loss", "other") != "other"
+
+
+def constant_answer_loss(trace: Trace) -> float | None:
+    """Mean loss of the best answer that ignores the inputs; None where the trace does not tell.
+
+    Cross-entropy: the entropy of the classes' shares. Squared error: the targets' variance. Absolute error: what
+    normally distributed targets give, the highest of all shapes with one standard deviation within a quarter.
+    """
+    loss = trace.facts.get("loss", "")
+    if trace.facts.get("loss-reduction", "mean") != "mean":
+        return None
+    if loss in CLASS_LOSSES:
+        return latest(trace, "label-entropy", layer=TARGETS) or None
+    spread = latest(trace, "value-std", layer=TARGETS)
+    if not spread:
+        return None
+    absolute = NORMAL_DEVIATION * spread
+    huber = min(spread**2 / 2, absolute)
+    return {"mse": spread**2, "l1": absolute, "smooth-l1": huber, "huber": huber}.get(loss)
+
+
+def constant_answer(trace: Trace) -> tuple[float | None, str]:
+    """The loss of the best constant answer and what it is; where targets were not measured, that of even classes."""
+    found, loss = constant_answer_loss(trace), trace.facts.get("loss", "")
+    if found is not None:
+        return found, "the entropy of the labels" if loss in CLASS_LOSSES else "from the spread of the targets"
+    # With labels of one class, or numbers all alike, any network answers right at once.
+    if latest(trace, "label-entropy", layer=TARGETS) is not None or trace.facts.get("loss-reduction") == "sum":
+        return None, ""
+    if loss in ("bce", "bce-with-logits"):
+        return math.log(2), "ln 2"
+    classes = trace.facts.get("classes", "")
+    width = float(classes) if classes.isdecimal() else latest(trace, "width", layer=OUTPUTS)
+    if loss in ("cross-entropy", "nll") and width is not None and width > 1:
+        return math.log(width), f"ln {width:g}"
+    return None, ""
+
+
+def start_level(trace: Trace) -> float | None:
+    """The first loss, or that of the best constant answer where it is larger; None where neither is above zero.
+
+    A batch of a few rows may begin with a small loss by chance, and a pretrained network begins with a small loss
+    because it was trained: later losses should be compared with neither.
+    """
+    first = observed(trace, "loss").values[:1]
+    if not first or first[0] <= 0:
+        return None
+    return max(first[0], constant_answer_loss(trace) or 0.0)
+
+
+def loss_over_constant(trace: Trace) -> float | None:
+    """The last losses over that of a constant answer: near 1 when nothing is learned, near 0 when all is.
+
+    Example:
+        >>> from babysit.record import Row
+        >>> rows = (Row(0, "train", TARGETS, "value-std", 2.0), Row(0, "train", "", "loss", 1.0))
+        >>> loss_over_constant(Trace(rows, facts={"loss": "mse"}))
+        0.25
+    """
+    constant, last = constant_answer_loss(trace), trace.series("loss").values[-LAST_LOSSES:]
+    if constant is None or not last or not all(math.isfinite(value) for value in last):
+        return None
+    return statistics.median(last) / constant
+
+
+def loss_over_first(trace: Trace) -> float | None:
+    """The loss at the end as a share of the loss at the start.
+
+    None for a loss that starts at zero or below, and for fewer losses than twice as many as the start has.
+    """
+    values = observed(trace, "loss").values
+    if len(values) < 2 * FIRST:
+        return None
+    start = statistics.median(values[:FIRST])
+    end = statistics.median(values[-max(FIRST, round(len(values) * LAST_SHARE)) :])
+    return end / start if start > 0 else None
+
+
+def loss_left(trace: Trace) -> float | None:
+    """The last losses over that of a constant answer, or, where that is not known, over the first ones."""
+    share = loss_over_constant(trace)
+    return loss_over_first(trace) if share is None else share
+
+
+def loss_over_start(trace: Trace) -> float | None:
+    """The last losses over the start; where they come near a constant answer's loss, over that.
+
+    Example:
+        >>> from babysit.record import Row
+        >>> loss_over_start(Trace(tuple(Row(step, "train", "", "loss", 2.0 / (step + 1)) for step in range(9))))
+        0.14285714285714285
+    """
+    start, constant = start_level(trace), constant_answer_loss(trace)
+    if start is None:
+        return None
+    level = end_level(observed(trace, "loss").values)
+    return level / constant if constant and abs(level - constant) <= AT_CHANCE * constant else level / start
+
+
+def starts_trained(trace: Trace) -> bool:
+    """Whether the network was trained before: its first loss is far below that of a constant answer.
+
+    Example:
+        >>> starts_trained(Trace())
+        False
+    """
+    losses, constant = trace.series("loss").values, constant_answer_loss(trace)
+    return bool(losses) and constant is not None and losses[0] < STARTS_TRAINED * constant
 
 
 def has_learned(trace: Trace) -> bool:
-    """Whether the loss has left chance far behind."""
-    share, way = loss_share(trace), way_from_chance(trace)
-    return (share is not None and share < LEARNED) or (way is not None and way > LEARNED)
+    """Whether the training has come far from a constant answer, by its loss or by its scores."""
+    left, way = loss_left(trace), way_from_chance(trace)
+    return (left is not None and left < LEARNED) or (way is not None and way > LEARNED)
 
 
 def way_from_chance(trace: Trace) -> float | None:
-    """What the answers of the training's end are worth: 0 by chance, 1 when all are right; None where nobody scored.
+    """The last score between chance (0) and all right (1); None where nothing was scored.
 
     Losses with a floor of their own, such as that of grey pixels or of a penalty, never come near zero.
     """
@@ -38,5 +192,46 @@ def way_from_chance(trace: Trace) -> float | None:
 
 
 def severity_by_outcome(trace: Trace, severity: Severity) -> Severity:
-    """As it is, or one step milder where the training goes well."""
+    """The severity as it is, or one step milder where the training goes well."""
     return MILDER[severity] if has_learned(trace) else severity
+
+
+def overfits_tiny_batch(trace: Trace) -> bool:
+    """Whether a training on the same few rows fits them: the answers are right, and the loss is near zero.
+
+    Example:
+        >>> overfits_tiny_batch(Trace())
+        False
+    """
+    return all_right(trace) is not False and loss_is_near_zero(trace)
+
+
+def all_right(trace: Trace) -> bool | None:
+    """Whether the last answers are right: every class, or nearly all of the numbers' variance; None without a score."""
+    for name, wanted in RIGHT.items():
+        values = trace.series(name).values
+        if values:
+            return values[-1] >= wanted
+    return None
+
+
+def loss_is_near_zero(trace: Trace) -> bool:
+    """Whether the last loss is that of a network that has fitted the tiny batch."""
+    losses = trace.series("loss").values
+    return bool(losses) and math.isfinite(losses[-1]) and losses[-1] <= near_zero(trace)
+
+
+def near_zero(trace: Trace) -> float:
+    """The loss that is near enough to zero: of a constant answer's where that is known, else of the first loss."""
+    constant = constant_answer_loss(trace)
+    return OVERFITTED * (constant if constant is not None and constant > 0 else abs(trace.series("loss").values[0]))
+
+
+def solved(score: float) -> bool:
+    """Whether an accuracy or R2 leaves no gap that a remedy could close.
+
+    Example:
+        >>> solved(0.99), solved(1.0)
+        (False, True)
+    """
+    return score >= SOLVED

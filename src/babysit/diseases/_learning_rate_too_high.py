@@ -7,12 +7,10 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import TIMES_THE_FIRST, Explosion, find_explosion
+from babysit.diseases._learned import LEARNED, NOT_LEARNED, loss_over_start, means_progress
 from babysit.diseases._loss_curve import fall_in_errors
-from babysit.diseases._losses import means_progress
-from babysit.diseases._observed import observed
-from babysit.diseases._rates import another_rate, is_adaptive
-from babysit.diseases._start_level import HALF_LEARNED, NOT_LEARNED, share_left
-from babysit.diseases._update_ratios import typical, update_ratios
+from babysit.diseases._rates import another_rate, is_adaptive, typical, update_ratios
+from babysit.diseases._reading import observed
 from babysit.record import INPUTS, TARGETS, Finding, Severity, Trace
 
 ABOUT_OKAY = 0.01  # update ratio, in the lecture's words; 0.001 is its aim
@@ -33,7 +31,7 @@ def find(trace: Trace) -> list[Finding]:
     explosion = find_explosion(trace)
     if explosion is not None:
         return _exploded(trace, explosion)
-    left = share_left(trace)
+    left = loss_over_start(trace)
     losses = observed(trace, "loss")
     if left is None or len(losses.values) < LEAST_STEPS:
         return []
@@ -48,7 +46,7 @@ def find(trace: Trace) -> list[Finding]:
     if left >= NOT_LEARNED and is_adaptive(trace) and rate is not None and rate >= ADAPTIVE_RATE:
         evidence |= {"lr": rate, "threshold": ADAPTIVE_RATE, "optimizer": trace.facts["optimizer"]}
         return [_finding(trace, evidence, worst, late)]
-    if left >= HALF_LEARNED and large and len(large) >= len(late) / 2:
+    if left >= LEARNED and large and len(large) >= len(late) / 2:
         return [_finding(trace, evidence, worst if left >= NOT_LEARNED else "warning", late)]
     if left >= RISEN and fall_in_errors(losses.values) < -STANDARD_ERRORS and late and max(late.values()) > ABOUT_OKAY:
         risen: Severity = worst if means_progress(trace) else "note"
@@ -62,7 +60,7 @@ def find(trace: Trace) -> list[Finding]:
 
 
 def _exploded(trace: Trace, explosion: Explosion) -> list[Finding]:
-    left = share_left(trace)
+    left = loss_over_start(trace)
     gone = explosion.lasting or left is None or left >= NOT_LEARNED
     if explosion.step == 0 or not (gone or explosion.leapt):
         return []
@@ -80,7 +78,7 @@ def _exploded(trace: Trace, explosion: Explosion) -> list[Finding]:
     sure = explosion.leapt if worst is None else worst > TOO_LARGE or explosion.leapt
     severity: Severity = "sick" if sure else "warning"
     if not gone:
-        severity = "note" if left is not None and left < HALF_LEARNED else "warning"
+        severity = "note" if left is not None and left < LEARNED else "warning"
     if not _certain(trace, explosion):
         severity = "note"
     evidence: dict[str, Any] = {"loss": _written(explosion.loss), "step": explosion.step, "leapt": explosion.leapt}
@@ -149,7 +147,7 @@ DISEASE = Disease(
         f" ratio above {ABOUT_OKAY:g} before (or none measured). Without that, from {LEAST_STEPS} steps on (a warning"
         f" below {SURE_STEPS}): {NOT_LEARNED:g} of the loss is left and ratios of half of the layers are above"
         f" {TOO_LARGE:g}, or an adaptive optimizer has a rate of {ADAPTIVE_RATE:g} or more; or the loss ends above"
-        f" {RISEN:g} times the start with ratios above {ABOUT_OKAY:g}. A warning where {HALF_LEARNED:g} to"
+        f" {RISEN:g} times the start with ratios above {ABOUT_OKAY:g}. A warning where {LEARNED:g} to"
         f" {NOT_LEARNED:g} of the loss is left, or only the first {EARLY} ratios are so large; a note where the loss"
         f" recovered. Ratios of weights that shrank to {SHRUNK:g} and less are told over their first length. Of a loss"
         f" written by hand no more than a warning, and a note where it only rises, unless it is no number or passes"

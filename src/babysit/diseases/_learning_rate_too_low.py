@@ -8,11 +8,10 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import find_explosion
+from babysit.diseases._learned import LEARNED, loss_over_start
 from babysit.diseases._loss_curve import end_level, fall_in_errors, later_half, trend
-from babysit.diseases._observed import observed
-from babysit.diseases._rates import another_rate, still_warming_up
-from babysit.diseases._start_level import HALF_LEARNED, share_left
-from babysit.diseases._update_ratios import update_ratios
+from babysit.diseases._rates import another_rate, still_warming_up, update_ratios
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
 
 TOO_SMALL = 1e-5  # update ratio, DeepDiagnosis. A weight moves by a tenth of itself in ten thousand such steps
@@ -35,10 +34,10 @@ LEAST_FACTOR = 10.0  # by which the remedy raises the rate
 def find(trace: Trace) -> list[Finding]:
     """Tiny updates in all layers; or small ones (or none measured) and a straight, tiny fall."""
     losses = observed(trace, "loss")
-    left = share_left(trace)
+    left = loss_over_start(trace)
     if not losses.values or find_explosion(trace) is not None or still_warming_up(trace) or _vanished(trace):
         return []
-    if left is not None and left < HALF_LEARNED:
+    if left is not None and left < LEARNED:
         return []
     # A layer's liveliest time: a rate that has done its work may well be small at the end. What never moves is frozen.
     liveliest = {
@@ -132,7 +131,7 @@ DISEASE = Disease(
         f" the loss falls by less than {LITTLE:g} of itself over at least {LONG} steps, either half of it at most"
         f" {STRAIGHT:g} times as steep as the other. A warning as well for a straight fall of any size over"
         f" {LONG_ENOUGH} losses at a constant rate, either half at most {STEADY:g} times as steep. Not while the rate"
-        f" warms up, where gradients vanished, or where less than {HALF_LEARNED:g} of the loss is left."
+        f" warms up, where gradients vanished, or where less than {LEARNED:g} of the loss is left."
     ),
     source=(
         "CS231n, lecture 6: a rate of 1e-6 takes the loss from 2.302576 to 2.302420 in ten epochs; update ratios should"

@@ -6,9 +6,8 @@ import statistics
 
 from babysit.diseases._at_the_loss import target_value
 from babysit.diseases._disease import Disease
-from babysit.diseases._losses import ELEMENTWISE
-from babysit.diseases._observed import observed
-from babysit.diseases._shapes import aligned, shape_of, together, written
+from babysit.diseases._learned import ELEMENTWISE
+from babysit.diseases._reading import aligned, observed, shape_of, together, written
 from babysit.record import Finding, Severity, Trace
 
 # Every output against every target: the loss cannot fall below the targets' own spread. A hand-written loss that does

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 
+from babysit.diseases._at_the_loss import activation_name
 from babysit.diseases._disease import Disease
-from babysit.diseases._output_activation import activation_name
 from babysit.record import Finding, Severity, Trace, TraceLayer
 
 LINEAR = ("linear", "conv")

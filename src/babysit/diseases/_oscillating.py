@@ -10,7 +10,7 @@ from typing import Any
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import find_explosion
 from babysit.diseases._loss_curve import blocks, swings
-from babysit.diseases._observed import observed
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Trace
 
 SWING = 0.03  # of accuracy, from one epoch to a later one: AUTOTRAINER

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._loss_course import loss_left
-from babysit.diseases._observed import always, observed
-from babysit.diseases._weighted import named, names_of, weighted_layers, with_weights_among
+from babysit.diseases._layers import named, names_of, weighted_layers, with_weights_among
+from babysit.diseases._learned import loss_over_first
+from babysit.diseases._reading import always, observed
 from babysit.record import Event, Finding, Severity, Trace, TraceLayer
 
 LEAST_STEPS = 3
@@ -55,7 +55,7 @@ def _frozen(trace: Trace) -> list[Finding]:
     frozen, weighted = with_weights_among(trace, events), weighted_layers(trace)
     severity: Severity = "note"  # so is fine-tuning done
     if frozen and len(frozen) == len(weighted):
-        left = loss_left(trace)
+        left = loss_over_first(trace)
         severity = "warning" if left is not None and left < LEARNED else "sick"
     elif frozen and _new(trace, frozen):
         severity = "warning"

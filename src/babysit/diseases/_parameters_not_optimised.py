@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._weighted import named, weighted_layers, with_weights_among
+from babysit.diseases._layers import named, weighted_layers, with_weights_among
 from babysit.record import Finding, Trace
 
 

@@ -1,9 +1,11 @@
-"""The learning rate over steps, and the rate that update ratios ask for."""
+"""The learning rate over steps, the update ratios that tell its effect, and the rate that they ask for."""
 
 from __future__ import annotations
 
-from babysit.diseases._observed import observed
-from babysit.record import Trace
+import statistics
+
+from babysit.diseases._reading import observed
+from babysit.record import WEIGHTED, Series, Trace
 
 # Their steps have a length of about the rate in each weight, whatever the gradient's size. Adagrad and Adadelta, whose
 # usual rates are .01 to 1, are left out.
@@ -38,3 +40,38 @@ def another_rate(rate: float, ratio: float | None, wanted: float, most: float) -
     factor = most if not ratio else wanted / ratio
     factor = min(factor, most) if most < 1 else max(factor, most)
     return f"lr={float(f'{rate * factor:.0e}'):g}"
+
+
+JUDGED = WEIGHTED | {"embedding"}
+
+
+def update_ratios(trace: Trace) -> dict[str, Series]:
+    """By main weight: the finite ratios. Biases and scales begin at zero or one and say little of a rate."""
+    found = {}
+    for name in trace.layers_with("update-ratio"):
+        series = observed(trace, "update-ratio", layer=name)
+        if series.values and _is_judged(trace, name):
+            found[name] = series
+    return found
+
+
+def _is_judged(trace: Trace, name: str) -> bool:
+    layer = trace.layer(name)
+    if layer is not None:
+        return layer.kind in JUDGED
+    owner, _, parameter = name.rpartition(".")
+    if "bias" in parameter:
+        return False
+    layer = trace.layer(owner)
+    return layer.kind in JUDGED if layer is not None else True
+
+
+def typical(series: Series, *, since: float = float("-inf"), until: float = float("inf")) -> float | None:
+    """Median between two steps, both included; None where nothing was measured there.
+
+    Example:
+        >>> typical(Series((0, 1, 5), (0.5, 0.1, 0.2)), since=1)
+        0.15000000000000002
+    """
+    values = [value for step, value in zip(*series, strict=True) if since <= step <= until]
+    return statistics.median(values) if values else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest
+from babysit.diseases._reading import latest
 from babysit.record import OUTPUTS, Finding, Trace
 
 # Of the outputs' spread. Other rows change how matrix products are summed, some 1e-6 of a float32; what mixes rows

@@ -7,8 +7,8 @@ import math
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._loss_course import loss_left
-from babysit.diseases._observed import always, observed
+from babysit.diseases._learned import loss_over_first
+from babysit.diseases._reading import always, observed
 from babysit.record import Finding, Severity, Trace
 
 NOTHING = 1e-3  # of the highest rate
@@ -35,7 +35,7 @@ def find(trace: Trace) -> list[Finding]:
     if highest <= 0:
         return _always_zero(trace, len(rates))
     peak = max(place for place, rate in enumerate(rates) if rate == highest)
-    left = loss_left(trace)
+    left = loss_over_first(trace)
     learned = left is not None and left < STILL_HIGH
     if learned and not _cut_while_falling(trace, steps, rates):
         return []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import of_outputs, output_range
+from babysit.diseases._at_the_loss import of_outputs, output_activation, output_range
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import always
-from babysit.diseases._output_activation import output_activation
+from babysit.diseases._reading import always
 from babysit.record import Finding, Trace
 
 WHOLE = 1 - 1e-6  # every value, up to the rounding of a mean in float32

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import of_outputs, output_range, output_width
+from babysit.diseases._at_the_loss import activation_name, last_layer, of_outputs, output_range, output_width
 from babysit.diseases._disease import Disease
-from babysit.diseases._output_activation import activation_name, last_layer
-from babysit.diseases._shapes import shape_of
+from babysit.diseases._reading import shape_of
 from babysit.record import Finding, Trace, output_limits
 
 ROUNDING = 1e-6

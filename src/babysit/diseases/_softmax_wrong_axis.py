@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import of_outputs, output_width
+from babysit.diseases._at_the_loss import of_outputs, output_activation, output_width
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import always, observed
-from babysit.diseases._output_activation import output_activation
+from babysit.diseases._reading import always, observed
 from babysit.record import INPUTS, Finding, Trace
 
 NEARLY_ALL = 0.99

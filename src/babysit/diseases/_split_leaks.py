@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from babysit.diseases._constant_answer import CLASS_LOSSES
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest
+from babysit.diseases._learned import CLASS_LOSSES
+from babysit.diseases._reading import latest
 from babysit.record import TARGETS, Finding, Severity, Trace
 
 SAME = 1e-5  # relative: what summing the same float32 numbers in another order may change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import always, observed
+from babysit.diseases._reading import always, observed
 from babysit.record import Finding, Trace
 
 LEAST_STEPS = 3

@@ -7,11 +7,9 @@ import itertools
 from babysit.diseases._disease import Disease
 from babysit.diseases._epochs import smooth
 from babysit.diseases._explosion import find_explosion
-from babysit.diseases._learned import loss_share
+from babysit.diseases._learned import NOT_LEARNED, loss_left, means_progress
 from babysit.diseases._loss_curve import blocks, trend
-from babysit.diseases._losses import means_progress
-from babysit.diseases._observed import observed
-from babysit.diseases._start_level import NOT_LEARNED
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
 
 LEAST_EPOCHS = 5
@@ -37,7 +35,7 @@ def find(trace: Trace) -> list[Finding]:
 def _training(trace: Trace) -> list[Finding]:
     """The loss of the steps in thirds."""
     losses = observed(trace, "loss").values
-    planned, rates, share = trace.facts.get("epochs", ""), observed(trace, "lr").values, loss_share(trace)
+    planned, rates, share = trace.facts.get("epochs", ""), observed(trace, "lr").values, loss_left(trace)
     few = planned.isdecimal() and 1 <= int(planned) <= FEW_EPOCHS
     if not few or len(losses) < LEAST_LOSSES or share is None or not FAR_FROM_DONE <= share <= NOT_LEARNED:
         return []

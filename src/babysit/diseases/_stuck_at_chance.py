@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from babysit.diseases._constant_answer import constant_answer_loss
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import lost
+from babysit.diseases._learned import constant_answer, start_level
 from babysit.diseases._loss_curve import blocks, fall_in_errors, later_half, standard_error
-from babysit.diseases._observed import latest, observed
 from babysit.diseases._rates import still_warming_up
-from babysit.diseases._start_level import start_level
-from babysit.record import OUTPUTS, TARGETS, Finding, Series, Trace
+from babysit.diseases._reading import latest, observed
+from babysit.record import TARGETS, Finding, Series, Trace
 
 LEAST_STEPS = 100  # some sound networks stay at chance for fifty steps
 SURE_STEPS = 200  # and fewer for so long; below, a warning
@@ -32,7 +30,7 @@ PENALTY = 0.005  # of the loss function's value: what is added to it may hide th
 
 def find(trace: Trace) -> list[Finding]:
     """The mean loss of the second half against that of the best constant answer."""
-    chance, how = _chance(trace)
+    chance, how = constant_answer(trace)
     steps, values = _losses(trace)
     if chance is None or not values or lost(trace) or still_warming_up(trace):
         return []
@@ -70,25 +68,6 @@ def _moves(late: Sequence[float]) -> bool:
         return False
     first, second, third = blocks(late, 3)
     return first - third > CREEPING * abs(first) or second - third > FASTER * (first - second)
-
-
-def _chance(trace: Trace) -> tuple[float | None, str]:
-    """The loss of the best constant answer, and what it is."""
-    found = constant_answer_loss(trace)
-    loss = trace.facts.get("loss", "")
-    if found is not None:
-        numbers = loss not in ("cross-entropy", "nll", "bce", "bce-with-logits")
-        return found, "from the spread of the targets" if numbers else "the entropy of the labels"
-    # With labels of one class, or numbers all alike, any network answers right at once.
-    if latest(trace, "label-entropy", layer=TARGETS) is not None or trace.facts.get("loss-reduction") == "sum":
-        return None, ""
-    if loss in ("bce", "bce-with-logits"):
-        return math.log(2), "ln 2"
-    classes = trace.facts.get("classes", "")
-    width = float(classes) if classes.isdecimal() else latest(trace, "width", layer=OUTPUTS)
-    if loss in ("cross-entropy", "nll") and width is not None and width > 1:
-        return math.log(width), f"ln {width:g}"
-    return None, ""
 
 
 def _losses(trace: Trace) -> Series:

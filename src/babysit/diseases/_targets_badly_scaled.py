@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from babysit.diseases._constant_answer import share_of_constant_answer
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest, observed
+from babysit.diseases._learned import LEARNED, loss_over_constant
+from babysit.diseases._reading import latest, observed
 from babysit.record import OUTPUTS, TARGETS, Finding, Severity, Trace
 
 SQUARED = frozenset({"mse"})
@@ -20,7 +20,6 @@ LARGE, TOO_LARGE, TOO_LARGE_FOR_SGD = 30.0, 1000.0, 100.0
 SMALL, TOO_SMALL = 0.01, 0.001
 FAR_OFFSET = 30.0  # |mean| / std of the targets
 LEAST_ROWS = 8
-LEARNED = 0.5  # a loss under half of a constant answer's: the training copes
 SAME_SIZE = 0.1  # of the targets' spread, in the first answers: the network's last layer knows their scale
 
 
@@ -37,7 +36,7 @@ def find(trace: Trace) -> list[Finding]:
         return []
     severity, judged = verdict
     evidence = {"mean": mean, "std": std, "rows seen": round(rows), "loss": loss} | judged
-    share = share_of_constant_answer(trace)
+    share = loss_over_constant(trace)
     if share is not None and share < LEARNED:
         evidence |= {"loss over a constant answer's": share, "learns below": LEARNED}
         severity = "note"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import observed
+from babysit.diseases._reading import observed
 from babysit.record import TARGETS, Finding, Trace
 
 

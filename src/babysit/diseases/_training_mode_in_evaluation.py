@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import latest
+from babysit.diseases._reading import latest
 from babysit.record import Finding, Trace
 
 PASSES = 3  # one or two are a look at shapes

@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_share, severity_by_outcome
-from babysit.diseases._observed import observed
+from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._reading import observed
 from babysit.record import ACTIVATIONS, Finding, Severity, Trace, TraceLayer
 
 RECTIFIERS = frozenset(name for name, facts in ACTIVATIONS.items() if facts.off_is_zero)
@@ -30,7 +30,7 @@ STARTED = 50  # steps after which biases had time to move
 WHOLE = 1.0
 
 
-class Layer(NamedTuple):
+class DeadUnits(NamedTuple):
     """What is known of a layer's units."""
 
     name: str
@@ -54,7 +54,7 @@ def find(trace: Trace) -> list[Finding]:
         "normal at its depth": worst.expected, "threshold": worst.sick if severity == "sick" else worst.limit,
         "such layers": len(above), "of layers": len(measured),
     }  # fmt: skip
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     return [DISEASE.finding(worst.name, evidence=evidence, severity=severity_by_outcome(trace, severity))]
@@ -73,7 +73,7 @@ def expected_share(depth: int, rows: float, units: int) -> float:
     return min(BY_BIAS, per_layer * max(0, depth - 1))
 
 
-def _measure(trace: Trace, layer: TraceLayer) -> Layer | None:
+def _measure(trace: Trace, layer: TraceLayer) -> DeadUnits | None:
     steps, shares = observed(trace, "never-active-share", layer=layer.name)
     windows = observed(trace, "window-rows", layer=layer.name).values
     if layer.activation not in RECTIFIERS or not shares or not windows or windows[-1] < LEAST_ROWS:
@@ -91,7 +91,7 @@ def _measure(trace: Trace, layer: TraceLayer) -> Layer | None:
         limit = max(limit, half)
     # A single rare batch may wake a unit: the mildest of the last observations counts.
     share = min(shares[-LEAST_SAMPLES:])
-    return Layer(layer.name, share, rows, expected, limit, min(WHOLE, max(half, limit)))
+    return DeadUnits(layer.name, share, rows, expected, limit, min(WHOLE, max(half, limit)))
 
 
 DISEASE = Disease(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 
-from babysit.diseases._depth_profile import FIRST_SAMPLES, SQUASHING
+from babysit.diseases._depth import FIRST_SAMPLES, SQUASHING
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_share, severity_by_outcome
-from babysit.diseases._observed import observed
+from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._reading import observed
 from babysit.record import WEIGHTED, Finding, Severity, Trace, TraceLayer
 
 # At the start. Pre-activations of std 3 put a third of tanh's outputs on slopes under 0.01, of std 4.4 half of them.
@@ -46,7 +46,7 @@ def _finding(
 ) -> Finding:
     known = trace.layer(layer)
     evidence |= {"activation": known.activation if known else "", "such layers": count, "of layers": of}
-    share = loss_share(trace)
+    share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
     return DISEASE.finding(layer, evidence=evidence, severity=severity_by_outcome(trace, severity))

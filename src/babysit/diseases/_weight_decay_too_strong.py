@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_share
-from babysit.diseases._observed import observed
+from babysit.diseases._learned import loss_left
+from babysit.diseases._reading import observed
 from babysit.record import WEIGHTED, Finding, Severity, Trace
 
 # Lengths of the weights at the end over those at the start. Measured on digits: AdamW with 0.1 keeps all, SGD at 0.1
@@ -20,7 +20,7 @@ PENALTY = 1.0  # over the data's own loss
 
 def find(trace: Trace) -> list[Finding]:
     """Weights that shrink, while nothing is learned."""
-    share = loss_share(trace)
+    share = loss_left(trace)
     kept = _kept(trace)
     if len(observed(trace, "loss").values) < LEAST_LOSSES:
         return []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from babysit.diseases._depth_profile import hidden_layers, scheme_for
+from babysit.diseases._depth import hidden_layers, scheme_for
 from babysit.diseases._disease import Disease
-from babysit.diseases._observed import observed
+from babysit.diseases._reading import observed
 from babysit.record import Finding, Trace, TraceLayer
 
 ALL = 0.99  # of a layer's units; rounding may tell one of a hundred from its twins

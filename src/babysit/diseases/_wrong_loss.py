@@ -11,9 +11,8 @@ from babysit.diseases._at_the_loss import (
     whole_numbers,
 )
 from babysit.diseases._disease import Disease
-from babysit.diseases._losses import SQUARED_OR_ABSOLUTE
-from babysit.diseases._observed import always, latest
-from babysit.diseases._shapes import shape_of, written
+from babysit.diseases._learned import SQUARED_OR_ABSOLUTE
+from babysit.diseases._reading import always, latest, shape_of, written
 from babysit.record import Finding, Severity, Trace
 
 ROUNDING = 1e-3

@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 import statistics
 
-from babysit.diseases._at_the_loss import of_outputs, output_width, target_range, target_value
+from babysit.diseases._at_the_loss import (
+    OutputActivation,
+    of_outputs,
+    output_activation,
+    output_width,
+    target_range,
+    target_value,
+)
 from babysit.diseases._disease import Disease
-from babysit.diseases._losses import SQUARED_OR_ABSOLUTE
-from babysit.diseases._observed import always
-from babysit.diseases._output_activation import OutputActivation, output_activation
+from babysit.diseases._learned import SQUARED_OR_ABSOLUTE
+from babysit.diseases._reading import always
 from babysit.record import Finding, Severity, Trace
 
 NEARLY_ALL = 0.99

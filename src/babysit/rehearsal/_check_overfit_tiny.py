@@ -13,7 +13,7 @@ from typing import Any
 
 from torch.nn.modules.dropout import _DropoutNd
 
-from babysit.diseases import DISEASES, learned_by_heart
+from babysit.diseases import DISEASES, all_right, overfits_tiny_batch
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearsal._batches import first_rows
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
@@ -60,12 +60,12 @@ class Attempt:
     def learned(self) -> bool:
         """Whether the rows are known by heart, or answered rightly at least."""
         found = DISEASES["cannot-overfit-tiny-batch"].find(self.trace)
-        return learned_by_heart(self.trace) or (self.steps > 0 and self.right and not found)
+        return overfits_tiny_batch(self.trace) or (self.steps > 0 and self.right and not found)
 
     @property
     def right(self) -> bool:
         """Whether the last answers were all right."""
-        return self.score is not None and self.score[1] >= (1.0 if self.score[0] == "accuracy" else 0.95)
+        return bool(all_right(self.trace))
 
     @property
     def steps(self) -> int:

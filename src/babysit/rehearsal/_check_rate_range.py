@@ -7,8 +7,8 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from babysit.diseases import DISEASES, constant_answer_loss
-from babysit.record import Finding, InputError, PreFlightStep, Severity, Trace
+from babysit.diseases import DISEASES, starts_trained
+from babysit.record import Finding, InputError, PreFlightStep, Severity
 from babysit.rehearsal._candidates import rate_of
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
 from babysit.rehearsal._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
@@ -18,7 +18,6 @@ from babysit.rehearsal._rate_sweep import RateSweep, sweep_rates
 SHARE = 0.2  # of the check's time
 SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
 DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
-KNOWN = 0.5  # of a constant answer's loss: first weights never come near it, whatever was trained does
 SWEEP = (1e-6, 10.0, 60)  # from, to, steps
 FEWEST_RATES = 30
 # A sweep answers within about a decade (benchmarks/rate_finders.py), and the steepest fall lies above the rates that
@@ -45,7 +44,7 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
         if members_of(step_seconds, seconds) < FEWEST:
             steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))
             swept = sweep_rates(examination.subject, low=SWEEP[0], high=SWEEP[1], steps=steps)
-            return _from_sweep(swept, rate, examination.ignore, learned=knows_something(trace))
+            return _from_sweep(swept, rate, examination.ignore, learned=starts_trained(trace))
         found = find_rate_range(examination.subject, seconds=seconds, first_seed=examination.seed)
     except InputError as error:
         return skipped("rate-range", error.given)
@@ -115,25 +114,12 @@ def _findings(examination: Examination, found: RateRange, rate: float) -> list[F
         evidence |= {"largest stable": found.stable, "threshold": min(DECADE * found.high, 2 * (found.stable or 0))}
         return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity=severity,
                                                            remedies=remedies)]  # fmt: skip
-    if rate < found.low / DECADE and not knows_something(examination.trace):
+    if rate < found.low / DECADE and not starts_trained(examination.trace):
         # A low rate learns, only later: sick is what does not move, which the short training tells.
         evidence["threshold"] = found.low / DECADE
         return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
                                                           remedies=remedies)]  # fmt: skip
     return []
-
-
-def knows_something(trace: Trace) -> bool:
-    """Whether the network was trained before: its first loss is far below that of an answer that ignores the inputs.
-
-    Rates for going on from there are lower than what lowers the loss fastest, so as not to unlearn; that is no fault.
-
-    Example:
-        >>> knows_something(Trace())
-        False
-    """
-    losses, constant = trace.series("loss").values, constant_answer_loss(trace)
-    return bool(losses) and constant is not None and losses[0] < KNOWN * constant
 
 
 def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, learned: bool = False) -> PreFlightStep:

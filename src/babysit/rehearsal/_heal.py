@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from babysit.diseases import check_names, diagnose
+from babysit.diseases import check_names, diagnose, solved
 from babysit.record import (
     BabysitError,
     Effect,
@@ -35,7 +35,7 @@ from babysit.record import (
     silent,
 )
 from babysit.rehearsal._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
-from babysit.rehearsal._outcome import SOLVED, RehearsalOutcome, gain, median_of, outcome_of
+from babysit.rehearsal._outcome import RehearsalOutcome, gain, median_of, outcome_of
 from babysit.rehearsal._subject import TO_THE_END, Ask, Subject, rehearse_all
 from babysit.rehearsal._trains import check_training
 
@@ -288,7 +288,7 @@ def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> 
 
 def _solved(outcome: RehearsalOutcome) -> bool:
     scored = outcome.evaluated or outcome.trained
-    return scored is not None and scored[1] >= SOLVED
+    return scored is not None and solved(scored[1])
 
 
 def _others(known: Sequence[Candidate], more: Sequence[Candidate]) -> list[Candidate]:

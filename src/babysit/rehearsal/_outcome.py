@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from babysit.diseases import solved
 from babysit.record import BabysitError, RehearsalError, Trace
 
 TAIL = 0.1  # of the steps, whose mean loss is the loss at the end: single batches are noise
 SCORES = ("accuracy", "balanced-accuracy", "r2")
-SOLVED = 0.995  # of a score: there is no gap that a cure could close
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def gain(before: RehearsalOutcome, after: RehearsalOutcome, *, comparable: bool 
 
 
 def _closed(before: float, after: float) -> float:
-    if before >= SOLVED:
+    if solved(before):
         return min(0.0, after - before)
     return max(-1.0, (after - before) / (1 - before))
 

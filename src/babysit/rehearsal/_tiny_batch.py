@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-from babysit.diseases import learned_by_heart
+from babysit.diseases import overfits_tiny_batch
 from babysit.probes import listen, stop_listening
 from babysit.record import Row, Trace
 from babysit.rehearsal._answers import Ear, answers_of, score, target_rows
@@ -73,7 +73,7 @@ def keep_tiny_batch(state: RehearsalState, rows: int = TINY) -> None:
         # The worst of two batches counts.
         worst = [Row(step, "train", "", *min(right, key=lambda one: one[1]))] if right else []
         seen = Trace((*known, Row(0, "train", "", "loss", max(losses)), *worst), facts=state.facts)
-        return [*told, *worst], step > 0 and learned_by_heart(seen)
+        return [*told, *worst], step > 0 and overfits_tiny_batch(seen)
 
     state.after_step = look
 

@@ -1,10 +1,11 @@
-"""From a Trace to findings in the order in which they are likely to be the cause."""
+"""From a trace to findings, in the order in which they are likely to be the cause; once, or again and again."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from babysit.diseases._catalogue import DISEASES
 from babysit.diseases._disease import Disease
@@ -117,3 +118,55 @@ def check_names(ignore: Sequence[str]) -> None:
             raise InputError(
                 f"no finding is called '{name}'", legal="the names in docs/diseases.md", write=f"'{nearest}'"
             )
+
+
+LEAST_SECONDS = 1.0  # between two looks: people read no faster
+SHARE = 0.005  # of the time, at most, goes into looking
+
+
+class Repeatedly:
+    """Diagnoses when it is due, and tells what it found.
+
+    Args:
+        read: Gives what was measured so far.
+        tell: Gets the trace and the findings each time.
+        ignore: Names of findings not to report.
+        clock: Seconds that run evenly.
+
+    Example:
+        >>> told = []
+        >>> repeatedly = Repeatedly(Trace, lambda trace, findings: told.append(findings))
+        >>> repeatedly.now()
+        []
+        >>> told
+        [[]]
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Trace],
+        tell: Callable[[Trace, list[Finding]], None],
+        *,
+        ignore: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read = read
+        self._tell = tell
+        self._ignore = ignore
+        self._clock = clock
+        self._next = clock() + LEAST_SECONDS
+
+    def when_due(self) -> None:
+        """Look if enough time has gone by since the last look; otherwise cost nothing."""
+        if self._clock() >= self._next:
+            self.now()
+
+    def now(self) -> list[Finding]:
+        """Look at once."""
+        start = self._clock()
+        trace = self._read()
+        findings = diagnose(trace, ignore=self._ignore)
+        self._tell(trace, findings)
+        end = self._clock()
+        self._next = end + max(LEAST_SECONDS, (end - start) / SHARE)
+        return findings

@@ -1,7 +1,7 @@
-"""How a signal changes through depth: what tells rows apart forwards, the size of gradients backwards.
+"""How a signal changes through depth: the spread between rows forwards, the size of gradients backwards.
 
-Biases give outputs a spread of their own, the same for every row, so that a dying signal can hide behind it: only the
-part that differs between rows counts.
+Biases give outputs a spread of their own, the same for every row, so that a vanishing signal can hide behind it: only
+the part that differs between rows counts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import statistics
 from typing import NamedTuple
 
-from babysit.diseases._observed import observed
+from babysit.diseases._reading import observed
 from babysit.record import ACTIVATIONS, INPUTS, WEIGHTED, Trace, TraceLayer
 
 NORMS = frozenset({"batch-norm", "norm"})
@@ -103,3 +103,47 @@ def _row_spread(trace: Trace, layer: str) -> float:
     rows = at_start(trace, "batch-rows", INPUTS)
     spread = at_start(trace, "row-spread", layer)
     return 1.0 if spread is None or (rows is not None and rows < ROWS_FOR_SPREAD) else spread
+
+
+LEAST_LAYERS = 3
+# Of the first and the last layers several are looked at: in a transformer queries come first and get far less than
+# values do, and a branch that begins at zero passes nothing back to what stands before it.
+PART = 4  # a quarter of the layers
+AT_LEAST = 2
+
+
+class GradientRatio(NamedTuple):
+    """The gradient at the first hidden layers over that at the last ones."""
+
+    first: Point
+    last: Point
+    ratio: float
+
+
+def vanishing(profile: Profile) -> GradientRatio | None:
+    """The largest at the front over the smallest at the back that is not zero: the mildest reading."""
+    if len(profile) < LEAST_LAYERS:
+        return None
+    front, back = _ends(profile)
+    first = max(front, key=lambda point: point.value)
+    alive = [point for point in back if point.value > 0]
+    last = min(alive, key=lambda point: point.value, default=None)
+    return None if last is None else GradientRatio(first, last, first.value / last.value)
+
+
+def exploding(profile: Profile) -> GradientRatio | None:
+    """The smallest at the front that is not zero over the largest at the back: again the mildest."""
+    if len(profile) < LEAST_LAYERS:
+        return None
+    front, back = _ends(profile)
+    alive = [point for point in front if point.value > 0]
+    first = min(alive, key=lambda point: point.value, default=None)
+    last = max(back, key=lambda point: point.value)
+    return None if first is None or last.value <= 0 else GradientRatio(first, last, first.value / last.value)
+
+
+def _ends(profile: Profile) -> tuple[Profile, Profile]:
+    part = max(AT_LEAST, len(profile) // PART)
+    # In short networks the ends may not overlap.
+    part = min(part, len(profile) // 2)
+    return profile[:part], profile[-part:]
