@@ -31,7 +31,9 @@ from sklearn.decomposition import IncrementalPCA
 from sklearn.preprocessing import StandardScaler
 
 from _measure import Seconds, quartiles, ratio, store, take_turns
-from babysit.data import PCA, TensorRows, statistics_of
+from babysit.data import TensorRows
+from babysit.data._decorrelate import PCA
+from babysit.data._statistics import statistics_of
 
 FEATURES = 3072
 COMPONENTS = 144

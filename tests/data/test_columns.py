@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from babysit.data import Columns, TableLayout, prepare
 from babysit.data._cells import as_levels, as_numbers, with_numbers
-from babysit.data._column_fit import Moments, fit_columns
-from babysit.data._column_types import find_type, find_types
+from babysit.data._column_fit import ColumnFit, fit_columns
+from babysit.data._column_types import FoundType, find_type, find_types
 from babysit.data._dates import date_form
 from babysit.record import DataError, Recipe
 
@@ -202,15 +202,17 @@ def test_pieces_give_what_the_whole_gives() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), max_size=8), min_size=1, max_size=6))
 def test_moments_of_pieces_are_those_of_numpy(pieces: list[list[float]]) -> None:
-    moments = Moments()
+    fit = ColumnFit("size", FoundType("number", ""))
     for piece in pieces:
-        moments.see(np.array([*piece, math.nan]))
+        fit.see(pl.Series("size", [*piece, math.nan]))
     every = np.concatenate([np.array(piece, dtype=np.float64) for piece in pieces])
-    assert moments.count == len(every)
+    assert fit.missing == len(pieces)
+    assert fit.moments.count[0] == len(every)
     if len(every):
-        assert moments.mean == pytest.approx(every.mean(), rel=1e-9, abs=1e-9)
-        assert moments.std == pytest.approx(every.std(), rel=1e-6, abs=1e-6)
-        assert (moments.low, moments.high) == (every.min(), every.max())
+        assert fit.moments.mean[0] == pytest.approx(every.mean(), rel=1e-9, abs=1e-9)
+        assert fit.moments.std[0] == pytest.approx(every.std(), rel=1e-6, abs=1e-6)
+        assert fit.ends == (every.min(), every.max())
+        assert fit.rounding == np.abs(every.astype(np.float32) - every).max()
 
 
 @pytest.mark.parametrize(

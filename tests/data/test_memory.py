@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 import torch
 
-from babysit.data import statistics_of
+from babysit.data._statistics import statistics_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and /proc/self/status are Linux's")
 

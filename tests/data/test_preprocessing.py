@@ -17,25 +17,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch import Tensor, nn
 
-from babysit.data import (
-    PCA,
-    ZCA,
-    Centre,
-    ChannelMean,
-    ChannelMeanStd,
-    ImageLayout,
-    Impute,
-    MeanImage,
-    Preprocessing,
-    ScalePixels,
-    ScaleToRange,
-    Standardise,
-    TableLayout,
-    TargetStandardise,
-    Whiten,
-    statistics_of,
-)  # fmt: skip
+from babysit.data import ImageLayout, Preprocessing, TableLayout, TargetStandardise
 from babysit.data import _step as step_module
+from babysit.data._affine import Centre, ScaleToRange, Standardise
+from babysit.data._decorrelate import PCA, ZCA, Whiten
+from babysit.data._image_scaling import ChannelMean, ChannelMeanStd, MeanImage, ScalePixels
+from babysit.data._impute import Impute
+from babysit.data._statistics import statistics_of
 from babysit.data._step import Step
 from babysit.record import DataError, InputError, RecipeError
 

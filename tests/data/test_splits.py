@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babysit.data import Indices, k_folds
+from babysit.data import k_folds
+from babysit.data._rows import Indices
 from babysit.data._splits import (
     Keys,
     deal,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from babysit.data import ColumnStatistics, RunningStatistics, statistics_of
+from babysit.data import Moments, moments_of
 from babysit.data._covariance import FEATURES_IN_FLOAT64, RunningCovariance
+from babysit.data._statistics import ColumnStatistics, RunningStatistics, statistics_of
 from babysit.record import DataError
 from tests.data.oracles import two_passes
 
@@ -99,6 +101,40 @@ def test_parts_join_to_the_whole(kind: str) -> None:
     assert_equal(whole.result(), rows, relative=1e-9)
     whole.update(rows[:10])  # and goes on
     assert_equal(whole.result(), torch.cat([rows, rows[:10]]), relative=1e-9)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_moments_of_tensors_equal_two_passes(kind: str, cut: str) -> None:
+    rows = hostile(kind).double()
+    found = None
+    for piece in pieces(rows, CUTS[cut]):
+        more = moments_of(piece, piece.isfinite())
+        found = more if found is None else found.joined(more)
+    expected = two_passes(rows.numpy())
+    assert found is not None
+    np.testing.assert_array_equal(found.count, expected.count)
+    spread = expected.variance.max() ** 0.5
+    np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-14, atol=1e-9 * spread)
+    # Means near 1e8 are known to 1e-8, and they alone carry that into the variance: `RunningMoments` shifts them.
+    np.testing.assert_allclose(found.variance, expected.variance, rtol=1e-8, atol=1e-26 * spread**2)
+
+
+def test_moments_of_floats_arrays_and_tensors_are_the_same() -> None:
+    """One algorithm for three kinds of numbers; an empty part costs nothing, nor does a mean far from zero."""
+    parts = [(2.0, 1e8 + 2.5, 4.5), (0.0, 0.0, 0.0), (3.0, 1e8 + 4 / 3, 58 - 16 / 3)]
+    values = np.array([[1.0], [4.0], [-3.0], [0.0], [7.0]]) + 1e8
+    floats = [Moments(*part) for part in parts]
+    arrays = [Moments(*(np.array(number) for number in part)) for part in parts]
+    tensors = [Moments(*torch.tensor(part, dtype=torch.float64)) for part in parts]
+    expected = two_passes(values)
+    kinds: tuple[list[Moments[Any]], ...] = (floats, arrays, tensors)
+    for one, empty, other in kinds:
+        for found in (one.joined(empty).joined(other), empty.joined(other).joined(one)):
+            assert float(found.count) == 5
+            assert float(found.mean) == pytest.approx(expected.mean[0], rel=1e-15)
+            assert float(found.variance) == pytest.approx(expected.variance[0], rel=1e-8)
+    assert (floats[1].variance, floats[1].joined(floats[1]).mean) == (0, 0)
 
 
 @settings(max_examples=60, deadline=None)

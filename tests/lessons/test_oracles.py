@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from babysit.data import PCA, ZCA, Centre, ScaleToRange, Standardise, Whiten
+from babysit.data._affine import Centre, ScaleToRange, Standardise
+from babysit.data._decorrelate import PCA, ZCA, Whiten
 from babysit.lessons import _check_oracles as checks
 from babysit.lessons import _initialisation_oracles as initialisations
 from babysit.lessons import _loss_oracles as losses

@@ -23,14 +23,14 @@ def test_what_is_measured_is_in_the_table() -> None:
 
 
 def test_what_is_in_the_table_is_measured_somewhere() -> None:
-    rooms = ("probe", "train", "rehearse", "tune", "procedure")
-    text = "".join(file.read_text() for room in rooms for file in (SOURCES / room).glob("*.py"))
+    packages = ("probes", "training", "remedies", "rehearsal", "search", "api")
+    text = "".join(file.read_text() for package in packages for file in (SOURCES / package).glob("*.py"))
     assert [name for name in QUANTITIES if f'"{name}"' not in text] == []
     assert [name for name in EVENTS if f'"{name}"' not in text] == []
 
 
 def test_what_diseases_read_is_in_the_table() -> None:
-    text = "".join(file.read_text() for file in (SOURCES / "diagnose").glob("*.py"))
+    text = "".join(file.read_text() for file in (SOURCES / "diseases").glob("*.py"))
     read = set(re.findall(r'(?:series|observed|latest)\(\s*(?:trace,\s*)?"([a-z0-9-]+)"', text))
     assert read
     assert read <= set(QUANTITIES)

@@ -24,6 +24,7 @@ from babysit.data._column_kinds import (
 )
 from babysit.data._column_types import FoundType
 from babysit.data._columns import Columns
+from babysit.data._moments import Floats, RunningMoments
 from babysit.data._wording import counted
 from babysit.record import ColumnSummary, DataError, Decision
 
@@ -36,49 +37,6 @@ VARIES = 1e-9
 
 
 @dataclass
-class Moments:
-    """Count, mean, squared deviations, ends and the largest rounding error to float32 of a stream of numbers."""
-
-    count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-    low: float = math.inf
-    high: float = -math.inf
-    loss: float = 0.0
-
-    def see(self, numbers: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-        """Take in more; NaN is skipped. Merged as Chan, Golub and LeVeque 1979 do."""
-        numbers = numbers[~np.isnan(numbers)]
-        if not len(numbers):
-            return
-        with np.errstate(invalid="ignore", over="ignore"):
-            count, mean = len(numbers), float(numbers.mean())
-            squares = float(np.square(numbers - mean).sum())
-            self.loss = max(self.loss, float(np.abs(numbers.astype(np.float32) - numbers).max()))
-            both, gap = self.count + count, mean - self.mean
-            self.squares += squares + gap * gap * self.count * count / both
-            self.mean += gap * count / both
-        self.count = both
-        self.low, self.high = min(self.low, float(numbers.min())), max(self.high, float(numbers.max()))
-
-    @property
-    def std(self) -> float:
-        """Over N."""
-        return math.sqrt(self.squares / self.count) if self.count else math.nan
-
-    @property
-    def fits_float32(self) -> bool:
-        """Whether float32 loses nothing against the spread."""
-        return self.loss == 0 or self.loss <= LOSS * self.std
-
-    def summary(self) -> dict[str, float]:
-        """As a report shows it."""
-        if not self.count:
-            return {}
-        return {"mean": self.mean, "std": self.std, "low": self.low, "high": self.high}
-
-
-@dataclass
 class ColumnFit:
     """One column, seen piece by piece."""
 
@@ -86,7 +44,8 @@ class ColumnFit:
     found: FoundType
     rows: int = 0
     missing: int = 0
-    moments: Moments = field(default_factory=Moments)
+    moments: RunningMoments = field(default_factory=lambda: RunningMoments(1))
+    rounding: float = 0.0  # the largest error that float32 makes in one of the numbers
     levels: Counter[str] = field(default_factory=Counter)
     first: float = math.inf
     cycles: dict[str, list[float]] = field(default_factory=dict)
@@ -107,12 +66,28 @@ class ColumnFit:
         else:
             (numbers,) = self._column().encode(cells)  # type: ignore[union-attr]
             self.missing += int(np.isnan(numbers).sum())
-            self.moments.see(numbers)
+            self._see_numbers(numbers)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the greatest number; infinity and minus infinity where there was none."""
+        return float(self.moments.minimum[0]), float(self.moments.maximum[0])
+
+    @property
+    def fits_float32(self) -> bool:
+        """Whether float32 loses nothing against the spread."""
+        return self.rounding == 0 or self.rounding <= LOSS * float(self.moments.std[0])
+
+    def _see_numbers(self, numbers: Floats) -> None:
+        self.moments.update(numbers[:, None])
+        with np.errstate(invalid="ignore", over="ignore"):
+            errors = np.abs(numbers.astype(np.float32) - numbers)
+        self.rounding = max(self.rounding, float(np.fmax.reduce(errors, initial=0.0)))
 
     def _see_dates(self, cells: pl.Series) -> None:
         days = as_days(cells, self.found.form)
         self.missing += days.null_count()
-        self.moments.see(days.drop_nulls().to_numpy())
+        self._see_numbers(days.drop_nulls().to_numpy())
         moments = as_moments(cells, self.found.form).drop_nulls()
         for part, values in (
             ("year", moments.dt.month()),
@@ -132,7 +107,7 @@ class ColumnFit:
             return BooleanColumn(self.name, found.no, found.yes)
         if found.type == "date":
             parts = tuple(part for part, (low, high) in self.cycles.items() if high - low > VARIES)
-            return DateColumn(self.name, found.form, self.moments.low, parts)
+            return DateColumn(self.name, found.form, self.ends[0], parts)
         if found.type == "category":
             return CategoryColumn(self.name, self._kept_levels(), found.numeric)
         return DroppedColumn(self.name, found.why)
@@ -148,21 +123,24 @@ class ColumnFit:
         """The column, and what a report says of it."""
         column = self._column()
         why = self.found.why
-        varied = self.moments.high > self.moments.low or self.missing
+        low, high = self.ends
+        varied = high > low or self.missing
         if self.found.type == "category" and isinstance(column, CategoryColumn):
             if not column.levels or (len(column.levels) == 1 and len(self.levels) == 1 and not self.missing):
                 column = DroppedColumn(self.name, self._why_not_learned())
             elif rare := len(self.levels) - len(column.levels):
                 why += f"; {counted(rare, 'rare level')} {'shares' if rare == 1 else 'share'} the code of unknown ones"
-        elif self.found.type != "drop" and (not self.moments.count or not varied):
+        elif self.found.type != "drop" and (not self.moments.count[0] or not varied):
             column = DroppedColumn(self.name, "it has one value in the training rows")
         if isinstance(column, DroppedColumn):
             why = column.why
-        summary: dict[str, Any] = {} if self.found.type == "date" else self.moments.summary()
+        summary: dict[str, Any] = {}
+        if self.found.type != "date" and self.moments.count[0]:
+            summary = {"mean": float(self.moments.mean[0]), "std": float(self.moments.std[0]), "low": low, "high": high}
         if isinstance(column, CategoryColumn):
             summary["levels"] = len(column.levels)
         if isinstance(column, DateColumn):
-            why += f"; from {_date(self.moments.low)} to {_date(self.moments.high)}"
+            why += f"; from {_date(low)} to {_date(high)}"
             cycles = {"year": "season", "week": "weekday", "day": "time of day"}
             if column.parts:
                 why += "; as days and as " + ", ".join(cycles[part] for part in column.parts)
@@ -212,7 +190,7 @@ def fit_columns(
             cause=reasons,
             write='types = { "NAME" = "number" } under [data] keeps a column',
         )
-    dtype: Literal["float32", "float64"] = "float32" if all(fit.moments.fits_float32 for fit in fits) else "float64"
+    dtype: Literal["float32", "float64"] = "float32" if all(fit.fits_float32 for fit in fits) else "float64"
     return Columns(columns, target, place, named, missing, dtype), tuple(summary for _, summary in done)
 
 

@@ -32,7 +32,7 @@ PHASE_WORDS = {
 
 
 @dataclass
-class Part:
+class PhaseArrays:
     """The arrays of one phase, by role; the values are names."""
 
     roles: dict[Role, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ def phase_of(word: str) -> str | None:
     return PHASE_WORDS.get(word.lower())
 
 
-def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) -> dict[str, Part]:
+def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) -> dict[str, PhaseArrays]:
     """Which arrays are inputs and targets of which phase; phase "" when no name says one.
 
     Args:
@@ -67,7 +67,7 @@ def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) ->
     if target is not None and target not in arrays:
         alike = nearest(target, arrays)
         raise DataError(f"{name} has no array '{target}'", legal=_shapes(arrays), write=f"--target {alike or 'NAME'}")
-    parts: dict[str, Part] = {}
+    parts: dict[str, PhaseArrays] = {}
     unknown = []
     for key in arrays:
         words = [word for word in re.split(r"[^a-z0-9]+", key.lower()) if word]
@@ -78,7 +78,7 @@ def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) ->
         if role is None or len(phases) > 1:
             unknown.append(key)
             continue
-        part = parts.setdefault(phases[0] if phases else "", Part())
+        part = parts.setdefault(phases[0] if phases else "", PhaseArrays())
         part.roles.setdefault(role, key)
     complete = {phase: part for phase, part in parts.items() if part.complete}
     if "train" in complete:
@@ -108,7 +108,7 @@ def _role(words: list[str], array: AnyArray) -> Role | None:
     return None
 
 
-def _guess(arrays: Mapping[str, AnyArray], target: str | None) -> Part | None:
+def _guess(arrays: Mapping[str, AnyArray], target: str | None) -> PhaseArrays | None:
     """Of two arrays of equal length, the one with one value a row is the target."""
     if len(arrays) != 2:
         return None
@@ -121,7 +121,7 @@ def _guess(arrays: Mapping[str, AnyArray], target: str | None) -> Part | None:
             return None
         target = flat[0]
     inputs = names[1 - names.index(target)]
-    return Part({"inputs": inputs, "targets": target})
+    return PhaseArrays({"inputs": inputs, "targets": target})
 
 
 def _shapes(arrays: Mapping[str, AnyArray]) -> str:
@@ -224,7 +224,7 @@ def _with(found: Arrays | Table, decisions: list[Decision], notes: list[str]) ->
 
 
 def _decode_part(
-    arrays: Mapping[str, AnyArray], part: Part, name: str, data: DataSection
+    arrays: Mapping[str, AnyArray], part: PhaseArrays, name: str, data: DataSection
 ) -> tuple[AnyArray, AnyArray, list[Decision], list[str]]:
     """Images that lie encoded one behind the other, decoded."""
     key, lengths_key = part.roles["encoded"], part.roles["lengths"]

@@ -9,34 +9,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from babysit.data import Moments, moments_of
 from babysit.nn._sample import run_sample, undisturbed
 from babysit.record import InputError
 
 
-class _Moments:
-    """Count, mean and summed squares of each channel over all batches, merged pair by pair in float64.
-
-    Source: Chan, Golub and LeVeque 1979, Updating formulae and a pairwise algorithm for computing sample variances.
-    """
+class _Channels:
+    """Moments of each channel over all batches, in float64."""
 
     def __init__(self) -> None:
         self.batches = 0
-        self.count = 0
-        self.mean = torch.zeros(())
-        self.squares = torch.zeros(())
+        self.moments: Moments[Tensor] | None = None
 
     def add(self, inputs: Tensor) -> None:
         """Inputs [N, C, ...] of one batch."""
-        numbers = inputs.detach().transpose(0, 1).flatten(1).double()
-        count = numbers.shape[1]
-        variance, mean = torch.var_mean(numbers, dim=1, correction=0)
-        if self.count == 0:
-            self.mean, self.squares = torch.zeros_like(mean), torch.zeros_like(mean)
-        together = self.count + count
-        shift = mean - self.mean
-        self.squares = self.squares + variance * count + shift.square() * (self.count * count / together)
-        self.mean = self.mean + shift * (count / together)
-        self.count = together
+        found = moments_of(inputs.detach().movedim(1, -1).reshape(-1, inputs.shape[1]).double())
+        self.moments = found if self.moments is None else self.moments.joined(found)
         self.batches += 1
 
 
@@ -75,11 +63,11 @@ def recalibrate_batch_norm(model: nn.Module, batches: Iterable[Any]) -> tuple[st
     }
     if not layers:
         return ()
-    moments = {name: _Moments() for name in layers}
+    channels = {name: _Channels() for name in layers}
     device = next(iter(layers.values())).running_mean.device  # type: ignore[union-attr]
     seen = 0
     with undisturbed(model):
-        handles = [module.register_forward_pre_hook(_look(moments[name])) for name, module in layers.items()]
+        handles = [module.register_forward_pre_hook(_look(channels[name])) for name, module in layers.items()]
         try:
             for batch in batches:
                 run_sample(model, _inputs(batch, device))
@@ -91,26 +79,28 @@ def recalibrate_batch_norm(model: nn.Module, batches: Iterable[Any]) -> tuple[st
         raise InputError(
             "there was no batch to recalibrate on", cause="an empty stream, or an iterator that was used up before"
         )
-    reached = tuple(name for name in layers if moments[name].count)
+    reached = tuple(name for name in layers if channels[name].moments is not None)
     with torch.no_grad():
         for name in reached:
-            _store(layers[name], moments[name])
+            _store(layers[name], channels[name])
     return reached
 
 
-def _store(layer: _BatchNorm, moments: _Moments) -> None:
+def _store(layer: _BatchNorm, channels: _Channels) -> None:
+    moments = channels.moments
+    assert moments is not None
     assert layer.running_mean is not None
     assert layer.running_var is not None
     layer.running_mean.copy_(moments.mean)
     # Unbiased, as PyTorch keeps it.
-    layer.running_var.copy_(moments.squares / max(1, moments.count - 1))
+    layer.running_var.copy_(moments.squares / (moments.count - 1).clamp_min(1))
     if layer.num_batches_tracked is not None:
-        layer.num_batches_tracked.fill_(moments.batches)
+        layer.num_batches_tracked.fill_(channels.batches)
 
 
-def _look(moments: _Moments) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+def _look(channels: _Channels) -> Callable[[nn.Module, tuple[Any, ...]], None]:
     def look(module: nn.Module, arguments: tuple[Any, ...]) -> None:
-        moments.add(arguments[0])
+        channels.add(arguments[0])
 
     return look
 

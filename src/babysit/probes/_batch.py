@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from babysit.data import Moments, moments_of
 from babysit.probes._pending import Pending
 from babysit.probes._subset import as_double, as_float, some_rows
 from babysit.record import INPUTS
@@ -29,13 +30,12 @@ def first_tensor(given: object) -> Tensor | None:
 
 
 class InputProbe:
-    """Running statistics of the first tensor that enters the network, merged batch by batch (Chan et al. 1979)."""
+    """Running statistics of the first tensor that enters the network."""
 
     def __init__(self) -> None:
         self._rows = 0
         # [features] each, in float64
-        self._count: Tensor | None = None  # finite values a feature has had
-        self._mean = self._squares = torch.zeros(0)  # of them; and the sum of squares about the mean
+        self._moments: Moments[Tensor] | None = None  # of the finite values that a feature has had
         self._low = self._high = torch.zeros(0)
         self._samples = self._named = 0  # and at which of them features were told one by one
 
@@ -58,37 +58,28 @@ class InputProbe:
             self._tell(step, pending)
 
     def _merge(self, values: Tensor, rows: int) -> None:  # [positions, features]
-        finite = torch.isfinite(values)
-        count = finite.sum(0, dtype=values.dtype)
-        # What is not finite is counted elsewhere and adds nothing here.
-        mean = torch.where(finite, values, 0.0).sum(0) / count.clamp_min(1)
-        squares = torch.where(finite, values - mean, 0.0).square().sum(0)
+        finite = torch.isfinite(values)  # what is not is counted elsewhere and adds nothing here
+        moments = moments_of(values, finite)
         low = torch.where(finite, values, torch.inf).amin(0)
         high = torch.where(finite, values, -torch.inf).amax(0)
-        if self._count is None or self._count.shape != count.shape or self._count.device != count.device:
-            self._count, self._mean, self._squares, self._low, self._high = count, mean, squares, low, high
-            self._rows = rows
+        known = self._moments
+        if known is None or known.mean.shape != moments.mean.shape or known.mean.device != moments.mean.device:
+            self._moments, self._low, self._high, self._rows = moments, low, high, rows
             return
-        self._rows += rows
-        total = self._count + count
-        share = count / total.clamp_min(1)
-        shift = mean - self._mean
-        self._squares = self._squares + squares + shift.square() * (self._count * share)
-        self._mean = self._mean + shift * share
+        self._moments, self._rows = known.joined(moments), self._rows + rows
         self._low, self._high = torch.minimum(self._low, low), torch.maximum(self._high, high)
-        self._count = total
 
     def _tell(self, step: int, pending: Pending) -> None:
-        assert self._count is not None
-        mean, variance = self._mean, self._squares / self._count.clamp_min(1)
+        assert self._moments is not None
+        count_of, mean, variance = self._moments.count, self._moments.mean, self._moments.variance
         std = variance.sqrt()
         varies = self._high > self._low
         count = varies.sum().clamp_min(1)
-        weights = self._count / self._count.sum().clamp_min(1)
+        weights = count_of / count_of.sum().clamp_min(1)
         whole = (mean * weights).sum()
         offsets = mean.abs() / torch.where(varies, std, 1.0)
         one_sign = (self._low >= 0) | (self._high <= 0)
-        seen = self._count > 0
+        seen = count_of > 0
         numbers: dict[str, float | Tensor] = {
             "rows-seen": float(self._rows),
             "features": float(len(mean)),

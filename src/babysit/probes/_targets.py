@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from babysit.data import Moments, moments_of
 from babysit.probes._batch import share_not_finite
 from babysit.probes._pending import Pending
 from babysit.probes._subset import as_double, some_rows
@@ -24,9 +25,9 @@ class TargetProbe:
         self._total: Tensor | None = None  # the same over all
         self._low: Tensor | None = None
         self._high: Tensor | None = None
-        self._origin: Tensor | None = None  # one of the first batch's numbers: sums about it lose no digits
-        self._sums: Tensor | None = None  # count, sum, sum of squares of numbers, about the origin
-        self._row_sums: Tensor | None = None  # the same of rows' means
+        self._origin: Tensor | None = None  # one of the first batch's numbers: distances from it lose no digits
+        self._moments: Moments[Tensor] | None = None  # of the finite numbers, about the origin
+        self._row_means: Moments[Tensor] | None = None  # of rows' means, about the origin
         self._batches: list[Tensor] = []  # of rows' means in the last batches: count and sum
         self._rows = 0
         self._binary: bool | None = None  # whether targets that are numbers are zeros and ones
@@ -56,27 +57,28 @@ class TargetProbe:
             first = values.flatten()[finite.flatten().to(torch.uint8).argmax()]
             self._origin = torch.where(torch.isfinite(first), first, 0.0)
         about = torch.where(finite, values - self._origin, 0.0)
-        self._sums = _added(self._sums, about, finite)
+        self._moments = _joined(self._moments, moments_of(about.flatten(), finite.flatten()))
         found = finite.sum(1)
         means = about.sum(1) / found.clamp_min(1)
-        self._row_sums = _added(self._row_sums, means, found > 0)
+        self._row_means = _joined(self._row_means, moments_of(means, found > 0))
         self._batches = [*self._batches[-(MOST_BATCHES - 1) :], torch.stack(((found > 0).sum(), means.sum()))]
-        mean, variance = _mean_and_variance(self._sums)
         whole = ((values == values.round()) & finite).sum() / finite.sum()  # NaN of none
-        seen = self._sums[0] > 0
+        seen = self._moments.count > 0
         assert self._low is not None
         assert self._high is not None
         numbers = {
-            "value-mean": self._origin + mean, "value-std": variance.sqrt(), "value-min": self._low,
+            "value-mean": self._origin + self._moments.mean,
+            "value-std": self._moments.variance.sqrt(),
+            "value-min": self._low,
             "value-max": self._high,
-        }  # fmt: skip
+        }
         for name, value in numbers.items():
             pending.add(step, TARGETS, name, torch.where(seen, value, torch.nan))
         pending.add(step, TARGETS, "integer-share", whole)
         if len(self._batches) > 1:
             between = variance_of_batches(torch.stack(self._batches))
             # Numbers that are all the same have no spread, and none between batches.
-            _, of_rows = _mean_and_variance(self._row_sums)
+            of_rows = self._row_means.variance
             ratio = torch.where(of_rows > 0, between / of_rows, 0.0)
             pending.add(step, TARGETS, "target-dispersion", ratio)
         # Zeros and ones under a binary loss are classes, too: of a row, or of each pixel where one map is given out.
@@ -117,16 +119,12 @@ class TargetProbe:
         self._high = high if self._high is None else torch.maximum(self._high, high)
 
 
-def _added(sums: Tensor | None, values: Tensor, counted: Tensor) -> Tensor:
-    """Count, sum and sum of squares, with those of more values; what is not counted is 0 among them."""
-    more = torch.stack((counted.sum().to(values.dtype), values.sum(), values.square().sum()))
-    return more if sums is None else sums.to(more.device) + more
-
-
-def _mean_and_variance(sums: Tensor) -> tuple[Tensor, Tensor]:
-    count = sums[0].clamp_min(1)
-    mean = sums[1] / count
-    return mean, (sums[2] / count - mean.square()).clamp_min(0)
+def _joined(known: Moments[Tensor] | None, more: Moments[Tensor]) -> Moments[Tensor]:
+    """Where batches come on several devices, the last one's is taken."""
+    if known is None:
+        return more
+    device = more.mean.device
+    return Moments(known.count.to(device), known.mean.to(device), known.squares.to(device)).joined(more)
 
 
 def variance_of_batches(batches: Tensor) -> Tensor:

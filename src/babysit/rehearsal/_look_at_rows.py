@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from babysit.data import Moments, moments_of
 from babysit.probes import InputProbe, Pending, TargetProbe, first_tensor
 from babysit.record import TARGETS, Histogram, Row
 from babysit.rehearsal._batches import inputs_and_targets
@@ -111,12 +112,12 @@ _OF_TARGETS = frozenset({
 
 
 class _Split:
-    """Rows of one split: how often each stands there, and sums of their features."""
+    """Rows of one split: how often each is in it, and the moments of their features."""
 
     def __init__(self) -> None:
         self.hashes: Counter[int] = Counter()
         self.rows = 0
-        self.sums: Tensor | None = None  # [2, features]: sum and sum of squares, in float64
+        self.moments: Moments[Tensor] | None = None  # of each feature, in float64
 
     def add(self, batch: Batch) -> None:
         first = first_tensor(batch)
@@ -126,9 +127,8 @@ class _Split:
         self.rows += len(flat)
         self.hashes.update(hash(row.tobytes()) for row in flat.numpy()) if flat.dtype != torch.bfloat16 else None
         if flat.is_floating_point():
-            values = flat.double()
-            sums = torch.stack([values.sum(0), values.square().sum(0)])
-            self.sums = sums if self.sums is None or self.sums.shape != sums.shape else self.sums + sums
+            more, known = moments_of(flat.double()), self.moments
+            self.moments = more if known is None or known.mean.shape != more.mean.shape else known.joined(more)
 
     def share_in(self, other: _Split) -> float:
         shared = sum(count for found, count in self.hashes.items() if found in other.hashes)
@@ -140,16 +140,16 @@ class _Split:
 
 def _fitted_on_both(train: _Split, validation: _Split) -> float | None:
     """Share of features with mean 0 and deviation 1 over both splits together, and not over the training rows."""
-    if train.sums is None or validation.sums is None or train.sums.shape != validation.sums.shape:
+    if train.moments is None or validation.moments is None:
         return None
-    both = _off(train.sums + validation.sums, train.rows + validation.rows)
-    alone = _off(train.sums, train.rows)
+    if train.moments.mean.shape != validation.moments.mean.shape:
+        return None
+    both, alone = _off(train.moments.joined(validation.moments)), _off(train.moments)
     return float(((both < EXACTLY) & (alone > CLEARLY * EXACTLY)).double().mean())
 
 
-def _off(sums: Tensor, rows: int) -> Tensor:
+def _off(moments: Moments[Tensor]) -> Tensor:
     """How far each feature is from mean 0 and deviation 1, with n or n - 1 in the denominator."""
-    mean = sums[0] / rows
-    variance = (sums[1] / rows - mean.square()).clamp_min(0)
-    from_one = torch.minimum((variance.sqrt() - 1).abs(), ((variance * rows / max(1, rows - 1)).sqrt() - 1).abs())
-    return torch.maximum(mean.abs(), from_one)
+    unbiased = moments.squares / (moments.count - 1).clamp_min(1)
+    from_one = torch.minimum((moments.variance.sqrt() - 1).abs(), (unbiased.sqrt() - 1).abs())
+    return torch.maximum(moments.mean.abs(), from_one)
