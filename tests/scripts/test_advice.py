@@ -7,7 +7,8 @@ import pathlib
 import pytest
 
 from babysit.record import REMEDIES, InputError, Remedy
-from babysit.scripts import Changes, Script, advice_for
+from babysit.scripts import Changes, Script
+from babysit.scripts.patches import advice_for
 from tests.scripts.conftest import PATIENTS, program
 
 VALUES = {

@@ -13,7 +13,8 @@ import torch
 
 from babysit import run_script
 from babysit.record import InputError, Remedy
-from babysit.scripts import Patched, Script, patched, write_patched
+from babysit.scripts import Script
+from babysit.scripts.patches import Patched, patched, write_patched
 from tests.scripts.conftest import PATIENTS
 
 # Patients, the remedies, and by how much a copy's metric may be worse: 0 where each edit is the operation that was

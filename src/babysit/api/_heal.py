@@ -15,7 +15,7 @@ from babysit.api._subjects import opened, subject_of
 from babysit.record import Finding, Healing, InputError, Progress, Recipe, silent
 from babysit.rehearsal import HEAL_SECONDS, TO_THE_END, OptimizerLike, Subject, pre_flight
 from babysit.rehearsal import heal as heal_subject
-from babysit.scripts import ScriptSubject, advice_for, check_copy
+from babysit.scripts import ScriptSubject
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
@@ -95,6 +95,8 @@ def heal(
     if apply is not None and (script is None or module):
         raise InputError(f"a patched copy is of a script, and {subject} is none", legal="a .py file")
     if apply is not None and script is not None:
+        from babysit.scripts.patches import check_copy  # libcst takes a fifth of a second
+
         check_copy(script.script, pathlib.Path(apply))
     wanted = steps if steps is not None else TO_THE_END if script is not None else STEPS
     with opened(made):
@@ -109,6 +111,8 @@ def heal(
         )  # fmt: skip
     if script is None:
         return found
+    from babysit.scripts.patches import advice_for
+
     found = dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=script.notes())
     if apply is None or not found.remedies:
         return found

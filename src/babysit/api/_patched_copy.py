@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from babysit.record import Remedy
 from babysit.rehearsal import Ask, RehearsalOutcome, outcome_of
-from babysit.scripts import ScriptSubject, check_copy, with_arguments
-from babysit.scripts import write_patched as write_copy
+from babysit.scripts import ScriptSubject, with_arguments
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,9 @@ def write_patched(
         >>> [str(one) for one in copy.written], copy.outcome.steps
         (['lr=0.01'], 5)
     """
+    from babysit.scripts.patches import check_copy  # libcst takes a fifth of a second
+    from babysit.scripts.patches import write_patched as write_copy
+
     made, goal = with_arguments(str(script), arguments), pathlib.Path(path)
     asked = [one if isinstance(one, Remedy) else Remedy.parse(one) for one in remedies]
     check_copy(made, goal)

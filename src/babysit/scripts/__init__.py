@@ -1,9 +1,7 @@
 """An unmodified script as a Subject: the patcher that sees and changes it, its child processes, its text."""
 
-from babysit.scripts._advice import advice_for
 from babysit.scripts._apply import apply_remedies
 from babysit.scripts._changes import Changes
-from babysit.scripts._patch import Patched, Written, check_copy, patched, write_patched
 from babysit.scripts._patcher import Enough, Patcher
 from babysit.scripts._processes import Processes
 from babysit.scripts._script import Ended, Script, run_script, with_arguments
@@ -15,7 +13,6 @@ __all__ = [
     "Ended",
     "Enough",
     "LOST",
-    "Patched",
     "Patcher",
     "Processes",
     "Rehearsed",
@@ -23,12 +20,7 @@ __all__ = [
     "ScriptSubject",
     "Started",
     "Starter",
-    "Written",
-    "advice_for",
     "apply_remedies",
-    "check_copy",
-    "patched",
     "run_script",
     "with_arguments",
-    "write_patched",
 ]

@@ -19,7 +19,6 @@ from typing import Literal
 
 from babysit.record import InputError
 from babysit.scripts._patcher import Enough
-from babysit.scripts._source import with_epochs
 
 INTERRUPTED = 130
 EXIT_CODES = 255  # an exit code is a byte
@@ -122,7 +121,7 @@ def run_script(script: Script, *, epochs: int | None = None) -> Ended:
 def _file(script: Script, epochs: int | None) -> tuple[types.ModuleType, types.CodeType]:
     """A file as `__main__`, as `python FILE` makes it."""
     path = pathlib.Path(script.target)
-    code = _code(path.read_bytes(), str(path), epochs)
+    code = _code(path.read_bytes(), str(path), epochs, script.arguments)
     sys.path.insert(0, str(path.resolve().parent))
     main = types.ModuleType("__main__")
     loader = importlib.machinery.SourceFileLoader("__main__", str(path))
@@ -144,7 +143,9 @@ def _module(script: Script, epochs: int | None) -> tuple[types.ModuleType, types
             write=f"babysit run {script.target}" if script.target.endswith(".py") else None,
         )
     source = loader.get_source(spec.name) if epochs is not None else None
-    code = _code(source.encode(), str(spec.origin), epochs) if source is not None else loader.get_code(spec.name)
+    code = loader.get_code(spec.name) if source is None else _code(
+        source.encode(), str(spec.origin), epochs, script.arguments
+    )  # fmt: skip
     if code is None:
         raise InputError(f"the module {script.target} has no code in Python")
     main = types.ModuleType("__main__")
@@ -166,11 +167,12 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
         return None
 
 
-def _code(source: bytes, filename: str, epochs: int | None) -> types.CodeType:
-    tree: ast.Module | bytes = source
+def _code(source: bytes, filename: str, epochs: int | None, arguments: Sequence[str]) -> types.CodeType:
     if epochs is not None:
-        tree = with_epochs(ast.parse(source, filename=filename), epochs)
-    code: types.CodeType = compile(tree, filename, "exec", dont_inherit=True)
+        from babysit.remedies.source import with_epochs  # libcst takes a fifth of a second
+
+        source = with_epochs(source, epochs, arguments)
+    code: types.CodeType = compile(source, filename, "exec", dont_inherit=True)
     return code
 
 

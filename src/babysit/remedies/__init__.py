@@ -1,0 +1,3 @@
+"""Remedies: what each changes, and how."""
+
+__all__: list[str] = []

@@ -1,0 +1,305 @@
+"""The text of a script as a tree that keeps every byte, and what its names stand for."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+import libcst as cst
+from libcst.metadata import (
+    BaseAssignment,
+    CodeRange,
+    MetadataWrapper,
+    PositionProvider,
+    QualifiedNameSource,
+    Scope,
+    ScopeProvider,
+)
+
+Statement = cst.BaseStatement | cst.BaseSmallStatement
+LOOPS = (cst.For, cst.While, cst.BaseComp)
+
+
+class Code:
+    """A script's text, parsed. Written out again, it is the same text byte for byte.
+
+    Args:
+        content: The file's bytes, or its text.
+        arguments: Of the command line that the script is run with.
+
+    Raises:
+        SyntaxError: It is not Python.
+
+    Example:
+        >>> code = Code("from torch import nn\\nnet = nn.Linear(2, 1)")
+        >>> [code.dotted(call.func) for call in code.calls()]
+        ['torch.nn.Linear']
+    """
+
+    def __init__(self, content: bytes | str, arguments: Sequence[str] = ()) -> None:
+        body = ast.parse(content).body
+        # What follows the last statement is kept aside: libcst 1.9 loses some lines of white space there.
+        ends = [found.end() for found in re.finditer(rb"\r\n|\r|\n", _as_bytes(content))]
+        last = body[-1].end_lineno or 0 if body else 0
+        end = ends[last - 1] if 0 < last <= len(ends) else len(_as_bytes(content))
+        try:
+            module = cst.parse_module(_as_bytes(content)[:end])
+        except cst.ParserSyntaxError as error:
+            raise SyntaxError(f"line {error.raw_line}: {error.message}") from error
+        self._read(module, _as_bytes(content)[end:].decode(module.encoding), arguments)
+        if self.content != _as_bytes(content):
+            raise SyntaxError("its text cannot be kept as it is")
+
+    def with_module(self, module: cst.Module) -> Code:
+        """The same file with another tree."""
+        code = Code.__new__(Code)
+        code._read(module, self._tail, self.arguments)
+        return code
+
+    def _read(self, module: cst.Module, tail: str, arguments: Sequence[str]) -> None:
+        self.module, self._tail, self.arguments = module, tail, tuple(arguments)
+        # A tree from the parser holds each node once, and edits put in new ones only: it needs no copy.
+        self._metadata = MetadataWrapper(module, unsafe_skip_copy=True)
+        self._dotted: dict[cst.CSTNode, str] = {}
+        self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
+        self.order: dict[cst.CSTNode, int] = {}  # nodes in the order in which they are written, with their places in it
+        waiting: list[cst.CSTNode] = [module]
+        while waiting:
+            node = waiting.pop()
+            self.order[node] = len(self.order)
+            for child in reversed(node.children):
+                if not isinstance(child, cst.BaseParenthesizableWhitespace | cst.TrailingWhitespace | cst.EmptyLine):
+                    self.parents[child] = node
+                    waiting.append(child)
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.module.code + self._tail
+
+    @property
+    def content(self) -> bytes:
+        """All of it, as it is stored."""
+        return self.text.encode(self.module.encoding)
+
+    @functools.cached_property
+    def _scopes(self) -> dict[cst.CSTNode, Scope]:
+        return dict(self._metadata.resolve(ScopeProvider))  # type: ignore[arg-type]
+
+    @functools.cached_property
+    def _positions(self) -> dict[cst.CSTNode, CodeRange]:
+        return dict(self._metadata.resolve(PositionProvider))
+
+    def words(self, node: cst.CSTNode) -> str:
+        """The text of a node."""
+        return self.module.code_for_node(node)
+
+    def line(self, node: cst.CSTNode) -> int:
+        """The number of the line that a node begins on; 0 where it is not in the text."""
+        found = self._positions.get(node)
+        return found.start.line if found is not None else 0
+
+    # What holds what.
+
+    def within(self, node: cst.CSTNode | None = None) -> Iterator[cst.CSTNode]:
+        """A node and all that it holds, in the order in which they are written."""
+        if node is None:
+            yield from self.order
+            return
+        waiting = [node]
+        while waiting:
+            one = waiting.pop()
+            yield one
+            waiting += [child for child in reversed(one.children) if child in self.order]
+
+    @functools.cached_property
+    def _calls(self) -> list[cst.Call]:
+        return [node for node in self.order if isinstance(node, cst.Call)]
+
+    def calls(self, within: cst.CSTNode | None = None) -> list[cst.Call]:
+        """All calls, in the order in which they are written."""
+        return self._calls if within is None else [one for one in self.within(within) if isinstance(one, cst.Call)]
+
+    def calls_of(self, dotted: Collection[str]) -> list[cst.Call]:
+        """Calls of something imported."""
+        return [call for call in self.calls() if self.dotted(call.func) in dotted]
+
+    def methods(self, name: str, within: cst.CSTNode | None = None) -> list[cst.Call]:
+        """Calls of a method of this name."""
+        return [one for one in self.calls(within) if isinstance(one.func, cst.Attribute) and called(one) == name]
+
+    def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """What holds it, from the inside to the outside."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
+        """The function that it is in."""
+        return next((one for one in self.above(node) if isinstance(one, cst.FunctionDef)), None)
+
+    def statement(self, node: cst.CSTNode) -> Statement:
+        """The statement that a node is in: of several on a line, the one alone."""
+        while not isinstance(node, cst.BaseSmallStatement | cst.BaseCompoundStatement):
+            node = self.parents[node]
+        return node
+
+    def block(self, statement: Statement) -> list[Statement]:
+        """The statements among which it stands."""
+        holder = self.parents[statement]
+        if isinstance(holder, cst.SimpleStatementLine):
+            holder = self.parents[holder]
+        return statements(holder)
+
+    def runs_once(self, node: cst.CSTNode) -> bool:
+        """Whether it cannot be run twice: in no loop, nor in a function that is called in one, or several times."""
+        for _ in range(10):
+            for one in self.above(node):
+                if isinstance(one, (*LOOPS, cst.Lambda)):
+                    return False
+                if isinstance(one, cst.FunctionDef):
+                    break
+            function = self.function(node)
+            callers = self.callers(function) if function is not None else []
+            if len(callers) != 1:
+                return not callers
+            node = callers[0]
+        return False
+
+    def callers(self, function: cst.FunctionDef) -> list[cst.Call]:
+        """Calls of a function, or of the class that it makes the objects of."""
+        holder = self.class_of(function)
+        name = holder.name.value if holder is not None and function.name.value == "__init__" else function.name.value
+        return [call for call in self.calls() if called(call) == name]
+
+    def class_of(self, function: cst.FunctionDef) -> cst.ClassDef | None:
+        """The class whose method a function is."""
+        holder = self.parents.get(self.parents[function])
+        return holder if isinstance(holder, cst.ClassDef) else None
+
+    # What names stand for.
+
+    def dotted(self, node: cst.CSTNode) -> str:
+        """What an expression stands for, through the script's imports; empty where it is nothing imported."""
+        if node not in self._dotted:
+            first = node
+            while isinstance(first, cst.Attribute):
+                first = first.value
+            known = isinstance(first, cst.Name) and node in self._scopes
+            self._dotted[node] = _one_import(self._scopes[node], node) if known else ""
+        return self._dotted[node]
+
+    @functools.cached_property
+    def imports(self) -> dict[str, str]:
+        """Names that imports give, with what they stand for."""
+        found = {}
+        for node in self.within():
+            if isinstance(node, cst.ImportFrom) and not node.relative and node.module is not None:
+                front = self.words(node.module)
+                for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
+                    found[alias.evaluated_alias or alias.evaluated_name] = f"{front}.{alias.evaluated_name}"
+            elif isinstance(node, cst.Import):
+                for alias in node.names:
+                    top = alias.evaluated_name.partition(".")[0]
+                    found[alias.evaluated_alias or top] = alias.evaluated_name if alias.evaluated_alias else top
+        return found
+
+    def spelled(self, dotted: str, at: cst.CSTNode) -> str | None:
+        """How something of a library can be written at a place, with the imports that the script has."""
+        parts = dotted.split(".")
+        for length in range(len(parts), 0, -1):
+            front = ".".join(parts[:length])
+            for name, meant in self.imports.items():
+                if meant == front and _one_import(self._scopes[at], name) == meant:
+                    return ".".join([name, *parts[length:]])
+        return None
+
+    def is_free(self, name: str) -> bool:
+        """Whether the script uses a name for nothing at all."""
+        return name not in self.imports and not any(one.value == name for one in self.names())
+
+    def names(self, within: cst.CSTNode | None = None) -> Iterator[cst.Name]:
+        """Names as they are written, but those of attributes and keywords."""
+        for node in self.within(within):
+            holder = self.parents.get(node)
+            if isinstance(node, cst.Name) and not (
+                (isinstance(holder, cst.Attribute) and holder.attr is node)
+                or (isinstance(holder, cst.Arg) and holder.keyword is node)
+            ):
+                yield node
+
+    def stores(self) -> Iterator[cst.Name]:
+        """Names that are set: assigned, or those of parameters; not those of functions, classes and imports."""
+        for name in self.names():
+            target = next((one for one in self.given(name) if getattr(one, "node", None) is name), None)
+            if target is not None or isinstance(self.parents[name], cst.Param):
+                yield name
+
+    def given(self, name: cst.Name) -> list[BaseAssignment]:
+        """Everywhere that what a name stands for is set, as a parameter too."""
+        scope = self._scopes.get(name)
+        return list(scope[name.value]) if scope is not None else []
+
+    def reads(self, name: cst.Name) -> list[cst.CSTNode]:
+        """Everywhere that what a name stands for is read."""
+        made = self.given(name)
+        # Of its own scope also what stands above the place where it is set: that may be in a loop.
+        found = {one.node for each in made for one in [*each.references, *each.scope.accesses[name.value]]}
+        return sorted(found, key=lambda node: self.order.get(node, 0))
+
+    def value_of(self, node: cst.CSTNode | None) -> cst.BaseExpression | None:
+        """The one value that a name is given; None where there are several, or none."""
+        made = self.given(node) if isinstance(node, cst.Name) else []
+        target = getattr(made[0], "node", None) if len(made) == 1 else None
+        holder = self.parents.get(target) if isinstance(target, cst.Name) else None
+        if isinstance(holder, cst.AssignTarget):
+            holder = self.parents[holder]
+            return holder.value if isinstance(holder, cst.Assign) and len(holder.targets) == 1 else None
+        return holder.value if isinstance(holder, cst.AnnAssign) else None
+
+    def assigned(self) -> Iterator[tuple[str, cst.BaseExpression]]:
+        """Every name that a statement gives a value, with the value."""
+        for node in self.within():
+            if isinstance(node, cst.Assign):
+                for one in node.targets:
+                    if isinstance(one.target, cst.Name):
+                        yield one.target.value, node.value
+
+    def same_name(self, one: cst.Name, other: cst.CSTNode) -> bool:
+        """Whether a name, written at another place, would stand for the same."""
+        there = self._scopes.get(other)
+        return there is not None and set(there[one.value]) == set(self.given(one)) != set()
+
+
+def _one_import(scope: Scope, name: str | cst.CSTNode) -> str:
+    found = list(scope.get_qualified_names_for(name))
+    return found[0].name if len(found) == 1 and found[0].source is QualifiedNameSource.IMPORT else ""
+
+
+def _as_bytes(content: bytes | str) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+def called(call: cst.Call) -> str:
+    """`step` of `optimizer.step()`, `train` of `train()`."""
+    match call.func:
+        case cst.Attribute(attr=cst.Name(value=name)) | cst.Name(value=name):
+            return name
+    return ""
+
+
+def statements(block: cst.CSTNode) -> list[Statement]:
+    """The statements of a block, or of a module; those that share a line one by one."""
+    if not isinstance(block, cst.BaseSuite | cst.Module):
+        return []
+    found: list[Statement] = []
+    for one in block.body:
+        found += one.body if isinstance(one, cst.SimpleStatementLine) else [one]
+    return found
+
+
+def is_text(statement: cst.CSTNode) -> bool:
+    """Whether a statement is a string alone, such as a docstring."""
+    return isinstance(statement, cst.Expr) and isinstance(statement.value, cst.SimpleString | cst.ConcatenatedString)

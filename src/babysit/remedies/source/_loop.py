@@ -1,0 +1,312 @@
+"""Remedies of the loop, written around its backward pass; of the loss and the loaders, where they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from babysit.record import InputError, losses_that
+from babysit.remedies.source._code import Code, Statement, called, is_text, statements
+from babysit.remedies.source._edits import Edits, within_parentheses_of
+from babysit.remedies.source._optimizer import Wanted, write_new_optimizer
+from babysit.remedies.source._training import (
+    LOADERS,
+    backward_of,
+    epoch_loop,
+    epoch_range,
+    is_schedule,
+    last_part,
+    loops_around,
+    losses,
+    network_at,
+    network_names,
+    optimizer_calls,
+    owner_of,
+    stepping,
+    steps,
+    the_optimizer,
+)
+from babysit.remedies.source._values import argument_of, give, is_literal, is_open, number_in, set_argument
+
+# Schedules that begin with the rate that the optimizer was made with.
+FROM_THE_FULL_RATE = frozenset(
+    "CosineAnnealingLR CosineAnnealingWarmRestarts ExponentialLR MultiStepLR PolynomialLR ReduceLROnPlateau "
+    "StepLR".split()
+)
+OF_SHAPES = losses_that(plain=True, elementwise=True)
+CLIPPING = frozenset({"torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_grad_value_"})
+NO_GRADIENTS = ("torch.no_grad", "torch.inference_mode")
+
+
+def write_epochs(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Another number of epochs."""
+    loop = epoch_loop(edits.code)
+    call = epoch_range(loop) if loop is not None else None
+    if call is None or not value.isdecimal():
+        return False
+    first, stop = call.args[0].value, call.args[min(1, len(call.args) - 1)].value
+    start = number_in(first)
+    if len(call.args) == 1:
+        give(edits, [stop], value)
+    elif not isinstance(start, int):
+        edits.put(stop, f"{edits.code.words(first)} + {value}")
+    else:
+        match stop:  # range(1, EPOCHS + 1)
+            case (
+                cst.BinaryOperation(left=number, operator=cst.Add(), right=offset)
+                | cst.BinaryOperation(left=offset, operator=cst.Add(), right=number)
+            ) if number_in(offset) == start and not is_literal(number):
+                give(edits, [number], value)
+            case _:
+                edits.put(stop, str(start + int(value)))
+    return True
+
+
+def with_epochs(content: bytes, epochs: int, arguments: Sequence[str] = ()) -> bytes:
+    """A script's text with another number of epochs.
+
+    Args:
+        content: Its file.
+        epochs: How many.
+        arguments: Of the command line that it is run with.
+
+    Raises:
+        InputError: No loop over epochs was found.
+
+    Example:
+        >>> with_epochs(b"for epoch in range(3):\\n    loss.backward()", 9).splitlines()[0]
+        b'for epoch in range(9):'
+    """
+    edits = Edits(Code(content, arguments))
+    if not write_epochs(edits, str(epochs), {}):
+        raise InputError("no loop over epochs was found in the script", legal="for epoch in range(...)")
+    return edits.made().code.content
+
+
+def write_clear_gradients(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Gradients cleared before the backward pass."""
+    code = edits.code
+    backward = backward_of(code)
+    found = stepping(code, backward) if backward is not None else None
+    if backward is None or found is None or code.order[found[1]] < code.order[backward]:
+        return False
+    text = f"{found[0]}.zero_grad()"
+    block = code.block(backward)
+    place = block.index(backward)
+    if place and code.words(block[place - 1]) == text:
+        edits.change(block[place - 1], lambda old: old)  # it is there
+    else:
+        edits.before(backward, text, say=f"call {text} before {code.words(backward.value)}")
+    return True
+
+
+def write_call_step(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """A step after the backward pass, with an optimizer where there is none."""
+    code = edits.code
+    backward = backward_of(code)
+    made = optimizer_calls(code)
+    if backward is None or steps(code) or len(made) > 1:
+        return False
+    if made:
+        statement = code.parents.get(made[0]) if made[0] is the_optimizer(code) else None
+        match statement:
+            case cst.Assign(targets=[cst.AssignTarget(target=cst.Name() as name), *_]) if code.same_name(
+                name, backward
+            ):
+                optimizer: str | None = name.value
+            case _:
+                return False
+    else:
+        optimizer = write_new_optimizer(edits, wanted)
+        if optimizer is None:
+            return False
+    loss = code.words(backward.value)
+    if not code.methods("zero_grad"):
+        edits.before(backward, f"{optimizer}.zero_grad()", say=f"call {optimizer}.zero_grad() before {loss}")
+    edits.after(backward, f"{optimizer}.step()", say=f"call {optimizer}.step() after {loss}")
+    return True
+
+
+def write_clip_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """The gradient's length clipped before the step."""
+    code = edits.code
+    backward = backward_of(code)
+    found = stepping(code, backward) if backward is not None else None
+    clip = code.spelled("torch.nn.utils.clip_grad_norm_", backward) if backward is not None else None
+    if backward is None or found is None or clip is None or code.order[found[1]] < code.order[backward]:
+        return False
+    if code.calls_of(CLIPPING):
+        return False
+    network, made = network_at(code, backward), the_optimizer(code)
+    whole = made is not None and network is not None and (
+        code.words(made.args[0].value) == f"{network.value}.parameters()"
+    )  # fmt: skip
+    groups = f'[p for group in {found[0]}.param_groups for p in group["params"]]'
+    text = f"{clip}({f'{network.value}.parameters()' if whole and network is not None else groups}, {value})"
+    edits.before(found[1], text, say=f"before {code.words(found[1])}: {text}")
+    return True
+
+
+def write_flip_sign(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """The loss made small, not large."""
+    code = edits.code
+    made, backward = the_optimizer(code), backward_of(code)
+    match argument_of(made, "maximize") if made is not None else None:
+        case cst.Name(value="True") as largest:
+            edits.put(largest, "False")
+            return True
+    if backward is None or not isinstance(backward.value, cst.Call):
+        return False
+    loss = owner_of(backward.value)
+    if _without_minus(edits, loss):
+        return True
+    if not isinstance(loss, cst.Name) or backward.value.args:
+        return False
+    given = code.value_of(loss)
+    if isinstance(given, cst.UnaryOperation) and any(given.expression is call for call, _ in losses(code)):
+        return _without_minus(edits, given)
+    edits.put(loss, f"(-{loss.value})")
+    return True
+
+
+def _without_minus(edits: Edits, node: cst.BaseExpression) -> bool:
+    if not isinstance(node, cst.UnaryOperation) or not isinstance(node.operator, cst.Minus):
+        return False
+    edits.change(node, lambda old: within_parentheses_of(old, cst.ensure_type(old, cst.UnaryOperation).expression))
+    return True
+
+
+def write_constant_schedule(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """The schedule's steps left out."""
+    code = edits.code
+    made = [call for call in code.calls() if "lr_scheduler" in code.dotted(call.func)]
+    if len(made) != 1 or last_part(code.dotted(made[0].func)) not in FROM_THE_FULL_RATE:
+        return False
+    stepped = [code.parents[call] for call in code.methods("step") if is_schedule(code, owner_of(call))]
+    for one in stepped:
+        if not isinstance(one, cst.Expr):
+            return False
+        say = f"leave out {code.words(one.value)}, so that the rate stays"
+        edits.change(one, lambda old: cst.Pass(semicolon=cst.ensure_type(old, cst.Expr).semicolon), say)
+    return bool(stepped)
+
+
+def write_train_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Training mode before the batches of an epoch."""
+    code = edits.code
+    backward = backward_of(code)
+    network = network_at(code, backward) if backward is not None else None
+    place = _before_batches(code, backward) if backward is not None else None
+    if network is None or place is None:
+        return False
+    edits.before(place, f"{network.value}.train()", say=f"call {network.value}.train() before the batches of an epoch")
+    return True
+
+
+def write_evaluation_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Evaluation mode where no gradients are wanted, and training mode again for the next batches."""
+    code = edits.code
+    if not write_train_mode(edits, value, wanted):
+        return False
+    found = False
+    for node in code.within():
+        if isinstance(node, cst.With):
+            without = any(_is_no_grad(code, one.item) for one in node.items)
+        else:
+            without = isinstance(node, cst.FunctionDef) and any(
+                _is_no_grad(code, one.decorator) for one in node.decorators
+            )
+        if not without or not isinstance(node, cst.With | cst.FunctionDef):
+            continue
+        body = statements(node.body)
+        network = network_at(code, body[0])
+        inside = {called(call) for call in code.calls(node) if isinstance(call.func, cst.Name)}
+        if network is not None and network.value in inside:
+            first = body[1] if is_text(body[0]) and len(body) > 1 else body[0]
+            edits.before(first, f"{network.value}.eval()", say=f"call {network.value}.eval() before evaluating")
+            found = True
+        elif inside & network_names(code):
+            return False
+    return found
+
+
+def _before_batches(code: Code, backward: Statement) -> Statement | None:
+    """The loop over batches, or else the first statement in the loop over epochs."""
+    around = loops_around(code, backward)
+    inner = next(around, None)
+    if inner is None or isinstance(inner, cst.FunctionDef):
+        return None
+    # Without a loop around it, or a function, it is a loop over epochs that is not known as one.
+    outer = next(around, None)
+    if inner is epoch_loop(code) or code.methods("eval", inner) or outer is None:
+        return statements(inner.body)[0]
+    return inner
+
+
+def _is_no_grad(code: Code, node: cst.BaseExpression) -> bool:
+    return code.dotted(node.func if isinstance(node, cst.Call) else node) in NO_GRADIENTS
+
+
+# The loaders and the loss.
+
+
+def write_batch_size(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Another number of rows a batch, in every loader."""
+    calls = edits.code.calls_of(LOADERS)
+    if not calls or any(is_open(call) or argument_of(call, "batch_sampler") is not None for call in calls):
+        return False
+    sizes = [argument_of(call, "batch_size", 1) for call in calls]
+    give(edits, [size for size in sizes if size is not None], value)
+    for call, size in zip(calls, sizes, strict=True):
+        if size is None:
+            edits.add_keyword(call, "batch_size", value)
+    return True
+
+
+def write_shuffle(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Rows shuffled by the loader that is trained from."""
+    call = _training_loader(edits.code)
+    if call is None or is_open(call) or argument_of(call, "sampler") or argument_of(call, "batch_sampler"):
+        return False
+    set_argument(edits, call, "shuffle", 2, "True")
+    return True
+
+
+def _training_loader(code: Code) -> cst.Call | None:
+    """The loader of the innermost loop around the backward pass; the only one where there is only one."""
+    calls = code.calls_of(LOADERS)
+    backward = backward_of(code)
+    loops = [one for one in code.above(backward) if isinstance(one, cst.For)] if backward is not None else []
+    if loops:
+        made = [code.value_of(name) for name in code.names(loops[0].iter)]
+        known = [call for call in calls if call in made]
+        if len(known) == 1:
+            return known[0]
+    return calls[0] if len(calls) == 1 else None
+
+
+def write_match_shapes(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """The targets in the outputs' shape."""
+    code = edits.code
+    backward = backward_of(code)
+    block = code.block(backward) if backward is not None else []
+    found = [call for call, kind in losses(code) if kind in OF_SHAPES and code.statement(call) in block]
+    if len(found) != 1 or len(found[0].args) != 2 or any(one.star or one.keyword for one in found[0].args):
+        return False  # outputs and targets
+    outputs, targets = (one.value for one in found[0].args)
+    name = "outputs"
+    if isinstance(outputs, cst.Name):
+        name = outputs.value
+    else:
+        statement = code.statement(found[0])
+        calls = code.calls(statement)
+        before = [call for call in calls if call is not found[0] and code.order[call] < code.order[outputs]]
+        if before or not code.is_free(name) or not isinstance(statement, cst.Assign | cst.Expr):
+            return False  # something else is called before the network
+        edits.before(statement, f"{name} = {code.words(outputs)}")
+        edits.put(outputs, name)
+    words = code.words(targets)
+    plain = isinstance(targets, cst.Name | cst.Attribute | cst.Subscript | cst.Call) or targets.lpar
+    edits.put(targets, f"{words if plain else f'({words})'}.reshape({name}.shape)")
+    return True

@@ -1,0 +1,198 @@
+"""Remedies of the optimizer, written where the script makes it: rate, kind, weight decay, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import libcst as cst
+
+from babysit.remedies.source._code import Code, called
+from babysit.remedies.source._edits import Edits
+from babysit.remedies.source._training import (
+    OPTIMIZERS,
+    backward_of,
+    last_part,
+    loops_around,
+    network_at,
+    network_names,
+    the_optimizer,
+)
+from babysit.remedies.source._values import argument_of, by_place, is_open, set_argument
+
+Wanted = Mapping[str, str | None]
+KINDS = {"adagrad": "Adagrad", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
+USUAL = {"adagrad": "0.01", "adam": "0.001", "adamw": "0.001", "rmsprop": "0.01", "sgd": "0.01"}  # rates
+MOMENTUM = "0.9"
+# Schedules that multiply the rate that the optimizer was made with, and so follow another one.
+MULTIPLYING = frozenset(
+    "ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts ExponentialLR LambdaLR LinearLR MultiStepLR "
+    "MultiplicativeLR PolynomialLR ReduceLROnPlateau SequentialLR StepLR".split()
+)
+ABSOLUTE = ("eta_min", "min_lr")  # their options that hold a rate
+
+
+def write_lr(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Another rate."""
+    call = the_optimizer(edits.code)
+    if call is None or not _rate_follows(edits.code):
+        return False
+    set_argument(edits, call, "lr", 1, value)
+    return True
+
+
+def write_weight_decay(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Another weight decay."""
+    call = the_optimizer(edits.code)
+    if call is None or len(by_place(call)) > 2:  # parameters and rate; what the others mean differs
+        return False
+    set_argument(edits, call, "weight_decay", None, value)
+    return True
+
+
+def write_optimizer(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Another kind of optimizer, with its usual rate where no other is wanted; the weight decay stays."""
+    code = edits.code
+    call = the_optimizer(code)
+    if call is None or value not in KINDS or len(by_place(call)) > 2 or not _rate_follows(code):
+        return False
+    kind, before = KINDS[value], last_part(code.dotted(call.func))
+    if not _call_instead(edits, call, kind):
+        return False
+    keep = {"params", "lr", "weight_decay"} | ({"momentum"} if value == "sgd" else set())
+    for one in call.args:
+        if one.keyword is not None and one.keyword.value not in keep:
+            edits.remove_argument(one)
+    set_argument(edits, call, "lr", 1, wanted.get("lr") or USUAL[value])
+    if value == "sgd":
+        set_argument(edits, call, "momentum", None, MOMENTUM)
+    if argument_of(call, "weight_decay") is None and OPTIMIZERS[before] != OPTIMIZERS[kind]:
+        edits.add_keyword(call, "weight_decay", f"{OPTIMIZERS[before]:g}")
+    return True
+
+
+def write_all_parameters(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Every parameter of the network, once."""
+    code = edits.code
+    call = the_optimizer(code)
+    given = argument_of(call, "params", 0) if call is not None else None
+    if given is None:
+        return False
+    # Of one network alone, and only its parameters: `model.head.parameters()`, or sums of such.
+    read = {node.value for node in code.names(given)}
+    names = read & network_names(code)
+    if len(names) != 1 or read - names - {"list", "filter"} or ".parameters()" not in code.words(given):
+        return False
+    edits.put(given, f"{names.pop()}.parameters()")
+    return True
+
+
+def write_unfreeze(edits: Edits, value: str, wanted: Wanted) -> bool:
+    """Gradients for every parameter: no `requires_grad = False`, and all of them given to the optimizer."""
+    code = edits.code
+    for node in code.within():
+        match node:
+            case cst.Assign(value=cst.Name(value="False") as flag) if all(
+                isinstance(one.target, cst.Attribute) and one.target.attr.value == "requires_grad"
+                for one in node.targets
+            ):
+                edits.put(flag, "True")
+    for call in code.methods("requires_grad_"):
+        match argument_of(call, "requires_grad", 0):
+            case None | cst.Name(value="True"):
+                continue
+            case cst.Name(value="False") as flag:
+                edits.put(flag, "True")
+            case _:
+                return False
+    made = the_optimizer(code)
+    parameters = argument_of(made, "params", 0) if made is not None else None
+    if not edits or parameters is None:
+        return False
+    return _of_whole_network(code, parameters) or write_all_parameters(edits, value, wanted)
+
+
+def write_new_optimizer(edits: Edits, wanted: Wanted) -> str | None:
+    """An optimizer where a training has none, which somebody else lets step. Returns its name."""
+    code = edits.code
+    backward = backward_of(code)
+    if backward is None or not code.is_free("optimizer"):
+        return None
+    network = network_at(code, backward)
+    loops = [one for one in loops_around(code, backward) if not isinstance(one, cst.FunctionDef)]
+    if network is None or not loops or code.function(loops[-1]) is not code.function(backward):
+        return None
+    made = code.value_of(network)
+    if made is not None and code.order[made] > code.order[loops[-1]]:
+        return None
+    kind = wanted.get("optimizer") or "adam"
+    name = code.spelled(f"torch.optim.{KINDS[kind]}", backward) if kind in KINDS else None
+    if name is None:
+        return None
+    more = f", momentum={MOMENTUM}" if kind == "sgd" else ""
+    text = f"optimizer = {name}({network.value}.parameters(), lr={wanted.get('lr') or USUAL[kind]}{more})"
+    edits.before(loops[-1], text, say=f"before the loop: {text}")
+    return "optimizer"
+
+
+def _of_whole_network(code: Code, node: cst.BaseExpression) -> bool:
+    """Whether these are all parameters of a network, or those of them that learn."""
+    match node:
+        case cst.ListComp(for_in=cst.CompFor(iter=inner)) | cst.GeneratorExp(for_in=cst.CompFor(iter=inner)):
+            node = inner
+        case cst.Call(func=cst.Name(value="filter"), args=[_, cst.Arg(value=inner)]):
+            node = inner
+    match node:
+        case cst.Call(func=cst.Attribute(value=cst.Name(value=name))):
+            return called(node) in ("parameters", "named_parameters") and name in network_names(code)
+    return False
+
+
+def _rate_follows(code: Code) -> bool:
+    """Whether the rate is the one that the optimizer is made with, times what a schedule says."""
+    for call in code.calls():
+        dotted = code.dotted(call.func)
+        if "lr_scheduler" in dotted and (
+            last_part(dotted) not in MULTIPLYING
+            or is_open(call)
+            or any(argument_of(call, name) is not None for name in ABSOLUTE)
+            or (last_part(dotted).startswith("Cosine") and len(by_place(call)) > 2)
+        ):
+            return False
+    set_by_hand = [
+        target
+        for node in code.within()
+        if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign)
+        for target in code.within(node.target)
+        if isinstance(target, cst.Subscript) and code.words(target).endswith(('["lr"]', "['lr']"))
+    ]
+    return not set_by_hand
+
+
+def _call_instead(edits: Edits, call: cst.Call, kind: str) -> bool:
+    """Another class of torch.optim to call, by the imports that the script has, or one more name in them."""
+    code, function = edits.code, call.func
+    if isinstance(function, cst.Attribute) and code.dotted(function.value) == "torch.optim":
+        edits.put(function.attr, kind)
+        return True
+    name = code.spelled(f"torch.optim.{kind}", call)
+    if name is None and isinstance(function, cst.Name) and code.is_free(kind):
+        for node in code.within():
+            match node:
+                case cst.ImportFrom(module=cst.Attribute() as module, names=[*_]) if (
+                    code.words(module) == "torch.optim" and name is None
+                ):
+                    name = kind
+                    edits.change(node, lambda old: _importing(old, kind))
+    if name is None:
+        return False
+    edits.put(function, name)
+    return True
+
+
+def _importing(node: cst.CSTNode, name: str) -> cst.CSTNode:
+    assert isinstance(node, cst.ImportFrom)
+    assert not isinstance(node.names, cst.ImportStar)
+    *others, last = node.names
+    comma = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
+    new = cst.ImportAlias(cst.Name(name), comma=last.comma)
+    return node.with_changes(names=[*others, last.with_changes(comma=comma), new])

@@ -1,0 +1,107 @@
+"""A script's file and the modules beside it that it imports, read as Python reads them."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import libcst as cst
+
+from babysit.record import InputError
+from babysit.remedies.source import Code
+from babysit.scripts._script import Script
+
+MOST = 50  # modules that are read: a package that a script lies in may be large
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of Python.
+
+    Attributes:
+        path: Where it is.
+        code: Its text, parsed.
+    """
+
+    path: pathlib.Path
+    code: Code
+
+
+def file_of(script: Script) -> File:
+    """The script's own file.
+
+    Raises:
+        InputError: There is none, or it is no Python.
+    """
+    script.check()
+    path = _path_of_module(script.target) if script.module else pathlib.Path(script.target)
+    if path is None:
+        raise InputError(
+            f"there is no module {script.target} in Python", legal="a module that can be imported from here"
+        )
+    try:
+        return _read(path, script.arguments)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as Python: {error}") from error
+
+
+def beside(file: File) -> list[File]:
+    """Modules in the script's own folder, and below it, that it imports, directly or through each other."""
+    found: dict[pathlib.Path, File] = {}
+    waiting = [file]
+    while waiting and len(found) < MOST:
+        one = waiting.pop(0)
+        for path in _imports(one, file.path.resolve().parent):
+            if path in found or path == file.path.resolve():
+                continue
+            try:
+                found[path] = _read(path, ())
+            except (OSError, SyntaxError, ValueError):
+                continue
+            waiting.append(found[path])
+    return list(found.values())
+
+
+def _read(path: pathlib.Path, arguments: tuple[str, ...]) -> File:
+    return File(path, Code(path.read_bytes(), arguments))
+
+
+def _imports(file: File, folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    code = file.code
+    for node in code.within():
+        names: list[str] = []
+        start = folder
+        if isinstance(node, cst.Import):
+            names = [alias.evaluated_name for alias in node.names]
+        elif isinstance(node, cst.ImportFrom):
+            module = code.words(node.module) if node.module is not None else ""
+            given = () if isinstance(node.names, cst.ImportStar) else node.names
+            names = [module, *(f"{module}.{alias.evaluated_name}".lstrip(".") for alias in given)]
+            if node.relative:
+                start = file.path.resolve().parents[len(node.relative) - 1]
+        for name in names:
+            place = start.joinpath(*name.split(".")) if name else start
+            for path in (place.with_suffix(".py"), place / "__init__.py"):
+                if path.is_file():
+                    yield path.resolve()
+
+
+def _path_of_module(name: str) -> pathlib.Path | None:
+    """The file of a module, or of a package's `__main__`, found without importing anything."""
+    folders: list[str] | None = [os.getcwd(), *sys.path]
+    parts = name.split(".")
+    spec = None
+    for place in range(len(parts)):
+        spec = importlib.machinery.PathFinder.find_spec(".".join(parts[: place + 1]), folders)
+        if spec is None:
+            return None
+        folders = list(spec.submodule_search_locations or ()) or None
+        if folders is None and place < len(parts) - 1:
+            return None
+    if folders:
+        spec = importlib.machinery.PathFinder.find_spec(f"{name}.__main__", folders)
+    return pathlib.Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None

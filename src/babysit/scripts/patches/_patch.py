@@ -1,0 +1,175 @@
+"""A script with remedies in its text: written where that is sure, and otherwise applied by one statement on top."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import pathlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import libcst as cst
+
+from babysit.record import InputError, Remedy, write_atomic
+from babysit.remedies.source import Code, Edited, Edits, is_text, statements
+from babysit.scripts._changes import OF_SOURCE, Changes
+from babysit.scripts._script import Script
+from babysit.scripts.patches._files import beside, file_of
+from babysit.scripts.patches._writers import write_all
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+MARK = "# babysit: a patched copy of"  # in the last line, by which a copy is known
+
+
+@dataclass(frozen=True)
+class Written:
+    """A remedy that is in the text.
+
+    Attributes:
+        remedy: Which.
+        lines: Of the patched text, where it can be seen.
+    """
+
+    remedy: Remedy
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Patched:
+    """A script with remedies.
+
+    Attributes:
+        text: All of it.
+        written: Remedies written into the code.
+        applied: Remedies that could not be written surely, and are applied by a statement on top.
+        diff: What was changed, as a unified diff.
+        encoding: Of the file.
+    """
+
+    text: str = field(repr=False)
+    written: tuple[Written, ...]
+    applied: tuple[Remedy, ...]
+    diff: str = field(repr=False)
+    encoding: str = "utf-8"
+
+
+def patched(script: Script, remedies: Sequence[Remedy]) -> Patched:
+    """Write remedies into a script's text; its file stays as it is.
+
+    Args:
+        script: Whose text.
+        remedies: What to write.
+
+    Raises:
+        InputError: It cannot be read, or a remedy that scripts cannot take.
+
+    Example:
+        >>> import tempfile
+        >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), lr=0.1)\\n"
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "train.py")
+        ...     _ = path.write_text(text)
+        ...     done = patched(Script(str(path)), [Remedy("lr", "0.01")])
+        >>> done.text.splitlines()[2], done.written[0].lines, done.applied
+        ('opt = torch.optim.SGD(net.parameters(), lr=0.01)', (3,), ())
+    """
+    if not remedies:
+        raise InputError("there is no remedy to be written", write="lr=0.01")
+    Changes(list(remedies))  # refuses what scripts cannot take, and values that are not legal
+    file = file_of(script)
+    others = [one.code for one in beside(file)]
+    code, changes = write_all(file.code, remedies, others)
+    done = {change.remedy.name for change in changes}
+    applied = tuple(remedy for remedy in remedies if remedy.name not in done)
+    for remedy in applied:
+        if remedy.name in OF_SOURCE:
+            raise InputError(f"no loop over epochs was found in {script.name}", legal="for epoch in range(...)")
+    if applied:
+        edited = on_top(code, applied)
+        code, changes = edited.code, [change.after(edited) for change in changes]
+    found = {change.remedy: {code.line(place.now) for place in change.places} - {0} for change in changes}
+    written = tuple(Written(remedy, tuple(sorted(found[remedy]))) for remedy in remedies if remedy in found)
+    diff = _diff(file.code.text, code.text, script.name)
+    return Patched(code.text, written, applied, diff, code.module.encoding)
+
+
+def write_patched(script: Script, remedies: Sequence[Remedy], path: pathlib.Path) -> Patched:
+    """Write a patched copy of a script, whole or not at all, and never over the original.
+
+    Args:
+        script: Whose text.
+        remedies: What to write into it.
+        path: The copy: a new file, or an earlier copy of the same kind.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: The path is the script's own, or a file that is no patched copy; nothing is written.
+        StorageError: The disk refused it.
+    """
+    check_copy(script, path)
+    done = patched(script, remedies)
+    newline = "\r\n" if "\r\n" in done.text else "\n"
+    gap = "" if done.text.endswith(("\n", "\r")) else newline
+    content = f"{done.text}{gap}{MARK} {script.name.encode('ascii', 'replace').decode()}{newline}"
+    write_atomic(path, content.encode(done.encoding))
+    return done
+
+
+def check_copy(script: Script, path: pathlib.Path) -> None:
+    """Refuse a path that no patched copy can be written to.
+
+    Raises:
+        InputError: The path is the script's own, or a file that is no patched copy.
+    """
+    original = file_of(script).path
+    instead = original.with_name(f"{original.stem}_patched.py")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", legal="a file to write", write=str(path / instead.name))
+    same = path.resolve() == original.resolve()
+    with contextlib.suppress(OSError):
+        same = same or path.samefile(original)
+    if same:
+        raise InputError(f"{path} is the script itself, which is never written over", write=str(instead))
+    if path.exists() and not is_copy(path):
+        raise InputError(
+            f"{path} exists, and is no patched copy",
+            legal="a new file, or a copy that babysit wrote",
+            write=str(instead) if not instead.exists() else str(path.with_name(f"{path.stem}_patched.py")),
+        )
+    if not path.resolve().parent.is_dir():
+        raise InputError(
+            f"there is no folder {path.parent}", legal="a file in a folder that exists", write=str(instead)
+        )
+
+
+def is_copy(path: pathlib.Path) -> bool:
+    """Whether a file is a patched copy that babysit wrote."""
+    lines = path.read_bytes().splitlines()
+    return bool(lines) and lines[-1].startswith(MARK.encode())
+
+
+def on_top(code: Code, remedies: Sequence[Remedy]) -> Edited:
+    """A text with a statement that applies remedies, before everything that it does itself."""
+    named = ", ".join('"' + str(remedy).replace("\\", "\\\\").replace('"', '\\"') + '"' for remedy in remedies)
+    texts: tuple[str, ...] = ("import babysit", f"babysit.apply_remedies({named})")
+    if code.imports.get("babysit", "babysit") != "babysit" or any(one.value == "babysit" for one in code.stores()):
+        texts = (f'__import__("babysit").apply_remedies({named})',)
+    edits = Edits(code)
+    for place, statement in enumerate(statements(code.module)):
+        of_future = isinstance(statement, cst.ImportFrom) and statement.module is not None and (
+            code.words(statement.module) == "__future__"
+        )  # fmt: skip
+        if not of_future and not (place == 0 and is_text(statement)):
+            edits.before(statement, *texts, apart=True)
+            return edits.made()
+    edits.at_end(*texts)
+    return edits.made()
+
+
+def _diff(before: str, after: str, name: str) -> str:
+    one, two = (LINE_END.sub("\n", text).splitlines(keepends=True) for text in (before, after))
+    lines = difflib.unified_diff(one, two, name, f"{name} (patched)")
+    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in lines)
