@@ -40,7 +40,9 @@ def page(score: dict[str, Any]) -> str:
         "| --- | --- |",
         f"| found | {totals['found']} of {sick} |",
         f"| cause named first | {totals['first']} of {sick} |",
+        *([f"| called sound though sick | {totals['sound']} of {sick} |"] if "sound" in totals else []),
         f"| false alarms | {totals['false_alarms']} of {wells} |",
+        *([f"| healthy, not judged | {totals['unsure']} of {wells} |"] if "unsure" in totals else []),
         f"| seconds a check, median | {totals['median_seconds']} |",
     ]
     if "healed" in totals:

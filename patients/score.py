@@ -11,12 +11,14 @@ For each patient `babysit check sick.py --json PATH` is asked for its findings; 
     found   at least one finding of severity sick or warning
     named   a name from `accepts` (truth.toml) is among the findings, whatever its severity
     first   the first finding is in `accepts`
+    sound   it was called sound (`"verdict"`; where there is none, exit code 0): the worst that can be said of sick.py
     false   on well.py: a `sick` finding that `tolerates` (truth.toml) does not list
+    unsure  on well.py: not judged
 
 With --heal `babysit heal sick.py --json PATH` is asked for remedies, `babysit run --remedy R ... sick.py` runs the
 program in full with them, and its last `metric: X` line gives the share of the gap that was closed: 0 is the sick
 program's median, 1 the well one's. A nan metric or a negative R2 counts as 0 (a model no better than a constant). Exit
-codes other than 0 and 1, a timeout or an unreadable answer are errors of that patient. Python 3.11,
+codes other than 0, 1 and 3 (not judged), a timeout or an unreadable answer are errors of that patient. Python 3.11,
 standard library only.
 """
 
@@ -70,17 +72,17 @@ def call(command, timeout, environment):
         if isinstance(error, subprocess.TimeoutExpired):
             raise Failed(f"timeout after {timeout:g} s") from error
         raise
-    if process.returncode not in (0, 1):
+    if process.returncode not in (0, 1, 3):
         last = (complaint.strip() or output.strip() or "no message").splitlines()[-1]
         raise Failed(f"exit code {process.returncode}: {last[:160]}")
-    return output, time.monotonic() - start
+    return output, time.monotonic() - start, process.returncode
 
 
 def ask(babysit, verb, script, timeout, environment):
     """`babysit VERB SCRIPT --json PATH`: its answer as a dict, and seconds."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "answer.json"
-        _, seconds = call([*babysit, verb, str(script), "--json", str(path)], timeout, environment)
+        _, seconds, code = call([*babysit, verb, str(script), "--json", str(path)], timeout, environment)
         try:
             answer = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -92,6 +94,7 @@ def ask(babysit, verb, script, timeout, environment):
     findings = answer.get("findings")
     if not isinstance(findings, list) or not all(isinstance(f, dict) and "name" in f for f in findings):
         raise Failed(f"{verb} answered without a list of findings")
+    answer.setdefault("verdict", {0: "sound", 1: "sick", 3: "not judged"}[code])
     return answer, seconds
 
 
@@ -142,6 +145,7 @@ def examine(folder, options):
             row["found"] = any(f.get("severity") in ("sick", "warning") for f in findings)
             row["named"] = any(name in accepts for name in names)
             row["first"] = bool(names) and names[0] in accepts
+            row["sound"] = answer["verdict"] == "sound"
             row["findings"] = [{"name": f["name"], "severity": f.get("severity")} for f in findings]
             row["beyond_truth"] = [
                 f["name"] for f in findings if f.get("severity") == "sick" and f["name"] not in known
@@ -152,6 +156,7 @@ def examine(folder, options):
         )
         if result:
             answer, row["seconds_well"] = result
+            row["unsure"] = answer["verdict"] not in ("sound", "sick")
             row["findings_well"] = [{"name": f["name"], "severity": f.get("severity")} for f in answer["findings"]]
             row["false_alarms"] = [
                 f["name"] for f in answer["findings"] if f.get("severity") == "sick" and f["name"] not in tolerates
@@ -171,7 +176,7 @@ def heal(sick, truth, row, options):
         row["closed"] = 0.0
         return
     flags = [part for remedy in remedies for part in ("--remedy", remedy)]
-    output, _ = call([*options.babysit, "run", *flags, str(sick)], options.timeout, options.environment)
+    output, _, _ = call([*options.babysit, "run", *flags, str(sick)], options.timeout, options.environment)
     lines = METRIC.findall(output)
     if not lines:
         raise Failed("the healed run printed no metric")
@@ -196,7 +201,7 @@ def report(row, wide, with_heal):
     seconds = row.get("seconds_well" if row["control"] else "seconds")
     cells = [
         f"{row['id']:<{wide}}",
-        *(f"{tick(row.get(key)):<5}" for key in ("found", "named", "first")),
+        *(f"{tick(row.get(key)):<5}" for key in ("found", "named", "first", "sound")),
         f"{tick(None if alarms is None else bool(alarms)):<5}",
         f"{'-' if seconds is None else f'{seconds:.1f}':>7}",
     ]
@@ -220,10 +225,11 @@ def summary(rows, with_heal):
     wells = [r for r in rows if "false_alarms" in r]
     times = [r[key] for r in rows for key in ("seconds", "seconds_well") if key in r]
     totals = {"patients": len(patients), "controls": sum(r.get("control") is True for r in rows)}
-    for key in ("found", "named", "first"):
+    for key in ("found", "named", "first", "sound"):
         totals[key] = sum(bool(r.get(key)) for r in patients)
     totals["well_checked"] = len(wells)
     totals["false_alarms"] = sum(bool(r["false_alarms"]) for r in wells)
+    totals["unsure"] = sum(bool(r.get("unsure")) for r in wells)
     totals["with_errors"] = sum(bool(r["errors"]) for r in rows)
     totals["median_seconds"] = round(statistics.median(times), 2) if times else None
     if with_heal:
@@ -242,6 +248,8 @@ def print_totals(totals):
     line("found", totals["found"], totals["patients"])
     line("named", totals["named"], totals["patients"])
     line("first", totals["first"], totals["patients"])
+    line("called sound though sick", totals["sound"], totals["patients"])
+    line("well.py not judged", totals["unsure"], totals["well_checked"])
     line("false alarm on well.py", totals["false_alarms"], totals["well_checked"])
     if "healed_half" in totals:
         line("at least half the gap", totals["healed_half"], totals["patients"])
@@ -294,7 +302,7 @@ def main():
     if not folders:
         sys.exit("score.py: no patients")
     wide = max(len(f.name) for f in folders)
-    header = f"{'patient':<{wide}}  found  named  first  false  seconds"
+    header = f"{'patient':<{wide}}  found  named  first  sound  false  seconds"
     print(header + ("   closed" if options.heal else ""), flush=True)
     rows = []
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
