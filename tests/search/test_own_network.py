@@ -13,8 +13,9 @@ from babysit.data import Prepared, prepare
 from babysit.nn import CategoryEmbedding, NetworkFactory
 from babysit.record import InputError, Recipe, Trial, parse_recipe, recipe_to_toml, with_settings
 from babysit.search import LocalEngine, Space
-from babysit.training import decide, load
-from babysit.training._stacked_network import stackable
+from babysit.training import Cohort, Starts, decide, load
+from babysit.training._stacked_network import without_rule
+from babysit.training._vmap_network import unlike_alone
 
 DROPOUTS = (0.0, 0.3, 0.3)
 BAD_DEFAULT = 7
@@ -218,13 +219,84 @@ def test_a_few_short_trials_without_a_stacked_rule_are_trained_one_by_one() -> N
 
 def test_layers_of_dropout_that_differ_are_no_stack_and_keep_their_shares() -> None:
     def two(inputs: int, outputs: int, first: float = 0.0) -> nn.Module:
-        between = [nn.Dropout(first), nn.Linear(inputs, 16), nn.ReLU(), nn.Dropout(0.6)]
+        between = [nn.Linear(inputs, 16), nn.Dropout(first), nn.ReLU(), nn.Dropout(0.6)]
         return nn.Sequential(*between, nn.Linear(16, outputs))
 
-    assert stackable(two(4, 3, 0.6)) == ""
-    assert "several shares" in stackable(two(4, 3))
+    assert without_rule(two(4, 3, 0.6)) == ""
+    assert "several shares" in without_rule(two(4, 3))
     prepared, factory = iris(), NetworkFactory(two)
     own = [[], ["model.dropout=0.6"], ["model.arguments.first=0.6"]]
     losses = [s.loss for s in LocalEngine(prepared, make=factory).train(trials(prepared, factory, own), 9).values()]
     assert losses[1] == pytest.approx(losses[2], rel=1e-4)
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
+
+
+class Counting(nn.Module):
+    """Keeps a number beside its buffers: through torch.func, one would count for all."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+        self.seen: torch.Tensor | float = 0.0
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.layer(rows) * (1.0 + self.seen)
+        if self.training:
+            self.seen = outputs.detach().abs().mean().clamp(max=1.0)
+        return outputs
+
+
+class Deciding(nn.Module):
+    """Looks at a number to decide what it computes: vmap cannot."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = self.layer(rows)
+        return outputs if bool(outputs.mean() > 0) else outputs * 2
+
+
+class Residual(nn.Module):
+    """Two paths, batch norm and dropout: without a stacked rule, but torch.func takes it."""
+
+    def __init__(self, inputs: int, outputs: int, width: int = 8) -> None:
+        super().__init__()
+        self.first, self.norm, self.drop = nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.Dropout(0.2)
+        self.second, self.last = nn.Linear(width, width), nn.Linear(width, outputs)
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        hidden = self.norm(self.first(rows)).relu()
+        result: torch.Tensor = self.last(hidden + self.drop(self.second(hidden)))
+        return result
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (Residual, ""),
+        (TwoPaths, "torch.func does not take it"),
+        (Deciding, "torch.func does not take it"),
+        (Counting, "through torch.func its answers are others"),
+    ],
+)
+def test_what_torch_func_would_compute_otherwise_is_trained_one_by_one(function: type[nn.Module], said: str) -> None:
+    prepared, factory = iris(), NetworkFactory(function)
+    own = [["lr=0.001"], ["lr=0.01", "model.dropout=0.5"], ["lr=0.03", "seed=3"]]
+    # Adam makes whole steps of the rounding that is the gradient of a bias before batch norm.
+    chosen = trials(prepared, factory, [["optimizer.name=sgd", *one] for one in own])
+    starts = Starts(prepared, make=factory)
+    cohort = Cohort(starts, layout="stacked")
+    member = cohort.begin(chosen[0])
+    unlike = unlike_alone(starts.of(chosen[0]), member)
+    assert unlike.startswith(said) if said else not unlike
+    alone = LocalEngine(prepared, layout="alone", make=factory, device="cpu").train(chosen, 13)
+    together = LocalEngine(prepared, layout="stacked", make=factory, device="cpu").train(chosen, 13)
+    for number, score in alone.items():
+        assert together[number].loss == pytest.approx(score.loss, rel=1e-4)
+
+
+def test_a_layer_that_would_write_into_shared_rows_has_no_rule() -> None:
+    for first in (nn.Tanh(), nn.BatchNorm1d(4), nn.Dropout(0.5)):
+        assert "as the first layer" in without_rule(nn.Sequential(first, nn.Linear(4, 3)))

@@ -13,7 +13,7 @@ from torch import Tensor
 from babysit.data import Prepared, prepare
 from babysit.record import Recipe, Trial, with_settings
 from babysit.training import Training, assemble, decide, examples_of, loss_of
-from babysit.training._threads import computing_with
+from babysit.training._layouts import computing_with
 
 CPU = torch.device("cpu")
 PLAIN = (

@@ -45,6 +45,16 @@ def test_an_exploding_member_leaves_the_others_bit_identical(settings: tuple[str
         assert_equal(wild[place], calm[place])
 
 
+@pytest.mark.parametrize("rate", ["1e30", "3e4"])
+def test_an_exploding_member_leaves_the_others_bit_identical_through_torch_func(rate: str) -> None:
+    settings = ("architecture=convolutional", "model.widths=[4]", "batch_norm=true", "dropout=0.2")
+    beside = [trial("images", 0, *settings), trial("images", 2, "lr=0.05", *settings)]
+    calm = stacked([beside[0], trial("images", 1, "lr=0.001", *settings), beside[1]], ALL, kind="images")
+    wild = stacked([beside[0], trial("images", 1, f"lr={rate}", *settings), beside[1]], ALL, kind="images")
+    for place in (0, 2):
+        assert_equal(wild[place], calm[place])
+
+
 def test_dropping_members_changes_nobodys_random_numbers() -> None:
     settings = ("dropout=0.5", "batch_norm=true", "optimizer.name=adam")
     trials = [trial("table", number, f"seed={number}", *settings) for number in range(4)]

@@ -9,9 +9,8 @@ import torch
 from babysit.record import TrialProgress, never, untold
 from babysit.training import Cohort, Member, Starts
 from babysit.training._batches import Examples
-from babysit.training._layouts import Plan, choose_plan
+from babysit.training._layouts import ComputePlan, choose_plan
 from babysit.training._side_by_side import FORKS, Helpers, Job, Measured
-from babysit.training._stacked_network import StackLayout
 from tests.training.cohort_cases import data, trial
 from tests.training.test_cohort_promises import assert_equal
 
@@ -33,9 +32,9 @@ def begun(cohort: Cohort) -> list[Member]:
     ]
 
 
-def plan_of(group: Sequence[Member]) -> Plan:
+def plan_of(group: Sequence[Member]) -> ComputePlan:
     """A second a step of a member; of the last, by two threads a call."""
-    return Plan("stacked", 4, StackLayout(), 2 if group[0].trial.number == 12 else 1, 1.0, "")
+    return ComputePlan("stacked", 4, 2 if group[0].trial.number == 12 else 1, 1.0, "")
 
 
 @pytest.fixture
@@ -105,7 +104,7 @@ def test_the_same_jobs_give_the_same_bits_in_processes_and_here(planned: None, m
 def test_whoever_is_asked_to_stop_between_two_kinds_measures_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def plan(self: Cohort, group: Sequence[Member], *rest: Any, **more: Any) -> Plan:
+    def plan(self: Cohort, group: Sequence[Member], *rest: Any, **more: Any) -> ComputePlan:
         asked.append(len(group))
         return plan_of(group)
 
@@ -121,9 +120,9 @@ def test_one_member_beside_others_leaves_them_their_cores(monkeypatch: pytest.Mo
     """By itself, a slow one is computed by all cores; its plan is another then, and is kept as another."""
     beside: list[tuple[int, bool]] = []
 
-    def chosen(group: Sequence[Member], *rest: Any, **options: Any) -> Plan:
+    def chosen(group: Sequence[Member], *rest: Any, **options: Any) -> ComputePlan:
         beside.append((len(group), options["beside"]))
-        return Plan("stacked", 4, StackLayout(), 1, 1e-6, "")
+        return ComputePlan("stacked", 4, 1, 1e-6, "")
 
     monkeypatch.setattr("babysit.training._cohort.choose_plan", chosen)
     monkeypatch.setattr("babysit.training._cohort.WORTH_MEASURING", 0)

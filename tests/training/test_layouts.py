@@ -8,8 +8,7 @@ import torch
 
 from babysit.record import TrialProgress, never, untold
 from babysit.training import Cohort, Member, Starts
-from babysit.training._layouts import LARGEST, Plan, bytes_of_member, choose_plan, cut, side_by_side
-from babysit.training._stacked_network import StackLayout
+from babysit.training._layouts import LARGEST, ComputePlan, bytes_of_member, choose_plan, cut, side_by_side
 from tests.training.cohort_cases import data, trial
 from tests.training.test_cohort_promises import assert_equal
 
@@ -38,21 +37,36 @@ def clock_of(*seconds: float) -> Callable[[], float]:
     return clock
 
 
-def chosen(count: int, clock: Callable[[], float], threads: int = 1, memory: int = 2**34) -> Plan:
+def chosen(count: int, clock: Callable[[], float], threads: int = 1, memory: int = 2**34) -> ComputePlan:
     _, found, starts = members(count)
     return choose_plan(found, [starts.of(member.trial) for member in found], threads, memory, clock)
 
 
 def test_the_fastest_is_taken() -> None:
-    # Ten members: stacks of 1, 8 and 10 as one product, then 8 as a batch of products.
-    assert chosen(10, clock_of(1, 8, 10, 10)).size == 10  # for one member's step: 1, 1 and 1
-    assert chosen(10, clock_of(1, 4, 10, 8)).size == 8  # one half
-    batch = chosen(10, clock_of(1, 8, 10, 4))
-    assert batch.layout == StackLayout(one_product=False)
-    assert (batch.size, batch.seconds) == (10, 0.5)
-    alone = chosen(10, clock_of(0.5, 8, 10, 8))
+    # Ten members: stacks of 1, 8 and 10.
+    assert chosen(10, clock_of(1, 8, 10)).size == 10  # for one member's step: 1, 1 and 1
+    assert chosen(10, clock_of(1, 4, 10)).size == 8  # one half
+    alone = chosen(10, clock_of(0.5, 8, 10))
     assert (alone.size, alone.seconds, alone.threads) == (1, 0.5, 1)
-    assert "in stacks of 1 as one product 500000" in alone.why
+    assert "in stacks of 1 500000" in alone.why
+
+
+def test_a_network_without_a_rule_goes_through_torch_func_where_that_is_faster() -> None:
+    def chosen_for(settings: str, count: int, *seconds: float) -> ComputePlan:
+        starts = Starts(data("images"))
+        cohort = Cohort(starts)
+        architecture = ("architecture=convolutional", "model.widths=[4]")
+        found = [cohort.begin(trial("images", number, *architecture, *settings.split())) for number in range(count)]
+        return choose_plan(found, [starts.of(one.trial) for one in found], 1, 2**34, clock_of(*seconds))
+
+    # Ten members: one by itself, then stacks of 8 and of 10.
+    fast = chosen_for("", 10, 1, 4, 5)
+    assert (fast.way, fast.size, fast.seconds) == ("stacked", 10, 0.5)
+    assert "Conv2d has no stacked rule" in fast.why
+    assert "by itself 1000000, through torch.func in stacks of 8 500000, 10 500000" in fast.why
+    slow = chosen_for("", 10, 1, 6.5)
+    assert (slow.way, slow.size, slow.seconds) == ("alone", 1, 1)
+    assert chosen_for("", 1, 1).way == "alone"
 
 
 def test_where_little_is_to_be_done_one_measurement_is_taken() -> None:
@@ -67,18 +81,18 @@ def test_it_is_said_where_processes_work_side_by_side() -> None:
     of_each = [starts.of(member.trial) for member in found]
     plan = choose_plan(found, of_each, 2, 2**34, clock_of(4), by_process=True, thorough=False)
     assert plan.why.endswith("; 1 thread a call, up to 2 processes side by side")
-    assert "processes" not in chosen(10, clock_of(1, 4, 10, 8), threads=2).why
+    assert "processes" not in chosen(10, clock_of(1, 4, 10), threads=2).why
 
 
 def test_one_member_alone_may_have_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
-    assert chosen(1, clock_of(1, 1, 1, 0.6), threads=2).threads == 2
-    assert chosen(1, clock_of(1, 1, 1, 0.95), threads=2).threads == 1
-    assert chosen(1, clock_of(1e-4, 1e-4), threads=2).threads == 1  # not worth asking
+    assert chosen(1, clock_of(1, 1, 0.6), threads=2).threads == 2
+    assert chosen(1, clock_of(1, 1, 0.95), threads=2).threads == 1
+    assert chosen(1, clock_of(1e-4), threads=2).threads == 1  # not worth asking
 
 
 def test_noise_decides_nothing() -> None:
-    assert chosen(10, clock_of(0.95, 7.9, 10, 7.9)).size == 10
+    assert chosen(10, clock_of(0.95, 7.9, 10)).size == 10
 
 
 def test_a_stack_takes_no_more_than_its_share_of_memory() -> None:
@@ -101,8 +115,8 @@ def test_measuring_leaves_members_as_they_are() -> None:
 
 def test_stacks_are_as_many_as_threads_where_that_is_worth_it() -> None:
     _, found, _ = members(9)
-    slow = Plan("stacked", 128, StackLayout(), 1, 1.0, "")
-    quick = Plan("stacked", 128, StackLayout(), 1, 1e-6, "")
+    slow = ComputePlan("stacked", 128, 1, 1.0, "")
+    quick = ComputePlan("stacked", 128, 1, 1e-6, "")
     assert [len(job) for job in cut(found, slow, 2)] == [5, 4]
     assert side_by_side(cut(found, slow, 2), slow)
     assert [len(job) for job in cut(found, quick, 2)] == [9]
@@ -110,7 +124,7 @@ def test_stacks_are_as_many_as_threads_where_that_is_worth_it() -> None:
 
 
 def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = Plan("stacked", 4, StackLayout(), 1, 1.0, "")
+    plan = ComputePlan("stacked", 4, 1, 1.0, "")
     monkeypatch.setattr("babysit.training._cohort.choose_plan", lambda *rest, **options: plan)
     monkeypatch.setattr("babysit.training._cohort.WORTH_MEASURING", 0)
     monkeypatch.setattr("babysit.training._side_by_side.FORKS", False)
@@ -130,7 +144,7 @@ def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_error_in_a_thread_is_raised_and_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = Plan("stacked", 4, StackLayout(), 1, 1.0, "")
+    plan = ComputePlan("stacked", 4, 1, 1.0, "")
     monkeypatch.setattr("babysit.training._cohort.choose_plan", lambda *rest, **options: plan)
     monkeypatch.setattr("babysit.training._cohort.WORTH_MEASURING", 0)
     monkeypatch.setattr("babysit.training._side_by_side.FORKS", False)

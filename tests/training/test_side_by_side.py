@@ -17,10 +17,9 @@ import torch
 from babysit.data import Prepared
 from babysit.record import TrialProgress, never, untold
 from babysit.training import Cohort, Member, Starts
-from babysit.training._cohort_watch import Watch
-from babysit.training._layouts import Plan
+from babysit.training._cohort_watch import CohortWatch
+from babysit.training._layouts import ComputePlan
 from babysit.training._side_by_side import FORKS, Helpers, Job, Measured
-from babysit.training._stacked_network import StackLayout
 from babysit.training._trial_alone import Look
 from tests.training.cohort_cases import CASES, data, trial, trials
 from tests.training.test_cohort import assert_same
@@ -31,8 +30,8 @@ pytestmark = [
     pytest.mark.timeout(60),
 ]
 ALL = 10_000
-STACKED = Plan("stacked", 4, StackLayout(), 1, 1.0, "")
-ALONE = Plan("alone", 1, StackLayout(), 1, 1.0, "")
+STACKED = ComputePlan("stacked", 4, 1, 1.0, "")
+ALONE = ComputePlan("alone", 1, 1, 1.0, "")
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +62,7 @@ def made(count: int = 9) -> list[Member]:
 
 
 def here(
-    rungs: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, plan: Plan = STACKED
+    rungs: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, plan: ComputePlan = STACKED
 ) -> tuple[list[Member], Measured]:
     """What the same jobs give without processes."""
     with monkeypatch.context() as patched:
@@ -77,7 +76,7 @@ def here(
 
 
 @pytest.mark.parametrize("plan", [STACKED, ALONE])
-def test_processes_compute_the_same(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_compute_the_same(plan: ComputePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("babysit.training._cohort.Cohort._plan", lambda *rest, **more: plan)
     cohort, found = two(data("table")), made()
     told: list[TrialProgress] = []
@@ -212,7 +211,7 @@ def test_an_interruption_leaves_no_process_and_members_whole(monkeypatch: pytest
 
 def test_members_that_failed_elsewhere_are_not_counted_as_alive() -> None:
     told: list[TrialProgress] = []
-    watch = Watch(24, made(2), never, told.append)
+    watch = CohortWatch(24, made(2), never, told.append)
     watch.look([(0, 3, 0.7), (1, 3, 0.1)], failed=[1])
     assert (told[-1].done, told[-1].alive) == (6, 1)
     assert told[-1].loss == 0.7, "nor is what they had"

@@ -9,6 +9,7 @@ from babysit.training._export import example_rows, export
 from babysit.training._first_loss import check_first_loss
 from babysit.training._interrupt import Interruption
 from babysit.training._judging import judged_rows
+from babysit.training._layouts import computing_with
 from babysit.training._load import load
 from babysit.training._loop import Outcome, Training
 from babysit.training._loss import MultiClassHinge, build_loss, outputs_needed
@@ -20,7 +21,6 @@ from babysit.training._schedule import Plateau, rate_at
 from babysit.training._scores import score_classes, score_numbers
 from babysit.training._side_by_side import FORKS
 from babysit.training._step import StepTaken, build_optimizer, take_step
-from babysit.training._threads import computing_with
 from babysit.training._trial_member import Member, pack_members, unpack_members
 from babysit.training._trial_starts import Fold, Starts
 

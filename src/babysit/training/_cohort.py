@@ -16,18 +16,26 @@ from babysit.data import physical_memory
 from babysit.record import Decision, Trial, TrialProgress, Until, steps_for
 from babysit.training._batches import in_order
 from babysit.training._cohort_stack import Stack, kind_of
-from babysit.training._cohort_watch import Watch
+from babysit.training._cohort_watch import CohortWatch
 from babysit.training._judging import judged
-from babysit.training._layouts import MEMORY_SHARE, Plan, bytes_of_member, choose_plan, cut, pace, side_by_side
+from babysit.training._layouts import (
+    MEMORY_SHARE,
+    ComputePlan,
+    bytes_of_member,
+    choose_plan,
+    computing_with,
+    cut,
+    pace,
+    side_by_side,
+)
 from babysit.training._model import pack_weights
 from babysit.training._phase import PhaseNumbers
 from babysit.training._side_by_side import LOOK_EVERY, Helpers, Job, Measured
-from babysit.training._stacked_network import StackLayout
-from babysit.training._threads import computing_with
 from babysit.training._trial_alone import Alone, Look, measure_alone
 from babysit.training._trial_member import Member
 from babysit.training._trial_rules import Constant, Learned, at_chance, constant_answer, learned_constant
 from babysit.training._trial_starts import Start, Starts
+from babysit.training._vmap_network import unlike_alone
 
 Layout = Literal["auto", "alone", "stacked"]
 # Steps of members from which a step of one is timed, the usual layout is measured once, and layouts are compared: that
@@ -49,7 +57,7 @@ class _Group:
     """
 
     members: Sequence[Member]
-    plan: Plan
+    plan: ComputePlan
     until: int
     seconds: float
     bytes: int
@@ -70,8 +78,9 @@ class Cohort:
         self._threads = torch.get_num_threads() if starts.device.type == "cpu" else 1
         self._learned: dict[Hashable, Learned] = {}
         self._constants: dict[Hashable, Constant] = {}
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, ComputePlan] = {}
         self._paces: dict[str, float] = {}
+        self._unlike: dict[str, str] = {}
         self._bearable = int(MEMORY_SHARE * _memory(starts.device))  # bytes
         self._helpers = Helpers(self._do)
 
@@ -110,7 +119,7 @@ class Cohort:
         """
         until = steps_for([member.trial for member in members], until_step)
         steps = sum(self.due(member, until[member.trial.number]) for member in members)
-        watch = Watch(steps, members, stop, tell)
+        watch = CohortWatch(steps, members, stop, tell)
         with computing_with(1):  # what the layouts do not say otherwise
             groups, planned = self._groups(members, until), list[_Group]()
             for due, group in groups:
@@ -132,7 +141,7 @@ class Cohort:
                 groups.setdefault((kind, due), (due, []))[1].append(member)
         return [*groups.values()]
 
-    def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int, *, beside: bool) -> Plan:
+    def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int, *, beside: bool) -> ComputePlan:
         """How members of a kind are computed: beside others, which keep the other cores busy, or by themselves."""
         work = due * len(group)
         by_process = self._helpers.usable
@@ -144,11 +153,13 @@ class Cohort:
                 if (place := f"{what}\n{starts[0].kind}") not in self._paces:
                     self._paces[place] = pace(group[0], starts[0])
                 seconds = self._paces[place]
-            if self._layout == "alone" or starts[0].unstackable:
-                why = starts[0].unstackable or "as was asked"
+            why = "as was asked" if self._layout == "alone" else starts[0].no_rule
+            if why and self._layout == "stacked":
+                why = self._unlike_alone(group[0], starts[0])
+            if why:
                 threads = 1 if seconds and by_process else self._threads
-                return Plan("alone", 1, StackLayout(), threads, seconds, f"one by one: {why}")
-            return Plan("stacked", len(group), StackLayout(), 1, seconds, "layouts were not compared")
+                return ComputePlan("alone", 1, threads, seconds, f"one by one: {why}")
+            return ComputePlan("stacked", len(group), 1, seconds, "layouts were not compared")
         # Measurements hold for about so many members: half as many may be computed otherwise.
         many = f"{len(group).bit_length()}{' beside others' if len(group) == 1 and beside else ''}"
         thorough = work >= WORTH_COMPARING
@@ -158,6 +169,13 @@ class Cohort:
                 group, starts, self._threads, self._bearable, by_process=by_process, beside=beside, thorough=thorough
             )
         return self._plans[key]
+
+    def _unlike_alone(self, member: Member, start: Start) -> str:
+        """Why a network without a stacked rule cannot be computed through torch.func."""
+        kind = f"{member.trial.recipe.loss.name} {start.kind}"
+        if kind not in self._unlike:
+            self._unlike[kind] = unlike_alone(start, member)
+        return self._unlike[kind]
 
     def _do(self, job: Job, look: Look) -> Measured:
         """Bring a job's members up to date, with this thread or process alone."""
@@ -177,7 +195,7 @@ class Cohort:
     def _train_stack(self, job: Job, starts: list[Start], look: Look) -> Measured:
         if look([]):
             return {}
-        stack = Stack(starts, job.members, job.constants, job.plan.layout)
+        stack = Stack(starts, job.members, job.constants)
         stack.train(job.until, look)
         found: Measured = {}
         for member, start, numbers in zip(job.members, starts, stack.measure(), strict=True):
@@ -187,7 +205,7 @@ class Cohort:
                 found[member.trial.number] = numbers
         return found
 
-    def _planned(self, members: Sequence[Member], plan: Plan, due: int) -> _Group:
+    def _planned(self, members: Sequence[Member], plan: ComputePlan, due: int) -> _Group:
         """What a group costs; all that it needs is made here, before processes are forked, which then share it."""
         until = members[0].course.step + due
         parts = [judged(self._starts.of(one.trial), one, until) for one in members]
@@ -199,7 +217,7 @@ class Cohort:
         needed = len(members) * bytes_of_member(members[0], self._starts.of(members[0].trial))
         return _Group(members, plan, until, seconds, needed)
 
-    def _train_groups(self, groups: Sequence[_Group], watch: Watch) -> Measured:
+    def _train_groups(self, groups: Sequence[_Group], watch: CohortWatch) -> Measured:
         """Members of all kinds, side by side where that is worth it."""
         threads = self._threads if self._layout == "auto" else 1
         # A call that computes with several threads leaves no core for others.
@@ -232,7 +250,7 @@ class Cohort:
             for members in cut(group.members, group.plan, threads, processes)
         ]
 
-    def _here(self, jobs: Sequence[Job], watch: Watch) -> Measured:
+    def _here(self, jobs: Sequence[Job], watch: CohortWatch) -> Measured:
         """One after the other."""
         found: Measured = {}
         for job in jobs:
@@ -240,7 +258,7 @@ class Cohort:
                 found |= self._do(job, watch.look)
         return found
 
-    def _handed(self, jobs: Sequence[Job], processes: int, watch: Watch) -> Measured:
+    def _handed(self, jobs: Sequence[Job], processes: int, watch: CohortWatch) -> Measured:
         """By so many processes at a time."""
         if len(jobs) < 2:
             return self._here(jobs, watch)
@@ -250,7 +268,7 @@ class Cohort:
         finally:
             watch.takes_note = False
 
-    def _in_threads(self, jobs: Sequence[Job], threads: int, watch: Watch) -> Measured:
+    def _in_threads(self, jobs: Sequence[Job], threads: int, watch: CohortWatch) -> Measured:
         """Where a process cannot be forked. Each job computes with one thread."""
         found: Measured = {}
         watch.takes_note = True
@@ -328,7 +346,7 @@ class Cohort:
 
     @plans.setter
     def plans(self, content: dict[str, Any]) -> None:
-        self._plans |= {key: Plan.from_dict(plan) for key, plan in content.items()}
+        self._plans |= {key: ComputePlan.from_dict(plan) for key, plan in content.items()}
 
     def decisions(self) -> tuple[Decision, ...]:
         """What was decided on how to compute, with the measurements that decided it."""

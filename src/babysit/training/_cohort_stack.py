@@ -20,14 +20,13 @@ from babysit.training._judging import judged
 from babysit.training._phase import PhaseNumbers
 from babysit.training._random import stream_seed
 from babysit.training._schedule import rate_at
-from babysit.training._stacked_convolutional import ConvolutionalStack
-from babysit.training._stacked_dense import DropoutStreams
 from babysit.training._stacked_loss import stacked_loss
-from babysit.training._stacked_network import StackedNetwork, StackLayout, convolves
+from babysit.training._stacked_network import StackedNetwork
 from babysit.training._stacked_optimizer import StackedOptimizer
 from babysit.training._trial_alone import LOOK_EVERY, Look
 from babysit.training._trial_member import Member
 from babysit.training._trial_starts import Start
+from babysit.training._vmap_network import VmapNetwork, streams_of
 
 # Numbers of one layer's activations in an evaluation's piece: some megabytes, which a cache holds.
 PIECE = 2**20
@@ -62,20 +61,12 @@ class Stack:
         starts: Where each began.
         members: Of one kind; brought up to date by `train`.
         constants: What a constant answer costs each, on its training rows.
-        layout: How the network computes.
     """
 
-    def __init__(
-        self,
-        starts: Sequence[Start],
-        members: Sequence[Member],
-        constants: Sequence[float],
-        layout: StackLayout | None = None,
-    ) -> None:
+    def __init__(self, starts: Sequence[Start], members: Sequence[Member], constants: Sequence[float]) -> None:
         self._starts, self._members, self._constants = starts, members, constants
         recipes = [member.trial.recipe for member in members]
-        first, network = starts[0], starts[0].model.network
-        assert isinstance(network, nn.Sequential)
+        first = starts[0]
         self._examples = first.examples
         device = self._examples.device
         batch_size = recipes[0].budget.batch_size
@@ -88,21 +79,18 @@ class Stack:
         self._streams = list(dict.fromkeys(streams))
         self._stream_of = [self._streams.index(stream) for stream in streams]
         self._stream_starts = [starts[self._stream_of.index(number)] for number in range(len(self._streams))]
-        self._dropout = None
-        if any(isinstance(layer, nn.Dropout) for layer in network):
-            shares = [start.dropout(recipe) for start, recipe in zip(starts, recipes, strict=True)]
-            self._dropout = DropoutStreams([recipe.seed for recipe in recipes], shares, device)
+        self._dropout = streams_of(starts, members)
         states = [member.network for member in members]
-        self.network: StackedNetwork | ConvolutionalStack
-        weight = getattr(first.loss, "weight", None)
-        sections = [recipe.loss for recipe in recipes]
-        self._loss = stacked_loss(sections, weight, device)
-        self._losses = [self._loss]
-        if convolves(network):
-            self.network = ConvolutionalStack(network, states, self._dropout, device)
-            self._losses = [stacked_loss([section], weight, device) for section in sections]
+        self.network: StackedNetwork | VmapNetwork
+        if first.no_rule:
+            own, sample = first.fresh_network(recipes[0]), self._examples.cut(self._examples.train[:2])[0]
+            self.network = VmapNetwork(own, states, self._dropout, sample, first.activations)
         else:
-            self.network = StackedNetwork(network, states, self._dropout, device, layout)
+            network = first.model.network
+            assert isinstance(network, nn.Sequential)
+            self.network = StackedNetwork(network, states, self._dropout, device)
+        weight = getattr(first.loss, "weight", None)
+        self._loss = stacked_loss([recipe.loss for recipe in recipes], weight, device)
         self._optimizer = StackedOptimizer(
             self.network.parameters,
             [recipe.optimizer for recipe in recipes],
@@ -162,7 +150,7 @@ class Stack:
             for recipe in [member.trial.recipe]
         ]
         inputs, targets = self._cut(batches)
-        losses = self.network.learn(inputs, targets, self._losses)
+        losses = self.network.learn(inputs, targets, self._loss)
         self._optimizer.step(rates)
         self._waiting.append((losses, len(batches[0])))
 

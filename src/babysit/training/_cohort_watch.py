@@ -9,7 +9,7 @@ from babysit.record import TrialProgress
 from babysit.training._trial_member import Member
 
 
-class Watch:
+class CohortWatch:
     """Between those who train and those who watch.
 
     Args:

@@ -3,28 +3,29 @@
 Nothing here changes what a member becomes, but for the rounding of another order of additions; only how long it takes.
 What is fastest depends on the network, the machine's caches and its BLAS, so it is measured: a few steps of throwaway
 copies, of one member, of a few, and of many. A stack of one is the plain loop without a graph of operations, so that
-where stacking gains nothing, nothing is lost. Where less is to be done than ten times what that takes, one measurement
-tells how long a step is, and so how many processes it is worth. What was chosen travels with an engine's state, so that
-a search that goes on computes as it began.
+where stacking gains nothing, nothing is lost. A network that has no stacked rule is computed through torch.func where
+that is 1.3 times as fast as one member after the other. Where less is to be done than ten times what that takes, one
+measurement tells how long a step is, and so how many processes it is worth. What was chosen travels with an engine's
+state, so that a search that goes on computes as it began.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import torch
 
 from babysit.training._cohort_stack import Stack
-from babysit.training._stacked_network import StackLayout
 from babysit.training._stacked_optimizer import STATES
-from babysit.training._threads import computing_with
 from babysit.training._trial_alone import Alone
 from babysit.training._trial_member import Member
 from babysit.training._trial_starts import Start
+from babysit.training._vmap_network import unlike_alone
 
 STEPS = 3  # measured of each layout, after one that is not; the fastest counts, as others on the machine only slow down
 # Members of a stack, at most. On a CPU a step of a member took as long in stacks of 60 as in stacks of 32, within a
@@ -33,20 +34,38 @@ LARGEST = {"cpu": 32, "cuda": 128}
 FEW = 8  # members, whose parameters a cache may hold
 # A layout must be so much faster than another to be taken instead of what is simpler: measurements are noisy.
 MARGIN = 0.9
+EARNED = 1.3  # times as fast as one by one, from which networks without a stacked rule are computed through torch.func
 # Seconds of a step from which two threads with a stack each beat one after the other, where processes cannot be forked.
 # Below, what Python does between the calls, which only one thread can do at a time, is most of it.
 WORTH_A_THREAD = 1.5e-3
 MEMORY_SHARE = 0.25  # of the machine's memory that stacks may take at a time
 
 
+@contextlib.contextmanager
+def computing_with(threads: int) -> Iterator[None]:
+    """Within, PyTorch's calls use so many threads; afterwards as many as before.
+
+    Threads that share one call wait for each other at its end, many times a step: where another program takes one of
+    the cores for a moment, all of them stand still. Threads with a stack each do not.
+    """
+    before = torch.get_num_threads()
+    if before == threads:
+        yield
+        return
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass(frozen=True)
-class Plan:
+class ComputePlan:
     """How members of a kind are computed.
 
     Attributes:
         way: As stacks, or one by one.
         size: Members of a stack at most.
-        layout: Of a stack.
         threads: That compute a call: one, where stacks have a thread each.
         seconds: Measured for a step of one member; 0 when nothing was measured.
         why: In words.
@@ -54,7 +73,6 @@ class Plan:
 
     way: Literal["stacked", "alone"]
     size: int
-    layout: StackLayout
     threads: int
     seconds: float
     why: str
@@ -64,9 +82,9 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Plan:
-        """What `to_dict` wrote down."""
-        return cls(**{**content, "layout": StackLayout(**content["layout"])})
+    def from_dict(cls, content: dict[str, Any]) -> ComputePlan:
+        """What `to_dict` wrote down, whatever else an earlier version told beside it."""
+        return cls(**{one.name: content[one.name] for one in fields(cls)})
 
 
 def choose_plan(
@@ -79,7 +97,7 @@ def choose_plan(
     by_process: bool = False,
     beside: bool = False,
     thorough: bool = True,
-) -> Plan:
+) -> ComputePlan:
     """Measure and choose for members of a kind.
 
     Args:
@@ -96,55 +114,59 @@ def choose_plan(
     device = starts[0].examples.device
     wall = clock or time.perf_counter
     own = clock or (time.thread_time if device.type == "cpu" else time.perf_counter)
-    default = StackLayout()
     processes = by_process and (beside or len(members) > 1)
-    if starts[0].unstackable:
-        most = 1 if processes else threads
-        used, seconds = _with_threads(Alone(starts[0], members[0], 0.0).rehearse, starts[0], most, wall)
-        note = f", up to {threads} processes side by side" if most < threads else ""
-        why = f"{starts[0].unstackable}; {used} thread{'s' * (used > 1)} a call{note}"
-        return Plan("alone", 1, default, used, seconds, why)
     bearable = memory // (threads * bytes_of_member(members[0], starts[0]))
     most = max(1, min(LARGEST["cpu" if device.type == "cpu" else "cuda"], bearable, len(members)))
     few = min(FEW, most)
-    measured: dict[tuple[int, StackLayout], float] = {}
+    measured: dict[int, float] = {}
 
-    def measure(size: int, layout: StackLayout) -> float:
+    def measure(size: int) -> float:
         with computing_with(1):
-            measured[size, layout] = _time_stack(members[:size], starts[:size], layout, own)
-        return measured[size, layout]
+            measured[size] = _time_stack(members[:size], starts[:size], own)
+        return measured[size]
 
-    size, layout = most, default
+    def calls(used: int) -> str:
+        note = f", up to {threads} processes side by side" if processes and used < threads else ""
+        return f"{used} thread{'s' * (used > 1)} a call{note}"
+
+    if starts[0].no_rule:
+        step = Alone(starts[0], members[0], 0.0).rehearse
+        used, alone = _with_threads(step, starts[0], 1 if processes else threads, wall)
+        why = f"{starts[0].no_rule}; {calls(used)}"
+        if few == 1 or (unlike := unlike_alone(starts[0], members[0])):
+            return ComputePlan("alone", 1, used, alone, why if few == 1 else f"{why}; {unlike}")
+        sizes = [few, most] if thorough and measure(few) * EARNED <= alone and most > few else [few]
+        best = min(measured.get(size) or measure(size) for size in sizes)
+        why += f"; microseconds for a step of one member: by itself {alone * 1e6:.0f}, through torch.func in stacks of "
+        why += ", ".join(f"{size} {cost * 1e6:.0f}" for size, cost in measured.items())
+        if best * EARNED > alone:
+            return ComputePlan("alone", 1, used, alone, why)
+        size = max(size for size in sizes if measured[size] * MARGIN <= best)
+        return ComputePlan("stacked", most if size == few and not thorough else size, 1, measured[size], why)
     if thorough:
         sizes = [*dict.fromkeys((1, few, most))]
-        fastest = min(measure(size, default) for size in sizes)
-        size = max(size for size in sizes if measured[size, default] * MARGIN <= fastest)
-        best = measured[few, default]
-        for other in StackLayout.others(starts[0].model.network):
-            if measure(few, other) < best * MARGIN:
-                layout, best = other, measured[few, other]
+        fastest = min(measure(size) for size in sizes)
+        size = max(size for size in sizes if measured[size] * MARGIN <= fastest)
     else:
-        measure(few, default)
-    seconds, used = measured.get((size, layout), measured.get((few, layout), 0.0)), 1
+        measure(few)
+        size = most
+    seconds, used = measured.get(size, measured[few]), 1
     if len(members) == 1 and not processes and seconds >= WORTH_A_THREAD:
         # Nothing else is there for the other cores to do.
-        stack = Stack(starts, members, [0.0], layout)
-        used, seconds = _with_threads(stack.rehearse, starts[0], threads, wall)
-    told = ", ".join(f"{size} {layout.describe()} {cost * 1e6:.0f}" for (size, layout), cost in measured.items())
-    note = f", up to {threads} processes side by side" if processes and used < threads else ""
-    calls = f"{used} thread{'s' * (used > 1)} a call{note}"
-    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {calls}"
-    return Plan("stacked", size, layout, used, seconds, why)
+        used, seconds = _with_threads(Stack(starts, members, [0.0]).rehearse, starts[0], threads, wall)
+    told = ", ".join(f"{size} {cost * 1e6:.0f}" for size, cost in measured.items())
+    why = f"microseconds for a step of one member, on one core, in stacks of {told}; {calls(used)}"
+    return ComputePlan("stacked", size, used, seconds, why)
 
 
 def pace(member: Member, start: Start) -> float:
     """Seconds of a step of one member by itself, with one thread: what tells whether few steps are worth processes."""
     with torch.random.fork_rng(), computing_with(1):
-        step = Alone(start, member, 0.0).rehearse if start.unstackable else Stack([start], [member], [0.0]).rehearse
+        step = Alone(start, member, 0.0).rehearse if start.no_rule else Stack([start], [member], [0.0]).rehearse
         return _fastest(step, start.examples.device, time.perf_counter)
 
 
-def cut(members: Sequence[Member], plan: Plan, threads: int, processes: int = 1) -> list[list[Member]]:
+def cut(members: Sequence[Member], plan: ComputePlan, threads: int, processes: int = 1) -> list[list[Member]]:
     """Members of a kind as jobs of about equal size: stacks, or single members.
 
     Args:
@@ -154,7 +176,7 @@ def cut(members: Sequence[Member], plan: Plan, threads: int, processes: int = 1)
         processes: That will be kept busy.
 
     Example:
-        >>> plan = Plan("stacked", 4, StackLayout(), 1, 1e-3, "")
+        >>> plan = ComputePlan("stacked", 4, 1, 1e-3, "")
         >>> [len(job) for job in cut([None] * 9, plan, threads=2)]  # type: ignore[list-item]
         [3, 2, 2, 2]
     """
@@ -169,7 +191,7 @@ def cut(members: Sequence[Member], plan: Plan, threads: int, processes: int = 1)
     return [list(members[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
-def side_by_side(jobs: Sequence[Sequence[Member]], plan: Plan) -> bool:
+def side_by_side(jobs: Sequence[Sequence[Member]], plan: ComputePlan) -> bool:
     """Whether stacks are worth a thread each, where processes are not to be had."""
     return plan.way == "stacked" and len(jobs) > 1 and plan.seconds * len(jobs[0]) >= WORTH_A_THREAD
 
@@ -184,10 +206,8 @@ def bytes_of_member(member: Member, start: Start) -> int:
     return 4 * ((2 + states) * parameters + activations)
 
 
-def _time_stack(
-    members: Sequence[Member], starts: Sequence[Start], layout: StackLayout, clock: Callable[[], float]
-) -> float:
-    stack = Stack(starts, members, [0.0] * len(members), layout)
+def _time_stack(members: Sequence[Member], starts: Sequence[Start], clock: Callable[[], float]) -> float:
+    stack = Stack(starts, members, [0.0] * len(members))
     return _fastest(stack.rehearse, starts[0].examples.device, clock) / len(members)
 
 

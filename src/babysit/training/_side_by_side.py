@@ -29,9 +29,9 @@ from typing import Any
 
 import torch
 
-from babysit.training._cohort_watch import Watch
+from babysit.training._cohort_watch import CohortWatch
 from babysit.training._hand_over import ALIGNED, Place, pack, unpack
-from babysit.training._layouts import Plan
+from babysit.training._layouts import ComputePlan
 from babysit.training._phase import PhaseNumbers
 from babysit.training._stacked_optimizer import STATES
 from babysit.training._trial_alone import Look
@@ -61,7 +61,7 @@ class Job:
 
     members: list[Member]
     constants: list[float]
-    plan: Plan
+    plan: ComputePlan
     until: int
 
 
@@ -81,7 +81,7 @@ class Helpers:
         self.usable = FORKS and not multiprocessing.current_process().daemon
         self._ended = weakref.finalize(self, _end_all, self._idle)
 
-    def train(self, jobs: Sequence[Job], count: int, watch: Watch) -> Measured:
+    def train(self, jobs: Sequence[Job], count: int, watch: CohortWatch) -> Measured:
         """Do jobs with at most `count` processes at a time; `watch` is called from this thread alone.
 
         Returns:
@@ -223,7 +223,7 @@ class _Helper:
         self._heard, self._spoke = time.monotonic(), False
         self.pipe.send_bytes(pack(job, Place(self._told)))
 
-    def hear(self, watch: Watch) -> _Answer | _Failure | None:
+    def hear(self, watch: CohortWatch) -> _Answer | _Failure | None:
         """What it says next; None when that was no answer yet."""
         try:
             said = pickle.loads(self.pipe.recv_bytes())

@@ -1,88 +1,60 @@
-"""A network of many members, layer by layer from the network of one."""
+"""A network of many members, layer by layer from the network of one, where each layer has a rule written out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import CategoryEmbedding, MaxPieces, ResidualBlock
-from babysit.training._stacked_activations import BACKWARD, StackedActivation, StackedMaxPieces, StackedPReLU
-from babysit.training._stacked_batch_norm import StackedBatchNorm
-from babysit.training._stacked_dense import DropoutStreams, StackedDropout, StackedEmbedding, StackedLinear
-from babysit.training._stacked_layer import StackedLayer
+from babysit.nn import CategoryEmbedding, MaxPieces
+from babysit.training._stacked_layers import (
+    BACKWARD,
+    DropoutStreams,
+    StackedActivation,
+    StackedBatchNorm,
+    StackedDropout,
+    StackedEmbedding,
+    StackedLayer,
+    StackedLinear,
+    StackedMaxPieces,
+)
 from babysit.training._stacked_loss import StackedLoss
 from babysit.training._stacked_parameters import StackedParameters
 
-DENSE = (nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.PReLU, nn.Dropout, MaxPieces, CategoryEmbedding, *BACKWARD)
-IMAGES = (
-    nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Dropout, nn.Linear, MaxPieces,
-    ResidualBlock, *BACKWARD,
-)  # fmt: skip
+WRITTEN_OUT = (nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.Dropout, MaxPieces, CategoryEmbedding, *BACKWARD)
 
 
-def convolves(network: nn.Module) -> bool:
-    """Whether it is computed as a network for images: member by member."""
-    return any(isinstance(layer, nn.Conv2d) for layer in network.modules())
-
-
-def stackable(network: nn.Module) -> str:
-    """Why the network cannot be stacked, in a few words; empty when it can.
+def without_rule(network: nn.Module) -> str:
+    """What of a network has no rule written out, in a few words; empty where all has.
 
     Only a plain `nn.Sequential` of layers with a rule is what its modules say: any other module may compute anything
     in its `forward`, and equal shapes then do not mean equal functions.
 
     Example:
-        >>> stackable(nn.Sequential(nn.Linear(4, 3), nn.ReLU())), stackable(nn.Sequential(nn.LSTM(4, 3)))
+        >>> without_rule(nn.Sequential(nn.Linear(4, 3), nn.ReLU())), without_rule(nn.Sequential(nn.LSTM(4, 3)))
         ('', 'LSTM has no stacked rule')
     """
     if type(network) is not nn.Sequential:
-        return f"{type(network).__name__} is no plain sequence of layers"
-    known = IMAGES if convolves(network) else DENSE
-    for layer in _layers_of(network):
-        if type(layer) not in known:
-            return f"{type(layer).__name__} has no stacked rule" + (" beside convolutions" if known is IMAGES else "")
-        if why := _option_without_rule(layer):
-            return f"{why} has no stacked rule"
-    if known is DENSE and any(isinstance(layer, nn.Flatten) for layer in [*network.children()][1:]):
+        return f"{type(network).__name__} is not a plain sequence of layers"
+    for layer in network:
+        if type(layer) not in WRITTEN_OUT:
+            return f"{type(layer).__name__} has no stacked rule"
+        if isinstance(layer, nn.BatchNorm1d) and not (layer.affine and layer.track_running_stats and layer.momentum):
+            return "BatchNorm without scale, or without running statistics, has no stacked rule"
+        if isinstance(layer, nn.Flatten) and (layer.start_dim, layer.end_dim) != (1, -1):
+            return "Flatten of some axes has no stacked rule"
+    if any(isinstance(layer, nn.Flatten) for layer in [*network][1:]):
         return "Flatten after the first layer has no stacked rule"
-    if len({layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)}) > 1:
+    first = next((layer for layer in network if not isinstance(layer, nn.Flatten)), network)
+    if not isinstance(first, nn.Linear | CategoryEmbedding):  # others would write into rows that all members share
+        return f"{type(first).__name__} as the first layer has no stacked rule"
+    if len({layer.p for layer in network if isinstance(layer, nn.Dropout)}) > 1:
         return "dropout of several shares has no stacked rule"
     if any(not parameter.requires_grad for parameter in network.parameters()):
         return "frozen parameters have no stacked rule"
     if len([*network.parameters()]) < len([*network.named_parameters(remove_duplicate=False)]):
         return "layers that share parameters have no stacked rule"
-    return ""
-
-
-def _layers_of(network: nn.Module) -> Iterator[nn.Module]:
-    """Layers, and within the blocks that are known to add a branch to a short cut, theirs."""
-    for layer in network.children():
-        yield layer
-        if type(layer) is ResidualBlock:
-            parts = [*layer.branch.children(), layer.activation]
-            if type(layer.shortcut) is nn.Sequential:
-                parts += [*layer.shortcut.children()]
-            yield from parts
-
-
-def _option_without_rule(layer: nn.Module) -> str:
-    """What of a layer that is known otherwise has no rule."""
-    match layer:
-        case nn.PReLU() if layer.num_parameters > 1:
-            return "PReLU with a slope for each unit"
-        case nn.BatchNorm1d() | nn.BatchNorm2d() if not (layer.affine and layer.track_running_stats and layer.momentum):
-            return "BatchNorm without scale, or without running statistics,"
-        case nn.Flatten() if (layer.start_dim, layer.end_dim) != (1, -1):
-            return "Flatten of some axes"
-        case nn.Conv2d() if layer.groups != 1 or layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-            return "a convolution in groups, or with another padding than zeros,"
-        case nn.AdaptiveAvgPool2d() if layer.output_size not in (1, (1, 1)):
-            return "AdaptiveAvgPool2d to more than one number"
-        case nn.MaxPool2d() if layer.return_indices:
-            return "MaxPool2d that returns indices"
     return ""
 
 
@@ -99,26 +71,6 @@ def signature(network: nn.Module) -> str:
     return "\n".join([type(network).__name__, *layers, *shapes])
 
 
-@dataclass(frozen=True)
-class StackLayout:
-    """How layers of many members are computed.
-
-    Attributes:
-        one_product: A dense layer whose input all members share: as one large product, or as a batch of products.
-    """
-
-    one_product: bool = True
-
-    def describe(self) -> str:
-        """In words."""
-        return "as one product" if self.one_product else "as a batch of products"
-
-    @staticmethod
-    def others(network: nn.Module) -> list[StackLayout]:
-        """What else than the default makes a difference for a network."""
-        return [] if convolves(network) else [StackLayout(one_product=False)]
-
-
 class StackedNetwork:
     """The network of P members.
 
@@ -127,7 +79,6 @@ class StackedNetwork:
         members: Parameters and buffers of each by name.
         streams: What dropout draws from; None without dropout.
         device: Where it computes.
-        layout: How it computes.
 
     Attributes:
         parameters: Values and gradients of the members.
@@ -139,10 +90,8 @@ class StackedNetwork:
         members: Sequence[Mapping[str, Tensor]],
         streams: DropoutStreams | None,
         device: torch.device,
-        layout: StackLayout | None = None,
     ) -> None:
         self._members, self._device = len(members), device
-        self._layout = layout or StackLayout()
         learned = [name for name, _ in network.named_parameters()]
         self.parameters = StackedParameters([{name: member[name] for name in learned} for member in members], device)
         self._buffers = {
@@ -154,36 +103,23 @@ class StackedNetwork:
             if not isinstance(layer, nn.Flatten)
         ]
         # Nothing before the first layer with parameters needs a gradient.
-        self._first = next(
-            (
-                place
-                for place, layer in enumerate(self._layers)
-                if isinstance(layer, StackedLinear | StackedEmbedding | StackedPReLU | StackedBatchNorm)
-            ),
-            0,
-        )
+        with_parameters = (StackedLinear, StackedEmbedding, StackedBatchNorm)
+        self._first = next((place for place, layer in enumerate(self._layers) if isinstance(layer, with_parameters)), 0)
 
     def _layer(self, name: str, layer: nn.Module, streams: DropoutStreams | None) -> StackedLayer:
         value, gradient = self.parameters.value, self.parameters.gradient
+        weight, bias = f"{name}.weight", f"{name}.bias"
         match layer:
             case nn.Linear():
-                weight, bias = f"{name}.weight", f"{name}.bias"
-                return StackedLinear(
-                    value[weight], value.get(bias), gradient[weight], gradient.get(bias),
-                    one_product=self._layout.one_product,
-                )  # fmt: skip
+                return StackedLinear(value[weight], value.get(bias), gradient[weight], gradient.get(bias))
             case nn.BatchNorm1d():
-                weight, bias = f"{name}.weight", f"{name}.bias"
-                mean, variance = self._buffers[f"{name}.running_mean"], self._buffers[f"{name}.running_var"]
-                return StackedBatchNorm(
-                    layer, value[weight], value[bias], gradient[weight], gradient[bias], mean, variance,
-                    batches=self._buffers[f"{name}.num_batches_tracked"],
-                )  # fmt: skip
+                kept = ("running_mean", "running_var", "num_batches_tracked")
+                mean, variance, batches = (self._buffers[f"{name}.{key}"] for key in kept)
+                scale, shift = (value[weight], gradient[weight]), (value[bias], gradient[bias])
+                return StackedBatchNorm(layer, scale, shift, (mean, variance, batches))
             case CategoryEmbedding():
                 names = [f"{name}.embeddings.{number}.weight" for number in range(len(layer.embeddings))]
                 return StackedEmbedding(layer, [value[key] for key in names], [gradient[key] for key in names])
-            case nn.PReLU():
-                return StackedPReLU(value[f"{name}.weight"], gradient[f"{name}.weight"])
             case MaxPieces():
                 return StackedMaxPieces(layer)
             case nn.Dropout():
@@ -210,20 +146,19 @@ class StackedNetwork:
 
     def backward(self, gradient: Tensor) -> None:
         """Fill the parameters' gradients from that of the outputs."""
-        for place in range(len(self._layers) - 1, self._first - 1, -1):
-            result = self._layers[place].backward(gradient, place > self._first)
+        for place in range(len(self._layers) - 1, -1, -1):
+            result = self._layers[place].backward(gradient, needed=place > 0)
             if result is not None:
                 gradient = result
 
-    def learn(self, inputs: Tensor, targets: Tensor, losses: Sequence[StackedLoss]) -> Tensor:
+    def learn(self, inputs: Tensor, targets: Tensor, loss: StackedLoss) -> Tensor:
         """Losses [P] of a batch, with the parameters' gradients filled in.
 
         Args:
             inputs: As `enter` gives them.
             targets: [rows], or [P, rows].
-            losses: Of all members, as one.
+            loss: Of all members, as one.
         """
-        (loss,) = losses
         values, gradient = loss(self.forward(inputs, training=True), targets)
         self.backward(gradient)
         return values

@@ -26,7 +26,7 @@ from babysit.training._assemble import examples_of, fit_steps, loss_of, model_al
 from babysit.training._batches import Examples
 from babysit.training._loss import outputs_needed
 from babysit.training._model import TrainedModel
-from babysit.training._stacked_network import signature, stackable
+from babysit.training._stacked_network import signature, without_rule
 
 ON_GPU = 0.25  # of a GPU's memory that raw rows may take
 # First weights and models of so many kinds are kept; trials that search the first weights, or an argument of a user's
@@ -47,8 +47,8 @@ class Start:
         loss: On the device.
         outputs: Numbers the network gives for one row.
         activations: Numbers all its layers together give for one row.
-        kind: What the network computes, by `signature`; one text for all networks that may be stacked.
-        unstackable: Why the network cannot be stacked; empty when it can.
+        kind: What the network computes: one text for all that may be members of one stack.
+        no_rule: What of the network has no stacked rule written out; empty where all has.
     """
 
     model: TrainedModel
@@ -57,7 +57,7 @@ class Start:
     outputs: int
     activations: int
     kind: str
-    unstackable: str
+    no_rule: str
 
     def fresh_network(self, recipe: Recipe) -> nn.Module:
         """A copy of the network that may be trained; its weights are nobody's."""
@@ -99,7 +99,7 @@ class Starts:
         self._steps: dict[Hashable, tuple[Preprocessing, TargetStandardise | None]] = {}
         self._samples: dict[Hashable, Tensor] = {}
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
-        self._activations: dict[str, int] = {}  # by kind, of networks that can be stacked
+        self._activations: dict[str, int] = {}  # by kind
         self._weights: OrderedDict[Hashable, dict[str, Tensor]] = OrderedDict()
         self._examples: dict[Hashable, Examples] = {}
         self._losses: dict[Hashable, nn.Module] = {}
@@ -155,7 +155,7 @@ class Starts:
             outputs=outputs_needed(recipe.loss, prepared.task),
             activations=shape.activations,
             kind=shape.kind,
-            unstackable=shape.unstackable,
+            no_rule=shape.no_rule,
         )
         self._found[trial.number] = trial, start
         return start
@@ -184,14 +184,15 @@ class Starts:
         if len(self._weights) > KEPT:
             self._weights.popitem(last=False)
         if _of_shape(trial) not in self._shapes:
-            kind, unstackable = signature(model.network), stackable(model.network)
-            # What cannot be stacked may do anything between layers of the same names.
-            activations = None if unstackable else self._activations.get(kind)
+            kind, no_rule = signature(model.network), without_rule(model.network)
+            if no_rule:  # such a network may compute anything, so only networks made in the same way are of one kind
+                kind = f"{kind}\n{_of_shape(trial)[-1]}"
+            activations = self._activations.get(kind)
             if activations is None:
                 layers = summarise_layers(model.network, sample, {})
                 activations = sum(math.prod(layer.output) for layer in layers if layer.output)
                 self._activations[kind] = activations
-            self._shapes[_of_shape(trial)] = _Shape(model, activations, kind, unstackable)
+            self._shapes[_of_shape(trial)] = _Shape(model, activations, kind, no_rule)
             if len(self._shapes) > KEPT:
                 self._shapes.popitem(last=False)
             model.to(self.device)
@@ -212,7 +213,7 @@ class _Shape:
     model: TrainedModel
     activations: int
     kind: str
-    unstackable: str
+    no_rule: str
 
 
 def _of_rows(trial: Trial) -> Hashable:
@@ -220,7 +221,7 @@ def _of_rows(trial: Trial) -> Hashable:
     return trial.fold, trial.recipe.preprocessing, trial.recipe.loss.name
 
 
-def _of_shape(trial: Trial) -> Hashable:
+def _of_shape(trial: Trial) -> tuple[Hashable, str]:
     """What the model depends on. Dropout draws nothing before the first step: only whether it is there matters."""
     section = trial.recipe.model
     # As text, since the arguments of a user's function are a dictionary.
