@@ -3,7 +3,7 @@
 import json
 
 from babysit.diseases import DISEASES, diagnose
-from babysit.record import REMEDIES, Finding, Trace
+from babysit.record import REMEDIES, Finding, Trace, to_json
 
 DYNAMICS = [name for name, disease in DISEASES.items() if disease.group == "dynamics"]
 
@@ -14,7 +14,7 @@ def found(name: str, trace: Trace) -> Finding | None:
     assert len(findings) <= 1
     for finding in findings:
         assert finding.name == name
-        json.dumps(finding.to_dict(), allow_nan=False)
+        json.dumps(to_json(finding), allow_nan=False)
         assert "threshold" in finding.evidence
         assert all(remedy.name in REMEDIES for remedy in finding.remedies)
     return findings[0] if findings else None

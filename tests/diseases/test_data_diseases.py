@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from babysit.diseases import DISEASES
-from babysit.record import INPUTS, REMEDIES, Row, Trace, TraceLayer
+from babysit.record import INPUTS, REMEDIES, Row, Trace, TraceLayer, to_json
 from tests.diseases.sick_data import (
     BATCH_NORM,
     EMBEDDING,
@@ -48,7 +48,7 @@ class TestEveryDisease:
         assert finding.severity == MILDER.get(name, "sick")
         assert finding.evidence["threshold"]
         assert finding.where
-        json.dumps(finding.to_dict(), allow_nan=False)
+        json.dumps(to_json(finding), allow_nan=False)
 
     @pytest.mark.parametrize("name", HEALTHY)
     def test_the_healthy_twin_has_nothing_at_all(self, name: str) -> None:
@@ -80,7 +80,7 @@ class TestEveryDisease:
         for quantity in {row.quantity for row in SICK[name].rows}:
             for disease in DATA:
                 for each in disease.find(with_value(SICK[name], quantity, value)):
-                    json.dumps(each.to_dict(), allow_nan=False)
+                    json.dumps(to_json(each), allow_nan=False)
 
     @pytest.mark.parametrize("name", HEALTHY)
     def test_a_healthy_trace_with_a_series_of_nan_is_not_sick_of_its_data(self, name: str) -> None:

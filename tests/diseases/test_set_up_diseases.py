@@ -10,7 +10,7 @@ import pytest
 
 from babysit.diseases import DISEASES
 from babysit.diseases._units_dead import expected_share
-from babysit.record import REMEDIES, Trace
+from babysit.record import REMEDIES, Trace, to_json
 from tests.diseases.sick_set_up import (
     SET_UP,
     SEVERITIES,
@@ -41,7 +41,7 @@ class TestEveryDisease:
         found = only(name, SICK[name])
         assert found.severity == SEVERITIES.get(name, "sick")
         assert found.evidence["threshold"] is not None
-        json.dumps(found.to_dict(), allow_nan=False)
+        json.dumps(to_json(found), allow_nan=False)
 
     @pytest.mark.parametrize("name", TWINS)
     def test_the_healthy_twin_has_nothing_at_all(self, name: str) -> None:
@@ -71,12 +71,12 @@ class TestEveryDisease:
     def test_any_series_may_be_missing(self, name: str) -> None:
         for quantity in {row.quantity for row in SICK[name].rows}:
             for found in SET_UP[name].find(without(SICK[name], quantity)):
-                json.dumps(found.to_dict(), allow_nan=False)
+                json.dumps(to_json(found), allow_nan=False)
 
     @pytest.mark.parametrize("name", SICK)
     def test_facts_may_be_missing(self, name: str) -> None:
         for found in SET_UP[name].find(Trace(SICK[name].rows, layers=SICK[name].layers)):
-            json.dumps(found.to_dict(), allow_nan=False)
+            json.dumps(to_json(found), allow_nan=False)
 
     @pytest.mark.parametrize("disease", SET_UP.values(), ids=list(SET_UP))
     def test_remedies_and_causes_are_known(self, disease: object) -> None:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -64,7 +65,7 @@ def trials(prepared: Prepared, count: int = 12) -> list[Trial]:
 
 
 def plain(scores: dict[int, TrialScore]) -> dict[int, dict[str, Any]]:
-    return {number: {**score.to_dict(), "seconds": 0} for number, score in sorted(scores.items())}
+    return {number: {**asdict(score), "seconds": 0} for number, score in sorted(scores.items())}
 
 
 def rungs(engine: RayEngine | LocalEngine, made: list[Trial], during: Any = None) -> list[dict[int, dict[str, Any]]]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ def answer(path: pathlib.Path) -> dict[str, Any]:
     # What was chosen by a measurement says the measurement.
     del result["seconds"], result["decisions"]
     scores = {
-        rung: {number: {**score.to_dict(), "seconds": 0} for number, score in found.items()}
+        rung: {number: {**asdict(score), "seconds": 0} for number, score in found.items()}
         for rung, found in study.scores().items()
     }
     rungs = [rung._replace(seconds=0) for rung in study.rungs()]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._subjects import opened, subject_of
-from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, SickError, silent
+from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, SickError, silent, to_json
 from babysit.rehearsal import SECONDS, TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
 from babysit.reports import check_page_part, check_renderable, finding_line
 from babysit.scripts import ScriptSubject
@@ -50,7 +50,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return self.pre_flight.to_dict()
+        content: dict[str, Any] = to_json(self.pre_flight)
+        return content
 
     def to_json(self) -> str:
         """As JSON: schema, subject, ok, findings, steps."""

@@ -71,7 +71,7 @@ def heal(
         progress: Receives progress events.
 
     Returns:
-        `.remedies`, `.effect` (what they did, seed by seed), `.findings`, `.tried`, `.advice`, `.to_dict()`.
+        `.remedies`, `.effect` (what they did, seed by seed), `.findings`, `.tried`, `.advice`.
 
     Raises:
         InputError: What was given cannot be healed.

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn
 from rich.console import Console
 
 from babysit.diseases import Repeatedly, check_names, diagnose
-from babysit.record import FINDING_SCHEMA, Event, Finding, InputError, Remedy, Trace, TraceStore
+from babysit.record import FINDING_SCHEMA, Event, Finding, InputError, Remedy, Trace, TraceStore, to_json
 from babysit.reports import finding_line, print_findings, trace_headline, write_trace_page
 from babysit.scripts import Changes, Ended, Patcher, with_arguments
 from babysit.scripts import run_script as run_plainly
@@ -51,7 +51,7 @@ class ScriptRun:
         """As plain JSON values."""
         return {
             "schema": FINDING_SCHEMA,
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": [to_json(finding) for finding in self.findings],
             "unseen": [event.text for event in self.trace.happened("unseen")],
             "steps": self.steps,
             "ended": self.ended,

@@ -12,7 +12,7 @@ from rich.console import Console
 
 import babysit
 from babysit.cli._codes import DONE
-from babysit.record import InputError
+from babysit.record import InputError, to_json
 from babysit.reports import comparison_lesson, print_lesson, write_lessons_page
 
 
@@ -54,7 +54,7 @@ def compare_init(
     found = babysit.compare_init(subject, target=target, settings=set_ or (), schemes=schemes, steps=steps, seeds=seeds)
     lesson = comparison_lesson(found)
     if json:
-        sys.stdout.write(json_module.dumps(found.to_dict(), indent=2) + "\n")
+        sys.stdout.write(json_module.dumps(to_json(found), indent=2) + "\n")
     elif html is not None:
         sys.stdout.write(f"{write_lessons_page([lesson], lesson.title, html)}\n")
     else:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE
-from babysit.record import FINDING_SCHEMA, InputError, RunFolder, read_trace
+from babysit.record import Diagnosis, InputError, RunFolder, read_trace, to_json
 from babysit.reports import print_findings
 
 
@@ -44,7 +44,7 @@ def diagnose(
         raise InputError(f"there is no {run}", legal="a Run folder, or a trace's file")
     findings = babysit.diagnose(trace, ignore=ignore or ())
     if json:
-        content = {"schema": FINDING_SCHEMA, "findings": [finding.to_dict() for finding in findings]}
+        content = to_json(Diagnosis(tuple(findings)))
         sys.stdout.write(json_module.dumps(content, indent=2) + "\n")
     else:
         print_findings(findings, Console())

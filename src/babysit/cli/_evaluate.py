@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 import babysit
+from babysit.record import to_json
 from babysit.reports import print_evaluation
 
 
@@ -37,6 +38,6 @@ def evaluate(
     """
     evaluation = babysit.evaluate(run, data, phase=phase)
     if json:
-        sys.stdout.write(json_module.dumps(evaluation.model_dump(mode="json"), indent=2) + "\n")
+        sys.stdout.write(json_module.dumps(to_json(evaluation), indent=2) + "\n")
     else:
         print_evaluation(evaluation, Console())

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
-from babysit.record import InputError, write_atomic
+from babysit.record import InputError, to_json, write_atomic
 from babysit.reports import LiveView, print_healing
 
 
@@ -81,7 +81,7 @@ def heal(
         )
     console = Console()
     if json is not None:
-        write_atomic(json, json_text.dumps(found.to_dict(), indent=2) + "\n")
+        write_atomic(json, json_text.dumps(to_json(found), indent=2) + "\n")
     print_healing(found, console)
     if found.patched:
         console.print(f"\npatched copy: {found.patched}", soft_wrap=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
-from babysit.record import InputError
+from babysit.record import InputError, to_json
 from babysit.reports import LiveView, print_study
 
 Texts = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
@@ -141,7 +141,7 @@ def tune(
         count = babysit.export_to_optuna(tuned.study, optuna)
         Console(stderr=True).print(f"{count} trials copied to {optuna}", soft_wrap=True, highlight=False)
     if json:
-        result = None if tuned.result is None else tuned.result.to_dict()
+        result = None if tuned.result is None else to_json(tuned.result)
         content = {"study": str(tuned.study.path), "status": tuned.study.info.status, "result": result}
         sys.stdout.write(json_text.dumps(content, indent=2) + "\n")
     else:

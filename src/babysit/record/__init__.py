@@ -27,10 +27,10 @@ from babysit.record._errors import (
 )
 from babysit.record._finding import (
     FINDING_SCHEMA,
+    Diagnosis,
     Finding,
     Remedy,
     Severity,
-    plain,
 )
 from babysit.record._healing import HEALING_SCHEMA, Effect, Healing, Tried
 from babysit.record._losses import LOSS_FACTS, LOSS_FUNCTIONS, LossFacts, losses_that
@@ -106,6 +106,7 @@ from babysit.record._run_folder import (
     library_versions,
     refuse_existing,
 )
+from babysit.record._stored import from_json, json_schema, plain, to_json
 from babysit.record._study import (
     CurvePoint,
     FinishedRung,
@@ -181,6 +182,7 @@ __all__ = [
     "DataSection",
     "DataSummary",
     "Decision",
+    "Diagnosis",
     "EVENTS",
     "Effect",
     "Engine",
@@ -281,6 +283,8 @@ __all__ = [
     "WEIGHTED",
     "WatchSection",
     "Winner",
+    "from_json",
+    "json_schema",
     "library_versions",
     "load_recipe",
     "losses_that",
@@ -301,6 +305,7 @@ __all__ = [
     "standings",
     "steps_for",
     "storage_error",
+    "to_json",
     "untold",
     "with_settings",
     "write_atomic",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import field
 
-from babysit.record._finding import plain
+from babysit.record._stored import stored
 
 COMPARISON_SCHEMA = 1
 
 
-@dataclass(frozen=True)
+@stored
 class SchemeLayer:
     """One layer under one scheme, before the first step.
 
@@ -35,7 +34,7 @@ class SchemeLayer:
     weighted: bool = True
 
 
-@dataclass(frozen=True)
+@stored
 class SchemeResult:
     """What one scheme does.
 
@@ -54,7 +53,7 @@ class SchemeResult:
     failed: str = ""
 
 
-@dataclass(frozen=True)
+@stored
 class InitialisationComparison:
     """Initialisations side by side.
 
@@ -66,6 +65,7 @@ class InitialisationComparison:
         steps: Of each short training.
     """
 
+    schema: int = field(default=COMPARISON_SCHEMA, kw_only=True)
     subject: str
     results: tuple[SchemeResult, ...]
     take: str
@@ -78,8 +78,3 @@ class InitialisationComparison:
             if found.scheme == scheme:
                 return found
         raise KeyError(scheme)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        content: dict[str, Any] = plain({"schema": COMPARISON_SCHEMA, **asdict(self)})
-        return content

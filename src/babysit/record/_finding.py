@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from babysit.record._errors import InputError
+from babysit.record._stored import Values, stored
 
 FINDING_SCHEMA = 1
 Severity = Literal["sick", "warning", "note"]
@@ -48,7 +49,16 @@ class Remedy:
         return cls(name.strip(), value.strip() if equals else None)
 
 
-@dataclass(frozen=True)
+def _parsed(value: Any) -> Any:
+    return Remedy.parse(value) if isinstance(value, str) else value
+
+
+RemedyText = Annotated[
+    Remedy, BeforeValidator(_parsed), PlainSerializer(str, return_type=str, when_used="json")
+]  # in its text form
+
+
+@stored
 class Finding:
     """A disease diagnosed in a Trace.
 
@@ -66,34 +76,17 @@ class Finding:
     name: str
     severity: Severity
     where: str = ""
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Values = field(default_factory=dict)
     why: str = ""
-    remedies: tuple[Remedy, ...] = ()
+    remedies: tuple[RemedyText, ...] = ()
     explained_by: str = ""
     page: str = ""
     schema: int = FINDING_SCHEMA
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; remedies in their text form, NaN and infinities as "NaN", "Infinity", "-Infinity"."""
-        return {
-            **asdict(self),
-            "evidence": plain(dict(self.evidence)),
-            "remedies": [str(remedy) for remedy in self.remedies],
-        }
 
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Finding:
-        """The inverse of `to_dict`."""
-        remedies = tuple(Remedy.parse(text) for text in content.get("remedies", ()))
-        return cls(**{**content, "remedies": remedies})
+@stored
+class Diagnosis:
+    """All that was found, causes first, as it is kept with a Run and printed by `babysit diagnose`."""
 
-
-def plain(value: Any) -> Any:
-    """Values as JSON can hold them. It has no word for numbers that are not finite."""
-    if isinstance(value, Mapping):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
+    findings: tuple[Finding, ...]
+    schema: int = FINDING_SCHEMA

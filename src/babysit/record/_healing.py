@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Annotated
 
-from babysit.record._finding import Finding, Remedy, plain
+from pydantic import Field, PlainSerializer, computed_field
+
+from babysit.record._finding import Finding, RemedyText
+from babysit.record._stored import Seconds, Share, Values, stored
 
 HEALING_SCHEMA = 1
 
 
-@dataclass(frozen=True)
+@stored
 class Tried:
     """One change that was rehearsed.
 
@@ -24,26 +26,15 @@ class Tried:
         share: Of the training's steps, for which it was rehearsed.
     """
 
-    remedies: tuple[Remedy, ...]
-    gain: float
-    outcome: Mapping[str, Any] = field(default_factory=dict)
+    remedies: tuple[RemedyText, ...]
+    gain: Share
+    outcome: Values = field(default_factory=dict)
     because: str = ""
     refused: str = ""
-    share: float = 1.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "remedies": [str(one) for one in self.remedies],
-            "gain": plain(round(self.gain, 4)),
-            "outcome": plain(dict(self.outcome)),
-            "because": self.because,
-            "refused": self.refused,
-            "share of the steps": round(self.share, 3),
-        }
+    share: Annotated[Seconds, Field(alias="share of the steps")] = 1.0
 
 
-@dataclass(frozen=True)
+@stored
 class Effect:
     """What the recommended change did, seed by seed, beside the untouched training.
 
@@ -53,21 +44,30 @@ class Effect:
         gain: Median over the seeds of the share of the gap that was closed.
     """
 
-    before: tuple[Mapping[str, Any], ...]
-    after: tuple[Mapping[str, Any], ...]
-    gain: float
+    before: tuple[Values, ...]
+    after: tuple[Values, ...]
+    gain: Share
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "seeds": len(self.before),
-            "gain": plain(round(self.gain, 4)),
-            "before": [plain(dict(one)) for one in self.before],
-            "after": [plain(dict(one)) for one in self.after],
-        }
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def seeds(self) -> int:
+        """How many there were."""
+        return len(self.before)
 
 
-@dataclass(frozen=True)
+@stored
+class NoEffect:
+    """What stands in JSON for the effect where there is none: {}."""
+
+
+def _or_none(effect: Effect | None) -> Effect | NoEffect:
+    return NoEffect() if effect is None else effect
+
+
+MaybeEffect = Annotated[Effect | None, PlainSerializer(_or_none, return_type=Effect | NoEffect, when_used="json")]
+
+
+@stored
 class Healing:
     """What healing came to.
 
@@ -87,34 +87,17 @@ class Healing:
         diff: Of that copy against the script, unified.
     """
 
+    schema: int = field(default=HEALING_SCHEMA, kw_only=True)
     subject: str
     findings: tuple[Finding, ...]
-    remedies: tuple[Remedy, ...]
-    effect: Effect | None
+    remedies: tuple[RemedyText, ...]
+    effect: MaybeEffect
     tried: tuple[Tried, ...]
     advice: tuple[str, ...] = ()
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
     runs: int = 0
     steps: int = 0
     notes: tuple[str, ...] = ()
     interrupted: bool = False
     patched: str = ""
-    diff: str = field(default="", repr=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "schema": HEALING_SCHEMA,
-            "subject": self.subject,
-            "findings": [finding.to_dict() for finding in self.findings],
-            "remedies": [str(one) for one in self.remedies],
-            "effect": self.effect.to_dict() if self.effect is not None else {},
-            "advice": list(self.advice),
-            "tried": [one.to_dict() for one in self.tried],
-            "seconds": round(self.seconds, 3),
-            "runs": self.runs,
-            "steps": self.steps,
-            "notes": list(self.notes),
-            "patched": self.patched,
-            "interrupted": self.interrupted,
-        }
+    diff: str = Field(default="", repr=False, exclude=True)

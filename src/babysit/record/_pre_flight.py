@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import field
+from typing import Annotated, Literal
 
-from babysit.record._finding import Finding, plain
+from pydantic import PlainSerializer, computed_field
+
+from babysit.record._finding import Finding
+from babysit.record._stored import Seconds, Values, stored
 
 PRE_FLIGHT_SCHEMA = 1
 PRE_FLIGHT_STEPS: dict[str, str] = {
@@ -22,7 +24,15 @@ PRE_FLIGHT_STEPS: dict[str, str] = {
 Verdict = Literal["pass", "warn", "fail", "skip"]
 
 
-@dataclass(frozen=True)
+def _names(findings: tuple[Finding, ...]) -> list[str]:
+    return [finding.name for finding in findings]
+
+
+# In JSON by name, since they stand in full elsewhere.
+ByName = Annotated[tuple[Finding, ...], PlainSerializer(_names, return_type=list[str], when_used="json")]
+
+
+@stored
 class PreFlightStep:
     """One of the eight steps.
 
@@ -42,25 +52,12 @@ class PreFlightStep:
     measured: str = ""
     expected: str = ""
     why: str = ""
-    findings: tuple[Finding, ...] = ()
-    numbers: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values; findings by name, as they stand in full elsewhere."""
-        return {
-            "name": self.name,
-            "verdict": self.verdict,
-            "measured": self.measured,
-            "expected": self.expected,
-            "why": self.why,
-            "findings": [finding.name for finding in self.findings],
-            "numbers": plain(dict(self.numbers)),
-            "seconds": round(self.seconds, 3),
-        }
+    findings: ByName = ()
+    numbers: Values = field(default_factory=dict)
+    seconds: Seconds = 0.0
 
 
-@dataclass(frozen=True)
+@stored
 class PreFlight:
     """All steps of one check.
 
@@ -73,13 +70,15 @@ class PreFlight:
         notes: What it spent on a script, and what else the reader should know.
     """
 
+    schema: int = field(default=PRE_FLIGHT_SCHEMA, kw_only=True)
     subject: str
     steps: tuple[PreFlightStep, ...]
     findings: tuple[Finding, ...]
-    seconds: float
+    seconds: Seconds
     interrupted: bool = False
     notes: tuple[str, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def ok(self) -> bool:
         """Whether nothing sick was found."""
@@ -91,16 +90,3 @@ class PreFlight:
             if step.name == name:
                 return step
         raise KeyError(name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "schema": PRE_FLIGHT_SCHEMA,
-            "subject": self.subject,
-            "ok": self.ok,
-            "interrupted": self.interrupted,
-            "seconds": round(self.seconds, 3),
-            "notes": list(self.notes),
-            "findings": [finding.to_dict() for finding in self.findings],
-            "steps": [step.to_dict() for step in self.steps],
-        }

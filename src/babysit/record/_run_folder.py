@@ -37,9 +37,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babysit.record._atomic import storage_error, write_atomic
 from babysit.record._errors import InputError, RunFolderError, RunLockedError, RunVersionError
-from babysit.record._finding import FINDING_SCHEMA, Finding
+from babysit.record._finding import FINDING_SCHEMA, Diagnosis, Finding
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import parse_recipe, recipe_to_toml
+from babysit.record._stored import from_json, to_json
 from babysit.record._summary import Evaluation, RunSummary
 from babysit.record._trace import Trace
 from babysit.record._trace_store import TraceStore, read_trace
@@ -240,7 +241,7 @@ class RunFolder:
                 raise RunVersionError(
                     f"{self.path / FINDINGS} has schema {content['schema']}", legal=str(FINDING_SCHEMA)
                 )
-            return [Finding.from_dict(found) for found in content["findings"]]
+            return [*from_json(Diagnosis, content).findings]
         except (ValueError, KeyError, TypeError, InputError) as error:
             if isinstance(error, RunVersionError):
                 raise
@@ -248,8 +249,7 @@ class RunFolder:
 
     def write_findings(self, findings: Sequence[Finding]) -> None:
         """Keep what was diagnosed, in the place of what was diagnosed before."""
-        content = {"schema": FINDING_SCHEMA, "findings": [finding.to_dict() for finding in findings]}
-        self.write(FINDINGS, json.dumps(content, indent=1))
+        self.write(FINDINGS, json.dumps(to_json(Diagnosis(tuple(findings))), indent=1))
 
     def trace(self) -> Trace:
         """What was measured so far."""

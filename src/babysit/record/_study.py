@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-from babysit.record._finding import Finding, plain
+from babysit.record._finding import Finding
+from babysit.record._stored import Values, stored
 from babysit.record._trial import Setting, TrialScore
 
 StudyStage = Literal["coarse", "fine", "full"]
 
 
-@dataclass(frozen=True)
+@stored
 class StudyParameter:
     """What is searched, as a report shows it.
 
@@ -36,7 +37,7 @@ class StudyParameter:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StudyTrial:
     """A trial of a Study.
 
@@ -82,7 +83,7 @@ class FinishedRung(NamedTuple):
     scores: dict[int, TrialScore]  # by number of the trial
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A point of the space and how it stands: the mean over its folds.
 
@@ -116,7 +117,7 @@ class Standing:
         return self.status in ("diverged", "exploded") or not math.isfinite(self.score)
 
 
-@dataclass(frozen=True)
+@stored
 class Winner:
     """One of the best points, trained in full.
 
@@ -154,7 +155,7 @@ class CurvePoint(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
+@stored
 class StudyResult:
     """What a search found.
 
@@ -185,7 +186,7 @@ class StudyResult:
     explained: float = 0.0
     failing: float = 0.0
     by_status: Mapping[str, int] = field(default_factory=dict)
-    random_against_grid: Mapping[str, Any] = field(default_factory=dict)
+    random_against_grid: Values = field(default_factory=dict)
     ensemble: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     interrupted: bool = False
@@ -193,33 +194,3 @@ class StudyResult:
     trials: int = 0
     steps: int = 0
     decisions: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        content: dict[str, Any] = plain(asdict(self) | {"findings": [found.to_dict() for found in self.findings]})
-        return content
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> StudyResult:
-        """The inverse of `to_dict`."""
-        return cls(
-            **{
-                **content,
-                "winners": tuple(
-                    Winner(
-                        **{
-                            **winner,
-                            "scores": tuple(map(float, winner["scores"])),
-                            "spread": float(winner["spread"]),
-                            "mean": float(winner["mean"]),
-                            "behind": tuple(map(float, winner["behind"])),
-                            "trials": tuple(winner["trials"]),
-                        }
-                    )
-                    for winner in content["winners"]
-                ),
-                "best_of": tuple(CurvePoint(*point) for point in content["best_of"]),
-                "findings": tuple(Finding.from_dict(found) for found in content["findings"]),
-                "decisions": tuple(content["decisions"]),
-            }
-        )

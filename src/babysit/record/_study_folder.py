@@ -34,6 +34,7 @@ from babysit.record._errors import RunFolderError, RunLockedError, RunVersionErr
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import parse_recipe, recipe_to_toml
 from babysit.record._run_folder import library_versions
+from babysit.record._stored import from_json, to_json
 from babysit.record._study import FinishedRung, Standing, StudyParameter, StudyResult, StudyRung, StudyTrial
 from babysit.record._study_standing import standings
 from babysit.record._trial import TrialScore
@@ -287,13 +288,13 @@ class StudyFolder:
         if not file.exists():
             return None
         try:
-            return StudyResult.from_dict(json.loads(file.read_text(encoding="utf-8")))
+            return from_json(StudyResult, json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(f"{file} is damaged: {error}") from None
 
     def write_result(self, result: StudyResult) -> None:
         """Keep what was found."""
-        write_atomic(self.path / "result.json", json.dumps(result.to_dict(), indent=1))
+        write_atomic(self.path / "result.json", json.dumps(to_json(result), indent=1))
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict
 SUMMARY_SCHEMA = 1
 
 
-class _Kept(BaseModel):
+class SummaryModel(BaseModel):
     # Numbers may be NaN or infinite: nothing raw is filtered. JSON has neither, so they are kept as strings.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class ColumnSummary(_Kept):
+class ColumnSummary(SummaryModel):
     """One input column, as the training split shows it."""
 
     name: str
@@ -28,7 +28,7 @@ class ColumnSummary(_Kept):
     high: float | None = None
 
 
-class DataSummary(_Kept):
+class DataSummary(SummaryModel):
     """The data: where it came from, what is learned, how rows were dealt."""
 
     source: str
@@ -45,7 +45,7 @@ class DataSummary(_Kept):
     notes: tuple[str, ...] = ()
 
 
-class LayerSummary(_Kept):
+class LayerSummary(SummaryModel):
     """One layer of the network."""
 
     name: str
@@ -55,7 +55,7 @@ class LayerSummary(_Kept):
     initialised: str = ""
 
 
-class Decision(_Kept):
+class Decision(SummaryModel):
     """Something decided from the data rather than by the user, and why."""
 
     setting: str
@@ -63,7 +63,7 @@ class Decision(_Kept):
     why: str
 
 
-class Check(_Kept):
+class Check(SummaryModel):
     """Something that was checked before the training: what was measured, what was expected, and what it means."""
 
     name: str
@@ -73,7 +73,7 @@ class Check(_Kept):
     why: str
 
 
-class RunSummary(_Kept):
+class RunSummary(SummaryModel):
     """Everything a report says about a training besides its curves and scores."""
 
     schema_number: Literal[1] = 1
@@ -85,7 +85,7 @@ class RunSummary(_Kept):
     device: str = "cpu"
 
 
-class Score(_Kept):
+class Score(SummaryModel):
     """One score with its 95 % confidence interval: Wilson's for a share of rows, of a bootstrap for all else."""
 
     name: str
@@ -96,7 +96,7 @@ class Score(_Kept):
     unit: str = ""
 
 
-class ClassScores(_Kept):
+class ClassScores(SummaryModel):
     """Precision and recall of one class."""
 
     name: str
@@ -106,7 +106,7 @@ class ClassScores(_Kept):
     f1: float
 
 
-class CalibrationBin(_Kept):
+class CalibrationBin(SummaryModel):
     """Predictions whose confidence fell between two values."""
 
     low: float
@@ -116,7 +116,7 @@ class CalibrationBin(_Kept):
     accuracy: float
 
 
-class Evaluation(_Kept):
+class Evaluation(SummaryModel):
     """Scores of a Run on some rows."""
 
     schema_number: Literal[1] = 1

@@ -7,23 +7,23 @@ beside it, not from when it was stopped and taken up again, not from which engin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from babysit.record._errors import InputError
 from babysit.record._recipe import Recipe
+from babysit.record._stored import stored
 from babysit.record._summary import Decision
 
 TrialStatus = Literal["alive", "stopped", "diverged", "exploded", "chance"]
 Setting = float | int | str | bool
 
 
-@dataclass(frozen=True)
+@stored
 class Trial:
     """One point of a search.
 
@@ -42,25 +42,8 @@ class Trial:
     settings: Mapping[str, Setting] = field(default_factory=dict)
     fold: int | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        recipe = json.loads(self.recipe.model_dump_json(by_alias=True))
-        return {"number": self.number, "recipe": recipe, "settings": dict(self.settings), "fold": self.fold}
 
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Self:
-        """The trial that `to_dict` wrote down.
-
-        Example:
-            >>> trial = Trial(3, Recipe(seed=7), {"optimizer.lr": 0.1}, fold=1)
-            >>> Trial.from_dict(trial.to_dict()) == trial
-            True
-        """
-        recipe = Recipe.model_validate_json(json.dumps(content["recipe"]))
-        return cls(content["number"], recipe, dict(content["settings"]), content["fold"])
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialScore:
     """How a trial stands at a rung.
 
@@ -93,10 +76,6 @@ class TrialScore:
     def failed(self) -> bool:
         """Whether it can never be trained on."""
         return self.status in ("diverged", "exploded")
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values; losses may be NaN or infinite, and are kept as they are."""
-        return asdict(self)
 
 
 class TrialProgress(NamedTuple):

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from babysit.record import Evaluation, RunFolder, RunSummary, Score
+from babysit.record import Evaluation, RunFolder, RunSummary, Score, to_json
 from babysit.reports._findings import finding_line
 
 SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
@@ -130,8 +130,8 @@ def summary_dict(run: RunFolder) -> dict[str, Any]:
         "status": run.info.status,
         "seed": run.info.seed,
         "versions": run.info.versions,
-        **run.summary.model_dump(mode="json", exclude={"schema_number"}),
-        "evaluations": {name: found.model_dump(mode="json") for name, found in run.evaluations.items()},
+        **{name: value for name, value in to_json(run.summary).items() if name != "schema_number"},
+        "evaluations": {name: to_json(found) for name, found in run.evaluations.items()},
         "events": [event._asdict() for event in run.trace().events],
-        "findings": [finding.to_dict() for finding in run.findings],
+        "findings": [to_json(finding) for finding in run.findings],
     }

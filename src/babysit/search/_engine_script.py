@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from typing import IO, Literal, NoReturn
 
 import numpy as np
@@ -223,7 +224,7 @@ class ScriptEngine:
     def state(self, numbers: Collection[int] | None = None) -> bytes:
         """Scores of trials that have ended: where a rung is interrupted, they are not run again."""
         chosen = self._scores.keys() if numbers is None else numbers
-        return json.dumps([self._scores[number].to_dict() for number in chosen]).encode()
+        return json.dumps([asdict(self._scores[number]) for number in chosen]).encode()
 
     def restore(self, state: bytes) -> None:
         """Take scores up; a script itself holds nothing between two rungs."""

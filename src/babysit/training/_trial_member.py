@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from babysit.record import RunFolderError, Trial, TrialScore
+from babysit.record import RunFolderError, Trial, TrialScore, from_json, to_json
 from babysit.training._batches import batches_per_epoch
 from babysit.training._schedule import Plateau
 from babysit.training._trial_rules import Course
@@ -123,13 +123,13 @@ def pack_members(members: Iterable[Member], settings: dict[str, Any]) -> bytes:
         layout = tuple((kind, name, _type_name(value), tuple(value.shape)) for kind, name, value in own)
         plain.append(
             {
-                "trial": member.trial.to_dict(),
+                "trial": to_json(member.trial),
                 "course": asdict(member.course),
                 "plateau": asdict(member.plateau),
                 "best_loss": member.best_loss,
                 "best_epoch": member.best_epoch,
                 "seconds": member.seconds,
-                "score": None if member.score is None else member.score.to_dict(),
+                "score": None if member.score is None else asdict(member.score),
                 "layout": layouts.setdefault(layout, len(layouts)),
             }
         )
@@ -182,7 +182,7 @@ def _type_name(value: Tensor) -> str:
 
 def _unpacked(content: dict[str, Any]) -> Member:
     return Member(
-        trial=Trial.from_dict(content["trial"]),
+        trial=from_json(Trial, content["trial"]),
         network={},
         course=Course(**content["course"]),
         plateau=Plateau(**content["plateau"]),
