@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 
+from babysit.diseases import readers_of
 from babysit.record import EVENTS, FACTS, QUANTITIES
 
 PAGE = pathlib.Path(__file__).parent / "quantities.md"
@@ -17,18 +18,32 @@ INTRODUCTION = f"""<!-- Made from the table of quantities by `{COMMAND}`: change
 
 Rows of (step, phase, layer, quantity, value). A step is counted by the optimizer: step 0 is what was measured before
 the weights changed for the first time. The layer is empty for the whole network; `(inputs)`, `(outputs)` and
-`(targets)` stand for the batch, `(inputs)[3]` for one feature of it.
+`(targets)` stand for the batch, `(inputs)[3]` for one feature of it. "Read by" names the diseases that are found by it.
 """
+NAMED = 6  # diseases in one cell
 
 
 def page() -> str:
     """The whole page, in Markdown."""
-    lines = [INTRODUCTION, "| quantity | unit | definition |", "| --- | --- | --- |"]
-    lines += [f"| `{found.name}` | {found.unit} | {_cell(found.definition)} |" for found in QUANTITIES.values()]
-    for title, table in (("Facts, which hold for the whole training", FACTS), ("Events", EVENTS)):
-        lines += ["", f"## {title}", "", "| name | meaning |", "| --- | --- |"]
-        lines += [f"| `{name}` | {_cell(meaning)} |" for name, meaning in table.items()]
+    lines = [INTRODUCTION, "| quantity | unit | definition | read by |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{found.name}` | {found.unit} | {_cell(found.definition)} | {_readers(found.name)} |"
+        for found in QUANTITIES.values()
+    ]
+    for title, kind, table in (
+        ("Facts, which hold for the whole training", "fact", FACTS),
+        ("Events", "event", EVENTS),
+    ):
+        lines += ["", f"## {title}", "", "| name | meaning | read by |", "| --- | --- | --- |"]
+        lines += [f"| `{name}` | {_cell(meaning)} | {_readers(f'{kind}:{name}')} |" for name, meaning in table.items()]
     return "\n".join(lines) + "\n"
+
+
+def _readers(name: str) -> str:
+    """Those that read little beside it first."""
+    readers = readers_of(name)
+    more = f" and {len(readers) - NAMED} more" if len(readers) > NAMED else ""
+    return ", ".join(f"[{reader}](diseases.md#{reader})" for reader in readers[:NAMED]) + more
 
 
 def _cell(text: str) -> str:

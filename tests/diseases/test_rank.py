@@ -19,7 +19,7 @@ SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
 def disease(name: str, *causes: str, findings: tuple[Finding, ...] = ()) -> Disease:
     return Disease(
         name=name, group="data", severity="sick", seen_as="", threshold="", source="", why="", remedies=(),
-        explained_by=causes, find=lambda trace: list(findings),
+        explained_by=causes, reads=(), find=lambda trace: list(findings),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Pure functions from a Trace to Findings: one disease a file, no torch."""
 
-from babysit.diseases._catalogue import DISEASES
+from babysit.diseases._catalogue import DISEASES, readers_of
 from babysit.diseases._diagnose import Repeatedly, check_names, diagnose, ranked
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import all_right, overfits_tiny_batch, solved, starts_trained
@@ -14,6 +14,7 @@ __all__ = [
     "diagnose",
     "overfits_tiny_batch",
     "ranked",
+    "readers_of",
     "solved",
     "starts_trained",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from babysit.diseases._depth import activations_at_the_start, scheme_for
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
 
 DEEPEST = 2  # of the last ones the smaller counts, where there are enough of them
@@ -28,11 +28,15 @@ def find(trace: Trace) -> list[Finding]:
         return []
     severity: Severity = "sick" if growth >= EXPLODED else "warning"
     evidence = {
-        "first layer": first.layer, "its std over rows": first.value, "deep layer": last.layer,
-        "std over rows there": last.value, "growth": growth,
+        "first layer": first.layer,
+        "its std over rows": first.value,
+        "deep layer": last.layer,
+        "std over rows there": last.value,
+        "growth": growth,
         "growth per layer": growth ** (1 / (len(profile) - 1)),
-        "threshold": EXPLODED if growth >= EXPLODED else GROWN, "hidden layers": len(profile),
-    }  # fmt: skip
+        "threshold": EXPLODED if growth >= EXPLODED else GROWN,
+        "hidden layers": len(profile),
+    }
     share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
@@ -65,5 +69,6 @@ DISEASE = Disease(
     ),
     remedies=("initialise=he", "insert-batch-norm"),
     explained_by=("evaluation-mode-in-training",),
+    reads=("activation-std", "batch-rows", "row-spread", *READS_LEARNED),
     find=find,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from babysit.diseases._depth import activations_at_the_start, main_activation, scheme_for
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
 
 LEAST_LAYERS = 3  # hidden ones: two cannot vanish by depth
@@ -28,11 +28,16 @@ def find(trace: Trace) -> list[Finding]:
         return []
     severity: Severity = "sick" if kept < GONE else "warning"
     evidence = {
-        "first layer": first.layer, "its std over rows": first.value, "deep layer": last.layer,
-        "std over rows there": last.value, "sound networks keep": baseline,
-        "kept, over what sound ones keep": kept, "threshold": GONE if kept < GONE else FADING,
-        "hidden layers": len(profile), "activation": main_activation(trace) or "unknown",
-    }  # fmt: skip
+        "first layer": first.layer,
+        "its std over rows": first.value,
+        "deep layer": last.layer,
+        "std over rows there": last.value,
+        "sound networks keep": baseline,
+        "kept, over what sound ones keep": kept,
+        "threshold": GONE if kept < GONE else FADING,
+        "hidden layers": len(profile),
+        "activation": main_activation(trace) or "unknown",
+    }
     share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
@@ -67,5 +72,6 @@ DISEASE = Disease(
     ),
     remedies=("initialise=he", "insert-batch-norm"),
     explained_by=("evaluation-mode-in-training", "weights-symmetric"),
+    reads=("activation-std", "batch-rows", "row-spread", *READS_LEARNED),
     find=find,
 )

@@ -13,6 +13,10 @@ from typing import NamedTuple
 from babysit.diseases._reading import observed
 from babysit.record import OUTPUTS, TARGETS, WEIGHTED, Series, Trace, TraceLayer, output_limits
 
+# What these functions read of a trace, for `Disease.reads` of the diseases that use them.
+READS_AT_THE_LOSS = ("batch-rows", "not-finite-share", "rows-seen", "width")
+READS_OUTPUT_ACTIVATION = (*READS_AT_THE_LOSS, "activation-max", "value-min", "value-max", "zero-share")
+
 
 def of_outputs(trace: Trace, quantity: str) -> Series:
     """A quantity of the outputs in each batch; batches with outputs that are not finite are left out."""

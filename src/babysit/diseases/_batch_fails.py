@@ -29,5 +29,6 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=("labels-out-of-range", "inputs-not-finite", "wrong-loss"),
+    reads=("event:failed",),
     find=find,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import NEVER_NEGATIVE, severity_by_outcome
+from babysit.diseases._learned import NEVER_NEGATIVE, READS_LEARNED, severity_by_outcome
 from babysit.diseases._reading import latest, observed
 from babysit.record import INPUTS, OUTPUTS, Finding, Trace
 
@@ -26,8 +26,10 @@ def _on_the_outputs(trace: Trace) -> list[Finding]:
     if width is not None and width != called[-1].units:
         return []  # something that was not seen comes after it
     evidence: dict[str, float | str] = {
-        "last layer": called[-1].name, "outputs": called[-1].units, "threshold": "none after the last weights"
-    }  # fmt: skip
+        "last layer": called[-1].name,
+        "outputs": called[-1].units,
+        "threshold": "none after the last weights",
+    }
     return [DISEASE.finding(called[-1].name, evidence=evidence, severity=severity_by_outcome(trace, "warning"))]
 
 
@@ -65,5 +67,6 @@ DISEASE = Disease(
     ),
     remedies=("move-batch-norm",),
     explained_by=("batch-too-small",),
+    reads=("batch-rows", "evaluation-mode-share", "width", "fact:network-mode", *READS_LEARNED),
     find=find,
 )

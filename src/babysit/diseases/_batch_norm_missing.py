@@ -23,9 +23,11 @@ def find(trace: Trace) -> list[Finding]:
     if not symptoms:
         return []
     evidence = {
-        "weighted layers": len(weighted), "threshold": DEEP, "normalisations": 0,
+        "weighted layers": len(weighted),
+        "threshold": DEEP,
+        "normalisations": 0,
         "would treat": ", ".join(found.name for found in symptoms),
-    }  # fmt: skip
+    }
     return [DISEASE.finding(evidence=evidence)]
 
 
@@ -46,5 +48,6 @@ DISEASE = Disease(
     ),
     remedies=("insert-batch-norm",),
     explained_by=("activations-vanish", "activations-explode", "gradients-vanish", "gradients-explode"),
+    reads=(*(name for module in SYMPTOMS for name in module.DISEASE.reads),),
     find=find,
 )

@@ -6,7 +6,7 @@ import statistics
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._epochs import epoch_ends
-from babysit.diseases._learned import constant_answer_loss
+from babysit.diseases._learned import READS_LOSS, constant_answer_loss
 from babysit.diseases._reading import latest, observed
 from babysit.record import INPUTS, Finding, Trace
 
@@ -70,9 +70,13 @@ def _costs(trace: Trace) -> list[Finding]:
         return []
     last = ends[-1]
     evidence = {
-        "loss of batches": last.batches, "training rows in evaluation mode": last.train, "threshold": limits[-1],
-        "loss of a constant answer": chance, "batch normalisations": len(norms), "epochs": EPOCHS,
-    }  # fmt: skip
+        "loss of batches": last.batches,
+        "training rows in evaluation mode": last.train,
+        "threshold": limits[-1],
+        "loss of a constant answer": chance,
+        "batch normalisations": len(norms),
+        "epochs": EPOCHS,
+    }
     if last.validation is not None:
         evidence["validation loss"] = last.validation
     return [DISEASE.finding(norms[0].name, evidence=evidence)]
@@ -103,5 +107,6 @@ DISEASE = Disease(
     ),
     remedies=("recalibrate-batch-norm",),
     explained_by=("batches-not-shuffled", "learning-rate-too-high"),
+    reads=("batch-rows", "criterion", "data-loss", "running-mean-gap", "running-std-ratio", *READS_LOSS),
     find=find,
 )

@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left
+from babysit.diseases._learned import READS_LOSS, loss_left
 from babysit.diseases._reading import observed, whole_number
 from babysit.record import Finding, Trace
 
@@ -40,9 +40,12 @@ def find(trace: Trace) -> list[Finding]:
         return []
     rows = whole_number(trace, "rows") or size * steps_an_epoch
     evidence: dict[str, Any] = {
-        "steps an epoch": round(steps_an_epoch), "rows a batch": round(size), "steps taken": taken,
-        "loss still falls by": fall, "threshold": f"{FEW_STEPS} steps an epoch, fall of {STILL_FALLS:g}",
-    }  # fmt: skip
+        "steps an epoch": round(steps_an_epoch),
+        "rows a batch": round(size),
+        "steps taken": taken,
+        "loss still falls by": fall,
+        "threshold": f"{FEW_STEPS} steps an epoch, fall of {STILL_FALLS:g}",
+    }
     if unlearned and share is not None:
         evidence |= {"loss left": share, "unlearned from": UNLEARNED}
     return [
@@ -87,5 +90,6 @@ DISEASE = Disease(
     ),
     remedies=("batch-size", "epochs"),
     explained_by=(),
+    reads=("fact:batch-size", "fact:epochs", "fact:optimizer", "fact:rows", "fact:steps-per-epoch", *READS_LOSS),
     find=find,
 )

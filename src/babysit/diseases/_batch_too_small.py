@@ -7,7 +7,7 @@ import statistics
 
 from babysit.diseases import _labels_unrelated, _learning_rate_too_high, _learning_rate_too_low
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import NOT_LEARNED, loss_over_start
+from babysit.diseases._learned import NOT_LEARNED, READS_LOSS, loss_over_start
 from babysit.diseases._reading import observed
 from babysit.record import INPUTS, Finding, Severity, Trace
 
@@ -18,6 +18,7 @@ SMALL_BATCH = 32  # larger ones are not small, whatever the noise: see `gradient
 NOISE_OVER_BATCH = 100.0
 LEAST_SAMPLES = 20
 SURE_STEPS = 100  # some sound networks learn nothing for fifty steps
+OTHER_REASONS = (_learning_rate_too_high, _learning_rate_too_low, _labels_unrelated)
 STANDS_STILL = 0.98  # median loss of the last quarter over that of the first
 
 
@@ -34,9 +35,7 @@ def _batch_norm(trace: Trace, rows: float) -> list[Finding]:
     layers = [layer.name for layer in trace.layers if layer.kind == "batch-norm"]
     if not layers or rows > FEW_FOR_BATCH_NORM or trace.facts.get("network-mode") == "evaluation":
         return []
-    evidence = {
-        "rows a batch": rows, "threshold": FEW_FOR_BATCH_NORM, "batch normalisations": len(layers)
-    }  # fmt: skip
+    evidence = {"rows a batch": rows, "threshold": FEW_FOR_BATCH_NORM, "batch normalisations": len(layers)}
     left = loss_over_start(trace)
     severity: Severity = "warning"
     if left is not None and left >= NOT_LEARNED and len(observed(trace, "loss").values) >= SURE_STEPS:
@@ -57,7 +56,7 @@ def _noise(trace: Trace, rows: float) -> list[Finding]:
         return []
     quarter = len(losses) // 4
     # Steps that overshoot, or are next to nothing, make a loss stand still whatever the batch; so do foreign labels.
-    otherwise = any(rule.find(trace) for rule in (_learning_rate_too_high, _learning_rate_too_low, _labels_unrelated))
+    otherwise = any(rule.find(trace) for rule in OTHER_REASONS)
     if quarter < LEAST_SAMPLES or otherwise:
         return []
     first, last = statistics.median(losses[:quarter]), statistics.median(losses[-quarter:])
@@ -65,9 +64,11 @@ def _noise(trace: Trace, rows: float) -> list[Finding]:
         return []
     evidence = {
         "noise scale": str(medians[quietest]) if math.isinf(medians[quietest]) else medians[quietest],
-        "rows a batch": rows, "threshold": NOISE_OVER_BATCH * rows,
-        "first losses": first, "last losses": last,
-    }  # fmt: skip
+        "rows a batch": rows,
+        "threshold": NOISE_OVER_BATCH * rows,
+        "first losses": first,
+        "last losses": last,
+    }
     return [DISEASE.finding(quietest or "batches", evidence=evidence)]
 
 
@@ -99,5 +100,12 @@ DISEASE = Disease(
     ),
     remedies=("batch-size=32",),
     explained_by=("activations-vanish",),
+    reads=(
+        "batch-rows",
+        "gradient-noise-scale",
+        "fact:network-mode",
+        *READS_LOSS,
+        *(name for rule in OTHER_REASONS for name in rule.DISEASE.reads),
+    ),
     find=find,
 )

@@ -62,13 +62,17 @@ def _judge(name: str, ratio: float, classes: int, size: float, batches: int, tra
     if ratio < bound:
         return []
     evidence: dict[str, Any] = {
-        name: ratio, "threshold": bound, "rows a batch": size, "batches": batches,
+        name: ratio,
+        "threshold": bound,
+        "rows a batch": size,
+        "batches": batches,
         "likeness of a batch's rows": likeness,
-    }  # fmt: skip
+    }
     # A recurrent network may be meant to read on where the batch before it ended.
     deliberate = any(layer.kind == "recurrent" for layer in trace.layers)
     # Numbers that no set of rows is known to hold may be made as the training goes, and drift: a critic's targets do.
-    made = name == "target-dispersion" and likeness < STRONG and not {"rows", "steps-per-epoch"} & trace.facts.keys()
+    known = "rows" in trace.facts or "steps-per-epoch" in trace.facts
+    made = name == "target-dispersion" and likeness < STRONG and not known
     return [DISEASE.finding("targets", evidence=evidence, severity=_severity(likeness, deliberate or made))]
 
 
@@ -89,9 +93,13 @@ def _one_class(trace: Trace, batches: int) -> list[Finding]:
     if rows < least:
         return []
     evidence = {
-        "classes seen": 1, "outputs": round(width), "rows seen": round(rows), "batches": batches,
-        "threshold": f"one class over {least} rows", "share a class needs for this by chance": ONE_CLASS ** (1 / rows),
-    }  # fmt: skip
+        "classes seen": 1,
+        "outputs": round(width),
+        "rows seen": round(rows),
+        "batches": batches,
+        "threshold": f"one class over {least} rows",
+        "share a class needs for this by chance": ONE_CLASS ** (1 / rows),
+    }
     return [DISEASE.finding("targets", evidence=evidence)]
 
 
@@ -135,5 +143,16 @@ DISEASE = Disease(
     ),
     remedies=("shuffle",),
     explained_by=(),
+    reads=(
+        "batch-rows",
+        "classes-seen",
+        "label-dispersion",
+        "rows-seen",
+        "target-dispersion",
+        "width",
+        "fact:rows",
+        "fact:steps-per-epoch",
+        "fact:target-shape",
+    ),
     find=find,
 )

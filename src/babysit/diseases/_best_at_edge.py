@@ -19,7 +19,8 @@ def find(trace: Trace) -> list[Finding]:
     lengths = dict(zip(*trace.series("trial-steps", phase="search"), strict=True))
     if len(scores) < LEAST_TRIALS:
         return []
-    full = [trial for trial, score in scores.items() if score == score and lengths.get(trial) == max(lengths.values())]
+    longest = max(lengths.values(), default=0.0)
+    full = [trial for trial, score in scores.items() if score == score and lengths.get(trial, 0.0) == longest]
     if not full:
         return []
     order = sorted(full, key=lambda trial: (-scores[trial], trial))
@@ -40,9 +41,12 @@ def find(trace: Trace) -> list[Finding]:
         if beyond:
             continue
         evidence: dict[str, Any] = {
-            "end": end, "place of the best in the range": best, "threshold": EDGE if end == "lower" else 1 - EDGE,
-            "of the five best as near": there, "trials": len(scores),
-        }  # fmt: skip
+            "end": end,
+            "place of the best in the range": best,
+            "threshold": EDGE if end == "lower" else 1 - EDGE,
+            "of the five best as near": there,
+            "trials": len(scores),
+        }
         findings.append(DISEASE.finding(path, evidence=evidence))
     return findings
 
@@ -68,5 +72,6 @@ DISEASE = Disease(
     ),
     remedies=("widen",),
     explained_by=(),
+    reads=("trial-score", "trial-setting", "trial-steps", "fact:unpassable"),
     find=find,
 )

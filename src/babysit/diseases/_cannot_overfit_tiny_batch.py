@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import OVERFITTED, RIGHT, all_right, constant_answer_loss, loss_is_near_zero, near_zero
+from babysit.diseases._learned import (
+    OVERFITTED,
+    READS_LOSS,
+    RIGHT,
+    all_right,
+    constant_answer_loss,
+    loss_is_near_zero,
+    near_zero,
+)
 from babysit.diseases._reading import latest
 from babysit.record import Finding, Trace
 
@@ -21,8 +29,11 @@ def find(trace: Trace) -> list[Finding]:
     if len(steps) < LEAST_STEPS or right or (right is None and loss_is_near_zero(trace)):
         return []
     evidence: dict[str, float | int] = {
-        "steps": len(steps), "first loss": losses[0], "last loss": losses[-1], "threshold": near_zero(trace),
-    }  # fmt: skip
+        "steps": len(steps),
+        "first loss": losses[0],
+        "last loss": losses[-1],
+        "threshold": near_zero(trace),
+    }
     chance = constant_answer_loss(trace)
     if chance is not None:
         evidence["loss of a constant answer"] = chance
@@ -85,5 +96,6 @@ DISEASE = Disease(
         "diverged",
         "gradients-clipped-always",
     ),
+    reads=("accuracy", "r2", "fact:rehearsal", *READS_LOSS),
     find=find,
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 
-from babysit.diseases._at_the_loss import output_width
+from babysit.diseases._at_the_loss import READS_AT_THE_LOSS, output_width
 from babysit.diseases._depth import gradients_at_the_end, vanishing
 from babysit.diseases._disease import Disease
 from babysit.diseases._epochs import epoch_ends
 from babysit.diseases._gradients_vanish import FADING
-from babysit.diseases._learned import loss_over_constant
+from babysit.diseases._learned import READS_LOSS, loss_over_constant
 from babysit.diseases._loss_curve import blocks
 from babysit.diseases._reading import observed, whole_number
 from babysit.record import WEIGHTED, Finding, Trace
@@ -49,9 +49,12 @@ def _bottleneck(trace: Trace) -> list[Finding]:
     if before <= 0 or after < STILL_MOVES * before:
         return []
     evidence = {
-        "numbers that enter the last layer": last.fan_in, "threshold": bits, "classes": width,
-        "loss over a constant answer's": share, "last quarter over the one before": after / before,
-    }  # fmt: skip
+        "numbers that enter the last layer": last.fan_in,
+        "threshold": bits,
+        "classes": width,
+        "loss over a constant answer's": share,
+        "last quarter over the one before": after / before,
+    }
     return [DISEASE.finding(weighted[-2].name, evidence=evidence, severity="warning", remedies=("wider=8",))]
 
 
@@ -74,10 +77,14 @@ def _settled(trace: Trace) -> list[Finding]:
     if flow is not None and flow.ratio < FADING:
         return []
     evidence = {
-        "loss over a constant answer's": share, "threshold": LEFT, "last quarter over the one before": after / before,
-        "stands still from": STANDS_STILL, "validation over training loss": statistics.fmean(validation) / after,
-        "parameters": round(parameters), "training rows": round(rows),
-    }  # fmt: skip
+        "loss over a constant answer's": share,
+        "threshold": LEFT,
+        "last quarter over the one before": after / before,
+        "stands still from": STANDS_STILL,
+        "validation over training loss": statistics.fmean(validation) / after,
+        "parameters": round(parameters),
+        "training rows": round(rows),
+    }
     return [DISEASE.finding(evidence=evidence)]
 
 
@@ -111,6 +118,15 @@ DISEASE = Disease(
         "weight-decay-too-strong",
         "dropout-too-high",
         "units-dead",
+    ),
+    reads=(
+        "activation-gradient-std",
+        "criterion",
+        "data-loss",
+        "fact:parameters",
+        "fact:rows",
+        *READS_LOSS,
+        *READS_AT_THE_LOSS,
     ),
     find=find,
 )

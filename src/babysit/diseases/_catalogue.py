@@ -134,3 +134,17 @@ DISEASES: dict[str, Disease] = {
         _search_too_small.DISEASE,
     )
 }
+
+
+def readers_of(name: str) -> tuple[str, ...]:
+    """Diseases that read something of a trace; those that read little beside it come first.
+
+    Args:
+        name: A quantity, `fact:NAME` or `event:KIND`.
+
+    Example:
+        >>> readers_of("row-mixing"), readers_of("event:failed")
+        (('rows-mixed',), ('batch-fails',))
+    """
+    readers = [disease for disease in DISEASES.values() if name in disease.reads]
+    return tuple(disease.name for disease in sorted(readers, key=lambda disease: len(set(disease.reads))))

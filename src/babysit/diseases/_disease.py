@@ -26,6 +26,7 @@ class Disease:
         why: What it does to a training, in two sentences.
         remedies: Changes that treat it, the likeliest first, in their text form.
         explained_by: Diseases that cause this one: where one of them is found too, this is its consequence.
+        reads: What `find` asks a trace for: quantities, facts as `fact:NAME`, events as `event:KIND`. Held by a test.
         find: Reads a Trace and answers with `finding()`s, none when the trace cannot show the disease.
     """
 
@@ -38,6 +39,7 @@ class Disease:
     why: str
     remedies: tuple[str, ...]
     explained_by: tuple[str, ...]
+    reads: tuple[str, ...]
     find: Callable[[Trace], list[Finding]]
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import TIMES_THE_FIRST, find_explosion
+from babysit.diseases._learned import READS_LOSS
 from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
 
@@ -103,9 +104,20 @@ DISEASE = Disease(
     ),
     remedies=("lr", "clip-norm=1"),
     explained_by=(
-        "inputs-not-finite", "targets-not-finite", "inputs-badly-scaled", "targets-badly-scaled", "labels-out-of-range",
-        "wrong-loss", "wrong-output-activation", "gradients-not-cleared", "gradient-sign-flipped", "scheduler-misused",
-        "activations-explode", "gradients-explode", "learning-rate-too-high",
+        "inputs-not-finite",
+        "targets-not-finite",
+        "inputs-badly-scaled",
+        "targets-badly-scaled",
+        "labels-out-of-range",
+        "wrong-loss",
+        "wrong-output-activation",
+        "gradients-not-cleared",
+        "gradient-sign-flipped",
+        "scheduler-misused",
+        "activations-explode",
+        "gradients-explode",
+        "learning-rate-too-high",
     ),
+    reads=("weight-not-finite-share", "event:not-finite", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

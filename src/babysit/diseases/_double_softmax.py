@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import activation_name, of_outputs, output_width
+from babysit.diseases._at_the_loss import READS_AT_THE_LOSS, activation_name, of_outputs, output_width
 from babysit.diseases._disease import Disease
 from babysit.diseases._reading import always
 from babysit.record import Finding, Severity, Trace
@@ -27,9 +27,12 @@ def find(trace: Trace) -> list[Finding]:
         steps, shares = of_outputs(trace, quantity)
         if always(shares, lambda share: share >= NEARLY_ALL):
             evidence = {
-                "loss": loss, "outputs a row": width, quantity: min(shares), "threshold": NEARLY_ALL,
+                "loss": loss,
+                "outputs a row": width,
+                quantity: min(shares),
+                "threshold": NEARLY_ALL,
                 "batches": len(steps),
-            }  # fmt: skip
+            }
             return [DISEASE.finding("outputs", evidence=evidence, severity=severity)]
     return []
 
@@ -39,9 +42,12 @@ def _two_in_a_row(trace: Trace, width: int) -> list[Finding]:
     if [activation_name(layer) for layer in called] != list(SOFTMAXES):
         return []
     evidence = {
-        "loss": "nll", "outputs a row": width, "first": called[0].name, "directly after it": called[1].name,
+        "loss": "nll",
+        "outputs a row": width,
+        "first": called[0].name,
+        "directly after it": called[1].name,
         "threshold": "a softmax, then a log-softmax, nothing between",
-    }  # fmt: skip
+    }
     return [DISEASE.finding(called[1].name, evidence=evidence)]
 
 
@@ -64,5 +70,6 @@ DISEASE = Disease(
     ),
     remedies=("remove-softmax",),
     explained_by=(),
+    reads=("log-normalised-share", "row-sum-one-share", "fact:loss", *READS_AT_THE_LOSS),
     find=find,
 )

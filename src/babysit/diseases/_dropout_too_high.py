@@ -6,7 +6,7 @@ import statistics
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._epochs import epoch_ends
-from babysit.diseases._learned import LEARNED, constant_answer_loss, has_learned, loss_left
+from babysit.diseases._learned import LEARNED, READS_LEARNED, constant_answer_loss, has_learned, loss_left
 from babysit.diseases._reading import observed
 from babysit.record import Finding, Trace, TraceLayer
 
@@ -66,17 +66,22 @@ def _by_cost(trace: Trace, dropouts: list[TraceLayer]) -> list[Finding]:
     if len(ends) < EPOCHS or chance is None:
         return []
     if not all(
-        end.batches >= COSTS * end.train and end.train >= LEARNED * chance
-        and end.validation is not None and end.validation <= NO_GAP * end.train
+        end.batches >= COSTS * end.train
+        and end.train >= LEARNED * chance
+        and end.validation is not None
+        and end.validation <= NO_GAP * end.train
         for end in ends
-    ):  # fmt: skip
+    ):
         return []
     last = ends[-1]
     evidence = {
-        "loss of batches": last.batches, "of the same rows with nothing dropped": last.train,
-        "threshold": COSTS * last.train, "validation loss": last.validation, "loss of a constant answer": chance,
+        "loss of batches": last.batches,
+        "of the same rows with nothing dropped": last.train,
+        "threshold": COSTS * last.train,
+        "validation loss": last.validation,
+        "loss of a constant answer": chance,
         "dropout layers": len(dropouts),
-    }  # fmt: skip
+    }
     return [DISEASE.finding(dropouts[0].name, evidence=evidence)]
 
 
@@ -101,5 +106,6 @@ DISEASE = Disease(
     ),
     remedies=("dropout=0.2", "dropout=0"),
     explained_by=("learning-rate-too-high", "learning-rate-too-low", "activations-vanish", "labels-unrelated"),
+    reads=("activation-zero-share", "criterion", "data-loss", *READS_LEARNED),
     find=find,
 )

@@ -44,5 +44,6 @@ DISEASE = Disease(
     ),
     remedies=("train-mode",),
     explained_by=(),
+    reads=("evaluation-mode-share", "fact:network-mode"),
     find=find,
 )

@@ -7,7 +7,7 @@ import statistics
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import lost
-from babysit.diseases._learned import NOT_LEARNED, loss_over_start
+from babysit.diseases._learned import NOT_LEARNED, READS_LOSS, loss_over_start
 from babysit.diseases._loss_curve import fall_in_errors, later_half
 from babysit.diseases._reading import observed
 from babysit.record import INPUTS, Finding, Trace
@@ -38,9 +38,12 @@ def find(trace: Trace) -> list[Finding]:
     very = typical >= VERY_NOISY
     evidence = {
         "median noise scale over batch": typical if math.isfinite(typical) else "no signal",
-        "threshold": VERY_NOISY if very else NOISY, "batch": rows, "samples above": noisy, "of samples": len(shares),
+        "threshold": VERY_NOISY if very else NOISY,
+        "batch": rows,
+        "samples above": noisy,
+        "of samples": len(shares),
         "last loss over start": left,
-    }  # fmt: skip
+    }
     return [DISEASE.finding(evidence=evidence, severity="warning" if very else "note")]
 
 
@@ -65,8 +68,17 @@ DISEASE = Disease(
     ),
     remedies=("batch-size", "lr"),
     explained_by=(
-        "labels-unrelated", "labels-imbalanced", "batch-too-small", "inputs-constant", "stuck-at-chance",
-        "learning-rate-too-high", "units-dead", "gradients-vanish", "activations-vanish", "dropout-too-high",
+        "labels-unrelated",
+        "labels-imbalanced",
+        "batch-too-small",
+        "inputs-constant",
+        "stuck-at-chance",
+        "learning-rate-too-high",
+        "units-dead",
+        "gradients-vanish",
+        "activations-vanish",
+        "dropout-too-high",
     ),
+    reads=("batch-rows", "gradient-noise-scale", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from babysit.diseases._at_the_loss import of_outputs
+from babysit.diseases._at_the_loss import READS_AT_THE_LOSS, of_outputs
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import NEVER_NEGATIVE, loss_over_first
 from babysit.diseases._reading import always, observed
@@ -38,9 +38,12 @@ def _negated(trace: Trace) -> list[Finding]:
         return []
     loss, criterion = opposite[-1]
     evidence = {
-        "loss": loss, "loss function gave": criterion, "steps": len(opposite), "of steps": len(pairs),
+        "loss": loss,
+        "loss function gave": criterion,
+        "steps": len(opposite),
+        "of steps": len(pairs),
         "threshold": f"equal but for the sign, within {NEAR} of it",
-    }  # fmt: skip
+    }
     return [DISEASE.finding("loss", evidence=evidence)]
 
 
@@ -54,9 +57,11 @@ def _uphill(trace: Trace) -> list[Finding]:
     if typical > TYPICALLY_UPHILL or (left is not None and left < FALLEN):
         return []
     evidence = {
-        "median cosine of step and negative gradient": typical, "threshold": TYPICALLY_UPHILL,
-        "steps uphill": len(up), "of steps": len(cosines),
-    }  # fmt: skip
+        "median cosine of step and negative gradient": typical,
+        "threshold": TYPICALLY_UPHILL,
+        "steps uphill": len(up),
+        "of steps": len(cosines),
+    }
     if left is not None:
         evidence["last loss over first"] = left
     return [DISEASE.finding("optimizer", evidence=evidence)]
@@ -70,8 +75,10 @@ def _below_zero(trace: Trace) -> list[Finding]:
     if len(losses) < LEAST_STEPS or max(losses) >= 0 or losses[-1] > 2 * losses[0]:
         return []
     evidence = {
-        "first loss": losses[0], "last loss": losses[-1], "threshold": "negative from the start, and doubled since"
-    }  # fmt: skip
+        "first loss": losses[0],
+        "last loss": losses[-1],
+        "threshold": "negative from the start, and doubled since",
+    }
     return [DISEASE.finding("loss", evidence=evidence)]
 
 
@@ -90,9 +97,11 @@ def _likelihood(trace: Trace) -> list[Finding]:
     if statistics.median(losses[-LEAST_STEPS:]) > means[-1]:
         return []
     evidence = {
-        "first loss": losses[0], "last loss": losses[-1], "mean log-probability of all classes": means[-1],
+        "first loss": losses[0],
+        "last loss": losses[-1],
+        "mean log-probability of all classes": means[-1],
         "threshold": f"below it, negative at every step, and {RUN_AWAY:g} times the first",
-    }  # fmt: skip
+    }
     return [DISEASE.finding("loss", evidence=evidence)]
 
 
@@ -118,5 +127,6 @@ DISEASE = Disease(
     ),
     remedies=("flip-sign",),
     explained_by=("scheduler-misused",),
+    reads=("criterion", "log-normalised-share", "loss", "update-cosine", "value-mean", "fact:loss", *READS_AT_THE_LOSS),
     find=find,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import NOT_LEARNED, loss_over_start
+from babysit.diseases._learned import NOT_LEARNED, READS_LOSS, loss_over_start
 from babysit.diseases._rates import is_adaptive
 from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
@@ -25,9 +25,11 @@ def find(trace: Trace) -> list[Finding]:
     harmful = not is_adaptive(trace) and left is not None and left >= NOT_LEARNED
     severity: Severity = "warning" if harmful else "note"
     evidence = {
-        "median factor": statistics.median(factors), "threshold": STRONGLY, "largest factor": max(factors),
+        "median factor": statistics.median(factors),
+        "threshold": STRONGLY,
+        "largest factor": max(factors),
         "steps": len(factors),
-    }  # fmt: skip
+    }
     if left is not None:
         evidence["last loss over start"] = left
     return [DISEASE.finding("optimizer", evidence=evidence, severity=severity)]
@@ -52,8 +54,14 @@ DISEASE = Disease(
     ),
     remedies=("clip-norm", "lr"),
     explained_by=(
-        "gradients-explode", "activations-explode", "inputs-badly-scaled", "targets-badly-scaled", "wrong-loss",
-        "gradients-not-cleared", "initial-loss-off",
+        "gradients-explode",
+        "activations-explode",
+        "inputs-badly-scaled",
+        "targets-badly-scaled",
+        "wrong-loss",
+        "gradients-not-cleared",
+        "initial-loss-off",
     ),
+    reads=("clip-factor", "fact:optimizer", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

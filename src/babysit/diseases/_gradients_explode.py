@@ -11,7 +11,7 @@ from babysit.diseases._depth import (
     hidden_layers,
 )
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace
 
 GROWN, EXPLODED = 100.0, 1000.0
@@ -33,12 +33,17 @@ def find(trace: Trace) -> list[Finding]:
     severity: Severity = "sick" if grown >= EXPLODED else "warning"
     layers = len(gradients_at_the_start(trace))
     evidence = {
-        "first layer": start.first.layer, "gradient there": start.first.value, "deep layer": start.last.layer,
-        "gradient at the deep layer": start.last.value, "first over deep": start.ratio, "at the end": end.ratio,
+        "first layer": start.first.layer,
+        "gradient there": start.first.value,
+        "deep layer": start.last.layer,
+        "gradient at the deep layer": start.last.value,
+        "first over deep": start.ratio,
+        "at the end": end.ratio,
         "sound for its normalisations": baseline,
         "threshold": (EXPLODED if grown >= EXPLODED else GROWN) * baseline,
-        "per layer": start.ratio ** (1 / (layers - 1)), "hidden layers": layers,
-    }  # fmt: skip
+        "per layer": start.ratio ** (1 / (layers - 1)),
+        "hidden layers": layers,
+    }
     share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
@@ -67,5 +72,6 @@ DISEASE = Disease(
     ),
     remedies=("initialise", "insert-batch-norm", "clip-norm=1"),
     explained_by=("activations-explode", "units-saturated"),
+    reads=("activation-gradient-std", *READS_LEARNED),
     find=find,
 )

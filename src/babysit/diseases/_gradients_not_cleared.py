@@ -27,9 +27,12 @@ def find(trace: Trace) -> list[Finding]:
     if longest_run(flags) < IN_A_ROW or sum(flags) < HALF * len(flags):
         return []
     evidence = {
-        "steps with a gradient left over": sum(flags), "steps observed": len(flags),
-        "longest run": longest_run(flags), "threshold": IN_A_ROW, "largest left over": max(left),
-    }  # fmt: skip
+        "steps with a gradient left over": sum(flags),
+        "steps observed": len(flags),
+        "longest run": longest_run(flags),
+        "threshold": IN_A_ROW,
+        "largest left over": max(left),
+    }
     return [DISEASE.finding("every step", evidence=evidence)]
 
 
@@ -49,5 +52,6 @@ DISEASE = Disease(
     ),
     remedies=("clear-gradients",),
     explained_by=("step-missing",),
+    reads=("backwards", "gradient-norm", "left-over-gradient", "event:parameter-not-optimised"),
     find=find,
 )

@@ -11,7 +11,7 @@ from babysit.diseases._depth import (
     vanishing,
 )
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, loss_left, severity_by_outcome
 from babysit.record import Finding, Severity, Trace, TraceLayer
 
 FADING, GONE = 0.015, 0.003
@@ -29,11 +29,16 @@ def find(trace: Trace) -> list[Finding]:
     severity: Severity = "sick" if milder.ratio < GONE else "warning"
     layers = len(gradients_at_the_start(trace))
     evidence = {
-        "first layer": start.first.layer, "gradient there": start.first.value, "deep layer": start.last.layer,
-        "gradient at the deep layer": start.last.value, "first over deep": start.ratio,
-        "at the end": end.ratio, "threshold": GONE if milder.ratio < GONE else FADING,
-        "per layer": start.ratio ** (1 / (layers - 1)), "hidden layers": layers,
-    }  # fmt: skip
+        "first layer": start.first.layer,
+        "gradient there": start.first.value,
+        "deep layer": start.last.layer,
+        "gradient at the deep layer": start.last.value,
+        "first over deep": start.ratio,
+        "at the end": end.ratio,
+        "threshold": GONE if milder.ratio < GONE else FADING,
+        "per layer": start.ratio ** (1 / (layers - 1)),
+        "hidden layers": layers,
+    }
     activation = main_activation(trace)
     squashing = sum(layer.activation == activation for layer in _activations(trace))
     if activation in SQUASHING:
@@ -79,7 +84,12 @@ DISEASE = Disease(
     ),
     remedies=("initialise=he", "insert-batch-norm", "activation=relu"),
     explained_by=(
-        "evaluation-mode-in-training", "weights-symmetric", "activations-vanish", "units-saturated", "units-dead",
+        "evaluation-mode-in-training",
+        "weights-symmetric",
+        "activations-vanish",
+        "units-saturated",
+        "units-dead",
     ),
+    reads=("activation-gradient-std", *READS_LEARNED),
     find=find,
-)  # fmt: skip
+)

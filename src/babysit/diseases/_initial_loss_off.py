@@ -6,7 +6,7 @@ import math
 
 from babysit.diseases._depth import at_start
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import SQUARED_OR_ABSOLUTE, loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, SQUARED_OR_ABSOLUTE, loss_left, severity_by_outcome
 from babysit.diseases._reading import shape_of
 from babysit.record import OUTPUTS, TARGETS, Finding, Severity, Trace, losses_that
 
@@ -40,9 +40,11 @@ def find(trace: Trace) -> list[Finding]:
         return []
     severity: Severity = "sick" if measured > sick else "warning"
     evidence = {
-        "first loss": measured, "loss of knowing nothing": expected, "threshold": sick if severity == "sick" else limit,
+        "first loss": measured,
+        "loss of knowing nothing": expected,
+        "threshold": sick if severity == "sick" else limit,
         "loss": loss,
-    }  # fmt: skip
+    }
     std = at_start(trace, "value-std", OUTPUTS)
     if std is not None:
         evidence["std of the outputs"] = std
@@ -135,6 +137,16 @@ DISEASE = Disease(
         "wrong-loss",
         "loss-broadcasts",
         "labels-out-of-range",
+    ),
+    reads=(
+        "criterion",
+        "value-max",
+        "value-mean",
+        "value-min",
+        "width",
+        "fact:classes",
+        "fact:output-shape",
+        *READS_LEARNED,
     ),
     find=find,
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._layers import first_outputs, takes_care_of_scale
-from babysit.diseases._learned import LEARNED, loss_over_constant
+from babysit.diseases._learned import LEARNED, READS_LOSS, loss_over_constant
 from babysit.diseases._reading import latest
 from babysit.record import INPUTS, Finding, Severity, Trace
 
@@ -109,5 +109,17 @@ DISEASE = Disease(
     ),
     remedies=("standardise-inputs", "scale-inputs"),
     explained_by=(),
+    reads=(
+        "activation-std",
+        "feature-std",
+        "feature-std-high",
+        "feature-std-median",
+        "rows-seen",
+        "value-max",
+        "value-mean",
+        "value-min",
+        "weight-std",
+        *READS_LOSS,
+    ),
     find=find,
 )

@@ -21,9 +21,11 @@ def find(trace: Trace) -> list[Finding]:
     if trace.layers and trace.layers[0].kind == "embedding":
         return []  # what is looked up has no scale, and padding is constant
     evidence = {
-        "constant features": round(constant), "features": round(features), "rows seen": round(rows),
+        "constant features": round(constant),
+        "features": round(features),
+        "rows seen": round(rows),
         "threshold": f"1 feature, over {LEAST_ROWS} rows",
-    }  # fmt: skip
+    }
     if constant >= features:
         return [DISEASE.finding("inputs", evidence=evidence, severity="sick", remedies=())]
     return [DISEASE.finding("inputs", evidence=evidence)]
@@ -56,5 +58,6 @@ DISEASE = Disease(
     ),
     remedies=("drop-constant-features",),
     explained_by=("inputs-not-finite",),
+    reads=("batch-rows", "constant-features", "features", "rows-seen", "fact:rows"),
     find=find,
 )

@@ -78,5 +78,17 @@ DISEASE = Disease(
     ),
     remedies=("centre-inputs", "standardise-inputs"),
     explained_by=("inputs-badly-scaled",),
+    reads=(
+        "activation-std",
+        "feature-mean",
+        "feature-offset-median",
+        "feature-std",
+        "gradient-sign-share",
+        "one-sign-share",
+        "rows-seen",
+        "value-mean",
+        "value-std",
+        "weight-std",
+    ),
     find=find,
 )

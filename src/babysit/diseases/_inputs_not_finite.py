@@ -71,5 +71,6 @@ DISEASE = Disease(
     ),
     remedies=("impute-inputs",),
     explained_by=(),
+    reads=("features", "not-finite-share"),
     find=find,
 )

@@ -103,5 +103,17 @@ DISEASE = Disease(
     ),
     remedies=("class-weights",),
     explained_by=(),
+    reads=(
+        "accuracy",
+        "balanced-accuracy",
+        "classes-seen",
+        "label-entropy",
+        "label-top-share",
+        "loss",
+        "rows-seen",
+        "fact:loss",
+        "fact:loss-reduction",
+        "fact:rows",
+    ),
     find=find,
 )

@@ -71,5 +71,6 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=("wrong-loss",),
+    reads=("label-max", "label-min", "loss", "width", "fact:loss"),
     find=find,
 )

@@ -52,9 +52,12 @@ def _classes(trace: Trace, rows: float) -> tuple[Severity, dict[str, Any]] | Non
         return None
     sure = learned >= chance + MEMORISED * (1 - chance)
     evidence = {
-        name: learned, "of chance": chance, "best validation accuracy": max(accuracies),
-        "share of the commonest class": top, "threshold": top + CHANCE,
-    }  # fmt: skip
+        name: learned,
+        "of chance": chance,
+        "best validation accuracy": max(accuracies),
+        "share of the commonest class": top,
+        "threshold": top + CHANCE,
+    }
     if losses:
         evidence |= {"best validation loss": min(losses), "entropy of the labels": entropy}
     return ("sick" if sure else "warning"), evidence
@@ -102,8 +105,25 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=(
-        "batch-norm-statistics-stale", "batches-not-shuffled", "inputs-not-finite", "labels-out-of-range",
-        "rows-mixed", "softmax-wrong-axis", "training-mode-in-evaluation",
+        "batch-norm-statistics-stale",
+        "batches-not-shuffled",
+        "inputs-not-finite",
+        "labels-out-of-range",
+        "rows-mixed",
+        "softmax-wrong-axis",
+        "training-mode-in-evaluation",
+    ),
+    reads=(
+        "accuracy",
+        "balanced-accuracy",
+        "classes-seen",
+        "data-loss",
+        "label-entropy",
+        "label-top-share",
+        "r2",
+        "fact:batch-size",
+        "fact:rows",
+        "fact:steps-per-epoch",
     ),
     find=find,
-)  # fmt: skip
+)

@@ -47,10 +47,10 @@ SOLVED = 0.995  # accuracy or R2 from which on a remedy has nothing left to gain
 
 MILDER: dict[Severity, Severity] = {"sick": "warning", "warning": "note", "note": "note"}
 
-# What these functions read of a trace, for the declarations of the diseases that use them.
+# What these functions read of a trace, for `Disease.reads` of the diseases that use them.
 READS_CONSTANT = ("label-entropy", "value-std", "fact:loss", "fact:loss-reduction")
-READS_LOSS_LEFT = ("loss", *READS_CONSTANT)
-READS_LEARNED = (*READS_LOSS_LEFT, "r2", "balanced-accuracy", "classes-seen")
+READS_LOSS = ("loss", *READS_CONSTANT)
+READS_LEARNED = (*READS_LOSS, "r2", "balanced-accuracy", "classes-seen")
 
 
 def means_progress(trace: Trace) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import TIMES_THE_FIRST, Explosion, find_explosion
-from babysit.diseases._learned import LEARNED, NOT_LEARNED, loss_over_start, means_progress
+from babysit.diseases._learned import LEARNED, NOT_LEARNED, READS_LOSS, loss_over_start, means_progress
 from babysit.diseases._loss_curve import fall_in_errors
 from babysit.diseases._rates import another_rate, is_adaptive, typical, update_ratios
 from babysit.diseases._reading import observed
@@ -164,9 +164,18 @@ DISEASE = Disease(
     ),
     remedies=("lr", "clip-norm=1"),
     explained_by=(
-        "inputs-not-finite", "targets-not-finite", "inputs-badly-scaled", "targets-badly-scaled", "wrong-loss",
-        "gradients-not-cleared", "gradient-sign-flipped", "scheduler-misused", "activations-explode", "batch-too-small",
+        "inputs-not-finite",
+        "targets-not-finite",
+        "inputs-badly-scaled",
+        "targets-badly-scaled",
+        "wrong-loss",
+        "gradients-not-cleared",
+        "gradient-sign-flipped",
+        "scheduler-misused",
+        "activations-explode",
+        "batch-too-small",
         "evaluation-mode-in-training",
     ),
+    reads=("lr", "not-finite-share", "update-ratio", "weight-norm", "fact:optimizer", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

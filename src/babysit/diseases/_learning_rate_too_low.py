@@ -8,7 +8,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import find_explosion
-from babysit.diseases._learned import LEARNED, loss_over_start
+from babysit.diseases._learned import LEARNED, READS_LOSS, loss_over_start
 from babysit.diseases._loss_curve import end_level, fall_in_errors, later_half, trend
 from babysit.diseases._rates import another_rate, still_warming_up, update_ratios
 from babysit.diseases._reading import observed
@@ -144,9 +144,19 @@ DISEASE = Disease(
     ),
     remedies=("lr",),
     explained_by=(
-        "scheduler-misused", "step-missing", "parameters-frozen", "gradients-vanish", "activations-vanish",
-        "parameters-not-optimised", "weights-symmetric", "initial-loss-off", "activations-explode", "units-saturated",
-        "units-dead", "softmax-over-one-unit",
+        "scheduler-misused",
+        "step-missing",
+        "parameters-frozen",
+        "gradients-vanish",
+        "activations-vanish",
+        "parameters-not-optimised",
+        "weights-symmetric",
+        "initial-loss-off",
+        "activations-explode",
+        "units-saturated",
+        "units-dead",
+        "softmax-over-one-unit",
     ),
+    reads=("gradient-norm", "lr", "update-ratio", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

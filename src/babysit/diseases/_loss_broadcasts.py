@@ -30,9 +30,12 @@ def find(trace: Trace) -> list[Finding]:
     if severity is None:
         return []
     evidence = {
-        "loss": loss, "outputs": written(output), "targets": written(target), "together": written(made),
+        "loss": loss,
+        "outputs": written(output),
+        "targets": written(target),
+        "together": written(made),
         "threshold": "one shape for both",
-    }  # fmt: skip
+    }
     return [DISEASE.finding("loss", evidence=evidence, severity=severity)]
 
 
@@ -87,5 +90,15 @@ DISEASE = Disease(
     ),
     remedies=("match-shapes",),
     explained_by=("wrong-loss",),
+    reads=(
+        "batch-rows",
+        "loss",
+        "rows-seen",
+        "value-std",
+        "width",
+        "fact:loss",
+        "fact:output-shape",
+        "fact:target-shape",
+    ),
     find=find,
 )

@@ -42,5 +42,6 @@ DISEASE = Disease(
     ),
     remedies=("narrow",),
     explained_by=(),
+    reads=("trial-failed",),
     find=find,
 )

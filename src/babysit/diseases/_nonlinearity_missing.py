@@ -42,10 +42,11 @@ def _whole(trace: Trace, inside: tuple[TraceLayer, ...], normalised: bool) -> li
     unsure = normalised or unknown or bool(trace.happened("unseen")) or beside
     where = f"{chain[0].name} to {chain[-1].name}"
     evidence = {
-        "linear layers": len(chain), "activations between": 0,
+        "linear layers": len(chain),
+        "activations between": 0,
         "pairs with a narrow middle, such as a low-rank factor": len(pairs) - len(redundant),
         "threshold": "one activation between two linear layers",
-    }  # fmt: skip
+    }
     return [DISEASE.finding(where, evidence=evidence, severity="warning" if unsure else "sick")]
 
 
@@ -68,9 +69,13 @@ def _pairs(trace: Trace, linear: list[int]) -> list[Finding]:
         return []
     first, second = found[0]
     evidence = {
-        "pairs": len(found), "first": first.name, "units": first.units, "second": second.name,
-        "inputs of the second": second.fan_in, "threshold": "one activation between two linear layers",
-    }  # fmt: skip
+        "pairs": len(found),
+        "first": first.name,
+        "units": first.units,
+        "second": second.name,
+        "inputs of the second": second.fan_in,
+        "threshold": "one activation between two linear layers",
+    }
     severity: Severity = "warning" if _sequential(first, second) else "note"
     return [DISEASE.finding(f"{first.name}, {second.name}", evidence=evidence, severity=severity)]
 
@@ -134,5 +139,6 @@ DISEASE = Disease(
     ),
     remedies=("insert-activation=relu",),
     explained_by=(),
+    reads=("event:unseen",),
     find=find,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import find_explosion
+from babysit.diseases._learned import READS_LOSS
 from babysit.diseases._loss_curve import blocks, swings
 from babysit.diseases._reading import observed
 from babysit.record import Finding, Trace
@@ -50,9 +51,13 @@ def _of_loss(trace: Trace) -> dict[str, Any]:
     if len(found) < LEAST_SWINGS or not level or _calms(means):
         return {}
     return {
-        "swings of the loss": len(found), "median swing": statistics.median(found), "threshold": least,
-        "level": level, "error of a block's mean": error / math.sqrt(2), "blocks": len(means),
-    }  # fmt: skip
+        "swings of the loss": len(found),
+        "median swing": statistics.median(found),
+        "threshold": least,
+        "level": level,
+        "error of a block's mean": error / math.sqrt(2),
+        "blocks": len(means),
+    }
 
 
 def _errors(values: list[float], count: int) -> list[float]:
@@ -83,8 +88,13 @@ def _of_accuracy(trace: Trace) -> dict[str, Any]:
     falls = [before - after for before, after in itertools.pairwise(late) if before - after >= least]
     if len(falls) < max(2.0, SHARE_OF_EPOCHS * len(late)) or _calms(list(late)):
         return {}
-    return {"falls of accuracy": len(falls), "of epochs": len(late), "median fall": statistics.median(falls),
-            "threshold": least, "rows": int(rows)}  # fmt: skip
+    return {
+        "falls of accuracy": len(falls),
+        "of epochs": len(late),
+        "median fall": statistics.median(falls),
+        "threshold": least,
+        "rows": int(rows),
+    }
 
 
 def _calms(values: list[float]) -> bool:
@@ -127,8 +137,16 @@ DISEASE = Disease(
     ),
     remedies=("lr", "batch-size"),
     explained_by=(
-        "learning-rate-too-high", "batches-not-shuffled", "batch-too-small", "labels-imbalanced", "gradients-explode",
-        "gradients-not-cleared", "scheduler-misused", "inputs-badly-scaled", "targets-badly-scaled",
+        "learning-rate-too-high",
+        "batches-not-shuffled",
+        "batch-too-small",
+        "labels-imbalanced",
+        "gradients-explode",
+        "gradients-not-cleared",
+        "scheduler-misused",
+        "inputs-badly-scaled",
+        "targets-badly-scaled",
     ),
+    reads=("accuracy", "lr", "fact:rows", "fact:steps-per-epoch", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

@@ -32,10 +32,14 @@ def find(trace: Trace) -> list[Finding]:
     if learned <= 0:
         return []
     evidence: dict[str, Any] = {
-        "best validation loss": best, "in epoch": place + 1, "last validation loss": statistics.median(last),
-        "of epochs": len(validation), "threshold": best * (1 + RISE),
-        "training loss then": train[place], "last training loss": statistics.median(train[-WINDOW:]),
-    }  # fmt: skip
+        "best validation loss": best,
+        "in epoch": place + 1,
+        "last validation loss": statistics.median(last),
+        "of epochs": len(validation),
+        "threshold": best * (1 + RISE),
+        "training loss then": train[place],
+        "last training loss": statistics.median(train[-WINDOW:]),
+    }
     score = score_of_phases(trace)
     held = False
     if score is not None and len(score.validation) >= LEAST_EPOCHS:
@@ -65,8 +69,12 @@ DISEASE = Disease(
     ),
     remedies=("stop-earlier", "weight-decay", "dropout"),
     explained_by=(
-        "labels-unrelated", "batch-norm-statistics-stale", "training-mode-in-evaluation", "batches-not-shuffled",
+        "labels-unrelated",
+        "batch-norm-statistics-stale",
+        "training-mode-in-evaluation",
+        "batches-not-shuffled",
         "evaluation-mode-in-training",
     ),
+    reads=("accuracy", "data-loss", "label-top-share", "r2"),
     find=find,
-)  # fmt: skip
+)

@@ -70,10 +70,11 @@ def _finding(
     what: str,
 ) -> Finding:
     evidence = {
-        what: len({event.layer for event in events}), "of layers with weights": len(layers),
+        what: len({event.layer for event in events}),
+        "of layers with weights": len(layers),
         "layers with weights": len(weighted),
         "threshold": "one parameter; sick when every layer is so, or half of them and never trained",
-    }  # fmt: skip
+    }
     return DISEASE.finding(names_of(layers) or named(events), evidence=evidence, severity=severity)
 
 
@@ -93,10 +94,11 @@ def _zero(trace: Trace) -> list[Finding]:
     if not zero:
         return []
     evidence = {
-        "layers whose gradient is zero at every step": len(zero), "layers measured": len(measured),
+        "layers whose gradient is zero at every step": len(zero),
+        "layers measured": len(measured),
         "steps": min(len(measured[layer]) for layer in zero),
         "threshold": f"exactly 0 at {LEAST_STEPS} steps or more; sick when all layers are so",
-    }  # fmt: skip
+    }
     severity: Severity = "sick" if len(zero) == len(measured) else "warning"
     return [DISEASE.finding(names_of(zero), evidence=evidence, severity=severity)]
 
@@ -131,8 +133,26 @@ DISEASE = Disease(
     ),
     remedies=("unfreeze",),
     explained_by=(
-        "softmax-over-one-unit", "wrong-loss", "weights-symmetric", "units-dead", "units-saturated",
-        "wrong-output-activation", "gradients-vanish", "initial-loss-off",
+        "softmax-over-one-unit",
+        "wrong-loss",
+        "weights-symmetric",
+        "units-dead",
+        "units-saturated",
+        "wrong-output-activation",
+        "gradients-vanish",
+        "initial-loss-off",
+    ),
+    reads=(
+        "activation-flat-share",
+        "activation-zero-share",
+        "gradient-norm",
+        "loss",
+        "never-active-share",
+        "saturated-unit-share",
+        "update-norm",
+        "weight-std",
+        "event:gradient-missing",
+        "event:parameter-frozen",
     ),
     find=find,
-)  # fmt: skip
+)

@@ -19,9 +19,10 @@ def _in_none(trace: Trace) -> list[Finding]:
     left_out, weighted = with_weights_among(trace, events), weighted_layers(trace)
     evidence = {
         "parameters in no optimizer": len({event.layer for event in events}),
-        "layers left out": len(left_out), "layers with weights": len(weighted),
+        "layers left out": len(left_out),
+        "layers with weights": len(weighted),
         "threshold": "one parameter; sick when all that could be learned is left out",
-    }  # fmt: skip
+    }
     # What is stepped has updates, were it a bias alone; a frozen part has none, and was not to be learned.
     nothing = not trace.layers_with("update-norm") and bool(trace.layers_with("loss"))
     everything = bool(weighted) and (len(left_out) == len(weighted) or (nothing and bool(left_out)))
@@ -52,5 +53,6 @@ DISEASE = Disease(
     ),
     remedies=("optimise-all-parameters",),
     explained_by=("step-missing",),
+    reads=("loss", "update-norm", "event:parameter-in-two-optimizers", "event:parameter-not-optimised"),
     find=find,
 )

@@ -36,5 +36,6 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=("softmax-wrong-axis",),
+    reads=("row-mixing",),
     find=find,
 )

@@ -47,9 +47,13 @@ def find(trace: Trace) -> list[Finding]:
     if steps[low] > EARLY * ends:
         return []
     evidence: dict[str, float | str] = {
-        "highest rate": highest, "last rate": rates[-1], "share of the highest": rates[-1] / highest,
-        "threshold": NOTHING, "steps it took": taken, "steps of the training": ends,
-    }  # fmt: skip
+        "highest rate": highest,
+        "last rate": rates[-1],
+        "share of the highest": rates[-1] / highest,
+        "threshold": NOTHING,
+        "steps it took": taken,
+        "steps of the training": ends,
+    }
     return [_finding(evidence, left, fast=not learned and taken <= _fast(trace))]
 
 
@@ -110,10 +114,12 @@ def _projected(trace: Trace, steps: tuple[int, ...], rates: tuple[float, ...], l
     if not soon:
         return []
     evidence: dict[str, float | str] = {
-        "first rate": rates[0], "factor a step": math.exp(slope), "step at a thousandth": round(until),
+        "first rate": rates[0],
+        "factor a step": math.exp(slope),
+        "step at a thousandth": round(until),
         "threshold": f"{EARLY} of the training" if planned is not None else f"{PROJECTED} in {PROJECTED_STEPS} steps",
         "steps observed": steps[-1] - steps[0] + 1,
-    }  # fmt: skip
+    }
     if planned is not None:
         evidence["steps of the training"] = planned
     return [_finding(evidence, left, fast=planned is not None and until <= _fast(trace))]
@@ -156,5 +162,6 @@ DISEASE = Disease(
     ),
     remedies=("constant-schedule",),
     explained_by=(),
+    reads=("data-loss", "loss", "lr", "update-norm", "fact:epochs", "fact:steps-per-epoch"),
     find=find,
 )

@@ -25,9 +25,13 @@ def find(trace: Trace) -> list[Finding]:
     if gain <= threshold or gain <= SLOPE * climb:
         return []
     evidence = {
-        "gained by the last doubling of trials": gain, "threshold": threshold, "trials": counts[-1],
-        "expected best of them": bests[-1], "of half as many": half, "standard error of a score": error,
-    }  # fmt: skip
+        "gained by the last doubling of trials": gain,
+        "threshold": threshold,
+        "trials": counts[-1],
+        "expected best of them": bests[-1],
+        "of half as many": half,
+        "standard error of a score": error,
+    }
     return [DISEASE.finding(evidence=evidence)]
 
 
@@ -51,5 +55,6 @@ DISEASE = Disease(
     ),
     remedies=("more-trials",),
     explained_by=(),
+    reads=("best-of", "score-error"),
     find=find,
 )

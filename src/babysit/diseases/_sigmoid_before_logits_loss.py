@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import of_outputs, output_activation, output_range
+from babysit.diseases._at_the_loss import READS_OUTPUT_ACTIVATION, of_outputs, output_activation, output_range
 from babysit.diseases._disease import Disease
 from babysit.diseases._reading import always
 from babysit.record import Finding, Trace
@@ -24,9 +24,12 @@ def find(trace: Trace) -> list[Finding]:
     if not name and (seen is None or steps[-1] < LATE_STEP or not _from_end_to_end(*seen)):
         return []
     evidence: dict[str, float | str] = {
-        "loss": "bce-with-logits", "smallest share in [0, 1]": min(shares), "threshold": WHOLE, "batches": len(steps),
+        "loss": "bce-with-logits",
+        "smallest share in [0, 1]": min(shares),
+        "threshold": WHOLE,
+        "batches": len(steps),
         "last activation": name or "not seen",
-    }  # fmt: skip
+    }
     if seen is not None:
         evidence |= {"smallest output": seen[0], "largest output": seen[1]}
     remedies = ("remove-softmax",) if name == "softmax" else DISEASE.remedies
@@ -57,5 +60,6 @@ DISEASE = Disease(
     ),
     remedies=("remove-sigmoid",),
     explained_by=("softmax-over-one-unit",),
+    reads=("unit-interval-share", "fact:loss", *READS_OUTPUT_ACTIVATION),
     find=find,
 )

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import activation_name, last_layer, of_outputs, output_range, output_width
+from babysit.diseases._at_the_loss import (
+    READS_AT_THE_LOSS,
+    activation_name,
+    last_layer,
+    of_outputs,
+    output_range,
+    output_width,
+)
 from babysit.diseases._disease import Disease
 from babysit.diseases._reading import shape_of
 from babysit.record import Finding, Trace, output_limits
@@ -30,9 +37,11 @@ def find(trace: Trace) -> list[Finding]:
     if max(abs(end - constant) for end in seen) > ROUNDING:
         return []
     evidence = {
-        "smallest output": seen[0], "largest output": seen[1], "threshold": f"all outputs are {constant:g}",
+        "smallest output": seen[0],
+        "largest output": seen[1],
+        "threshold": f"all outputs are {constant:g}",
         "last activation": name or "unknown",
-    }  # fmt: skip
+    }
     if width:
         evidence["outputs a row"] = width
     return [DISEASE.finding(last.name if name in CONSTANT and last is not None else "outputs", evidence=evidence)]
@@ -54,5 +63,6 @@ DISEASE = Disease(
     ),
     remedies=("sigmoid-output",),
     explained_by=(),
+    reads=("value-max", "value-min", "fact:output-shape", *READS_AT_THE_LOSS),
     find=find,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from babysit.diseases._at_the_loss import of_outputs, output_activation, output_width
+from babysit.diseases._at_the_loss import READS_OUTPUT_ACTIVATION, of_outputs, output_activation, output_width
 from babysit.diseases._disease import Disease
 from babysit.diseases._reading import always, observed
 from babysit.record import INPUTS, Finding, Trace
@@ -28,9 +28,13 @@ def _logarithms(trace: Trace) -> list[Finding]:
     if not always(highest, lambda value: value <= ROUNDING) or not always(shares, lambda share: share <= AT_MOST):
         return []
     evidence: dict[str, float | str] = {
-        "loss": "nll", "largest output": max(highest), "threshold": 0, "threshold for rows": AT_MOST,
-        "rows whose probabilities sum to one": max(shares), "batches": len(shares),
-    }  # fmt: skip
+        "loss": "nll",
+        "largest output": max(highest),
+        "threshold": 0,
+        "threshold for rows": AT_MOST,
+        "rows whose probabilities sum to one": max(shares),
+        "batches": len(shares),
+    }
     return [DISEASE.finding("outputs", evidence=evidence)]
 
 
@@ -49,9 +53,12 @@ def _columns(trace: Trace) -> list[Finding]:
     if not always(columns, lambda share: share >= NEARLY_ALL) or not always(in_rows, lambda share: share <= AT_MOST):
         return []
     evidence = {
-        "columns that sum to one": min(columns), "threshold": NEARLY_ALL,
-        "rows that sum to one": max(in_rows), "threshold for rows": AT_MOST, "batches": len(several),
-    }  # fmt: skip
+        "columns that sum to one": min(columns),
+        "threshold": NEARLY_ALL,
+        "rows that sum to one": max(in_rows),
+        "threshold for rows": AT_MOST,
+        "batches": len(several),
+    }
     width = output_width(trace)
     if width:
         evidence["outputs a row"] = width
@@ -83,5 +90,13 @@ DISEASE = Disease(
     ),
     remedies=("softmax-axis",),
     explained_by=(),
+    reads=(
+        "column-sum-one-share",
+        "log-normalised-share",
+        "row-sum-one-share",
+        "fact:batch-size",
+        "fact:loss",
+        *READS_OUTPUT_ACTIVATION,
+    ),
     find=find,
 )

@@ -28,8 +28,11 @@ def _duplicates(trace: Trace) -> list[Finding]:
     twins = latest(trace, "twin-rows-share")
     if shared is None or twins is None or shared < DUPLICATES + TWINS * twins:
         return []
-    evidence = {"validation rows that are training rows": shared, "threshold": DUPLICATES + TWINS * twins,
-                "training rows with a twin": twins}  # fmt: skip
+    evidence = {
+        "validation rows that are training rows": shared,
+        "threshold": DUPLICATES + TWINS * twins,
+        "training rows with a twin": twins,
+    }
     severity: Severity = "sick" if shared >= MOST else "warning"
     return [DISEASE.finding("validation rows", evidence=evidence, severity=severity)]
 
@@ -85,5 +88,13 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=(),
+    reads=(
+        "data-loss",
+        "duplicate-rows-share",
+        "fitted-on-both-share",
+        "label-entropy",
+        "twin-rows-share",
+        "fact:loss",
+    ),
     find=find,
 )

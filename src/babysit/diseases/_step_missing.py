@@ -16,8 +16,10 @@ def find(trace: Trace) -> list[Finding]:
     events = trace.happened("step-missing")
     if events:
         evidence: dict[str, float | str] = {
-            "event": events[0].text, "step": events[0].step, "threshold": "a step after the backward passes"
-        }  # fmt: skip
+            "event": events[0].text,
+            "step": events[0].step,
+            "threshold": "a step after the backward passes",
+        }
         return [DISEASE.finding("optimizer", evidence=evidence)]
     if trace.happened("parameter-not-optimised"):
         return []
@@ -31,9 +33,11 @@ def find(trace: Trace) -> list[Finding]:
     if len(expected) < LEAST_STEPS:
         return []
     evidence = {
-        "steps that should have moved the weights": len(expected), "threshold": LEAST_STEPS,
-        "layers": len(updates), "largest update": 0,
-    }  # fmt: skip
+        "steps that should have moved the weights": len(expected),
+        "threshold": LEAST_STEPS,
+        "layers": len(updates),
+        "largest update": 0,
+    }
     return [DISEASE.finding("optimizer", evidence=evidence)]
 
 
@@ -58,5 +62,6 @@ DISEASE = Disease(
     why="Gradients are computed and thrown away. The loss of the last step is that of the first, but for the batch.",
     remedies=("call-step",),
     explained_by=(),
+    reads=("gradient-norm", "lr", "update-norm", "weight-norm", "event:parameter-not-optimised", "event:step-missing"),
     find=find,
 )

@@ -7,7 +7,7 @@ import itertools
 from babysit.diseases._disease import Disease
 from babysit.diseases._epochs import smooth
 from babysit.diseases._explosion import find_explosion
-from babysit.diseases._learned import NOT_LEARNED, loss_left, means_progress
+from babysit.diseases._learned import NOT_LEARNED, READS_LOSS, loss_left, means_progress
 from babysit.diseases._loss_curve import blocks, trend
 from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
@@ -45,9 +45,11 @@ def _training(trace: Trace) -> list[Finding]:
     if third <= 0 or second - third < max(MUCH * third, AS_STEEP * (first - second)):
         return []
     evidence: dict[str, float | str] = {
-        "mean loss by thirds": f"{first:.3g}, {second:.3g}, {third:.3g}", "loss left": share, "epochs": planned,
+        "mean loss by thirds": f"{first:.3g}, {second:.3g}, {third:.3g}",
+        "loss left": share,
+        "epochs": planned,
         "threshold": f"{MUCH:g} of it in the last third, and {AS_STEEP:g} of the fall before",
-    }  # fmt: skip
+    }
     remedies = (f"epochs={4 * int(planned)}",)
     return [DISEASE.finding("last step", evidence=evidence, severity="warning", remedies=remedies)]
 
@@ -69,9 +71,14 @@ def _validation(trace: Trace) -> list[Finding]:
     if not lowest or fall < FALL * late[-1] or fall < OF_ALL * whole or down < NEARLY_ALL * (len(late) - 1):
         return []
     evidence = {
-        "validation loss": late[-1], "fell by": fall, "in epochs": len(late) - 1, "of epochs": epochs,
-        "threshold": FALL * late[-1], "since the first epoch": whole, "threshold for a warning": STEEP * late[-1],
-    }  # fmt: skip
+        "validation loss": late[-1],
+        "fell by": fall,
+        "in epochs": len(late) - 1,
+        "of epochs": epochs,
+        "threshold": FALL * late[-1],
+        "since the first epoch": whole,
+        "threshold for a warning": STEEP * late[-1],
+    }
     severity: Severity = "warning" if fall >= STEEP * late[-1] else "note"
     remedies = (f"epochs={2 * epochs}",)
     return [DISEASE.finding(f"epoch {epochs}", evidence=evidence, severity=severity, remedies=remedies)]
@@ -98,5 +105,6 @@ DISEASE = Disease(
     ),
     remedies=("epochs",),
     explained_by=("learning-rate-too-low", "scheduler-misused", "gradients-vanish"),
+    reads=("data-loss", "lr", "fact:epochs", *READS_LOSS),
     find=find,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._explosion import lost
-from babysit.diseases._learned import constant_answer, start_level
+from babysit.diseases._learned import READS_LOSS, constant_answer, start_level
 from babysit.diseases._loss_curve import blocks, fall_in_errors, later_half, standard_error
 from babysit.diseases._rates import still_warming_up
 from babysit.diseases._reading import latest, observed
@@ -46,9 +46,13 @@ def find(trace: Trace) -> list[Finding]:
     if not at_chance and not (level > chance and start is not None and level >= AS_AT_THE_START * start):
         return []
     evidence: dict[str, Any] = {
-        "mean loss of the second half": level, "loss of a constant answer": chance, "which is": how,
-        "threshold": 1 - NEAR, "steps": taken, "standard error": error,
-    }  # fmt: skip
+        "mean loss of the second half": level,
+        "loss of a constant answer": chance,
+        "which is": how,
+        "threshold": 1 - NEAR,
+        "steps": taken,
+        "standard error": error,
+    }
     for name, phase in (("accuracy", "train"), ("validation accuracy", "validation")):
         accuracy = latest(trace, "accuracy", phase=phase)
         if accuracy is not None:
@@ -114,16 +118,47 @@ DISEASE = Disease(
     ),
     remedies=("lr", "initialise", "standardise-inputs"),
     explained_by=(
-        "inputs-not-finite", "inputs-badly-scaled", "inputs-constant", "inputs-not-centred", "targets-badly-scaled",
-        "labels-imbalanced", "labels-unrelated", "batches-not-shuffled", "double-softmax", "sigmoid-before-logits-loss",
-        "softmax-over-one-unit", "softmax-wrong-axis", "wrong-output-activation", "wrong-loss", "loss-broadcasts",
-        "parameters-not-optimised", "parameters-frozen", "gradients-not-cleared", "gradient-sign-flipped",
-        "step-missing", "scheduler-misused", "evaluation-mode-in-training", "gradients-clipped-always",
-        "weights-symmetric", "activations-vanish", "activations-explode",
-        "gradients-vanish", "gradients-explode", "units-saturated", "units-dead", "initial-loss-off",
-        "dropout-too-high", "weight-decay-too-strong", "batch-norm-missing", "batch-norm-misplaced",
-        "nonlinearity-missing", "capacity-too-low", "batch-too-small", "learning-rate-too-high",
+        "inputs-not-finite",
+        "inputs-badly-scaled",
+        "inputs-constant",
+        "inputs-not-centred",
+        "targets-badly-scaled",
+        "labels-imbalanced",
+        "labels-unrelated",
+        "batches-not-shuffled",
+        "double-softmax",
+        "sigmoid-before-logits-loss",
+        "softmax-over-one-unit",
+        "softmax-wrong-axis",
+        "wrong-output-activation",
+        "wrong-loss",
+        "loss-broadcasts",
+        "parameters-not-optimised",
+        "parameters-frozen",
+        "gradients-not-cleared",
+        "gradient-sign-flipped",
+        "step-missing",
+        "scheduler-misused",
+        "evaluation-mode-in-training",
+        "gradients-clipped-always",
+        "weights-symmetric",
+        "activations-vanish",
+        "activations-explode",
+        "gradients-vanish",
+        "gradients-explode",
+        "units-saturated",
+        "units-dead",
+        "initial-loss-off",
+        "dropout-too-high",
+        "weight-decay-too-strong",
+        "batch-norm-missing",
+        "batch-norm-misplaced",
+        "nonlinearity-missing",
+        "capacity-too-low",
+        "batch-too-small",
+        "learning-rate-too-high",
         "learning-rate-too-low",
     ),
+    reads=("accuracy", "criterion", "label-top-share", "lr", "r2", "width", "fact:classes", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

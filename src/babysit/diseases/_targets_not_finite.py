@@ -44,5 +44,6 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=(),
+    reads=("loss", "not-finite-share"),
     find=find,
 )

@@ -14,9 +14,7 @@ def find(trace: Trace) -> list[Finding]:
     count = latest(trace, "training-mode-evaluations")
     if count is None or count < PASSES:
         return []
-    evidence: dict[str, float | str] = {
-        "passes without gradients in training mode": int(count), "threshold": PASSES
-    }  # fmt: skip
+    evidence: dict[str, float | str] = {"passes without gradients in training mode": int(count), "threshold": PASSES}
     normalised = sum(layer.kind == "batch-norm" for layer in trace.layers)
     if normalised:
         evidence["batch normalisations that took the data into their averages"] = normalised
@@ -39,5 +37,6 @@ DISEASE = Disease(
     ),
     remedies=("evaluation-mode",),
     explained_by=(),
+    reads=("training-mode-evaluations",),
     find=find,
 )

@@ -8,6 +8,7 @@ from typing import Any
 from babysit.diseases._disease import Disease
 from babysit.diseases._epochs import WINDOW, losses_of_phases, score_of_phases
 from babysit.diseases._explosion import lost
+from babysit.diseases._learned import READS_LOSS
 from babysit.record import Finding, Trace
 
 LEAST_EPOCHS = 6
@@ -33,10 +34,15 @@ def find(trace: Trace) -> list[Finding]:
     if reached >= POOR or behind > GAP * now or on_train - on_others > NO_GAP:
         return []
     evidence: dict[str, Any] = {
-        f"training {score.name}": on_train, f"validation {score.name}": on_others, "of chance": score.chance,
-        "share of the way from chance to 1": reached, "threshold": POOR,
-        "training loss": now, "a third of the epochs before": before, "epochs": len(train),
-    }  # fmt: skip
+        f"training {score.name}": on_train,
+        f"validation {score.name}": on_others,
+        "of chance": score.chance,
+        "share of the way from chance to 1": reached,
+        "threshold": POOR,
+        "training loss": now,
+        "a third of the epochs before": before,
+        "epochs": len(train),
+    }
     return [DISEASE.finding(evidence=evidence)]
 
 
@@ -60,14 +66,41 @@ DISEASE = Disease(
     ),
     remedies=("wider", "dropout=0", "weight-decay=0", "lr"),
     explained_by=(
-        "inputs-not-finite", "inputs-badly-scaled", "inputs-constant", "targets-badly-scaled", "labels-imbalanced",
-        "batches-not-shuffled", "double-softmax", "sigmoid-before-logits-loss", "softmax-over-one-unit",
-        "softmax-wrong-axis", "wrong-output-activation", "wrong-loss", "loss-broadcasts", "nonlinearity-missing",
-        "parameters-not-optimised", "parameters-frozen", "gradients-not-cleared", "gradient-sign-flipped",
-        "step-missing", "scheduler-misused", "evaluation-mode-in-training",
-        "gradients-clipped-always", "weights-symmetric", "activations-vanish", "gradients-vanish",
-        "units-saturated", "units-dead", "dropout-too-high", "weight-decay-too-strong", "capacity-too-low",
-        "learning-rate-too-high", "learning-rate-too-low", "stuck-at-chance", "oscillating",
+        "inputs-not-finite",
+        "inputs-badly-scaled",
+        "inputs-constant",
+        "targets-badly-scaled",
+        "labels-imbalanced",
+        "batches-not-shuffled",
+        "double-softmax",
+        "sigmoid-before-logits-loss",
+        "softmax-over-one-unit",
+        "softmax-wrong-axis",
+        "wrong-output-activation",
+        "wrong-loss",
+        "loss-broadcasts",
+        "nonlinearity-missing",
+        "parameters-not-optimised",
+        "parameters-frozen",
+        "gradients-not-cleared",
+        "gradient-sign-flipped",
+        "step-missing",
+        "scheduler-misused",
+        "evaluation-mode-in-training",
+        "gradients-clipped-always",
+        "weights-symmetric",
+        "activations-vanish",
+        "gradients-vanish",
+        "units-saturated",
+        "units-dead",
+        "dropout-too-high",
+        "weight-decay-too-strong",
+        "capacity-too-low",
+        "learning-rate-too-high",
+        "learning-rate-too-low",
+        "stuck-at-chance",
+        "oscillating",
     ),
+    reads=("accuracy", "data-loss", "label-top-share", "r2", *READS_LOSS),
     find=find,
-)  # fmt: skip
+)

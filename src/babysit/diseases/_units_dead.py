@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, loss_left, severity_by_outcome
 from babysit.diseases._reading import observed
 from babysit.record import ACTIVATIONS, Finding, Severity, Trace, TraceLayer
 
@@ -50,10 +50,13 @@ def find(trace: Trace) -> list[Finding]:
     worst = max(above, key=lambda found: (found.share >= found.sick, found.share - found.limit))
     severity: Severity = "sick" if worst.share >= worst.sick else "warning"
     evidence = {
-        "share of units never active": worst.share, "rows looked at": round(worst.rows),
-        "normal at its depth": worst.expected, "threshold": worst.sick if severity == "sick" else worst.limit,
-        "such layers": len(above), "of layers": len(measured),
-    }  # fmt: skip
+        "share of units never active": worst.share,
+        "rows looked at": round(worst.rows),
+        "normal at its depth": worst.expected,
+        "threshold": worst.sick if severity == "sick" else worst.limit,
+        "such layers": len(above),
+        "of layers": len(measured),
+    }
     share = loss_left(trace)
     if share is not None:
         evidence["loss left"] = share
@@ -127,5 +130,6 @@ DISEASE = Disease(
         "learning-rate-too-high",
         "wrong-output-activation",
     ),
+    reads=("never-active-share", "window-rows", *READS_LEARNED),
     find=find,
 )

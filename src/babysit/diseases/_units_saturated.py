@@ -6,7 +6,7 @@ import statistics
 
 from babysit.diseases._depth import FIRST_SAMPLES, SQUASHING
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left, severity_by_outcome
+from babysit.diseases._learned import READS_LEARNED, loss_left, severity_by_outcome
 from babysit.diseases._reading import observed
 from babysit.record import WEIGHTED, Finding, Severity, Trace, TraceLayer
 
@@ -26,17 +26,17 @@ def find(trace: Trace) -> list[Finding]:
         worst = max(flat, key=lambda name: flat[name])
         severity: Severity = "sick" if flat[worst] >= MOST else "warning"
         evidence: dict[str, float | str] = {
-            "share of outputs on flat ends": flat[worst], "threshold": MOST if flat[worst] >= MOST else MANY,
-            "slope below": 0.01, "when": "at the start",
-        }  # fmt: skip
+            "share of outputs on flat ends": flat[worst],
+            "threshold": MOST if flat[worst] >= MOST else MANY,
+            "slope below": 0.01,
+            "when": "at the start",
+        }
         return [_finding(trace, worst, evidence, len(flat), len(layers), severity)]
     units = {layer.name: share for layer in layers if (share := _later(trace, layer.name)) >= UNITS}
     if not units:
         return []
     worst = max(units, key=lambda name: units[name])
-    evidence = {
-        "share of units on flat ends for 95 % of rows": units[worst], "threshold": UNITS, "when": "in training"
-    }  # fmt: skip
+    evidence = {"share of units on flat ends for 95 % of rows": units[worst], "threshold": UNITS, "when": "in training"}
     found = _finding(trace, worst, evidence, len(units), len(layers), "warning")
     return [] if found.severity == "note" else [found]
 
@@ -97,5 +97,6 @@ DISEASE = Disease(
     ),
     remedies=("initialise=xavier", "activation=relu", "standardise-inputs"),
     explained_by=("inputs-badly-scaled", "inputs-not-centred", "learning-rate-too-high"),
+    reads=("activation-flat-share", "saturated-unit-share", "window-rows", *READS_LEARNED),
     find=find,
 )

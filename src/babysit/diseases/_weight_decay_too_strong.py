@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import loss_left
+from babysit.diseases._learned import READS_LOSS, loss_left
 from babysit.diseases._reading import observed
 from babysit.record import WEIGHTED, Finding, Severity, Trace
 
@@ -33,9 +33,11 @@ def find(trace: Trace) -> list[Finding]:
         return []
     severity: Severity = "sick" if kept <= GONE else "warning"
     evidence: dict[str, float | str] = {
-        "length of weights at the end over the start": kept, "threshold": GONE if kept <= GONE else SHRUNK,
-        "loss left": share, "at chance from": AT_CHANCE,
-    }  # fmt: skip
+        "length of weights at the end over the start": kept,
+        "threshold": GONE if kept <= GONE else SHRUNK,
+        "loss left": share,
+        "at chance from": AT_CHANCE,
+    }
     if decay:
         evidence["weight decay"] = decay
     if penalty > 0:
@@ -94,5 +96,6 @@ DISEASE = Disease(
     ),
     remedies=("weight-decay=0.0001", "weight-decay=0"),
     explained_by=("learning-rate-too-high", "weights-symmetric", "labels-unrelated"),
+    reads=("criterion", "weight-norm", "fact:weight-decay", *READS_LOSS),
     find=find,
 )

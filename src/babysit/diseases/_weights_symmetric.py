@@ -73,5 +73,6 @@ DISEASE = Disease(
     ),
     remedies=("initialise=he",),
     explained_by=(),
+    reads=("gradient-std", "identical-units-share", "row-spread", "weight-std"),
     find=find,
 )

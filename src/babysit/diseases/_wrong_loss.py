@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from babysit.diseases._at_the_loss import (
+    READS_AT_THE_LOSS,
     of_outputs,
     output_range,
     output_width,
@@ -43,8 +44,11 @@ def _classes_as_numbers(trace: Trace, loss: str) -> list[Finding]:
         return []
     output, target = shape_of(trace, "output-shape"), shape_of(trace, "target-shape")
     evidence: dict[str, float | str] = {
-        "loss": loss, "outputs a row": width, "smallest target": limits[0], "largest target": limits[1]
-    }  # fmt: skip
+        "loss": loss,
+        "outputs a row": width,
+        "smallest target": limits[0],
+        "largest target": limits[1],
+    }
     if width < 2 or output is None or target is None:
         if width == 1 and limits == (0.0, 1.0):
             evidence["threshold"] = "targets are 0 and 1, nothing between"
@@ -83,8 +87,11 @@ def _no_probabilities(trace: Trace, loss: str) -> list[Finding]:
     seen = output_range(trace)
     if loss == "bce" and seen is not None and (seen[0] < -ROUNDING or seen[1] > 1 + ROUNDING):
         evidence: dict[str, float | str] = {
-            "loss": loss, "smallest output": seen[0], "largest output": seen[1], "threshold": "0 to 1"
-        }  # fmt: skip
+            "loss": loss,
+            "smallest output": seen[0],
+            "largest output": seen[1],
+            "threshold": "0 to 1",
+        }
         return [DISEASE.finding("outputs", evidence=evidence, remedies=("loss=bce-with-logits",))]
     limits = target_range(trace)
     if limits is None:
@@ -93,9 +100,12 @@ def _no_probabilities(trace: Trace, loss: str) -> list[Finding]:
     if outside <= ROUNDING:
         return []
     evidence = {
-        "loss": loss, "smallest target": limits[0], "largest target": limits[1], "threshold": "0 to 1",
+        "loss": loss,
+        "smallest target": limits[0],
+        "largest target": limits[1],
+        "threshold": "0 to 1",
         "threshold for sick": f"{FAR_OUTSIDE} outside",
-    }  # fmt: skip
+    }
     # Whole numbers are labels of another coding (-1 and 1, 1 and 2, 0 and 255), which no other loss puts right.
     remedies = () if whole_numbers(trace) else ("loss=mse",)
     severity: Severity = "sick" if outside > FAR_OUTSIDE else "warning"
@@ -129,8 +139,11 @@ def _numbers_as_shares(trace: Trace) -> list[Finding]:
     if limits[0] >= -ROUNDING and limits[1] <= 1 + ROUNDING:
         return []
     evidence = {
-        "loss": "cross-entropy", "smallest target": limits[0], "largest target": limits[1], "threshold": "0 to 1"
-    }  # fmt: skip
+        "loss": "cross-entropy",
+        "smallest target": limits[0],
+        "largest target": limits[1],
+        "threshold": "0 to 1",
+    }
     return [DISEASE.finding("targets", evidence=evidence, remedies=("loss=mse",))]
 
 
@@ -144,9 +157,13 @@ def _no_log_probabilities(trace: Trace) -> list[Finding]:
     if always(rows, lambda share: share >= NEARLY_ALL):  # probabilities: the activation is wrong, not the loss
         return []
     evidence = {
-        "loss": "nll", "rows of log-probabilities": max(shares), "threshold": 1 - NEARLY_ALL, "largest output": seen[1],
-        "largest log-probability": 0, "batches": len(steps),
-    }  # fmt: skip
+        "loss": "nll",
+        "rows of log-probabilities": max(shares),
+        "threshold": 1 - NEARLY_ALL,
+        "largest output": seen[1],
+        "largest log-probability": 0,
+        "batches": len(steps),
+    }
     return [DISEASE.finding("outputs", evidence=evidence)]
 
 
@@ -172,5 +189,21 @@ DISEASE = Disease(
     ),
     remedies=("loss=cross-entropy",),
     explained_by=("softmax-over-one-unit",),
+    reads=(
+        "accuracy",
+        "integer-share",
+        "label-max",
+        "label-min",
+        "log-normalised-share",
+        "row-sum-one-share",
+        "value-max",
+        "value-mean",
+        "value-min",
+        "fact:loss",
+        "fact:output-shape",
+        "fact:target-kind",
+        "fact:target-shape",
+        *READS_AT_THE_LOSS,
+    ),
     find=find,
 )

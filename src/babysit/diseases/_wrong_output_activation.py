@@ -6,6 +6,7 @@ import math
 import statistics
 
 from babysit.diseases._at_the_loss import (
+    READS_OUTPUT_ACTIVATION,
     OutputActivation,
     of_outputs,
     output_activation,
@@ -64,9 +65,13 @@ def _cuts_targets(trace: Trace, last: OutputActivation) -> list[Finding]:
     if beyond <= CUT_OFF * spread:
         return []
     evidence: dict[str, float | str] = {
-        "last activation": last.name, "outputs can be": last.range, "smallest target": low, "largest target": high,
-        "targets beyond, in standard deviations": beyond / spread, "threshold": CUT_OFF,
-    }  # fmt: skip
+        "last activation": last.name,
+        "outputs can be": last.range,
+        "smallest target": low,
+        "largest target": high,
+        "targets beyond, in standard deviations": beyond / spread,
+        "threshold": CUT_OFF,
+    }
     severity: Severity = "warning"
     if mean is not None:
         share = _beyond_share(mean, std or 0.0, last)
@@ -111,9 +116,13 @@ def _squeezes_two(trace: Trace, last: OutputActivation) -> list[Finding]:
 
 def _squeezed(last: OutputActivation, loss: str, floor: float, guess: float, severity: Severity) -> Finding:
     evidence = {
-        "loss": loss, "last activation": last.name, "outputs can be": last.range,
-        "lowest loss possible": floor, "loss of guessing": guess, "threshold": FLOOR_SHARE,
-    }  # fmt: skip
+        "loss": loss,
+        "last activation": last.name,
+        "outputs can be": last.range,
+        "lowest loss possible": floor,
+        "loss of guessing": guess,
+        "threshold": FLOOR_SHARE,
+    }
     return DISEASE.finding(last.layer, evidence=evidence, severity=severity)
 
 
@@ -138,5 +147,14 @@ DISEASE = Disease(
     ),
     remedies=("linear-output",),
     explained_by=("softmax-over-one-unit", "double-softmax", "sigmoid-before-logits-loss"),
+    reads=(
+        "label-max",
+        "label-min",
+        "row-sum-one-share",
+        "value-mean",
+        "value-std",
+        "fact:loss",
+        *READS_OUTPUT_ACTIVATION,
+    ),
     find=find,
 )

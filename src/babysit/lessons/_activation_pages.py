@@ -21,11 +21,26 @@ COST_ELEMENTS, COST_REPEATS = 2**16, 7  # a cost in some milliseconds
 CHAIN = 10
 
 TITLES = {
-    "celu": "CELU", "elu": "ELU", "gelu": "GELU", "hardsigmoid": "Hard sigmoid", "hardswish": "Hard swish",
-    "hardtanh": "Hard tanh", "identity": "No activation", "leaky-relu": "Leaky ReLU", "maxout": "Maxout",
-    "mish": "Mish", "prelu": "PReLU", "relu": "ReLU", "relu6": "ReLU6", "selu": "SELU", "sigmoid": "Sigmoid",
-    "silu": "SiLU", "softplus": "Softplus", "softsign": "Softsign", "tanh": "Tanh",
-}  # fmt: skip
+    "celu": "CELU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "hardsigmoid": "Hard sigmoid",
+    "hardswish": "Hard swish",
+    "hardtanh": "Hard tanh",
+    "identity": "No activation",
+    "leaky-relu": "Leaky ReLU",
+    "maxout": "Maxout",
+    "mish": "Mish",
+    "prelu": "PReLU",
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "selu": "SELU",
+    "sigmoid": "Sigmoid",
+    "silu": "SiLU",
+    "softplus": "Softplus",
+    "softsign": "Softsign",
+    "tanh": "Tanh",
+}
 
 # What it is, for somebody who has never heard of it.
 WORDS = {
@@ -60,7 +75,7 @@ WORDS = {
     "softsign": "Shaped like tanh, but it comes to its ends slowly, so that it saturates later.",
     "tanh": "A sigmoid stretched to run from -1 to 1. Its outputs are centred on zero, which takes the zig-zag away; it"
     " still saturates at both ends.",
-}  # fmt: skip
+}
 
 
 def _wrong(facts: ActivationFacts) -> str:
@@ -71,8 +86,11 @@ def _wrong(facts: ActivationFacts) -> str:
             " it is dead. Too high a rate does that, or a bad start."
         )
     elif facts.saturates:
-        ends = [f"{side} {edge:.3g}" for side, edge in (("below", facts.flat_below), ("above", facts.flat_above))
-                if edge is not None]  # fmt: skip
+        ends = [
+            f"{side} {edge:.3g}"
+            for side, edge in (("below", facts.flat_below), ("above", facts.flat_above))
+            if edge is not None
+        ]
         parts.append(f"The slope is under a hundredth {' and '.join(ends)}: what falls there learns very slowly.")
     if not facts.zero_centred and facts.name != "identity":
         parts.append(f"Its outputs are not centred: inputs of mean 0 and variance 1 give a mean of {facts.mean:.3g}.")
@@ -90,8 +108,10 @@ def _curves(name: str) -> tuple[LessonFigure, ...]:
     function, gradient = ORACLES[name]
     if name == "maxout":
         pieces = np.stack([x, -0.5 * x - 1], axis=-1)
-        lines = (Line("f(x): the larger of x and -x/2 - 1", at, tuple(function(pieces).tolist())),
-                 Line("slope", at, tuple((gradient(pieces) @ np.array([1.0, -0.5])).tolist())))  # fmt: skip
+        lines = (
+            Line("f(x): the larger of x and -x/2 - 1", at, tuple(function(pieces).tolist())),
+            Line("slope", at, tuple((gradient(pieces) @ np.array([1.0, -0.5])).tolist())),
+        )
     else:
         lines = (Line("f(x)", at, tuple(function(x).tolist())), Line("slope f'(x)", at, tuple(gradient(x).tolist())))
     figures: list[LessonFigure] = [
@@ -103,13 +123,16 @@ def _curves(name: str) -> tuple[LessonFigure, ...]:
         figures.append(_chain(name))
     cost = measure_cost(name, COST_ELEMENTS, COST_REPEATS)
     rows = [
-        ("outputs from", _number(facts.low)), ("outputs to", _number(facts.high)),
-        ("mean of f(z), z normal", f"{facts.mean:.3g}"), ("zero-centred", _yes(facts.zero_centred)),
-        ("slope under 0.01 below", _number(facts.flat_below)), ("slope under 0.01 above", _number(facts.flat_above)),
+        ("outputs from", _number(facts.low)),
+        ("outputs to", _number(facts.high)),
+        ("mean of f(z), z normal", f"{facts.mean:.3g}"),
+        ("zero-centred", _yes(facts.zero_centred)),
+        ("slope under 0.01 below", _number(facts.flat_below)),
+        ("slope under 0.01 above", _number(facts.flat_above)),
         ("units can die", _yes(facts.can_die)),
         ("initialisation made for it", f"{facts.scheme}, gain {facts.gain:.3g}"),
         ("time, forward and back, over ReLU's", f"{cost.times_relu:.2g} ({cost.low:.2g} to {cost.high:.2g})"),
-    ]  # fmt: skip
+    ]
     text = f"Computed from the function itself; the time was measured now, on {cost.elements:,} numbers."
     return (*figures, TableFigure("facts", "Facts", text, ("", facts.name), tuple(rows)))
 
@@ -138,17 +161,32 @@ def _overview() -> tuple[LessonFigure, ...]:
     x = np.linspace(-4, 4, POINTS)
     shown = ("sigmoid", "tanh", "relu", "leaky-relu", "elu", "gelu")
     curves = LinesFigure(
-        "curves", "Side by side", "The six most used.", "x", "f(x)",
+        "curves",
+        "Side by side",
+        "The six most used.",
+        "x",
+        "f(x)",
         tuple(Line(name, tuple(x.tolist()), tuple(ORACLES[name][0](x).tolist())) for name in shown),
-    )  # fmt: skip
+    )
     rows = []
     for name in activation_names():
         facts = activation_facts(name)
         cost = measure_cost(name, COST_ELEMENTS, 3)
-        flat = " and ".join(f"{side} {edge:.2g}" for side, edge in (("<", facts.flat_below), (">", facts.flat_above))
-                            if edge is not None)  # fmt: skip
-        rows.append((name, f"{facts.mean:.2g}", f"{facts.gain:.3g}", flat or "never", _yes(facts.can_die),
-                     f"{cost.times_relu:.2g}"))  # fmt: skip
+        flat = " and ".join(
+            f"{side} {edge:.2g}"
+            for side, edge in (("<", facts.flat_below), (">", facts.flat_above))
+            if edge is not None
+        )
+        rows.append(
+            (
+                name,
+                f"{facts.mean:.2g}",
+                f"{facts.gain:.3g}",
+                flat or "never",
+                _yes(facts.can_die),
+                f"{cost.times_relu:.2g}",
+            )
+        )
     columns = ("activation", "mean", "gain", "flat", "dies", "time / ReLU")
     text = "Mean of outputs for inputs of mean 0 and variance 1; where the slope is under 0.01; times measured now."
     return curves, TableFigure("table", "All of them", text, columns, tuple(rows))
@@ -178,9 +216,12 @@ ORACLES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 }
 # What an oracle calls, so that the page shows all of it.
 CALLS: dict[str, tuple[str, ...]] = {
-    "tanh": ("sigmoid",), "silu": ("sigmoid",), "mish": ("softplus", "sigmoid"), "softplus": ("sigmoid",),
+    "tanh": ("sigmoid",),
+    "silu": ("sigmoid",),
+    "mish": ("softplus", "sigmoid"),
+    "softplus": ("sigmoid",),
     "hardswish": ("hardsigmoid", "hardsigmoid-gradient"),
-}  # fmt: skip
+}
 
 
 def _page(name: str) -> Page:

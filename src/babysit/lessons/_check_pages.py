@@ -20,8 +20,11 @@ from babysit.reports import LessonFigure, Line, LinesFigure, TableFigure
 def _first_loss() -> tuple[LessonFigure, ...]:
     stream = np.random.default_rng(0)
     rows = []
-    for name, shares in (("10 equal classes", np.full(10, 0.1)), ("2 equal classes", np.full(2, 0.5)),
-                         ("90 %, 9 %, 1 %", np.array([0.9, 0.09, 0.01]))):  # fmt: skip
+    for name, shares in (
+        ("10 equal classes", np.full(10, 0.1)),
+        ("2 equal classes", np.full(2, 0.5)),
+        ("90 %, 9 %, 1 %", np.array([0.9, 0.09, 0.01])),
+    ):
         labels = stream.choice(len(shares), 2000, p=shares)
         measured = losses.softmax_cross_entropy(0.01 * stream.standard_normal((2000, len(shares))), labels)
         zero, constant = oracles.first_loss(shares)
@@ -35,10 +38,14 @@ def _regularisation() -> tuple[LessonFigure, ...]:
     stream = np.random.default_rng(0)
     weights = [1e-4 * stream.standard_normal((3072, 50)), 1e-4 * stream.standard_normal((50, 10))]
     rows = tuple(
-        (f"{strength:g}", f"{math.log(10):.5f}", f"{oracles.penalty(weights, strength):.5f}",
-         f"{math.log(10) + oracles.penalty(weights, strength):.5f}")
+        (
+            f"{strength:g}",
+            f"{math.log(10):.5f}",
+            f"{oracles.penalty(weights, strength):.5f}",
+            f"{math.log(10) + oracles.penalty(weights, strength):.5f}",
+        )
         for strength in (0.0, 1.0, 100.0, 1000.0)
-    )  # fmt: skip
+    )
     text = "The lecture's network, 3072-50-10 with weights of 0.0001 N(0, 1): 2.30 becomes 3.07 at a strength of 1000."
     return (TableFigure("penalty", "The loss with a penalty", text, ("strength", "data", "penalty", "loss"), rows),)
 
@@ -53,8 +60,11 @@ def _tiny() -> tuple[LessonFigure, ...]:
     sound = train_a_little(small_network, torch.optim.Adam, 1e-2, steps, rows=20)
     broken = train_a_little(_with_a_softmax, torch.optim.Adam, 1e-2, steps, rows=20)
     frozen = train_a_little(small_network, torch.optim.SGD, 1e-5, steps, rows=20)
-    lines = (Line("sound", at, sound.losses), Line("a softmax too many", at, broken.losses),
-             Line("a rate far too low", at, frozen.losses))  # fmt: skip
+    lines = (
+        Line("sound", at, sound.losses),
+        Line("a softmax too many", at, broken.losses),
+        Line("a rate far too low", at, frozen.losses),
+    )
     text = "Twenty digits, trained now. The sound one knows them by heart; the others show that something is wrong."
     return (LinesFigure("curves", "Learning twenty rows by heart", text, "step", "loss", lines, log_y=True),)
 
@@ -65,12 +75,26 @@ def _ratios() -> tuple[LessonFigure, ...]:
     rates = (("1e-5, too low", 1e-5), ("1e-3, good", 1e-3), ("0.3, too high", 0.3))
     results = [(name, train_a_little(small_network, torch.optim.Adam, rate, steps)) for name, rate in rates]
     return (
-        LinesFigure("ratios", "Length of a step over that of the weights", "The first layer of a small network on the"
-                    " digits, three rates, trained now. About a thousandth is a good sign.", "step", "ratio",
-                    tuple(Line(name, at, result.ratios) for name, result in results), log_y=True),
-        LinesFigure("losses", "Their losses", "The same trainings.", "step", "loss",
-                    tuple(Line(name, at, result.losses) for name, result in results), log_y=True),
-    )  # fmt: skip
+        LinesFigure(
+            "ratios",
+            "Length of a step over that of the weights",
+            "The first layer of a small network on the"
+            " digits, three rates, trained now. About a thousandth is a good sign.",
+            "step",
+            "ratio",
+            tuple(Line(name, at, result.ratios) for name, result in results),
+            log_y=True,
+        ),
+        LinesFigure(
+            "losses",
+            "Their losses",
+            "The same trainings.",
+            "step",
+            "loss",
+            tuple(Line(name, at, result.losses) for name, result in results),
+            log_y=True,
+        ),
+    )
 
 
 def _gradient_check() -> tuple[LessonFigure, ...]:
@@ -101,19 +125,35 @@ def _curves() -> tuple[LessonFigure, ...]:
     at = tuple(float(step) for step in range(steps))
     sgd = partial(train_a_little, small_network, torch.optim.SGD)
     kinds = (
-        ("good", sgd(0.1, steps)), ("too low: nearly straight", sgd(1e-3, steps)),
+        ("good", sgd(0.1, steps)),
+        ("too low: nearly straight", sgd(1e-3, steps)),
         ("too high: leaps", sgd(3.0, steps)),
         ("bad start: flat, then a drop", train_a_little(_shrunk, torch.optim.SGD, 0.3, steps)),
-    )  # fmt: skip
+    )
     few = train_a_little(partial(small_network, 256), torch.optim.Adam, 1e-2, 300, rows=60, held=True)
     held = tuple(float(10 * number) for number in range(len(few.held_losses)))
     return (
-        LinesFigure("curves", "Four curves", "A small network on the digits, four set-ups, trained now.", "step",
-                    "loss", tuple(Line(name, at, result.losses) for name, result in kinds)),
-        LinesFigure("gap", "The gap", "Sixty rows only: they are known by heart, others are not.", "step", "loss",
-                    (Line("rows it learns from", tuple(float(step) for step in range(300)), few.losses),
-                     Line("rows held out", held, few.held_losses)), log_y=True),
-    )  # fmt: skip
+        LinesFigure(
+            "curves",
+            "Four curves",
+            "A small network on the digits, four set-ups, trained now.",
+            "step",
+            "loss",
+            tuple(Line(name, at, result.losses) for name, result in kinds),
+        ),
+        LinesFigure(
+            "gap",
+            "The gap",
+            "Sixty rows only: they are known by heart, others are not.",
+            "step",
+            "loss",
+            (
+                Line("rows it learns from", tuple(float(step) for step in range(300)), few.losses),
+                Line("rows held out", held, few.held_losses),
+            ),
+            log_y=True,
+        ),
+    )
 
 
 def _rate_range() -> tuple[LessonFigure, ...]:
@@ -127,14 +167,27 @@ def _rate_range() -> tuple[LessonFigure, ...]:
     smooth = np.convolve(losses_of_sweep, np.ones(9) / 9, "same")[8:-8]
     by_log = oracles.steepest(np.array(sweep)[8:-8], smooth)
     return (
-        LinesFigure("ladder", "A ladder of constant rates", "A small network on the digits, 120 steps at each rate,"
-                    " trained now: each point is a training of its own.", "rate", "loss after",
-                    (Line("loss", rates, found),), log_x=True, log_y=True, mode="lines+points"),
-        TableFigure("sweep", "One sweep, read in two ways", "The same noisy sweep, whose fall is at 3e-2:"
-                                                            " differentiated"
-                    " by the rate itself, and by its logarithm, smoothed.", ("read by", "answer"),
-                    (("the rate", f"{by_rate:.1e}"), ("its logarithm", f"{by_log:.1e}"))),
-    )  # fmt: skip
+        LinesFigure(
+            "ladder",
+            "A ladder of constant rates",
+            "A small network on the digits, 120 steps at each rate, trained now: each point is a training of its own.",
+            "rate",
+            "loss after",
+            (Line("loss", rates, found),),
+            log_x=True,
+            log_y=True,
+            mode="lines+points",
+        ),
+        TableFigure(
+            "sweep",
+            "One sweep, read in two ways",
+            "The same noisy sweep, whose fall is at 3e-2:"
+            " differentiated"
+            " by the rate itself, and by its logarithm, smoothed.",
+            ("read by", "answer"),
+            (("the rate", f"{by_rate:.1e}"), ("its logarithm", f"{by_log:.1e}")),
+        ),
+    )
 
 
 def _independence() -> tuple[LessonFigure, ...]:
@@ -174,117 +227,189 @@ def _search() -> tuple[LessonFigure, ...]:
     random_line = Line("random", tuple(drawn[:, 0].tolist()), tuple(drawn[:, 1].tolist()))
     rows = tuple((name, f"{np.mean(found):.3f}", f"{np.quantile(found, 0.1):.3f}") for name, found in best.items())
     return (
-        LinesFigure("points", "Nine trials", "Nine grid points try three rates; nine random ones try nine.",
-                    "what matters, such as the rate", "what hardly does", (grid_line, random_line), mode="points",
-                    equal_axes=True),
-        TableFigure("best", "The best of nine, 200 times", "One of two numbers matters, its best place drawn anew each"
-                    " time; 1.02 is the most there is.", ("", "mean", "worst tenth"), rows),
-    )  # fmt: skip
+        LinesFigure(
+            "points",
+            "Nine trials",
+            "Nine grid points try three rates; nine random ones try nine.",
+            "what matters, such as the rate",
+            "what hardly does",
+            (grid_line, random_line),
+            mode="points",
+            equal_axes=True,
+        ),
+        TableFigure(
+            "best",
+            "The best of nine, 200 times",
+            "One of two numbers matters, its best place drawn anew each time; 1.02 is the most there is.",
+            ("", "mean", "worst tenth"),
+            rows,
+        ),
+    )
 
 
 LECTURE = "CS231n lecture 6, babysitting the learning process"
 
 CHECK_PAGES: tuple[Page, ...] = (
     Page(
-        name="first-loss", kind="check", title="The first loss",
-        words=("Before the first step a network knows nothing, so its loss should be what knowing nothing costs:"
-               " with ten"
-               " classes ln 10 = 2.303. Is it much more, the outputs are large for no reason; the first steps go into"
-               " taking that back.",
-               "Where classes are rare, knowing only how rare they are is worth something: biases of the outputs that"
-               " start at the logarithms of the shares have that from the beginning."),
-        formula="ln C; the entropy of the shares with biases there", when="Always: it costs one batch.",
+        name="first-loss",
+        kind="check",
+        title="The first loss",
+        words=(
+            "Before the first step a network knows nothing, so its loss should be what knowing nothing costs:"
+            " with ten"
+            " classes ln 10 = 2.303. Is it much more, the outputs are large for no reason; the first steps go into"
+            " taking that back.",
+            "Where classes are rare, knowing only how rare they are is worth something: biases of the outputs that"
+            " start at the logarithms of the shares have that from the beginning.",
+        ),
+        formula="ln C; the entropy of the shares with biases there",
+        when="Always: it costs one batch.",
         wrong="A first loss of 20 is a bad initialisation, inputs without scale, or a loss that is fed something else.",
-        source=LECTURE, oracle=(oracles.first_loss,), figures=_first_loss,
+        source=LECTURE,
+        oracle=(oracles.first_loss,),
+        figures=_first_loss,
         see=("initial-loss-off", "softmax-cross-entropy"),
     ),
     Page(
-        name="regularisation-check", kind="check", title="Regularisation raises the loss",
-        words=("Turn the penalty up, and the loss must go up, by half lambda times the sum of squared weights. That"
-               " proves that it is wired.",
-               "PyTorch's weight_decay acts on the weights, not on the loss, so it never shows there; babysit computes"
-               " what it would add, and holds one step against it."),
-        formula="L + lambda/2 sum w^2", when="Once, before a training with regularisation.",
+        name="regularisation-check",
+        kind="check",
+        title="Regularisation raises the loss",
+        words=(
+            "Turn the penalty up, and the loss must go up, by half lambda times the sum of squared weights. That"
+            " proves that it is wired.",
+            "PyTorch's weight_decay acts on the weights, not on the loss, so it never shows there; babysit computes"
+            " what it would add, and holds one step against it.",
+        ),
+        formula="L + lambda/2 sum w^2",
+        when="Once, before a training with regularisation.",
         wrong="It goes unseen that decay is off, far too strong, or pulls at biases and normalisations too.",
-        source=LECTURE, oracle=(oracles.penalty,), figures=_regularisation, see=("l2", "weight-decay-too-strong"),
+        source=LECTURE,
+        oracle=(oracles.penalty,),
+        figures=_regularisation,
+        see=("l2", "weight-decay-too-strong"),
     ),
     Page(
-        name="overfit-tiny", kind="check", title="Learning twenty rows by heart",
-        words=("Take twenty rows, turn off everything that regularises, and train. A network has more than enough"
-               " weights"
-               " to store twenty rows: the loss must go to zero and every answer be right, in seconds.",
-               "When that fails, more rows or more hours cannot help. It is the most telling test there is for its"
-               " price."),
-        formula="20 rows, loss near 0, accuracy 1", when="Before every long training.",
+        name="overfit-tiny",
+        kind="check",
+        title="Learning twenty rows by heart",
+        words=(
+            "Take twenty rows, turn off everything that regularises, and train. A network has more than enough"
+            " weights"
+            " to store twenty rows: the loss must go to zero and every answer be right, in seconds.",
+            "When that fails, more rows or more hours cannot help. It is the most telling test there is for its price.",
+        ),
+        formula="20 rows, loss near 0, accuracy 1",
+        when="Before every long training.",
         wrong="Nothing, unless two of the rows are alike and have different answers.",
-        source=LECTURE, figures=_tiny, see=("cannot-overfit-tiny-batch", "learning-rate-too-low"),
+        source=LECTURE,
+        figures=_tiny,
+        see=("cannot-overfit-tiny-batch", "learning-rate-too-low"),
     ),
     Page(
-        name="update-ratio", kind="check", title="How far a step moves the weights",
-        words=("Compare the length of a step with that of the weights. About a thousandth means that a thousand"
-               " steps can"
-               " change everything; a hundred-thousandth, that nothing happens; a tenth, that each step throws over"
-               " what"
-               " the last one did.",),
-        formula="|w_after - w_before| / |w_before|, about 1e-3", when="In the first steps, layer by layer.",
+        name="update-ratio",
+        kind="check",
+        title="How far a step moves the weights",
+        words=(
+            "Compare the length of a step with that of the weights. About a thousandth means that a thousand"
+            " steps can"
+            " change everything; a hundred-thousandth, that nothing happens; a tenth, that each step throws over"
+            " what"
+            " the last one did.",
+        ),
+        formula="|w_after - w_before| / |w_before|, about 1e-3",
+        when="In the first steps, layer by layer.",
         wrong="It says little of weights that start at zero, such as biases.",
-        source="CS231n lecture 6 and notes 3", oracle=(oracles.update_ratio,), figures=_ratios,
+        source="CS231n lecture 6 and notes 3",
+        oracle=(oracles.update_ratio,),
+        figures=_ratios,
         see=("learning-rate", "learning-rate-too-high"),
     ),
     Page(
-        name="gradient-check", kind="check", title="Gradients written against gradients counted",
-        words=("Whoever writes a gradient by hand can count it, too: move one weight up a little, then down a"
-               " little, and"
-               " see how the loss changes. Both must agree to many digits.",),
-        formula="(L(w + h) - L(w - h)) / 2h", when="For own functions with own gradients; in double precision.",
+        name="gradient-check",
+        kind="check",
+        title="Gradients written against gradients counted",
+        words=(
+            "Whoever writes a gradient by hand can count it, too: move one weight up a little, then down a"
+            " little, and"
+            " see how the loss changes. Both must agree to many digits.",
+        ),
+        formula="(L(w + h) - L(w - h)) / 2h",
+        when="For own functions with own gradients; in double precision.",
         wrong="h too large misses the bend, too small drowns in rounding; kinks disagree.",
-        source="CS231n notes 3", oracle=(oracles.numeric_gradient, oracles.relative_error), figures=_gradient_check,
+        source="CS231n notes 3",
+        oracle=(oracles.numeric_gradient, oracles.relative_error),
+        figures=_gradient_check,
         see=("softmax-cross-entropy",),
     ),
     Page(
-        name="loss-curves", kind="check", title="Reading a loss curve",
-        words=("A nearly straight fall: the rate is low. A quick fall and then a plateau: it is high. Flat for long and"
-               " then a drop: the start was bad. Far apart on rows it learns from and rows it does not: it overfits; no"
-               " gap at all: it could be larger.",),
-        formula="loss against step", when="Always, with the raw loss beside the smoothed one.",
-        wrong="Smoothing hides leaps; a filter hides NaN.", source=LECTURE, figures=_curves,
+        name="loss-curves",
+        kind="check",
+        title="Reading a loss curve",
+        words=(
+            "A nearly straight fall: the rate is low. A quick fall and then a plateau: it is high. Flat for long and"
+            " then a drop: the start was bad. Far apart on rows it learns from and rows it does not: it overfits; no"
+            " gap at all: it could be larger.",
+        ),
+        formula="loss against step",
+        when="Always, with the raw loss beside the smoothed one.",
+        wrong="Smoothing hides leaps; a filter hides NaN.",
+        source=LECTURE,
+        figures=_curves,
         see=("learning-rate", "overfitting", "update-ratio"),
     ),
     Page(
-        name="rate-range", kind="check", title="The range of good rates",
-        words=("Train the same network several times, a few dozen steps each, at constant rates a factor of three"
-               " apart;"
-               " then finer where it is good. What comes out is an interval, and how sure one can be of it.",
-               "One sweep in which the rate rises with every step is cheaper, but confounds the rate with how much was"
-               " learned by then; and read by the rate instead of its logarithm it answers where neighbours are"
-               " closest."),
-        formula="rates 10^(k/2), then 10^(k/6) around the best", when="Before every long training, and after every"
-                                                                      " change"
-        " of the network.", wrong="Too few steps flatter high rates; a flat or noisy answer has to be refused.",
-        source="CS231n lecture 6; Smith 2017, arXiv:1506.01186, for the sweep", oracle=(oracles.steepest,),
-        figures=_rate_range, see=("learning-rate",),
+        name="rate-range",
+        kind="check",
+        title="The range of good rates",
+        words=(
+            "Train the same network several times, a few dozen steps each, at constant rates a factor of three"
+            " apart;"
+            " then finer where it is good. What comes out is an interval, and how sure one can be of it.",
+            "One sweep in which the rate rises with every step is cheaper, but confounds the rate with how much was"
+            " learned by then; and read by the rate instead of its logarithm it answers where neighbours are"
+            " closest.",
+        ),
+        formula="rates 10^(k/2), then 10^(k/6) around the best",
+        when="Before every long training, and after every change of the network.",
+        wrong="Too few steps flatter high rates; a flat or noisy answer has to be refused.",
+        source="CS231n lecture 6; Smith 2017, arXiv:1506.01186, for the sweep",
+        oracle=(oracles.steepest,),
+        figures=_rate_range,
+        see=("learning-rate",),
     ),
     Page(
-        name="batch-independence", kind="check", title="Rows that do not mix",
-        words=("What a network answers to one row should not depend on which other rows happen to be in the batch,"
-               " batch"
-               " norm in training aside. So take the gradient of one row's answer by all rows' inputs: others must be"
-               " zero.",),
-        formula="d answer_i / d input_j = 0 for i other than j", when="Once for each network with reshapes or"
-                                                                      " sequences.",
+        name="batch-independence",
+        kind="check",
+        title="Rows that do not mix",
+        words=(
+            "What a network answers to one row should not depend on which other rows happen to be in the batch,"
+            " batch"
+            " norm in training aside. So take the gradient of one row's answer by all rows' inputs: others must be"
+            " zero.",
+        ),
+        formula="d answer_i / d input_j = 0 for i other than j",
+        when="Once for each network with reshapes or sequences.",
         wrong="A recurrent layer that takes rows for time passes all other tests.",
-        source="Karpathy, A recipe for training neural networks, 2019", figures=_independence,
+        source="Karpathy, A recipe for training neural networks, 2019",
+        figures=_independence,
         see=("rows-mixed", "batch-norm"),
     ),
     Page(
-        name="coarse-to-fine", kind="check", title="Coarse to fine, at random",
-        words=("Draw settings at random, on a log scale where they are factors; train each a little; look where the"
-               " good"
-               " ones lie; draw again there, and train longer. Random points try as many values of each number as there"
-               " are trials; a grid tries a few of them again and again.",
-               "When the best one lies at the edge of the range, the range was wrong."),
-        formula="rate = 10^U(-6, -3)", when="Once the checks pass, to go from good to best.",
+        name="coarse-to-fine",
+        kind="check",
+        title="Coarse to fine, at random",
+        words=(
+            "Draw settings at random, on a log scale where they are factors; train each a little; look where the"
+            " good"
+            " ones lie; draw again there, and train longer. Random points try as many values of each number as there"
+            " are trials; a grid tries a few of them again and again.",
+            "When the best one lies at the edge of the range, the range was wrong.",
+        ),
+        formula="rate = 10^U(-6, -3)",
+        when="Once the checks pass, to go from good to best.",
         wrong="Linear scales, grids, ranges that end at the best point.",
-        source="CS231n lecture 6; Bergstra and Bengio 2012", figures=_search, see=("learning-rate", "rate-range"),
+        source="CS231n lecture 6; Bergstra and Bengio 2012",
+        figures=_search,
+        see=("learning-rate", "rate-range"),
     ),
-)  # fmt: skip
+)

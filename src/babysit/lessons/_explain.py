@@ -36,10 +36,32 @@ ALL: tuple[Page, ...] = (
 )
 # "Training Neural Networks, part I", in its order.
 LECTURE = (
-    "activations", "sigmoid", "tanh", "relu", "leaky-relu", "elu", "maxout", "zig-zag", "preprocessing", "centre",
-    "standardise", "pca", "whiten", "initialisation", "small-random", "xavier", "he", "batch-norm", "first-loss",
-    "regularisation-check", "overfit-tiny", "learning-rate", "loss-curves", "update-ratio", "coarse-to-fine",
-)  # fmt: skip
+    "activations",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky-relu",
+    "elu",
+    "maxout",
+    "zig-zag",
+    "preprocessing",
+    "centre",
+    "standardise",
+    "pca",
+    "whiten",
+    "initialisation",
+    "small-random",
+    "xavier",
+    "he",
+    "batch-norm",
+    "first-loss",
+    "regularisation-check",
+    "overfit-tiny",
+    "learning-rate",
+    "loss-curves",
+    "update-ratio",
+    "coarse-to-fine",
+)
 
 
 @functools.cache

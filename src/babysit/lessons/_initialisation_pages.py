@@ -80,8 +80,14 @@ def _figures(scheme: str) -> tuple[LessonFigure, ...]:
             highest = max(1e-9, float(np.quantile(values, 0.99))) if values.size else 1.0
             edges = np.linspace(-1.0 if tanh else 0.0, 1.0 if tanh else highest, BINS + 1)
             counts, _ = np.histogram(values, edges)
-            panels.append(Panel(f"layer {number}", tuple(edges.tolist()), tuple(counts.tolist()),
-                                f"std {layers[number - 1].std():.2g}"))  # fmt: skip
+            panels.append(
+                Panel(
+                    f"layer {number}",
+                    tuple(edges.tolist()),
+                    tuple(counts.tolist()),
+                    f"std {layers[number - 1].std():.2g}",
+                )
+            )
         rows.append((name, tuple(panels)))
         ahead.append(Line(name, depth, spreads(scheme, tanh)))
         back.append(Line(name, depth, gradient_spreads(scheme, tanh)))
@@ -90,13 +96,34 @@ def _figures(scheme: str) -> tuple[LessonFigure, ...]:
     experiment += " those above zero are drawn."
     return (
         HistogramsFigure("histograms", "Outputs of each layer", experiment, tuple(rows)),
-        LinesFigure("forwards", "Spread of activations", "Level is good: what shrinks or grows is lost ten layers on.",
-                    "layer", "std", tuple(ahead), log_y=True, mode="lines+points"),
-        LinesFigure("backwards", "Spread of gradients", "A gradient of variance 1 enters at layer 10 and goes back to"
-                    " layer 1.", "layer", "std", tuple(back), log_y=True, mode="lines+points"),
-        TableFigure("table", "Standard deviation by layer", "The lecture's table, drawn anew.",
-                    ("", *(str(number) for number in SHOWN)), tuple(table)),
-    )  # fmt: skip
+        LinesFigure(
+            "forwards",
+            "Spread of activations",
+            "Level is good: what shrinks or grows is lost ten layers on.",
+            "layer",
+            "std",
+            tuple(ahead),
+            log_y=True,
+            mode="lines+points",
+        ),
+        LinesFigure(
+            "backwards",
+            "Spread of gradients",
+            "A gradient of variance 1 enters at layer 10 and goes back to layer 1.",
+            "layer",
+            "std",
+            tuple(back),
+            log_y=True,
+            mode="lines+points",
+        ),
+        TableFigure(
+            "table",
+            "Standard deviation by layer",
+            "The lecture's table, drawn anew.",
+            ("", *(str(number) for number in SHOWN)),
+            tuple(table),
+        ),
+    )
 
 
 def _overview() -> tuple[LessonFigure, ...]:
@@ -106,16 +133,32 @@ def _overview() -> tuple[LessonFigure, ...]:
     for tanh in (True, False):
         name = "tanh" if tanh else "relu"
         lines = tuple(Line(scheme, depth, spreads(scheme, tanh)) for scheme in compared)
-        figures.append(LinesFigure(name, f"Spread through ten layers, {name}", "Each scheme's standard deviation of"
-                                   " activations; level is good.", "layer", "std", lines, log_y=True))  # fmt: skip
+        figures.append(
+            LinesFigure(
+                name,
+                f"Spread through ten layers, {name}",
+                "Each scheme's standard deviation of activations; level is good.",
+                "layer",
+                "std",
+                lines,
+                log_y=True,
+            )
+        )
     rows = tuple(
-        (f"{scheme}, {'tanh' if tanh else 'relu'}",
-         *(f"{spreads(scheme, tanh)[number - 1]:.3g}" for number in SHOWN))
+        (f"{scheme}, {'tanh' if tanh else 'relu'}", *(f"{spreads(scheme, tanh)[number - 1]:.3g}" for number in SHOWN))
         for scheme in compared
         for tanh in (True, False)
-    )  # fmt: skip
-    return (*figures, TableFigure("table", "Standard deviation by layer", "Computed now.",
-                                  ("scheme", *(str(number) for number in SHOWN)), rows))  # fmt: skip
+    )
+    return (
+        *figures,
+        TableFigure(
+            "table",
+            "Standard deviation by layer",
+            "Computed now.",
+            ("scheme", *(str(number) for number in SHOWN)),
+            rows,
+        ),
+    )
 
 
 TEXTS: dict[str, tuple[str, str, str, str, str, str]] = {
@@ -210,7 +253,7 @@ TEXTS: dict[str, tuple[str, str, str, str, str, str]] = {
         "What follows a layer is found by running a sample; without one it is guessed by the order of layers.",
         "He et al. 2015; Glorot and Bengio 2010; Goyal et al. 2017, arXiv:1706.02677, for the outputs",
     ),
-}  # fmt: skip
+}
 
 
 def _page(name: str) -> Page:

@@ -18,11 +18,16 @@ def _by_margin() -> tuple[LessonFigure, ...]:
     entropy = tuple(oracles.softmax_cross_entropy(np.array([[margin, 0.0]]), label) for margin in margins)
     hinged = tuple(oracles.hinge(np.array([[margin, 0.0]]), label) for margin in margins)
     return (
-        LinesFigure("margin", "What a row costs", "Two classes: by how much the right class's score is ahead.",
-                    "score of the right class less the other's", "loss",
-                    (Line("softmax and cross-entropy", at, entropy), Line("hinge", at, hinged))),
+        LinesFigure(
+            "margin",
+            "What a row costs",
+            "Two classes: by how much the right class's score is ahead.",
+            "score of the right class less the other's",
+            "loss",
+            (Line("softmax and cross-entropy", at, entropy), Line("hinge", at, hinged)),
+        ),
         _knowing_nothing(),
-    )  # fmt: skip
+    )
 
 
 def _knowing_nothing() -> TableFigure:
@@ -30,8 +35,14 @@ def _knowing_nothing() -> TableFigure:
     rows = []
     for classes in (2, 3, 10, 100, 1000):
         scores, labels = np.zeros((50, classes)), stream.integers(0, classes, 50)
-        rows.append((str(classes), f"{oracles.softmax_cross_entropy(scores, labels):.4f}", f"{np.log(classes):.4f}",
-                     f"{oracles.hinge(scores, labels):.4g}"))  # fmt: skip
+        rows.append(
+            (
+                str(classes),
+                f"{oracles.softmax_cross_entropy(scores, labels):.4f}",
+                f"{np.log(classes):.4f}",
+                f"{oracles.hinge(scores, labels):.4g}",
+            )
+        )
     text = "The loss of equal scores for all classes: what the first loss of a training should be."
     return TableFigure("nothing", "Knowing nothing", text, ("classes", "cross-entropy", "ln C", "hinge"), tuple(rows))
 
@@ -41,10 +52,15 @@ def _errors() -> tuple[LessonFigure, ...]:
     at = tuple(errors.tolist())
     squared = tuple(oracles.mse(np.array([error]), np.zeros(1)) for error in errors)
     return (
-        LinesFigure("errors", "What an error costs", "Twice the error costs four times as much; the absolute error is"
-                    " drawn beside it.", "answer less target", "loss",
-                    (Line("squared", at, squared), Line("absolute", at, tuple(np.abs(errors).tolist())))),
-    )  # fmt: skip
+        LinesFigure(
+            "errors",
+            "What an error costs",
+            "Twice the error costs four times as much; the absolute error is drawn beside it.",
+            "answer less target",
+            "loss",
+            (Line("squared", at, squared), Line("absolute", at, tuple(np.abs(errors).tolist()))),
+        ),
+    )
 
 
 def _logits() -> tuple[LessonFigure, ...]:
@@ -53,49 +69,99 @@ def _logits() -> tuple[LessonFigure, ...]:
     one = tuple(oracles.bce_with_logits(np.array([value]), np.ones(1)) for value in logits)
     none = tuple(oracles.bce_with_logits(np.array([value]), np.zeros(1)) for value in logits)
     return (
-        LinesFigure("logits", "What a logit costs", "The output before the sigmoid, for rows that are and are not.",
-                    "logit", "loss", (Line("target 1", at, one), Line("target 0", at, none))),
-    )  # fmt: skip
+        LinesFigure(
+            "logits",
+            "What a logit costs",
+            "The output before the sigmoid, for rows that are and are not.",
+            "logit",
+            "loss",
+            (Line("target 1", at, one), Line("target 0", at, none)),
+        ),
+    )
 
 
 def _page(
-    name: str, title: str, words: str, formula: str, when: str, wrong: str, source: str,
-    figures: Callable[[], tuple[LessonFigure, ...]], *see: str,
-) -> Page:  # fmt: skip
+    name: str,
+    title: str,
+    words: str,
+    formula: str,
+    when: str,
+    wrong: str,
+    source: str,
+    figures: Callable[[], tuple[LessonFigure, ...]],
+    *see: str,
+) -> Page:
     stem = name.replace("-", "_")
     return Page(
-        name=name, kind="loss", title=title,
-        words=("A loss is one number that says how wrong the answers to a batch are. Training makes it small, by"
-               " following its gradient.", words),
-        formula=formula, when=when, wrong=wrong, source=source,
-        oracle=(getattr(oracles, stem), getattr(oracles, f"{stem}_gradient")), figures=figures,
+        name=name,
+        kind="loss",
+        title=title,
+        words=(
+            "A loss is one number that says how wrong the answers to a batch are. Training makes it small, by"
+            " following its gradient.",
+            words,
+        ),
+        formula=formula,
+        when=when,
+        wrong=wrong,
+        source=source,
+        oracle=(getattr(oracles, stem), getattr(oracles, f"{stem}_gradient")),
+        figures=figures,
         see=("first-loss", *see),
-    )  # fmt: skip
+    )
 
 
 LOSS_PAGES: tuple[Page, ...] = (
-    _page("softmax-cross-entropy", "Softmax and cross-entropy",
-          "The network gives a score for each class. Softmax turns scores into shares that add up to one; the loss is"
-          " how surprised one is by the right class: minus the logarithm of its share. Equal scores for C classes cost"
-          " ln C: 2.303 for ten.",
-          "L = -ln( exp(s_right) / sum exp(s) )", "For classes.",
-          "PyTorch's cross_entropy takes scores: a softmax before it is one too many.", "CS231n notes 1",
-          _by_margin, "double-softmax", "hinge"),
-    _page("hinge", "Hinge (SVM)",
-          "Each wrong class whose score comes within 1 of the right one's costs what is missing. Once the right one is"
-          " ahead by 1 nothing is left to gain. Equal scores cost C - 1: 9 for ten classes.",
-          "L = sum over wrong classes of max(0, s_wrong - s_right + 1)",
-          "For classes, where shares are not needed.", "It says nothing of how sure an answer is.",
-          "Weston and Watkins 1999; CS231n notes 1", _by_margin, "softmax-cross-entropy"),
-    _page("mse", "Squared error",
-          "The mean of squared differences between answers and targets. The best constant answer is the mean, and costs"
-          " the targets' variance.",
-          "L = mean (answer - target)^2", "For numbers.",
-          "Large targets give huge gradients; outliers rule; [N, 1] against [N] becomes [N, N].", "Gauss 1809",
-          _errors, "targets-badly-scaled", "loss-broadcasts", "wrong-loss"),
-    _page("bce-with-logits", "Binary cross-entropy on logits",
-          "One output a row, any number; a sigmoid within the loss makes it the share of yes. Zero costs ln 2 = 0.693.",
-          "L = -t ln sigmoid(z) - (1 - t) ln(1 - sigmoid(z))", "For two classes, or several that may hold at once.",
-          "A sigmoid before it is one too many; targets outside 0 to 1 make it fall for ever.", "CS231n notes 2",
-          _logits, "sigmoid-before-logits-loss", "wrong-loss"),
-)  # fmt: skip
+    _page(
+        "softmax-cross-entropy",
+        "Softmax and cross-entropy",
+        "The network gives a score for each class. Softmax turns scores into shares that add up to one; the loss is"
+        " how surprised one is by the right class: minus the logarithm of its share. Equal scores for C classes cost"
+        " ln C: 2.303 for ten.",
+        "L = -ln( exp(s_right) / sum exp(s) )",
+        "For classes.",
+        "PyTorch's cross_entropy takes scores: a softmax before it is one too many.",
+        "CS231n notes 1",
+        _by_margin,
+        "double-softmax",
+        "hinge",
+    ),
+    _page(
+        "hinge",
+        "Hinge (SVM)",
+        "Each wrong class whose score comes within 1 of the right one's costs what is missing. Once the right one is"
+        " ahead by 1 nothing is left to gain. Equal scores cost C - 1: 9 for ten classes.",
+        "L = sum over wrong classes of max(0, s_wrong - s_right + 1)",
+        "For classes, where shares are not needed.",
+        "It says nothing of how sure an answer is.",
+        "Weston and Watkins 1999; CS231n notes 1",
+        _by_margin,
+        "softmax-cross-entropy",
+    ),
+    _page(
+        "mse",
+        "Squared error",
+        "The mean of squared differences between answers and targets. The best constant answer is the mean, and costs"
+        " the targets' variance.",
+        "L = mean (answer - target)^2",
+        "For numbers.",
+        "Large targets give huge gradients; outliers rule; [N, 1] against [N] becomes [N, N].",
+        "Gauss 1809",
+        _errors,
+        "targets-badly-scaled",
+        "loss-broadcasts",
+        "wrong-loss",
+    ),
+    _page(
+        "bce-with-logits",
+        "Binary cross-entropy on logits",
+        "One output a row, any number; a sigmoid within the loss makes it the share of yes. Zero costs ln 2 = 0.693.",
+        "L = -t ln sigmoid(z) - (1 - t) ln(1 - sigmoid(z))",
+        "For two classes, or several that may hold at once.",
+        "A sigmoid before it is one too many; targets outside 0 to 1 make it fall for ever.",
+        "CS231n notes 2",
+        _logits,
+        "sigmoid-before-logits-loss",
+        "wrong-loss",
+    ),
+)

@@ -60,20 +60,38 @@ def _batch_norm() -> tuple[LessonFigure, ...]:
                     values = entering.flatten().numpy()
                     reach = max(1e-9, 3 * float(values.std()))
                     counts, edges = np.histogram(values, BINS, (-reach, reach))
-                    panels.append(Panel(f"before bend {len(panels) + 1}", tuple(edges.tolist()),
-                                        tuple(counts.tolist()), f"std {values.std():.2g}"))  # fmt: skip
+                    panels.append(
+                        Panel(
+                            f"before bend {len(panels) + 1}",
+                            tuple(edges.tolist()),
+                            tuple(counts.tolist()),
+                            f"std {values.std():.2g}",
+                        )
+                    )
                 entering = module(entering)
         rows.append(("with batch norm" if norm else "without", tuple(panels)))
     return (
-        HistogramsFigure("histograms", "What each layer's bend is given", "Digits through seven layers with small first"
-                         " weights (std 0.05). Without normalisation the numbers die away; with it every layer gets"
-                         " mean"
-                         " 0 and variance 1: a unit gaussian.", tuple(rows)),
-        LinesFigure("scales", "How much the first weights matter", f"Eight layers on the digits, {STEPS} steps each,"
-                    " trained now: accuracy by the scale of the first weights.", "std of the first weights", "accuracy",
-                    sweep_of_scales(), log_x=True, mode="lines+points"),
+        HistogramsFigure(
+            "histograms",
+            "What each layer's bend is given",
+            "Digits through seven layers with small first"
+            " weights (std 0.05). Without normalisation the numbers die away; with it every layer gets"
+            " mean"
+            " 0 and variance 1: a unit gaussian.",
+            tuple(rows),
+        ),
+        LinesFigure(
+            "scales",
+            "How much the first weights matter",
+            f"Eight layers on the digits, {STEPS} steps each, trained now: accuracy by the scale of the first weights.",
+            "std of the first weights",
+            "accuracy",
+            sweep_of_scales(),
+            log_x=True,
+            mode="lines+points",
+        ),
         _modes(),
-    )  # fmt: skip
+    )
 
 
 def _modes() -> TableFigure:
@@ -119,11 +137,17 @@ def _dropout() -> tuple[LessonFigure, ...]:
         for share, result in zip(shares, results, strict=True)
     )
     return (
-        LinesFigure("curves", "Loss of batches while training", "Digits, 150 steps, trained now.", "step", "loss",
-                    curves),
-        TableFigure("table", "After them", "Accuracy on rows held out, in evaluation mode.",
-                    ("share dropped", "last loss in training", "accuracy"), table),
-    )  # fmt: skip
+        LinesFigure(
+            "curves", "Loss of batches while training", "Digits, 150 steps, trained now.", "step", "loss", curves
+        ),
+        TableFigure(
+            "table",
+            "After them",
+            "Accuracy on rows held out, in evaluation mode.",
+            ("share dropped", "last loss in training", "accuracy"),
+            table,
+        ),
+    )
 
 
 NORMALISATION_PAGES: tuple[Page, ...] = (

@@ -51,11 +51,19 @@ def _path(name: str) -> Callable[[], tuple[LessonFigure, ...]]:
             height = (VALLEY * places**2).sum(axis=1) / 2
             heights.append(Line(one, tuple(float(n) for n in range(len(height))), tuple(height.tolist())))
         return (
-            LinesFigure("path", "Down a narrow valley", f"The valley is {VALLEY[1]:.0f} times as steep across as along;"
-                        " its bottom is at 0, 0.", "along", "across", tuple(paths), mode="lines+points"),
-            LinesFigure("height", "Height above the bottom", "The same walks.", "step", "height", tuple(heights),
-                        log_y=True),
-        )  # fmt: skip
+            LinesFigure(
+                "path",
+                "Down a narrow valley",
+                f"The valley is {VALLEY[1]:.0f} times as steep across as along; its bottom is at 0, 0.",
+                "along",
+                "across",
+                tuple(paths),
+                mode="lines+points",
+            ),
+            LinesFigure(
+                "height", "Height above the bottom", "The same walks.", "step", "height", tuple(heights), log_y=True
+            ),
+        )
 
     return figures
 
@@ -80,12 +88,24 @@ def _zig_zag() -> tuple[LessonFigure, ...]:
         paths.append(Line(name, tuple(path[:, 0].tolist()), tuple(path[:, 1].tolist())))
     rows_of_table = tuple((name, f"{value:.0%}") for name, value in share.items())
     return (
-        LinesFigure("path", "From 0, 0 to 1.5, -1", "Each step is one row's. With inputs of one sign both weights move"
-                    " the same way in each step, so that the way to a place that lies up and down is a zig-zag.",
-                    "first weight", "second weight", tuple(paths), mode="lines+points"),
-        TableFigure("share", "Steps in which both gradients have one sign", "Counted on these paths.",
-                    ("", "share"), rows_of_table),
-    )  # fmt: skip
+        LinesFigure(
+            "path",
+            "From 0, 0 to 1.5, -1",
+            "Each step is one row's. With inputs of one sign both weights move"
+            " the same way in each step, so that the way to a place that lies up and down is a zig-zag.",
+            "first weight",
+            "second weight",
+            tuple(paths),
+            mode="lines+points",
+        ),
+        TableFigure(
+            "share",
+            "Steps in which both gradients have one sign",
+            "Counted on these paths.",
+            ("", "share"),
+            rows_of_table,
+        ),
+    )
 
 
 @functools.cache
@@ -105,15 +125,36 @@ def _rates() -> tuple[LessonFigure, ...]:
         result = train_a_little(small_network, torch.optim.SGD, rate, 120)
         curves.append(Line(name, steps, result.losses))
     return (
-        LinesFigure("ladder", "Loss against rate", "A small network on the digits, 120 steps at each of eleven constant"
-                    " rates, trained now.", "rate", "loss after", (Line("loss", rates, losses),), log_x=True,
-                    log_y=True, mode="lines+points"),
-        LinesFigure("curves", "How they look while they run", "Too low: nearly a straight line. Good: a quick fall that"
-                    " goes on. Too high: it leaps, or stays up.", "step", "loss", tuple(curves)),
-        TableFigure("table", "Rate by rate", "Accuracy on rows held out.", ("rate", "loss", "accuracy"),
-                    tuple((f"{rate:.2g}", f"{loss:.3g}", f"{score:.3f}")
-                          for rate, loss, score in zip(rates, losses, scores, strict=True))),
-    )  # fmt: skip
+        LinesFigure(
+            "ladder",
+            "Loss against rate",
+            "A small network on the digits, 120 steps at each of eleven constant rates, trained now.",
+            "rate",
+            "loss after",
+            (Line("loss", rates, losses),),
+            log_x=True,
+            log_y=True,
+            mode="lines+points",
+        ),
+        LinesFigure(
+            "curves",
+            "How they look while they run",
+            "Too low: nearly a straight line. Good: a quick fall that goes on. Too high: it leaps, or stays up.",
+            "step",
+            "loss",
+            tuple(curves),
+        ),
+        TableFigure(
+            "table",
+            "Rate by rate",
+            "Accuracy on rows held out.",
+            ("rate", "loss", "accuracy"),
+            tuple(
+                (f"{rate:.2g}", f"{loss:.3g}", f"{score:.3f}")
+                for rate, loss, score in zip(rates, losses, scores, strict=True)
+            ),
+        ),
+    )
 
 
 def _schedules() -> tuple[LessonFigure, ...]:
@@ -124,9 +165,15 @@ def _schedules() -> tuple[LessonFigure, ...]:
         rates = tuple(rate_at(section, 0.1, step, steps) for step in range(steps))
         lines.append(Line(name, tuple(float(step) for step in range(steps)), rates))
     return (
-        LinesFigure("rates", "The rate over a training", "With a warm-up over the first twentieth.", "step", "rate",
-                    tuple(lines)),
-    )  # fmt: skip
+        LinesFigure(
+            "rates",
+            "The rate over a training",
+            "With a warm-up over the first twentieth.",
+            "step",
+            "rate",
+            tuple(lines),
+        ),
+    )
 
 
 def _decay() -> tuple[LessonFigure, ...]:
@@ -136,97 +183,180 @@ def _decay() -> tuple[LessonFigure, ...]:
         result = train_a_little(small_network, torch.optim.SGD, 0.1, 200, rows=100, weight_decay=strength)
         rows.append((f"{strength:g}", f"{np.mean(result.losses[-10:]):.3f}", f"{result.accuracy:.3f}"))
     return (
-        TableFigure("strengths", "A hundred rows, two hundred steps", "A small network on a hundred digits, trained"
-                                                                      " now.",
-                    ("strength", "loss in training", "accuracy on others"), tuple(rows)),
-    )  # fmt: skip
+        TableFigure(
+            "strengths",
+            "A hundred rows, two hundred steps",
+            "A small network on a hundred digits, trained now.",
+            ("strength", "loss in training", "accuracy on others"),
+            tuple(rows),
+        ),
+    )
 
 
 TEXTS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
-    ("sgd", "Stochastic gradient descent", "Take a batch, see which way its loss falls, take a step that way. In a"
-                                           " narrow"
-     " valley it bounces from side to side and creeps along.", "w -= lr g", "With momentum, for images.",
-     "One rate for all weights: too high across the valley, too low along it.", "Robbins and Monro 1951"),
-    ("momentum", "Momentum", "Let the steps add up, like a ball that rolls: what pulls one way and then the other"
-                             " cancels,"
-     " what pulls the same way again and again grows.", "v = mu v + g; w -= lr v", "With SGD nearly always, mu 0.9.",
-     "It overshoots; with mu 0.9 the steps are up to ten times as long.", "Polyak 1964; CS231n notes 3"),
-    ("nesterov", "Nesterov momentum", "Momentum that looks ahead: the gradient is taken as if the ball had rolled on"
-     " already, so that it brakes earlier.", "v = mu v + g; w -= lr (g + mu v)", "In place of momentum.",
-     "As momentum.", "Nesterov 1983; Sutskever et al. 2013"),
-    ("adagrad", "Adagrad", "A rate of its own for each weight: divided by all it has moved so far. Weights that seldom"
-     " get a gradient take larger steps.", "s += g^2; w -= lr g / sqrt(s)", "For sparse features.",
-     "Its rates only ever fall, until nothing moves.", "Duchi et al. 2011"),
-    ("rmsprop", "RMSprop", "Adagrad that forgets: each weight's rate is divided by the size of its recent gradients.",
-     "s = d s + (1 - d) g^2; w -= lr g / sqrt(s)", "For recurrent networks.", "Its steps never get small by"
-                                                                              " themselves.",
-     "Hinton, Coursera lecture 6, 2012"),
-    ("adam", "Adam", "Momentum and RMSprop together: the mean of recent gradients over their size. Each weight then"
-                     " moves"
-     " by about the rate in each step, whatever the loss's scale.", "w -= lr mean / sqrt(square)",
-     "A good first choice: 1e-3.", "Weight decay within its gradient is divided, too: use AdamW.",
-     "Kingma and Ba 2015, arXiv:1412.6980"),
-    ("adamw", "AdamW", "Adam with the pull to zero beside the gradient instead of within it, so that all weights shrink"
-     " alike.", "w *= 1 - lr decay; then Adam's step", "Where Adam is, with weight decay.", "As Adam.",
-     "Loshchilov and Hutter 2019, arXiv:1711.05101"),
-)  # fmt: skip
+    (
+        "sgd",
+        "Stochastic gradient descent",
+        "Take a batch, see which way its loss falls, take a step that way. In a"
+        " narrow"
+        " valley it bounces from side to side and creeps along.",
+        "w -= lr g",
+        "With momentum, for images.",
+        "One rate for all weights: too high across the valley, too low along it.",
+        "Robbins and Monro 1951",
+    ),
+    (
+        "momentum",
+        "Momentum",
+        "Let the steps add up, like a ball that rolls: what pulls one way and then the other"
+        " cancels,"
+        " what pulls the same way again and again grows.",
+        "v = mu v + g; w -= lr v",
+        "With SGD nearly always, mu 0.9.",
+        "It overshoots; with mu 0.9 the steps are up to ten times as long.",
+        "Polyak 1964; CS231n notes 3",
+    ),
+    (
+        "nesterov",
+        "Nesterov momentum",
+        "Momentum that looks ahead: the gradient is taken as if the ball had rolled on"
+        " already, so that it brakes earlier.",
+        "v = mu v + g; w -= lr (g + mu v)",
+        "In place of momentum.",
+        "As momentum.",
+        "Nesterov 1983; Sutskever et al. 2013",
+    ),
+    (
+        "adagrad",
+        "Adagrad",
+        "A rate of its own for each weight: divided by all it has moved so far. Weights that seldom"
+        " get a gradient take larger steps.",
+        "s += g^2; w -= lr g / sqrt(s)",
+        "For sparse features.",
+        "Its rates only ever fall, until nothing moves.",
+        "Duchi et al. 2011",
+    ),
+    (
+        "rmsprop",
+        "RMSprop",
+        "Adagrad that forgets: each weight's rate is divided by the size of its recent gradients.",
+        "s = d s + (1 - d) g^2; w -= lr g / sqrt(s)",
+        "For recurrent networks.",
+        "Its steps never get small by themselves.",
+        "Hinton, Coursera lecture 6, 2012",
+    ),
+    (
+        "adam",
+        "Adam",
+        "Momentum and RMSprop together: the mean of recent gradients over their size. Each weight then"
+        " moves"
+        " by about the rate in each step, whatever the loss's scale.",
+        "w -= lr mean / sqrt(square)",
+        "A good first choice: 1e-3.",
+        "Weight decay within its gradient is divided, too: use AdamW.",
+        "Kingma and Ba 2015, arXiv:1412.6980",
+    ),
+    (
+        "adamw",
+        "AdamW",
+        "Adam with the pull to zero beside the gradient instead of within it, so that all weights shrink alike.",
+        "w *= 1 - lr decay; then Adam's step",
+        "Where Adam is, with weight decay.",
+        "As Adam.",
+        "Loshchilov and Hutter 2019, arXiv:1711.05101",
+    ),
+)
 
 
 def _optimizer(name: str, title: str, words: str, formula: str, when: str, wrong: str, source: str) -> Page:
     before = (oracles.adam,) if name == "adamw" else ()
     return Page(
-        name=name, kind="optimizer", title=title,
-        words=("The gradient says which way the loss rises most steeply, at this place. An optimizer makes steps of"
-               " it.",
-               words),
-        formula=formula, when=when, wrong=wrong, source=source, oracle=(*before, WALKS[name][0]), figures=_path(name),
+        name=name,
+        kind="optimizer",
+        title=title,
+        words=(
+            "The gradient says which way the loss rises most steeply, at this place. An optimizer makes steps of it.",
+            words,
+        ),
+        formula=formula,
+        when=when,
+        wrong=wrong,
+        source=source,
+        oracle=(*before, WALKS[name][0]),
+        figures=_path(name),
         see=("learning-rate", "momentum" if name != "momentum" else "nesterov"),
-    )  # fmt: skip
+    )
 
 
 OPTIMISATION_PAGES: tuple[Page, ...] = (
     *(_optimizer(*text) for text in TEXTS),
     Page(
-        name="zig-zag", kind="optimisation", title="The zig-zag of inputs with one sign",
-        words=("A unit's gradient with respect to a weight is the error times that weight's input. When all inputs are"
-               " positive, as sigmoid's outputs are, all the weights' gradients of a row have the sign of the error:"
-               " in one step all weights go up, or all go down.",
-               "To raise one weight and lower another takes many steps, now up, now down. Centred inputs do not do"
-               " that."),
-        formula="dL/dw = error x", when="The reason for centring inputs, and for activations with mean zero.",
-        wrong="Learning takes several times as many steps.", source="CS231n lecture 6, sigmoid's second fault",
-        oracle=(oracles.sgd,), figures=_zig_zag, see=("sigmoid", "centre", "inputs-not-centred"),
+        name="zig-zag",
+        kind="optimisation",
+        title="The zig-zag of inputs with one sign",
+        words=(
+            "A unit's gradient with respect to a weight is the error times that weight's input. When all inputs are"
+            " positive, as sigmoid's outputs are, all the weights' gradients of a row have the sign of the error:"
+            " in one step all weights go up, or all go down.",
+            "To raise one weight and lower another takes many steps, now up, now down. Centred inputs do not do that.",
+        ),
+        formula="dL/dw = error x",
+        when="The reason for centring inputs, and for activations with mean zero.",
+        wrong="Learning takes several times as many steps.",
+        source="CS231n lecture 6, sigmoid's second fault",
+        oracle=(oracles.sgd,),
+        figures=_zig_zag,
+        see=("sigmoid", "centre", "inputs-not-centred"),
     ),
     Page(
-        name="learning-rate", kind="optimisation", title="The learning rate",
-        words=("How long a step is. Too low, and a training that would take an hour takes a month; too high, and each"
-               " step leaps over the valley, up the other side. Between them lie one or two decades of good rates, and"
-               " finding them matters more than any other choice.",
-               "So try rates by factors, not by differences: 1e-4, 1e-3, 1e-2."),
-        formula="w -= lr g", when="Look for the rate at which the loss falls within about a hundred steps.",
-        wrong="It is the first thing to look at when a training does not learn.", source="CS231n lecture 6,"
-                                                                                         " babysitting",
-        oracle=(oracles.sgd,), figures=_rates,
+        name="learning-rate",
+        kind="optimisation",
+        title="The learning rate",
+        words=(
+            "How long a step is. Too low, and a training that would take an hour takes a month; too high, and each"
+            " step leaps over the valley, up the other side. Between them lie one or two decades of good rates, and"
+            " finding them matters more than any other choice.",
+            "So try rates by factors, not by differences: 1e-4, 1e-3, 1e-2.",
+        ),
+        formula="w -= lr g",
+        when="Look for the rate at which the loss falls within about a hundred steps.",
+        wrong="It is the first thing to look at when a training does not learn.",
+        source="CS231n lecture 6, babysitting",
+        oracle=(oracles.sgd,),
+        figures=_rates,
         see=("rate-range", "learning-rate-too-high", "learning-rate-too-low", "loss-curves"),
     ),
     Page(
-        name="schedules", kind="optimisation", title="Schedules: the rate over time",
-        words=("Large steps get near a good place quickly, small ones settle there. So the rate falls while a training"
-               " runs; and it may begin low, while first gradients are wild (warm-up).",),
-        formula="cosine: lr (1 + cos(pi t)) / 2, t from 0 to 1", when="In long trainings; with warm-up for"
-                                                                      " transformers.",
+        name="schedules",
+        kind="optimisation",
+        title="Schedules: the rate over time",
+        words=(
+            "Large steps get near a good place quickly, small ones settle there. So the rate falls while a training"
+            " runs; and it may begin low, while first gradients are wild (warm-up).",
+        ),
+        formula="cosine: lr (1 + cos(pi t)) / 2, t from 0 to 1",
+        when="In long trainings; with warm-up for transformers.",
         wrong="A rate that falls too early ends the training too early; stepped a batch instead of an epoch it is"
-              " gone.",
-        source="Loshchilov and Hutter 2017, arXiv:1608.03983; CS231n notes 3", oracle=(oracles.cosine,),
-        figures=_schedules, see=("learning-rate", "scheduler-misused"),
+        " gone.",
+        source="Loshchilov and Hutter 2017, arXiv:1608.03983; CS231n notes 3",
+        oracle=(oracles.cosine,),
+        figures=_schedules,
+        see=("learning-rate", "scheduler-misused"),
     ),
     Page(
-        name="l2", kind="optimisation", title="L2: weight decay",
-        words=("Large weights let a network bend sharply around single rows. A penalty of half lambda times the sum of"
-               " their squares pulls them to zero, a little in each step, so that only weights that earn it grow.",),
-        formula="L + lambda/2 sum w^2; gradient lambda w", when="Against overfitting: 1e-5 to 1e-2, on a log scale.",
+        name="l2",
+        kind="optimisation",
+        title="L2: weight decay",
+        words=(
+            "Large weights let a network bend sharply around single rows. A penalty of half lambda times the sum of"
+            " their squares pulls them to zero, a little in each step, so that only weights that earn it grow.",
+        ),
+        formula="L + lambda/2 sum w^2; gradient lambda w",
+        when="Against overfitting: 1e-5 to 1e-2, on a log scale.",
         wrong="Too much, and the data cannot pull against it. PyTorch's weight_decay never shows in the loss.",
-        source="Krogh and Hertz 1992; CS231n lecture 3", oracle=(oracles.l2, oracles.l2_gradient), figures=_decay,
+        source="Krogh and Hertz 1992; CS231n lecture 3",
+        oracle=(oracles.l2, oracles.l2_gradient),
+        figures=_decay,
         see=("regularisation-check", "weight-decay-too-strong", "adamw"),
     ),
-)  # fmt: skip
+)

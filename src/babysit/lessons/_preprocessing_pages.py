@@ -76,16 +76,25 @@ def _components() -> tuple[LessonFigure, ...]:
     kept = oracles.pca(rows, rows, 16) @ directions[:, :16].T + rows.mean(axis=0)
     return (
         *_before_and_after(lambda x, train: oracles.pca(x, train, 2))(),
-        LinesFigure("share", "How much the first directions tell", "Digits: the share of all variance in the first so"
-                    " many of 64 directions.", "directions kept", "share",
-                    (Line("digits", place, tuple(share.tolist())),)),
-        ImagesFigure("images", "Sixteen of sixty-four", "The first directions, and digits drawn from sixteen of"
-                                                        " them.", (
-            ("directions", tuple(_image(str(number + 1), directions[:, number]) for number in range(SHOWN))),
-            ("digits", tuple(_image("", row) for row in rows[:SHOWN])),
-            ("from 16 numbers", tuple(_image("", row) for row in kept[:SHOWN])),
-        )),
-    )  # fmt: skip
+        LinesFigure(
+            "share",
+            "How much the first directions tell",
+            "Digits: the share of all variance in the first so many of 64 directions.",
+            "directions kept",
+            "share",
+            (Line("digits", place, tuple(share.tolist())),),
+        ),
+        ImagesFigure(
+            "images",
+            "Sixteen of sixty-four",
+            "The first directions, and digits drawn from sixteen of them.",
+            (
+                ("directions", tuple(_image(str(number + 1), directions[:, number]) for number in range(SHOWN))),
+                ("digits", tuple(_image("", row) for row in rows[:SHOWN])),
+                ("from 16 numbers", tuple(_image("", row) for row in kept[:SHOWN])),
+            ),
+        ),
+    )
 
 
 def _whitened() -> tuple[LessonFigure, ...]:
@@ -93,14 +102,22 @@ def _whitened() -> tuple[LessonFigure, ...]:
     return (
         *_before_and_after(oracles.whiten)(),
         TableFigure(
-            "small", "Why a little is added", "Of the digits' 64 directions the last ones hardly vary: dividing by"
-                                              " their"
+            "small",
+            "Why a little is added",
+            "Of the digits' 64 directions the last ones hardly vary: dividing by"
+            " their"
             " deviation alone would blow up what is noise, so 1e-5 is added under the root.",
             ("direction", "variance", "divided by"),
-            tuple((str(number), f"{max(0.0, variances[number - 1]):.3g}",
-                   f"{math.sqrt(max(0.0, variances[number - 1]) + 1e-5):.3g}") for number in (1, 2, 8, 32, 60, 64)),
+            tuple(
+                (
+                    str(number),
+                    f"{max(0.0, variances[number - 1]):.3g}",
+                    f"{math.sqrt(max(0.0, variances[number - 1]) + 1e-5):.3g}",
+                )
+                for number in (1, 2, 8, 32, 60, 64)
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _missing() -> tuple[LessonFigure, ...]:
@@ -134,80 +151,109 @@ TEXTS: dict[str, Text] = {
         "Centring",
         "Subtract from each feature its mean, so that the cloud of rows lies around zero. Inputs that are all positive"
         " make all gradients of a unit's weights have one sign; centred ones do not.",
-        "x - mean", "Always, with images often alone.", "The mean of all rows, test rows included, leaks.", LECTURE,
-        (oracles.centre, oracles.centre_gradient), _before_and_after(oracles.centre),
+        "x - mean",
+        "Always, with images often alone.",
+        "The mean of all rows, test rows included, leaks.",
+        LECTURE,
+        (oracles.centre, oracles.centre_gradient),
+        _before_and_after(oracles.centre),
     ),
     "standardise": Text(
         "Standardising",
         "Subtract each feature's mean and divide by its standard deviation: every feature then has mean 0 and varies by"
         " about 1, whatever unit it was measured in. A step of the optimizer then means the same for each weight.",
-        "(x - mean) / std", "For tables always, unless all features have one unit and scale.",
-        "A feature that never varies has std 0; rare features are blown up.", LECTURE,
-        (oracles.standardise, oracles.standardise_gradient), _before_and_after(oracles.standardise),
+        "(x - mean) / std",
+        "For tables always, unless all features have one unit and scale.",
+        "A feature that never varies has std 0; rare features are blown up.",
+        LECTURE,
+        (oracles.standardise, oracles.standardise_gradient),
+        _before_and_after(oracles.standardise),
     ),
     "scale-to-range": Text(
         "Scaling to a range",
         "Move each feature so that its smallest value becomes 0 and its largest 1.",
-        "(x - min) / (max - min)", "Where numbers have hard bounds, such as pixels.",
-        "One outlier squeezes all others together; new rows may fall outside.", LECTURE,
-        (oracles.scale_to_range, oracles.scale_to_range_gradient), _before_and_after(oracles.scale_to_range),
+        "(x - min) / (max - min)",
+        "Where numbers have hard bounds, such as pixels.",
+        "One outlier squeezes all others together; new rows may fall outside.",
+        LECTURE,
+        (oracles.scale_to_range, oracles.scale_to_range_gradient),
+        _before_and_after(oracles.scale_to_range),
     ),
     "pca": Text(
         "PCA: decorrelating",
         "Turn the axes until they lie along the directions in which the rows vary most. Features are then no longer"
         " correlated, and the first few directions tell most of it, so that the rest can be left out.",
-        "(x - mean) @ directions[:, :k]", "For small networks on many correlated features; seldom for images.",
-        "Directions of little variance may be those that tell the classes apart.", f"{LECTURE}; 144 of 3072 for"
-                                                                                   f" CIFAR-10",
-        (oracles.axes, oracles.pca, oracles.pca_gradient), _components,
+        "(x - mean) @ directions[:, :k]",
+        "For small networks on many correlated features; seldom for images.",
+        "Directions of little variance may be those that tell the classes apart.",
+        f"{LECTURE}; 144 of 3072 for CIFAR-10",
+        (oracles.axes, oracles.pca, oracles.pca_gradient),
+        _components,
     ),
     "whiten": Text(
         "Whitening",
         "After turning the axes, divide each by its own spread: the cloud becomes a ball, of equal width in every"
         " direction. That is as easy as a task can be made for gradient descent.",
-        "(x - mean) @ directions / sqrt(variance + 1e-5)", "For shallow models on correlated features.",
-        "It blows up directions that are only noise.", LECTURE,
-        (oracles.axes, oracles.whiten, oracles.whiten_gradient), _whitened,
+        "(x - mean) @ directions / sqrt(variance + 1e-5)",
+        "For shallow models on correlated features.",
+        "It blows up directions that are only noise.",
+        LECTURE,
+        (oracles.axes, oracles.whiten, oracles.whiten_gradient),
+        _whitened,
     ),
     "zca": Text(
         "ZCA whitening",
         "Whitening, and then turned back, so that what comes out is as near as can be to what went in: whitened images"
         " still look like images, with their edges drawn out.",
-        "whiten(x) @ directions.T", "For images where whitening is wanted and neighbours must stay neighbours.",
-        "As whitening.", "Bell and Sejnowski 1997; Krizhevsky 2009",
-        (oracles.axes, oracles.whiten, oracles.zca, oracles.zca_gradient), _digits(oracles.zca, "ZCA"),
+        "whiten(x) @ directions.T",
+        "For images where whitening is wanted and neighbours must stay neighbours.",
+        "As whitening.",
+        "Bell and Sejnowski 1997; Krizhevsky 2009",
+        (oracles.axes, oracles.whiten, oracles.zca, oracles.zca_gradient),
+        _digits(oracles.zca, "ZCA"),
     ),
     "mean-image": Text(
         "Subtracting the mean image",
         "Average all training images and subtract that picture: each pixel is centred on its own.",
-        "x - mean over images, [H, W, C]", "As AlexNet did, where things sit in the same place in every image.",
-        "It presumes one image size.", f"{LECTURE}; Krizhevsky et al. 2012",
-        (oracles.mean_image,), _digits(oracles.centre, "mean image subtracted"),
+        "x - mean over images, [H, W, C]",
+        "As AlexNet did, where things sit in the same place in every image.",
+        "It presumes one image size.",
+        f"{LECTURE}; Krizhevsky et al. 2012",
+        (oracles.mean_image,),
+        _digits(oracles.centre, "mean image subtracted"),
     ),
     "channel-mean": Text(
         "Subtracting the channels' means",
         "One mean for red, one for green, one for blue, over all pixels of all training images.",
-        "x - mean over images and pixels, [C]", "As VGG did: simple, and independent of the images' size.",
-        "Little.", f"{LECTURE}; Simonyan and Zisserman 2015",
-        (oracles.channel_mean,), _digits(lambda x, train: x - train.mean(), "channel mean subtracted"),
+        "x - mean over images and pixels, [C]",
+        "As VGG did: simple, and independent of the images' size.",
+        "Little.",
+        f"{LECTURE}; Simonyan and Zisserman 2015",
+        (oracles.channel_mean,),
+        _digits(lambda x, train: x - train.mean(), "channel mean subtracted"),
     ),
     "channel-mean-std": Text(
         "Channels' means and deviations",
         "Subtract each channel's mean and divide by its standard deviation over all pixels of all training images.",
-        "(x - mean) / std over images and pixels, [C]", "As ResNet did: the usual choice for images today.",
+        "(x - mean) / std over images and pixels, [C]",
+        "As ResNet did: the usual choice for images today.",
         "Statistics of another data set (ImageNet's) are right for networks trained on it, not for others.",
-        f"{LECTURE}; He et al. 2016", (oracles.channel_mean_std,),
+        f"{LECTURE}; He et al. 2016",
+        (oracles.channel_mean_std,),
         _digits(lambda x, train: (x - train.mean()) / train.std(), "standardised by channel"),
     ),
     "impute": Text(
         "Filling what is missing",
         "A network cannot compute with a hole. A missing number becomes the mean of the training rows, and a feature of"
         " its own may say that it was missing.",
-        "mean where x is NaN, else x", "Wherever numbers are missing.",
-        "What is missing is often missing for a reason, which a mean hides.", "Little and Rubin 2002, chapter 4",
-        (oracles.impute, oracles.impute_gradient), _missing,
+        "mean where x is NaN, else x",
+        "Wherever numbers are missing.",
+        "What is missing is often missing for a reason, which a mean hides.",
+        "Little and Rubin 2002, chapter 4",
+        (oracles.impute, oracles.impute_gradient),
+        _missing,
     ),
-}  # fmt: skip
+}
 
 
 def _overview() -> tuple[LessonFigure, ...]:
@@ -258,10 +304,18 @@ PREPROCESSING_PAGES: tuple[Page, ...] = (
     ),
     *(
         Page(
-            name=name, kind="preprocessing", title=text.title, words=(text.words,), formula=text.formula,
-            when=text.when, wrong=text.wrong, source=text.source, oracle=text.oracle, figures=text.figures,
+            name=name,
+            kind="preprocessing",
+            title=text.title,
+            words=(text.words,),
+            formula=text.formula,
+            when=text.when,
+            wrong=text.wrong,
+            source=text.source,
+            oracle=text.oracle,
+            figures=text.figures,
             see=("preprocessing", "inputs-badly-scaled", "inputs-not-centred"),
         )
         for name, text in TEXTS.items()
     ),
-)  # fmt: skip
+)

@@ -76,8 +76,13 @@ def _wired(fault: str) -> nn.Module:
 def _wiring() -> tuple[LessonFigure, ...]:
     inputs, labels = digits()
     rows = []
-    for name, fault in (("sound", ""), ("a softmax before the loss", "softmax"), ("a softmax over the rows", "axis"),
-                        ("detached after layer 1", "detached"), ("nothing between the layers", "linear")):  # fmt: skip
+    for name, fault in (
+        ("sound", ""),
+        ("a softmax before the loss", "softmax"),
+        ("a softmax over the rows", "axis"),
+        ("detached after layer 1", "detached"),
+        ("nothing between the layers", "linear"),
+    ):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = _wired(fault)
@@ -86,8 +91,14 @@ def _wiring() -> tuple[LessonFigure, ...]:
         reached = [one.grad is not None and bool(one.grad.any()) for one in network.parameters()]
         sums = outputs.detach().sum(1)
         short = train_a_little(partial(_wired, fault), torch.optim.SGD, 0.5, STEPS)
-        rows.append((name, f"{sum(reached)} of {len(reached)}", f"{float(sums.min()):.2f} to {float(sums.max()):.2f}",
-                     f"{short.accuracy:.1%}"))  # fmt: skip
+        rows.append(
+            (
+                name,
+                f"{sum(reached)} of {len(reached)}",
+                f"{float(sums.min()):.2f} to {float(sums.max()):.2f}",
+                f"{short.accuracy:.1%}",
+            )
+        )
     text = f"One network on the digits, wired in five ways. All five run without an error; {STEPS} steps, trained now."
     columns = ("wiring", "parameters reached", "outputs of a row add up to", "accuracy")
     return (TableFigure("wirings", "What one batch shows", text, columns, tuple(rows)),)
@@ -95,30 +106,46 @@ def _wiring() -> tuple[LessonFigure, ...]:
 
 STEP_PAGES: tuple[Page, ...] = (
     Page(
-        name="data", kind="check", title="Looking at the rows first",
-        words=("A network learns what the rows say, at a pace that their scale sets. So they are looked at before"
-               " anything is trained: are all of them numbers, of about the same size, around zero; does one class"
-               " stand for most of them; do they come in a mixed order?",
-               "And the rows that are kept back for scoring have to be rows it has never seen: one that stands in both"
-               " parts makes the score a memory test, and so, a little, does a mean taken over both."),
-        formula="mean about 0, std about 1; no row in both splits", when="Before anything else.",
+        name="data",
+        kind="check",
+        title="Looking at the rows first",
+        words=(
+            "A network learns what the rows say, at a pace that their scale sets. So they are looked at before"
+            " anything is trained: are all of them numbers, of about the same size, around zero; does one class"
+            " stand for most of them; do they come in a mixed order?",
+            "And the rows that are kept back for scoring have to be rows it has never seen: one that stands in both"
+            " parts makes the score a memory test, and so, a little, does a mean taken over both.",
+        ),
+        formula="mean about 0, std about 1; no row in both splits",
+        when="Before anything else.",
         wrong="Nothing stops: a column of size 10,000 drowns the others, and the curve merely looks slow.",
         source="CS231n lecture 6, data preprocessing; Karpathy, A recipe for training neural networks, 2019",
-        oracle=(oracles.scales, oracles.shared_rows), figures=_data,
+        oracle=(oracles.scales, oracles.shared_rows),
+        figures=_data,
         see=("inputs-badly-scaled", "inputs-not-centred", "split-leaks", "batches-not-shuffled", "standardise"),
     ),
     Page(
-        name="wiring", kind="check", title="One batch through",
-        words=("A network that is put together wrongly seldom stops with an error. It runs, its loss even falls a"
-               " little, and it learns something else, or with half of its weights.",
-               "One batch tells most of it: what enters the loss and in which shape, which weights a gradient reaches,"
-               " whether every weight is in an optimizer exactly once, and whether rows of a batch leave each other"
-               " alone."),
+        name="wiring",
+        kind="check",
+        title="One batch through",
+        words=(
+            "A network that is put together wrongly seldom stops with an error. It runs, its loss even falls a"
+            " little, and it learns something else, or with half of its weights.",
+            "One batch tells most of it: what enters the loss and in which shape, which weights a gradient reaches,"
+            " whether every weight is in an optimizer exactly once, and whether rows of a batch leave each other"
+            " alone.",
+        ),
         formula="every parameter: gradient not 0, in one optimizer",
         when="After every change of the network or the loss.",
         wrong="Taken for a matter of rates or of patience, it costs days.",
-        source="Karpathy, A recipe for training neural networks, 2019", figures=_wiring,
-        see=("double-softmax", "parameters-frozen", "parameters-not-optimised", "loss-broadcasts",
-             "batch-independence"),
+        source="Karpathy, A recipe for training neural networks, 2019",
+        figures=_wiring,
+        see=(
+            "double-softmax",
+            "parameters-frozen",
+            "parameters-not-optimised",
+            "loss-broadcasts",
+            "batch-independence",
+        ),
     ),
-)  # fmt: skip
+)

@@ -140,11 +140,32 @@ class _Recorder(TorchFunctionMode):
 
 
 _WEIGHTED = {
-    "linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "bilinear",
-    "embedding", "embedding_bag", "multi_head_attention_forward", "lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell",
-    "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "matmul", "__matmul__", "mm", "addmm", "bmm",
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "bilinear",
+    "embedding",
+    "embedding_bag",
+    "multi_head_attention_forward",
+    "lstm",
+    "gru",
+    "rnn_tanh",
+    "rnn_relu",
+    "lstm_cell",
+    "gru_cell",
+    "rnn_tanh_cell",
+    "rnn_relu_cell",
+    "matmul",
+    "__matmul__",
+    "mm",
+    "addmm",
+    "bmm",
     "_native_multi_head_attention",
-}  # fmt: skip
+}
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

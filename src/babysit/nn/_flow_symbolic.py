@@ -59,9 +59,13 @@ def _owner(model: nn.Module, target: str, first_names: dict[int, str]) -> str:
 
 
 def _step(
-    model: nn.Module, node: torch.fx.Node, sources: tuple[int, ...], owners: tuple[str, ...], flow: Flow,
+    model: nn.Module,
+    node: torch.fx.Node,
+    sources: tuple[int, ...],
+    owners: tuple[str, ...],
+    flow: Flow,
     first_names: dict[int, str],
-) -> Step:  # fmt: skip
+) -> Step:
     if node.op == "placeholder":
         return Step("input", node.name)
     if node.op == "output":

@@ -240,11 +240,18 @@ def _together(first: Follows, again: Follows) -> Follows:
     """A layer used more than once: the first use decides, unless only a later one meets an activation."""
     better = again if first.facts is None and again.facts is not None else first
     return Follows(
-        better.facts, better.meets, first.is_output and again.is_output, better.normalised,
-        first.ends_branch or again.ends_branch, first.calls + 1,
-        first.called and again.called, better.dimensions, better.output, better.activated,
+        better.facts,
+        better.meets,
+        first.is_output and again.is_output,
+        better.normalised,
+        first.ends_branch or again.ends_branch,
+        first.calls + 1,
+        first.called and again.called,
+        better.dimensions,
+        better.output,
+        better.activated,
         first.raw,
-    )  # fmt: skip
+    )
 
 
 def _in_order(model: nn.Module) -> Following:

@@ -14,9 +14,14 @@ from torch import Tensor
 
 # Where each function takes its weight and its bias, and whether outputs lie along the weight's first axis.
 _PLACES: dict[str, tuple[int, int | None, bool]] = {
-    "linear": (1, 2, True), "conv1d": (1, 2, True), "conv2d": (1, 2, True), "conv3d": (1, 2, True),
-    "matmul": (1, None, False), "mm": (1, None, False), "addmm": (2, 0, False),
-}  # fmt: skip
+    "linear": (1, 2, True),
+    "conv1d": (1, 2, True),
+    "conv2d": (1, 2, True),
+    "conv3d": (1, 2, True),
+    "matmul": (1, None, False),
+    "mm": (1, None, False),
+    "addmm": (2, 0, False),
+}
 
 
 @dataclass(frozen=True)

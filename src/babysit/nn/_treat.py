@@ -82,9 +82,17 @@ class Treatment:
                 fan_in = fans(module, parameter).fan_in if part == "weight" else parameter.shape[1]
                 std = _std(parameter)
                 self.layers.append(
-                    LayerInitialisation(full, tuple(parameter.shape), "pytorch", std * math.sqrt(fan_in), fan_in, std,
-                                        follows.meets, "left as it was drawn")
-                )  # fmt: skip
+                    LayerInitialisation(
+                        full,
+                        tuple(parameter.shape),
+                        "pytorch",
+                        std * math.sqrt(fan_in),
+                        fan_in,
+                        std,
+                        follows.meets,
+                        "left as it was drawn",
+                    )
+                )
 
     def _weigh(self, name: str, module: nn.Module, follows: Follows) -> None:
         """A dense, convolutional or bilinear layer."""
@@ -117,9 +125,17 @@ class Treatment:
         weight.copy_(drawn if raw.outputs_first else drawn.mT)
         has_gain = scheme not in NO_GAIN
         self.layers.append(
-            LayerInitialisation(raw.name, tuple(weight.shape), scheme, gain if has_gain else None, fan_in,
-                                _std(drawn), follows.meets, why)
-        )  # fmt: skip
+            LayerInitialisation(
+                raw.name,
+                tuple(weight.shape),
+                scheme,
+                gain if has_gain else None,
+                fan_in,
+                _std(drawn),
+                follows.meets,
+                why,
+            )
+        )
         if raw.bias is not None:
             plain = self.value if self.scheme == "constant" else 0.0
             keeps = follows.is_output or self.scheme in ("constant", "zero")
@@ -173,9 +189,16 @@ class Treatment:
         scheme: Scheme = self.scheme if self.scheme in ("small-random", "constant", "zero") else "xavier"
         why = "a row is picked by a single one: fan in 1"
         self._set(
-            name, module, "weight", lambda shape: self._draw(scheme, shape, 1.0, Fans(1, 1)), scheme, 1.0, 1,
-            follows.meets, why,
-        )  # fmt: skip
+            name,
+            module,
+            "weight",
+            lambda shape: self._draw(scheme, shape, 1.0, Fans(1, 1)),
+            scheme,
+            1.0,
+            1,
+            follows.meets,
+            why,
+        )
         padding = getattr(module, "padding_idx", None)
         if padding is not None and id(weight) in self.done:
             weight[padding] = 0.0
@@ -235,9 +258,17 @@ class Treatment:
             module.reset_running_stats()
 
     def _set(
-        self, name: str, module: nn.Module, part: str, draw: Draw, scheme: Scheme, gain: float, fan_in: int,
-        followed_by: str, why: str,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        module: nn.Module,
+        part: str,
+        draw: Draw,
+        scheme: Scheme,
+        gain: float,
+        fan_in: int,
+        followed_by: str,
+        why: str,
+    ) -> None:
         """Draw one weight, also where a parametrisation computes it from other parameters."""
         weight = getattr(module, part)
         sources = _sources(module, part, weight)
@@ -264,10 +295,16 @@ class Treatment:
         has_gain = scheme not in NO_GAIN
         self.layers.append(
             LayerInitialisation(
-                _join(name, part), tuple(weight.shape), scheme, gain if has_gain else None, fan_in, _std(drawn),
-                followed_by, why,
+                _join(name, part),
+                tuple(weight.shape),
+                scheme,
+                gain if has_gain else None,
+                fan_in,
+                _std(drawn),
+                followed_by,
+                why,
             )
-        )  # fmt: skip
+        )
 
     def _fill(self, name: str, parameter: Tensor, value: float) -> None:
         if self._may_set(parameter):
