@@ -1,14 +1,13 @@
 """Hooks that measure a training. They never judge and never disturb; one quantity a file."""
 
-from babysit.probes._batch import InputProbe, first_tensor
 from babysit.probes._budget import Budget
+from babysit.probes._inputs import InputProbe, first_tensor
 from babysit.probes._interception import Listening, listen, stop_listening
+from babysit.probes._layers import unwrapped
 from babysit.probes._loss_facts import loss_facts
 from babysit.probes._observer import Observer
-from babysit.probes._pending import Pending
-from babysit.probes._sink import Sink
+from babysit.probes._pending import Pending, Sink
 from babysit.probes._targets import TargetProbe
-from babysit.probes._unwrapped import unwrapped
 
 __all__ = [
     "Budget",

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from babysit.probes._spread import not_finite_share, root_mean_square, spread
-from babysit.probes._subset import as_float
+from babysit.probes._numbers import as_float, not_finite_share, root_mean_square, spread
 from babysit.record import ActivationFacts
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from babysit.probes._batch import first_tensor
+from babysit.probes._inputs import first_tensor
 from babysit.probes._weights import row_name
 from babysit.record import INPUTS
 

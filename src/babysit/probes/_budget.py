@@ -1,10 +1,11 @@
-"""When to look: the cost of watching stays under a share of the training's time."""
+"""When to measure: the cost of watching stays under a share of the training's time. And how fast the training is."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections import deque
+from collections.abc import Mapping
 
 FIRST_STEPS = 10  # always measured: wiring and set-up show there
 PAUSE = 10.0  # times a usual step: what lasts longer is no training (an evaluation, a notebook nobody touches)
@@ -93,3 +94,16 @@ class Budget:
         if self._stepped <= MEMORY or self._stepped % MEMORY == 0:  # a median each step would cost more than it tells
             self.usual_step = statistics.median(self._steps)
             self._longest = PAUSE * self.usual_step
+
+
+def speed(step_seconds: float, facts: Mapping[str, str]) -> dict[str, float]:
+    """Seconds of a step and rows a second, by quantity; empty before the first such step.
+
+    Example:
+        >>> speed(0.5, {"batch-size": "32"})
+        {'step-seconds': 0.5, 'rows-per-second': 64.0}
+    """
+    if not math.isfinite(step_seconds):
+        return {}
+    rows = {"rows-per-second": int(facts["batch-size"]) / step_seconds} if "batch-size" in facts else {}
+    return {"step-seconds": step_seconds, **rows}

@@ -14,20 +14,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
 from babysit.nn import MaxPieces, activation_facts, facts_of
-from babysit.probes._activations import (
-    FlatEnds,
-    flat_in_inputs,
-    flat_in_outputs,
-    measure_activations,
-)
-from babysit.probes._batch import first_tensor
-from babysit.probes._calls import Calls, parameters_among, role_of
-from babysit.probes._graph import bends
+from babysit.probes._activations import FlatEnds, flat_in_inputs, flat_in_outputs, measure_activations
+from babysit.probes._calls import Calls, bends, parameters_among, role_of
+from babysit.probes._inputs import first_tensor
 from babysit.probes._layers import activation_name, by_unit, describe, module_kind, unit_dimension
 from babysit.probes._noise import noise_scale
+from babysit.probes._numbers import MOST, as_float, some_numbers, some_rows
 from babysit.probes._pending import Pending
 from babysit.probes._running_statistics import measure_running_statistics
-from babysit.probes._subset import MOST, as_float, some_numbers, some_rows
 from babysit.probes._units import UnitWindow, identical_share
 from babysit.record import WEIGHTED, ActivationFacts, LayerKind, TraceLayer
 

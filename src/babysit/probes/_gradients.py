@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from babysit.probes._spread import not_finite_share, spread
-from babysit.probes._subset import MOST, as_float
+from babysit.probes._numbers import MOST, as_float, not_finite_share, spread
 
 
 def dense(gradient: Tensor) -> Tensor:

@@ -71,3 +71,10 @@ def describe(
     parameters = 0 if module is None else sum(found.numel() for found in module.parameters() if found.requires_grad)
     bias = isinstance(getattr(module, "bias", None), Tensor) if module is not None else False
     return TraceLayer(name, kind, activation, depth, units, fan_in, parameters, bias)
+
+
+def unwrapped(network: nn.Module) -> nn.Module:
+    """The network within `DataParallel` and `DistributedDataParallel`."""
+    while isinstance(network, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        network = network.module
+    return network

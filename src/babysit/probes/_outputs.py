@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from babysit.probes._numbers import as_float, some_rows
 from babysit.probes._pending import Pending
-from babysit.probes._subset import as_float, some_rows
 from babysit.record import OUTPUTS
 
 SUM_WITHIN = 1e-3  # how far from one a row of probabilities may sum

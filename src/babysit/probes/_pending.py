@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from babysit.probes._subset import as_float
-from babysit.record import Histogram, Row
+from babysit.probes._numbers import as_float
+from babysit.record import Event, Histogram, Row, TraceLayer
 
+NotFinite = Callable[[int, float, str, str], None]  # step, loss, layer, sentence
 BINS = 40
+
+
+class Sink(Protocol):
+    """Where what was measured goes: a TraceStore, or anything like one."""
+
+    def add(self, items: Iterable[Row | Histogram | Event]) -> None:
+        """Take these."""
+
+    def describe(self, layers: Iterable[TraceLayer] = (), facts: Mapping[str, str] | None = None) -> None:
+        """Layers and facts."""
 
 
 class Pending:
@@ -68,6 +81,43 @@ class Pending:
             Row(step, "train", layer, quantity, next(read) if isinstance(value, Tensor) else float(value))
             for step, layer, quantity, value in waiting
         ]
+
+
+class Readout:
+    """Hands over what was measured: numbers and histograms; layers and facts when there are new ones.
+
+    Args:
+        sink: Where it goes.
+        pending: Numbers that wait on their devices.
+        layers: By name; may grow.
+        facts: What holds for the whole training; may grow.
+
+    Attributes:
+        flushed: When that was done last, by `time.perf_counter`.
+    """
+
+    def __init__(
+        self, sink: Sink, pending: Pending, layers: Mapping[str, TraceLayer], facts: Mapping[str, str]
+    ) -> None:
+        self.flushed = 0.0
+        self._sink = sink
+        self._pending = pending
+        self._layers = layers
+        self._facts = facts
+        self._told = (0, 0)  # layers and facts that the sink knows
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Events, which wait for nothing."""
+        self._sink.add(events)
+
+    def flush(self) -> None:
+        """Everything until now; waits for the device."""
+        self.flushed = time.perf_counter()
+        if len(self._pending):
+            self._sink.add([*self._pending.rows(), *self._pending.histograms()])
+        if (known := (len(self._layers), len(self._facts))) != self._told:
+            self._told = known
+            self._sink.describe(self._layers.values(), self._facts)
 
 
 def _read(tensors: list[Tensor]) -> Iterator[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from babysit.probes._subset import as_float, some_rows
+from babysit.probes._numbers import as_float, some_rows
 
 LEAST_ROWS = 2  # numbers of a unit that have a standard deviation
 

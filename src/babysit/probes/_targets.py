@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from babysit.data import Moments, moments_of
-from babysit.probes._batch import share_not_finite
+from babysit.probes._inputs import share_not_finite
+from babysit.probes._numbers import as_double, some_rows
 from babysit.probes._pending import Pending
-from babysit.probes._subset import as_double, some_rows
 from babysit.record import TARGETS
 
 MOST_CLASSES = 2000  # more are not counted one by one

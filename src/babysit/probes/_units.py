@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from babysit.probes._activations import FlatEnds, flat, other_dimensions
-from babysit.probes._subset import WIDE, as_float, some_rows
+from babysit.probes._numbers import WIDE, as_float, some_rows
 
 WINDOW = 1000  # rows after which a new window begins; the lecture's counts of dead units are over 1000 inputs
 SATURATED = 0.95  # of the window's rows at a flat end make a unit saturated (TheDeepChecker looks at this percentile)

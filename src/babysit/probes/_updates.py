@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from babysit.probes._subset import as_float
+from babysit.probes._numbers import as_float
 
 
 class Snapshot:

@@ -11,8 +11,8 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from babysit.probes._gradients import gradient_length, measure_gradient, sign_share
+from babysit.probes._numbers import as_float, some_numbers
 from babysit.probes._pending import Pending
-from babysit.probes._subset import as_float, some_numbers
 from babysit.probes._updates import Snapshot, descent_cosine, measure_update
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from babysit.data import Moments, moments_of
+from babysit.probes._numbers import as_double, as_float, some_rows
 from babysit.probes._pending import Pending
-from babysit.probes._subset import as_double, as_float, some_rows
 from babysit.record import INPUTS
 
 NAMED_FEATURES = 64  # wider inputs are told by their extremes alone

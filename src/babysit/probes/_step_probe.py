@@ -1,0 +1,193 @@
+"""What is measured in a step that is measured: inputs, layers, loss, gradients, update and wiring."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from babysit.probes._budget import FIRST_STEPS, Budget, speed
+from babysit.probes._forward import ForwardProbe
+from babysit.probes._inputs import InputProbe, first_tensor
+from babysit.probes._loss_facts import loss_facts, unknown_loss_facts
+from babysit.probes._outputs import measure_outputs
+from babysit.probes._pending import Pending
+from babysit.probes._targets import TargetProbe
+from babysit.probes._weights import WeightProbe, optimizer_facts, rate_and_momentum
+from babysit.probes._wiring import Wiring
+from babysit.record import Event
+
+TWINS_UNTIL = 3  # samples in which identical units are looked for; later only at powers of two
+
+
+class StepProbe:
+    """Measures one step at a time, times itself, and tells the budget what it cost.
+
+    Args:
+        network: What is trained.
+        optimizers: What steps its weights.
+        pending: Where numbers go.
+        budget: Counts the samples, and what they cost.
+
+    Attributes:
+        facts: What holds for the whole training.
+    """
+
+    def __init__(self, network: nn.Module, optimizers: Sequence[Optimizer], pending: Pending, budget: Budget) -> None:
+        self.facts: dict[str, str] = {}
+        self.forward = ForwardProbe(network, pending)
+        self.weights = WeightProbe(network, pending)
+        self.wiring = Wiring(network, optimizers, self.forward.unregistered)
+        self._network = network
+        self._optimizers = optimizers
+        self._pending = pending
+        self._budget = budget
+        self._inputs, self._targets = InputProbe(), TargetProbe()
+        self._passed: set[int] = set()  # modules whose pass was measured in this step
+        self._outputs: Tensor | None = None  # of a measured pass, until its step is over
+        self._kept = self._loss_seen = False
+        self._seconds = 0.0  # spent on measuring this step, beside the time within the forward pass
+
+    def see_settings(self) -> None:
+        """Facts that are known before the first step."""
+        trained = sum(found.numel() for found in self._network.parameters() if found.requires_grad)
+        self.facts |= optimizer_facts(self._optimizers) | {"parameters": str(trained)}
+
+    def passed(self, module: nn.Module, backwards: int) -> bool:
+        """Whether this module's pass was measured in this step, or every pass before a backward pass was."""
+        return id(module) in self._passed or bool(backwards and self._passed)
+
+    def begin_forward(
+        self, step: int, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], *, hooked: bool
+    ) -> None:
+        """The pass of the network, or of a part of it, begins.
+
+        Args:
+            step: The step.
+            module: What is called.
+            arguments: With what.
+            options: The same by keyword.
+            hooked: Whether this is called from a hook of the module.
+        """
+        start = time.perf_counter()
+        samples, rare = self._budget.samples, self._budget.rare
+        entered, further = first_tensor([arguments, options]), bool(self._passed)
+        self._passed.add(id(module))
+        if entered is not None and not further:
+            with torch.no_grad():
+                self._inputs.see(step, entered, self._pending, tell=rare or samples < FIRST_STEPS)
+                self.facts.setdefault("batch-size", str(entered.shape[0] if entered.ndim else 1))
+        self.facts.setdefault("network-mode", "train" if module.training else "evaluation")
+        if not self.weights.watching:
+            self.weights.begin(lambda: self.forward.scale)
+        if samples == 0 and not further:
+            with torch.no_grad():
+                self.weights.begin_with(step)
+        twins = rare or samples < TWINS_UNTIL
+        self.forward.begin(step, module if hooked else None, histograms=rare, twins=twins, further=further)
+        self._seconds += time.perf_counter() - start
+
+    def end_forward(self, outputs: Any) -> None:
+        """The pass is over; no outputs where it failed."""
+        if self.forward.running:
+            self.forward.end()
+        found = first_tensor(outputs)
+        self._outputs = found.detach() if found is not None else None
+
+    def loss_computed(
+        self, step: int, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str
+    ) -> None:
+        """A loss function was called. Of several losses in a step the first is measured."""
+        if self._loss_seen:
+            return
+        self._loss_seen = True
+        start = time.perf_counter()
+        with torch.no_grad(), torch._C.DisableTorchFunction():
+            width = outputs.shape[1] if outputs.ndim > 1 else 1
+            measure_outputs(step, outputs, self._pending)
+            self._targets.see(step, targets, width, self._pending)
+            if value is not None and value.numel() == 1:
+                self._pending.add(step, "", "criterion", value.detach())
+        if "loss" not in self.facts:
+            self.facts |= loss_facts(name, outputs, targets, reduction)
+        self._seconds += time.perf_counter() - start
+
+    def first_backward(self, step: int, loss: Tensor) -> None:
+        """The first backward pass of a step begins; of a loss written by hand, the network's outputs entered it."""
+        start = time.perf_counter()
+        if self.wiring.steps:
+            self._pending.add(step, "", "left-over-gradient", self.weights.left_over(self._optimizers))
+        if not self._loss_seen and self._outputs is not None:
+            with torch.no_grad():
+                measure_outputs(step, self._outputs, self._pending)
+            for name, value in unknown_loss_facts(self._outputs, loss).items():
+                self.facts.setdefault(name, value)
+        self._seconds += time.perf_counter() - start
+
+    def before_step(self, step: int, optimizer: Optimizer, *, finite: Tensor | None, keep: bool, rate: bool) -> None:
+        """An optimizer is about to change the weights.
+
+        Args:
+            step: The step.
+            optimizer: Which.
+            finite: Whether the loss is a number, as a truth on its device; None where that is known.
+            keep: Whether the weights are good, so that they are kept for the case that the next loss is no number.
+            rate: Whether the learning rate is written down, too.
+        """
+        start = time.perf_counter()
+        with torch.no_grad():
+            if not self._kept and keep:
+                self.weights.keep(finite)
+            self._kept = True
+            self.weights.before_step(step, optimizer)
+            if self.wiring.steps == 0 or self._budget.samples < FIRST_STEPS or self._budget.rare:
+                self.wiring.look()
+            if optimizer is self._optimizers[0]:
+                for name, value in rate_and_momentum(optimizer).items():
+                    if name != "lr" or rate:
+                        self._pending.add(step, "", name, value)
+        self._seconds += time.perf_counter() - start
+
+    def after_step(self, step: int, optimizer: Optimizer) -> None:
+        """An optimizer has changed the weights."""
+        start = time.perf_counter()
+        with torch.no_grad():
+            self.weights.after_step(step, optimizer, histograms=self._budget.rare)
+        self._seconds += time.perf_counter() - start
+
+    def end(self, step: int, counts: Mapping[str, float], seconds: float) -> list[Event]:
+        """The step is over. Returns what is certain about the wiring by now and was not told before.
+
+        Args:
+            step: The step.
+            counts: What was counted in it and before, by quantity.
+            seconds: How long it took, measuring included.
+        """
+        start = time.perf_counter()
+        self.weights.end()
+        for name, value in (dict(counts) | speed(self._budget.usual_step, self.facts)).items():
+            self._pending.add(step, "", name, value)
+        events = self.wiring.events(step, self.forward.called, ended=False)
+        cost = self._seconds + self.forward.seconds + time.perf_counter() - start
+        self._budget.sampled(min(cost, seconds))
+        self._seconds = self.forward.seconds = 0.0
+        self._outputs = None
+        self._kept = False
+        self.forget()
+        return events
+
+    def forget(self) -> None:
+        """What was measured of this step until now was another network's."""
+        self._passed.clear()
+        self._loss_seen = False
+
+    def leave(self) -> None:
+        """Take every hook back."""
+        if self.forward.running:
+            self.forward.end()
+        self.weights.end()
+        self._outputs = None
