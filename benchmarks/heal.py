@@ -26,7 +26,7 @@ from typing import Any
 from _measure import RESULTS, store
 from babysit.record import Remedy
 from babysit.rehearsal import Ask, gain, heal, outcome_of
-from babysit.scripts import Processes, Script, ScriptSubject
+from babysit.scripts import Runner, Script, ScriptSubject, watching_environment
 
 PATIENTS = pathlib.Path(__file__).parent.parent / "patients"
 METRIC = re.compile(r"^metric:\s*(\S+)\s*$", re.MULTILINE)
@@ -61,7 +61,7 @@ def drawn(stream: random.Random) -> tuple[Remedy, ...]:
 def by_random_search(subject: ScriptSubject, trials: int, stream: random.Random) -> tuple[Remedy, ...]:
     """The best of some trials, none where no trial does better than the script as it is."""
     asks = [Ask(probes="losses")] + [Ask(remedies=drawn(stream), probes="losses") for _ in range(trials - 1)]
-    before, *after = [outcome_of(found) for found in subject.rehearse_together(asks)]
+    before, *after = [outcome_of(found) for found in subject.rehearse_all(asks)]
     gains = [gain(before, one) for one in after]
     best = max(range(len(gains)), key=lambda place: gains[place])
     return asks[best + 1].remedies if gains[best] > 0 else ()
@@ -84,12 +84,12 @@ def sound(metric: float) -> float:
     return max(0.0, metric) if math.isfinite(metric) else 0.0
 
 
-def examine(folder: pathlib.Path, processes: Processes, trials: int, searches: int, seeds: int) -> dict[str, Any]:
+def examine(folder: pathlib.Path, runner: Runner, trials: int, searches: int, seeds: int) -> dict[str, Any]:
     """Both on one patient."""
     truth = tomllib.loads((folder / "truth.toml").read_text(encoding="utf-8"))
-    subject = ScriptSubject(Script(str(folder / "sick.py")), folder=folder, processes=processes)
+    subject = ScriptSubject(Script(str(folder / "sick.py")), folder=folder, runner=runner)
     # Of the healthy program: the sick one may diverge, and be ended, after a few.
-    with ScriptSubject(Script(str(folder / "well.py")), folder=folder, processes=processes) as healthy:
+    with ScriptSubject(Script(str(folder / "well.py")), folder=folder, runner=runner) as healthy:
         full = healthy.run(Ask(probes="losses")).answer.steps
     found = heal(subject, seconds=SECONDS, most_steps=trials * full)
     row: dict[str, Any] = {
@@ -146,9 +146,9 @@ def main() -> None:
     folders = sorted(path.parent for path in PATIENTS.glob("*/sick.py"))
     folders = [one for one in folders if not options.patients or one.name in options.patients]
     kept = {} if options.fresh else stored(settings)
-    with Processes(2) as processes:
+    with Runner(2, watching_environment()) as runner:
         for folder in folders:
-            row = kept.get(folder.name) or examine(folder, processes, **settings)
+            row = kept.get(folder.name) or examine(folder, runner, **settings)
             kept[folder.name] = row
             told = f"heal {row['heal']['closed']:.2f}  random {by_chance(row):.2f}  {row['heal']['remedies']}"
             print(f"{folder.name:24} {told}", flush=True)

@@ -20,7 +20,7 @@ import time
 from typing import Any
 
 from _measure import quartiles, ratio, store, take_turns
-from babysit.scripts import Starter
+from babysit.scripts import Runner, RunRequest
 
 TORCH = """
 import sys
@@ -45,12 +45,13 @@ SCRIPTS = {
 LOOK_EVERY = 0.005
 
 
-def forked(starter: Starter, arguments: list[str], output: pathlib.Path) -> None:
+def forked(runner: Runner, arguments: list[str], output: pathlib.Path) -> None:
     """One start to its exit, by a fork."""
-    started = starter.begin(arguments, str(output))
+    request = RunRequest(arguments[0], tuple(arguments[1:]), False, os.getcwd(), str(output))
+    started = runner.begin(request)
     while started.poll() is None:
         time.sleep(LOOK_EVERY)
-    assert started.returncode == 0, output.read_text()
+    assert started.code == 0, output.read_text()
 
 
 def plainly(arguments: list[str], output: pathlib.Path) -> None:
@@ -71,14 +72,14 @@ def main() -> None:
             path, output = pathlib.Path(folder, "train.py"), pathlib.Path(folder, "output")
             path.write_text(text)
             arguments = [str(path), "0.1"]
-            with Starter(dict(os.environ)) as starter:
+            with Runner() as runner:
                 began = time.perf_counter()
-                forked(starter, arguments, output)
+                forked(runner, arguments, output)
                 first = time.perf_counter() - began
-                forked(starter, arguments, output)  # waits for the imports
+                forked(runner, arguments, output)  # waits for the imports
                 contenders = {
                     "python": functools.partial(plainly, arguments, output),
-                    "fork": functools.partial(forked, starter, arguments, output),
+                    "fork": functools.partial(forked, runner, arguments, output),
                 }
                 taken = take_turns(contenders, rounds)
             assert len({line for line in output.read_text().splitlines() if line.startswith("accuracy")}) == 1

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from babysit.record import BabysitError, Remedy, Row, Trace
-from babysit.rehearsal import LiveParts, Probes
+from babysit.record import BabysitError, InputError, Remedy, Row, Trace
+from babysit.rehearsal import LiveParts, Probes, Subject
 
 STEPS = 90
 
 
-class Known:
+class Known(Subject):
     """Its loss falls in a line to 2 - accuracy; the accuracy is told at the end, as a script's answers are."""
 
-    name = "known"
+    own_end = True
+    has_live_parts = False
 
     def __init__(
         self, accuracy: Callable[[dict[str, str], int], float | BabysitError], facts: dict[str, str] | None = None
@@ -21,6 +22,10 @@ class Known:
         self._accuracy = accuracy
         self._facts = {"loss": "cross-entropy", **(facts or {})}
         self.asked: list[tuple[dict[str, str], int, int]] = []
+
+    @property
+    def name(self) -> str:
+        return "known"
 
     def rehearse(
         self, steps: int, remedies: Sequence[Remedy] = (), *, seed: int = 0, probes: Probes = "all",
@@ -37,5 +42,5 @@ class Known:
         rows.append(Row(count - 1, "train", "", "balanced-accuracy", reached))
         return Trace(tuple(rows), facts=self._facts)
 
-    def live_parts(self) -> LiveParts | None:
-        return None
+    def live_parts(self) -> LiveParts:
+        raise InputError("a function has no live parts")

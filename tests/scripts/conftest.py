@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from babysit.scripts import Processes, Script, ScriptSubject
+from babysit.scripts import Runner, Script, ScriptSubject, watching_environment
 
 PATIENTS = pathlib.Path(__file__).parents[2] / "patients"
 
@@ -41,18 +41,18 @@ def program(**parts: object) -> str:
 
 
 @pytest.fixture(scope="session")
-def processes() -> Iterator[Processes]:
-    with Processes(2) as found:
+def runner() -> Iterator[Runner]:
+    with Runner(2, watching_environment()) as found:
         yield found
 
 
 @pytest.fixture
-def made(processes: Processes, tmp_path: pathlib.Path) -> Callable[..., ScriptSubject]:
+def made(runner: Runner, tmp_path: pathlib.Path) -> Callable[..., ScriptSubject]:
     """A script's text, or the parts of the usual one, as a Subject in a folder of its own."""
 
     def make(text: str | None = None, **parts: object) -> ScriptSubject:
         path = tmp_path / "train.py"
         path.write_text(text if text is not None else program(**parts))
-        return ScriptSubject(Script(str(path)), folder=tmp_path, processes=processes)
+        return ScriptSubject(Script(str(path)), folder=tmp_path, runner=runner)
 
     return make

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from babysit.scripts import LOST, Starter
+from babysit.scripts import Runner, RunRequest, Started
 from babysit.training import FORKS
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="processes are not forked here")
@@ -53,15 +53,20 @@ ENDS = {
 }
 
 
-def ended(starter: Starter, arguments: list[str], output: pathlib.Path) -> int:
+def begun(runner: Runner, arguments: list[str], output: pathlib.Path) -> Started:
+    module = arguments[0] == "-m"
+    target, *others = arguments[1:] if module else arguments
+    return runner.begin(RunRequest(target, tuple(others), module, os.getcwd(), str(output)))
+
+
+def ended(runner: Runner, arguments: list[str], output: pathlib.Path) -> int:
     """Run one to its end; gives its exit code."""
-    started = starter.begin(arguments, str(output))
+    started = begun(runner, arguments, output)
     until = time.monotonic() + 60
-    while started.poll() is None:
+    while (code := started.poll()) is None:
         assert time.monotonic() < until
         time.sleep(0.02)
-    assert started.returncode is not None
-    return started.returncode
+    return code
 
 
 def plainly(arguments: list[str], output: pathlib.Path, environment: dict[str, str]) -> int:
@@ -80,8 +85,8 @@ def test_a_script_sees_what_it_sees_under_python(tmp_path: pathlib.Path, monkeyp
     (folder / "sees.py").write_text(SEES)
     environment = dict(os.environ) | {"TOLD": "so"}
     arguments = ["own/sees.py", "--rate", "0.1", "left"]
-    with Starter(environment) as starter:
-        assert ended(starter, arguments, tmp_path / "forked") == 0
+    with Runner(environment=environment) as runner:
+        assert ended(runner, arguments, tmp_path / "forked") == 0
     left = [tmp_path / "left", tmp_path / "left2"]
     assert [path.read_text() for path in left] == ["never closed", "in a circle"]
     assert plainly(arguments, tmp_path / "plain", environment) == 0
@@ -95,8 +100,8 @@ def test_it_ends_as_under_python(name: str, tmp_path: pathlib.Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(ENDS[name])
     environment = dict(os.environ)
-    with Starter(environment) as starter:
-        code = ended(starter, ["train.py"], tmp_path / "forked")
+    with Runner(environment=environment) as runner:
+        code = ended(runner, ["train.py"], tmp_path / "forked")
     if name == "interrupted":
         assert code != 0
         return
@@ -110,8 +115,8 @@ def test_a_module_is_run_as_under_python(tmp_path: pathlib.Path, monkeypatch: py
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "__main__.py").write_text("import sys\nprint(__name__, sys.argv, sys.path[0])\n")
     environment = dict(os.environ)
-    with Starter(environment) as starter:
-        assert ended(starter, ["-m", "own", "-x"], tmp_path / "forked") == 0
+    with Runner(environment=environment) as runner:
+        assert ended(runner, ["-m", "own", "-x"], tmp_path / "forked") == 0
     assert plainly(["-m", "own", "-x"], tmp_path / "plain", environment) == 0
     assert (tmp_path / "forked").read_text() == (tmp_path / "plain").read_text()
 
@@ -134,9 +139,9 @@ def test_what_the_first_imported_is_there_for_the_next(tmp_path: pathlib.Path) -
     script = tmp_path / "train.py"
     script.write_text(TRAINS)
     told = []
-    with Starter(dict(os.environ)) as starter:
+    with Runner() as runner:
         for number in range(3):
-            assert ended(starter, [str(script)], tmp_path / str(number)) == 0
+            assert ended(runner, [str(script)], tmp_path / str(number)) == 0
             told.append((tmp_path / str(number)).read_text().split())
     assert [one[:2] for one in told] == [["False", "False"], ["True", "True"], ["True", "True"]]
     for stream in (2, 3, 4):
@@ -176,44 +181,99 @@ def sleeper(tmp_path: pathlib.Path) -> str:
 
 
 def test_what_is_killed_leaves_nothing_behind(sleeper: str, tmp_path: pathlib.Path) -> None:
-    with Starter(dict(os.environ)) as starter:
-        started = starter.begin([sleeper], str(tmp_path / "one"))
+    with Runner() as runner:
+        started = begun(runner, [sleeper], tmp_path / "one")
         child = number_in(tmp_path / "one")
         started.kill()
-        assert started.returncode == -signal.SIGKILL
+        assert started.code == -signal.SIGKILL
         assert gone(child)
-        started = starter.begin([sleeper], str(tmp_path / "two"))
+        started = begun(runner, [sleeper], tmp_path / "two")
         child = number_in(tmp_path / "two")
     assert gone(child), "closing ends all"
 
 
-def test_whoever_waits_is_killed(sleeper: str, tmp_path: pathlib.Path) -> None:
-    """By kill -9: nobody is left who could close anything."""
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_whoever_waits_is_killed(sleeper: str, tmp_path: pathlib.Path, number: signal.Signals) -> None:
+    """By kill -9, or by a terminal that is closed: nobody is left who could close anything."""
     waits = f"""
 import os, time
-from babysit.scripts import Starter
-starter = Starter(dict(os.environ))
-started = starter.begin([{sleeper!r}], {str(tmp_path / "one")!r})
+from babysit.scripts import Runner, RunRequest
+runner = Runner()
+started = runner.begin(RunRequest({sleeper!r}, (), False, os.getcwd(), {str(tmp_path / "one")!r}))
 while started.poll() is None:
     time.sleep(0.05)
 """
     process = subprocess.Popen([sys.executable, "-c", waits])
     child = number_in(tmp_path / "one")
-    process.kill()
+    process.send_signal(number)
     process.wait()
     assert gone(child)
 
 
 def test_whoever_forks_is_killed(sleeper: str, tmp_path: pathlib.Path) -> None:
-    with Starter(dict(os.environ)) as starter:
-        started = starter.begin([sleeper], str(tmp_path / "one"))
+    with Runner() as runner:
+        started = begun(runner, [sleeper], tmp_path / "one")
         child = number_in(tmp_path / "one")
-        assert starter._process is not None
-        starter._process.kill()
-        starter._process.wait()
+        assert runner._server is not None
+        runner._server.kill()
+        runner._server.wait()
         until = time.monotonic() + 20
-        while started.poll() is None:
+        while runner.forks:
+            assert started.poll() is None
             assert time.monotonic() < until
-        assert started.returncode == LOST
-        assert not starter.usable
         assert gone(child)
+        again = number_in(tmp_path / "one")
+        assert again != child, "it is begun again, without a fork"
+        started.kill()
+        assert started.code == -signal.SIGKILL
+    assert gone(again)
+
+
+def test_work_left_to_an_executor_is_done(tmp_path: pathlib.Path) -> None:
+    """Its threads wait for work until Python ends."""
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import concurrent.futures, time\n"
+        "threads = concurrent.futures.ThreadPoolExecutor(1)\n"
+        "threads.submit(lambda: (time.sleep(0.3), print('done')))\n"
+    )
+    with Runner() as runner:
+        assert ended(runner, [str(script)], tmp_path / "one") == 0
+    assert (tmp_path / "one").read_text() == "done\n"
+
+
+@pytest.mark.parametrize("forks", [True, False])
+def test_what_takes_too_long_is_killed(forks: bool, sleeper: str, tmp_path: pathlib.Path) -> None:
+    with Runner() as runner:
+        runner.forks = forks
+        request = RunRequest(sleeper, (), False, os.getcwd(), str(tmp_path / "one"), seconds=2.0)
+        (started,) = runner.run_all([request])
+        assert (started.code, started.late) == (-signal.SIGKILL, True)
+        assert gone(number_in(tmp_path / "one"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGINT])
+def test_a_check_that_is_killed_leaves_nothing(number: signal.Signals, sleeper: str, tmp_path: pathlib.Path) -> None:
+    """Also while the server is still importing PyTorch."""
+    checks = f"""
+from babysit.rehearsal import Ask
+from babysit.scripts import Script, ScriptSubject
+subject = ScriptSubject(Script({sleeper!r}), jobs=2)
+subject.run_all([Ask(), Ask()])
+"""
+    process = subprocess.Popen([sys.executable, "-c", checks], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not servers(process.pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    found = servers(process.pid)
+    time.sleep(0.5)
+    process.send_signal(number)
+    process.wait()
+    assert all(gone(one) for one in found)
+
+
+def servers(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
+    return [*map(int, told.stdout.split())]

@@ -13,7 +13,7 @@ import pytest
 
 from babysit.record import InputError, RehearsalError, Remedy
 from babysit.rehearsal import Ask, one_by_one
-from babysit.scripts import Script, ScriptSubject
+from babysit.scripts import Runner, Script, ScriptSubject
 from tests.scripts.conftest import program
 
 Made = Callable[..., ScriptSubject]
@@ -128,17 +128,40 @@ def test_what_it_writes_elsewhere_is_told(made: Made) -> None:
         path.unlink(missing_ok=True)
 
 
-def test_arguments_and_modules_beside_it(made: Made, tmp_path: pathlib.Path, processes: object) -> None:
+def test_arguments_and_modules_beside_it(made: Made, tmp_path: pathlib.Path, runner: Runner) -> None:
     (tmp_path / "settings.py").write_text("LR = 0.25\n")
     subject = made("import sys\nfrom settings import LR\n" + program(lr="LR * float(sys.argv[1])"))
     script = Script(subject.script.target, ("2",))
-    with ScriptSubject(script, folder=tmp_path, processes=subject._processes) as given:
+    with ScriptSubject(script, folder=tmp_path, runner=runner) as given:
         assert given.rehearse(1, probes="losses").series("lr").values == (0.5,)
 
 
 def test_no_script_is_one_clear_error(tmp_path: pathlib.Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("for\n")
-    for path, said in ((tmp_path / "none.py", "there is no script"), (broken, "is no Python"), (tmp_path, "no script")):
+    for path, said in (
+        (tmp_path / "none.py", "there is no script"),
+        (broken, "is not Python"),
+        (tmp_path, "no script"),
+    ):
         with pytest.raises(InputError, match=said):
             ScriptSubject(Script(str(path)))
+
+
+def test_without_forks_a_rehearsal_is_the_same(made: Made, tmp_path: pathlib.Path) -> None:
+    forked = made().run(Ask(9, (Remedy("lr", "0.1"),), seed=1, probes="losses"))
+    with Runner() as runner:
+        runner.forks = False
+        with ScriptSubject(Script(str(tmp_path / "train.py")), folder=tmp_path, runner=runner) as alone:
+            done = alone.run(Ask(9, (Remedy("lr", "0.1"),), seed=1, probes="losses"))
+        assert runner.servers == 0
+    assert done.trace.series("loss").values == forked.trace.series("loss").values
+    assert (done.answer.how, done.answer.steps) == ("enough", 9)
+
+
+def test_a_script_that_a_signal_ends_is_tried_without_a_fork_and_told(made: Made, tmp_path: pathlib.Path) -> None:
+    subject = made("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    with Runner() as runner, ScriptSubject(subject.script, folder=tmp_path, runner=runner) as own:
+        with pytest.raises(RehearsalError, match="ended with signal 11"):
+            own.rehearse(3)
+        assert not runner.forks

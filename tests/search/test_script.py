@@ -189,7 +189,7 @@ def test_what_does_not_stand_a_fork_is_started_otherwise(tmp_path: pathlib.Path)
     script = tmp_path / "train.py"
     script.write_text(
         "import os, signal, sys\n"
-        "forked = '_starter' in open(f'/proc/{os.getppid()}/cmdline').read()\n"
+        "forked = '_fork_server' in open(f'/proc/{os.getppid()}/cmdline').read()\n"
         "print('forked', forked, flush=True)\n"
         "if forked and float(sys.argv[1]) > 2:\n"
         "    os.kill(os.getpid(), signal.SIGSEGV)\n"
@@ -199,4 +199,65 @@ def test_what_does_not_stand_a_fork_is_started_otherwise(tmp_path: pathlib.Path)
     trials = [Trial(number, Recipe(), {"x": float(number)}) for number in range(5)]
     scores = engine.train(trials, 1)
     assert {number: score.score for number, score in scores.items()} == {0: 0.1, 1: 1.1, 2: 2.1, 3: 3.0, 4: 4.0}
+    engine.close()
+
+
+MEASURED = """
+import sys
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+rows = torch.randn(200, 4)
+answers = (rows.sum(dim=1) > 0).long()
+network = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(network.parameters(), lr=float(sys.argv[1]))
+for step in range(30):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(network(rows[:150]), answers[:150]).backward()
+    optimizer.step()
+open("weights.txt", "w").write("of one trial")
+"""
+EVALUATES = """
+with torch.no_grad():
+    print("right:", (network(rows[150:]).argmax(dim=1) == answers[150:]).float().mean().item())
+"""
+
+
+@pytest.mark.parametrize("evaluates", [True, False])
+def test_without_a_printed_score_the_measured_one_counts(
+    evaluates: bool, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The score of the last evaluation, else the loss; and what trials write stays in their scratch folders."""
+    monkeypatch.chdir(tmp_path)
+    script = tmp_path / "train.py"
+    script.write_text(MEASURED + EVALUATES * evaluates)
+    engine = ScriptEngine([str(script), "{rate}"], ["rate"], jobs=1)
+    rates = (1e-6, 0.5, 1e30)
+    trials = [Trial(number, Recipe(), {"rate": rate}) for number, rate in enumerate(rates)]
+    slow, good, broken = (score for _, score in sorted(engine.train(trials, 1).items()))
+    assert good.score > slow.score
+    assert broken.failed
+    assert {one.score_name for one in (slow, good)} == {"accuracy" if evaluates else "training loss"}
+    assert good.score > 0.9 if evaluates else -0.5 < good.score < 0
+    assert "score" in [one.setting for one in engine.decisions()]
+    again = ScriptEngine([str(script), "{rate}"], ["rate"], jobs=1)
+    again.restore(engine.state())
+    assert again.decisions()[1].value == good.score_name
+    printed = ScriptEngine([str(script), "{rate}"], ["rate"], score="right", jobs=1)
+    assert not (tmp_path / "weights.txt").exists()
+    if evaluates:
+        assert printed.train(trials[1:2], 1)[1].score == pytest.approx(good.score)
+        assert (tmp_path / "weights.txt").exists(), "as python runs it"
+    for one in (engine, again, printed):
+        one.close()
+
+
+def test_a_script_that_trains_nothing_has_no_measured_score(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text("print('accuracy: 1')\n")
+    engine = ScriptEngine([str(script), "{x}"], ["x"], jobs=1)
+    with pytest.raises(InputError, match="no training was seen") as error:
+        engine.train(trial(x=1.0), 1)
+    assert "--score" in str(error.value)
     engine.close()

@@ -13,14 +13,12 @@ from rich.console import Console, RenderableType
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from babysit.api._subjects import opened, subject_of
+from babysit.api._subjects import subject_of
 from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, SickError, silent, to_json
-from babysit.rehearsal import SECONDS, TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
+from babysit.rehearsal import TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
 from babysit.reports import check_page_part, check_renderable, finding_line
-from babysit.scripts import ScriptSubject
 
 REPORT_WIDTH = 120
-SCRIPT_SECONDS = 90.0  # a script begins anew for every rehearsal
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,12 @@ def check(
     made = subject_of(
         subject, loss, loader, optimizer, validation, scheduler, step, target, settings, arguments, module
     )
-    script = made if isinstance(made, ScriptSubject) else None
     if seconds is None:
-        seconds = SCRIPT_SECONDS if script is not None else SECONDS
+        seconds = made.check_seconds
     if steps is None:
-        steps = TO_THE_END if script is not None else WATCHED_STEPS
-    with opened(made):
+        steps = TO_THE_END if made.own_end else WATCHED_STEPS
+    with made:
         found = pre_flight(
             made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=progress
         )
-    return Report(found if script is None else dataclasses.replace(found, notes=script.notes()))
+    return Report(dataclasses.replace(found, notes=made.notes()))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._patched_copy import write_patched
-from babysit.api._subjects import opened, subject_of
+from babysit.api._subjects import subject_of
 from babysit.record import Finding, Healing, InputError, Progress, Recipe, silent
 from babysit.rehearsal import HEAL_SECONDS, TO_THE_END, OptimizerLike, Subject, pre_flight
 from babysit.rehearsal import heal as heal_subject
@@ -98,10 +98,10 @@ def heal(
         from babysit.scripts.patches import check_copy  # libcst takes a fifth of a second
 
         check_copy(script.script, pathlib.Path(apply))
-    wanted = steps if steps is not None else TO_THE_END if script is not None else STEPS
-    with opened(made):
+    wanted = steps if steps is not None else TO_THE_END if made.own_end else STEPS
+    with made:
         known: Sequence[Finding] | None = None
-        if script is None:
+        if made.has_live_parts:
             skip = ("rate-range",)  # rates are tried here as remedies
             checked = pre_flight(made, skip=skip, seconds=CHECK_SHARE * seconds, steps=STEPS, seed=seed, ignore=ignore)
             known = checked.findings
@@ -109,11 +109,12 @@ def heal(
             made, seconds=seconds, steps=wanted, seeds=seeds, seed=seed, ignore=ignore, findings=known,
             progress=progress,
         )  # fmt: skip
+    found = dataclasses.replace(found, notes=made.notes())
     if script is None:
         return found
     from babysit.scripts.patches import advice_for
 
-    found = dataclasses.replace(found, advice=advice_for(script.script, found.remedies), notes=script.notes())
+    found = dataclasses.replace(found, advice=advice_for(script.script, found.remedies))
     if apply is None or not found.remedies:
         return found
     copy = write_patched(script.script.target, found.remedies, apply, arguments=arguments)

@@ -67,6 +67,6 @@ def write_patched(
     check_copy(made, goal)
     done = write_copy(made, asked, goal)
     with ScriptSubject(with_arguments(str(goal), arguments), jobs=1) as subject:
-        outcome = outcome_of(subject.rehearse_together([Ask(probes="losses")])[0])
+        outcome = outcome_of(subject.rehearse_all([Ask(probes="losses")])[0])
     written = tuple(one.remedy for one in done.written)
     return PatchedCopy(goal, done.diff, written, tuple(done.applied), outcome)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,16 +12,6 @@ from torch.optim.lr_scheduler import LRScheduler
 from babysit.record import InputError, Recipe, load_recipe, with_settings
 from babysit.rehearsal import LiveObjects, OptimizerLike, RecipeSubject, Subject
 from babysit.scripts import ScriptSubject, with_arguments
-
-
-@contextlib.contextmanager
-def opened(subject: Subject) -> Iterator[Subject]:
-    """A subject whose processes, where it has any, are gone afterwards."""
-    if isinstance(subject, ScriptSubject):
-        with subject:
-            yield subject
-    else:
-        yield subject
 
 
 def is_script(given: object, module: bool = False) -> bool:
@@ -53,7 +42,7 @@ def subject_of(
             missing = "a loader of training batches" if loader is None else "an optimizer"
             raise InputError(f"{missing} is missing", write="babysit.check(model, loss, loader, optimizer)")
         return LiveObjects(subject, loss, loader, optimizer, validation=validation, scheduler=scheduler, step=step)
-    if isinstance(subject, LiveObjects | RecipeSubject | ScriptSubject):
+    if isinstance(subject, Subject):
         return subject
     if any(given is not None for given in (loss, loader, optimizer, validation, scheduler, step)):
         raise InputError(

@@ -1,4 +1,4 @@
-"""tune for a script: trials are processes, and what they print is their score."""
+"""tune for a script: trials are processes, scored by what is measured in them or by what they print."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def tune_script(
     arguments: Sequence[str],
     *,
     space: Space | Mapping[str, Any] | Iterable[str],
-    score: str = "accuracy",
+    score: str | None = None,
     lower: bool = False,
     steps: int | None = None,
     trials: float = TRIALS,
@@ -68,8 +68,9 @@ def tune_script(
         arguments: Its arguments, with `{NAME}` for searched settings, perhaps `{steps}` and `{seed}`.
         space: What is searched: names in braces, or changes that `babysit run --remedy` makes to a script that has no
             such argument: `lr`, `batch-size`, `optimizer`, `weight-decay`, ...
-        score: Name that the script prints before its score.
-        lower: A lower number is better.
+        score: Name that the script prints before its score; None takes what is measured while it trains: the score of
+            its last evaluation, else the loss.
+        lower: A lower number is better, where the score is printed.
         steps: What `{steps}` stands for in a full training, in the script's own unit, such as epochs. A script that
             takes no `{steps}` is run for so many epochs instead.
         trials: What may be spent, in full trainings.
@@ -84,7 +85,7 @@ def tune_script(
         progress: Receives progress events.
 
     Raises:
-        InputError: The script is not there, the space and the placeholders do not fit, or it prints no score.
+        InputError: The script is not there, the space and the placeholders do not fit, or it has no score.
 
     Example:
         >>> tuned = tune_script("train.py", ["--lr", "{lr}"], space={"lr": "1e-5:1:log"})  # doctest: +SKIP
@@ -131,7 +132,7 @@ def resume_script(study: StudyFolder, progress: Progress = silent) -> Tuned:
 
 
 def _engine(
-    command: list[str], space: Space, score: str, lower: bool, jobs: int | None, steps: int | None
+    command: list[str], space: Space, score: str | None, lower: bool, jobs: int | None, steps: int | None
 ) -> ScriptEngine:
     names = [one.path for one in space]
     epochs = bool(steps) and "steps" not in placeholders(command)

@@ -37,7 +37,7 @@ def tune(
     generations: int = 6,
     structure: Flag = False,
     no_widen: Flag = False,
-    score: str = "accuracy",
+    score: str | None = None,
     lower: Flag = False,
     steps: int | None = None,
     jobs: int | None = None,
@@ -88,7 +88,8 @@ def tune(
     no_widen
         Stay within the ranges, even where the best lies at an end.
     score
-        Of a script: the name that it prints before its score.
+        Of a script: the name that it prints before its score. Without it a trial's score is what is measured in its
+        training: of the last evaluation, else the loss.
     lower
         Of a script: a lower number is better.
     steps

@@ -11,7 +11,7 @@ from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
 from babysit.rehearsal._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearsal._compare_initialisations import compare_initialisations
-from babysit.rehearsal._examination import SECONDS, WATCHED_STEPS, Examination
+from babysit.rehearsal._examination import WATCHED_STEPS, Examination
 from babysit.rehearsal._heal import HEAL_SECONDS, heal
 from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
 from babysit.rehearsal._live_parts import LiveParts
@@ -24,19 +24,19 @@ from babysit.rehearsal._recipe_subject import RecipeSubject
 from babysit.rehearsal._restore import random_streams_restored, restored
 from babysit.rehearsal._state import RehearsalState
 from babysit.rehearsal._subject import (
+    CHECK_SECONDS,
     TO_THE_END,
     Ask,
     Probes,
     RehearseLosses,
     Subject,
-    Together,
     one_by_one,
-    rehearse_all,
 )
 from babysit.rehearsal._treatments import treat
 
 __all__ = [
     "Ask",
+    "CHECK_SECONDS",
     "COMPARED_SCHEMES",
     "Candidate",
     "Examination",
@@ -51,10 +51,8 @@ __all__ = [
     "RehearsalOutcome",
     "RehearsalState",
     "RehearseLosses",
-    "SECONDS",
     "Subject",
     "TO_THE_END",
-    "Together",
     "WATCHED_STEPS",
     "candidates_from",
     "check_data",
@@ -76,7 +74,6 @@ __all__ = [
     "rate_of",
     "rate_range",
     "read_sweep",
-    "rehearse_all",
     "restored",
     "sweep_rates",
     "treat",

@@ -107,7 +107,7 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
         return skipped("overfit-tiny", "batches do not go through")
     if _contradictory(examination):
         return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
-    if examination.live is None and (known := _known(examination)):
+    if not examination.subject.has_live_parts and (known := _known(examination)):
         return skipped("overfit-tiny", f"{known[0].name} comes first, and lets expect that it fails")
     plain = attempt(examination, SHARE)
     stopped = plain.trace.happened("failed")
@@ -189,18 +189,16 @@ def storable_rows(examination: Examination) -> int:
 
 def weights_of(examination: Examination) -> int | None:
     """Weights that learn; None where they cannot be reached."""
-    live = examination.live
-    if live is None:
+    if not examination.subject.has_live_parts:
         return None
-    return sum(parameter.numel() for parameter in live.network.parameters() if parameter.requires_grad)
+    return sum(parameter.numel() for parameter in examination.live.network.parameters() if parameter.requires_grad)
 
 
 def _contradictory(examination: Examination) -> bool:
-    live = examination.live
-    if live is None:
+    if not examination.subject.has_live_parts:
         return False
     with examination.as_before():
-        return contradictory(first_rows(next(live.batches(examination.seed)), TINY))
+        return contradictory(first_rows(next(examination.live.batches(examination.seed)), TINY))
 
 
 def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
@@ -274,8 +272,7 @@ def _too_strong(examination: Examination, plain: Attempt, tried: list[Attempt]) 
 
 def _has(examination: Examination, name: str) -> bool:
     if name == "dropout":
-        live = examination.live
-        if live is not None:
-            return any(isinstance(module, _DropoutNd) and module.p > 0 for module in live.network.modules())
+        if examination.subject.has_live_parts:
+            return any(isinstance(module, _DropoutNd) and module.p > 0 for module in examination.live.network.modules())
         return any(layer.kind == "dropout" for layer in examination.trace.layers)
     return float(examination.trace.facts.get("weight-decay", "0") or 0) > 0

@@ -39,7 +39,7 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
     seconds = min(SHARE * examination.seconds, max(1.0, examination.left))
     step_seconds = _step_seconds(examination)
     try:
-        if examination.live is None:
+        if not examination.subject.has_live_parts:
             return _around(examination, rate)
         if members_of(step_seconds, seconds) < FEWEST:
             steps = max(FEWEST_RATES, min(SWEEP[2], int(seconds / step_seconds)))

@@ -55,9 +55,9 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
 
     Source: CS231n lecture 6 (regularisation on: the loss goes up); Loshchilov and Hutter 2019 for decoupled decay.
     """
-    live = examination.live
-    if live is None:
+    if not examination.subject.has_live_parts:
         return skipped("regularisation", "weights cannot be reached from here")
+    live = examination.live
     if examination.fails:
         return skipped("regularisation", "batches do not go through")
     optimizers = list(live.optimizers) or [live.make_optimizer(live.network.parameters())]

@@ -30,7 +30,7 @@ def check_short_training(examination: Examination) -> PreFlightStep:
     # A script that was watched to its own end says how it ends; and its weights are out of the reach of the step that
     # tells of weight decay.
     named = set(SET_UP)
-    if examination.live is None:
+    if not examination.subject.has_live_parts:
         named |= {"weight-decay-too-strong"} | (OF_LONG_TRAININGS if "epochs" in trace.facts else set())
     findings = examination.of_groups({"dynamics"}, without=OTHERS | OF_LONG_TRAININGS) + examination.named(named)
     findings += [one for one in examination.of_groups({"set-up"}, without=ELSEWHERE) if of_dynamics(one)]

@@ -16,7 +16,7 @@ from babysit.record import Finding, Remedy, Trace
 from babysit.rehearsal._candidates import more_epochs, rate_of, with_values
 from babysit.rehearsal._examination import Examination
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
-from babysit.rehearsal._subject import TO_THE_END, Ask, rehearse_all
+from babysit.rehearsal._subject import TO_THE_END, Ask
 
 TRIED = "tried"  # evidence: what the remedy did
 CURED = 0.6  # of the gap: so much is closed by treating a cause, hardly ever by treating anything else
@@ -60,7 +60,7 @@ def with_cures(examination: Examination, findings: Sequence[Finding]) -> tuple[F
         for cure in cures
     ]
     began = time.monotonic()
-    outcomes = [outcome_of(found) for found in rehearse_all(examination.subject, asks)]
+    outcomes = [outcome_of(found) for found in examination.subject.rehearse_all(asks)]
     examination.watched_seconds += time.monotonic() - began
     return _judged(findings, cures, before, outcomes, examination)
 

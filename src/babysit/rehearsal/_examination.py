@@ -14,9 +14,8 @@ from babysit.rehearsal._live_parts import LiveParts
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
-from babysit.rehearsal._subject import Probes, Subject
+from babysit.rehearsal._subject import CHECK_SECONDS, Probes, Subject
 
-SECONDS = 60.0  # a check is made before hours are spent; a minute of it finds what a day would
 WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
 # Shares of the time, at most. Small networks need less than they may take, and what is left is not spent.
 WATCHED_SHARE, ROWS_SHARE = 0.25, 0.1
@@ -47,7 +46,7 @@ class Examination:
         self,
         subject: Subject,
         *,
-        seconds: float = SECONDS,
+        seconds: float = CHECK_SECONDS,
         steps: int = WATCHED_STEPS,
         seed: int = 0,
         ignore: Collection[str] = (),
@@ -66,15 +65,15 @@ class Examination:
         return max(0.0, self.seconds - (time.monotonic() - self._began))
 
     @functools.cached_property
-    def live(self) -> LiveParts | None:
-        """The live parts, where there are any."""
+    def live(self) -> LiveParts:
+        """The live parts, of a subject that has them."""
         return self.subject.live_parts()
 
     @functools.cached_property
     def watched(self) -> Trace:
         """A short training as it is, its first steps measured one by one."""
         start = time.monotonic()
-        share = WATCHED_SHARE if self.live is not None else WHOLE_SHARE
+        share = WHOLE_SHARE if self.subject.own_end else WATCHED_SHARE
         found = self.rehearsed(self.steps, seconds=share * self.seconds)
         self.watched_seconds = time.monotonic() - start
         return found
@@ -95,14 +94,13 @@ class Examination:
     @functools.cached_property
     def rows_seen(self) -> RowsSeen | None:
         """All rows gone through once; None where there are none to be had."""
-        live = self.live
-        if live is None or not live.epoch_steps:
+        if not self.subject.has_live_parts or not self.live.epoch_steps:
             return None
         steps = self.watched.series("loss").steps
         width = self.watched.series("width", layer="(outputs)").values
         with self.as_before():
             return look_at_rows(
-                live,
+                self.live,
                 (steps[-1] + 1) if steps else 0,
                 seconds=ROWS_SHARE * self.seconds,
                 width=int(width[-1]) if width else 0,
@@ -112,7 +110,7 @@ class Examination:
     @functools.cached_property
     def mixing(self) -> float | None:
         """How far rows change each other's answers; None where it cannot be told."""
-        if self.live is None or self.fails:
+        if not self.subject.has_live_parts or self.fails:
             return None
         with self.as_before():
             return row_mixing(self.live, self.seed)
@@ -144,9 +142,6 @@ class Examination:
     def as_before(self) -> Iterator[None]:
         """Within it the live parts may be worked on; afterwards they are as they were."""
         live = self.live
-        if live is None:
-            yield
-            return
         with restored([live.network], live.optimizers, (), live.loaders):
             yield
 

@@ -36,7 +36,7 @@ from babysit.record import (
 )
 from babysit.rehearsal._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, median_of, outcome_of
-from babysit.rehearsal._subject import TO_THE_END, Ask, Subject, rehearse_all
+from babysit.rehearsal._subject import TO_THE_END, Ask, Subject
 from babysit.rehearsal._trains import check_training
 
 HEAL_SECONDS = 120.0
@@ -59,7 +59,7 @@ NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-s
 
 
 @dataclass(frozen=True)
-class Attempt:
+class HealAttempt:
     """A change, and what it came to.
 
     Attributes:
@@ -98,7 +98,6 @@ class HealSession:
         self.began = time.monotonic()
         self.runs = self.steps_taken = 0
         self.full_seconds = 0.0
-        self.jobs = int(getattr(subject, "jobs", 1))
         self.untouched: dict[tuple[int, int], RehearsalOutcome] = {}  # by steps and seed
         self.tried: dict[tuple[str, ...], Tried] = {}
 
@@ -109,7 +108,7 @@ class HealSession:
 
     def affordable(self, share: float) -> float:
         """Rehearsals in full that a share of the remaining time pays for."""
-        by_time = share * self.left * self.jobs / max(self.full_seconds, 1e-3)
+        by_time = share * self.left * self.subject.jobs / max(self.full_seconds, 1e-3)
         if self.most_steps is None:
             return by_time
         full = max(1, self.untouched[self.steps, self.seed].steps)
@@ -124,7 +123,7 @@ class HealSession:
         """The untouched training, measured."""
         start = time.monotonic()
         ask = Ask(self.steps, (), self.seed, "start", WATCH_SHARE * self.seconds)
-        found = rehearse_all(self.subject, [ask])[0]
+        found = self.subject.rehearse_all([ask])[0]
         self.full_seconds = time.monotonic() - start
         if isinstance(found, InputError):
             raise found
@@ -137,7 +136,7 @@ class HealSession:
         self.untouched[self.steps, self.seed] = outcome
         return trace
 
-    def compare(self, candidates: Sequence[Candidate], steps: int, stage: str, share: float = 1.0) -> list[Attempt]:
+    def compare(self, candidates: Sequence[Candidate], steps: int, stage: str, share: float = 1.0) -> list[HealAttempt]:
         """Rehearse changes, and the untouched training where it is not known yet; the best first."""
         asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in candidates]
         if (steps, self.seed) not in self.untouched:
@@ -154,7 +153,7 @@ class HealSession:
             comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
             refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
             closed = -1.0 if refused else gain(before, outcome, comparable=comparable)
-            attempts.append(Attempt(candidate, outcome, closed, share))
+            attempts.append(HealAttempt(candidate, outcome, closed, share))
             told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
             self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
             self.progress(RemediesTried(told))
@@ -178,10 +177,10 @@ class HealSession:
         """Rehearse in order, until a share of the time or of the steps is spent."""
         self.progress(RehearsalsBegan(stage, len(asks)))
         found: list[Trace | BabysitError] = []
-        for place in range(0, len(asks), self.jobs):
+        for place in range(0, len(asks), self.subject.jobs):
             if self.spent() > until:
                 break
-            some = rehearse_all(self.subject, asks[place : place + self.jobs])
+            some = self.subject.rehearse_all(asks[place : place + self.subject.jobs])
             for one in some:
                 self._count(outcome_of(one))
             found += some
@@ -234,7 +233,7 @@ def heal(
     session = HealSession(subject, steps, seconds, seed, progress, most_steps)
     progress(HealBegan(seconds))
     known: tuple[Finding, ...] = tuple(findings or ())
-    best: Attempt | None = None
+    best: HealAttempt | None = None
     effect: Effect | None = None
     interrupted = False
     try:
@@ -256,7 +255,7 @@ def heal(
     )  # fmt: skip
 
 
-def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> list[Attempt]:
+def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> list[HealAttempt]:
     """Finalists, the best first."""
     before = session.untouched[session.steps, session.seed]
     asked = candidates_from(findings, trace)
@@ -266,7 +265,7 @@ def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> 
         attempts += _halving(session, _others(asked, usual_candidates(trace)), "what every training may need")
     attempts.sort(key=lambda attempt: -attempt.rank)
     best = attempts[0] if attempts else None
-    last: list[Attempt] = []
+    last: list[HealAttempt] = []
     for _ in range(ROUNDS):
         if best is None or best.gain >= DONE or session.affordable(0.5) < 2:
             break
@@ -295,7 +294,7 @@ def _others(known: Sequence[Candidate], more: Sequence[Candidate]) -> list[Candi
     return unique([*known, *more])[len(unique(known)) :]
 
 
-def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) -> list[Attempt]:
+def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) -> list[HealAttempt]:
     """Successive halving over changes: all for few steps, a third of them for three times as many, and so on.
 
     Where there is time for all in full there is one rung. Trials of lower rungs that were dropped are not returned.
@@ -306,7 +305,7 @@ def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) 
     while len(candidates) * (rungs + 1) / REDUCTION**rungs > afford and full / REDUCTION ** (rungs + 1) >= FEWEST_STEPS:
         rungs += 1
     alive = list(candidates)
-    attempts: list[Attempt] = []
+    attempts: list[HealAttempt] = []
     for rung in range(rungs, -1, -1):
         share = REDUCTION**-rung
         steps = session.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
@@ -318,7 +317,7 @@ def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) 
     return attempts
 
 
-def _partners(best: Attempt, attempts: Sequence[Attempt], trace: Trace) -> list[Candidate]:
+def _partners(best: HealAttempt, attempts: Sequence[HealAttempt], trace: Trace) -> list[Candidate]:
     """The best change with one more: what helped alone first, what findings ask for, more epochs."""
     taken = {remedy.name for remedy in best.candidate.remedies}
     order = sorted(attempts, key=lambda attempt: -(attempt.gain + (0.2 if attempt.candidate.root else 0.0)))
@@ -338,7 +337,7 @@ def _partners(best: Attempt, attempts: Sequence[Attempt], trace: Trace) -> list[
     return found
 
 
-def _pruned(session: HealSession, best: Attempt) -> Attempt:
+def _pruned(session: HealSession, best: HealAttempt) -> HealAttempt:
     """Without what the rest does without."""
     while len(best.candidate.remedies) > 1 and session.affordable(0.6) >= len(best.candidate.remedies):
         without = [
@@ -357,7 +356,9 @@ def _pruned(session: HealSession, best: Attempt) -> Attempt:
     return best
 
 
-def _confirmed(session: HealSession, finalists: Sequence[Attempt], seeds: int) -> tuple[Attempt | None, Effect | None]:
+def _confirmed(
+    session: HealSession, finalists: Sequence[HealAttempt], seeds: int
+) -> tuple[HealAttempt | None, Effect | None]:
     """The finalist that works on most seeds: the first whose median gain is not beaten by much."""
     if not finalists:
         return None, None
@@ -370,7 +371,7 @@ def _confirmed(session: HealSession, finalists: Sequence[Attempt], seeds: int) -
     before = [*([] if again else [session.untouched[session.steps, session.seed]]), *outcomes[-1]]
     if not before:
         return None, None
-    judged: list[tuple[float, Attempt, list[RehearsalOutcome]]] = []
+    judged: list[tuple[float, HealAttempt, list[RehearsalOutcome]]] = []
     for place, attempt in enumerate(finalists):
         after = [*([] if again else [attempt.outcome]), *outcomes.get(place, [])]
         if not after:

@@ -16,13 +16,13 @@ from babysit.rehearsal._batches import Batches, inputs_and_targets, seed_streams
 from babysit.rehearsal._live_parts import Batch, LiveParts, LossOf, MakeOptimizer
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._state import RehearsalState, quiet, train_steps
-from babysit.rehearsal._subject import Probes
+from babysit.rehearsal._subject import Probes, Subject
 from babysit.rehearsal._treatments import treat
 
 OptimizerLike = Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
-class LiveObjects:
+class LiveObjects(Subject):
     """A network, a loss, a loader and an optimizer as the user has them.
 
     A rehearsal trains the network itself, within a room that is put back afterwards; so what a loss or a loader knows

@@ -30,8 +30,8 @@ from babysit.rehearsal._check_regularisation import check_regularisation
 from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
 from babysit.rehearsal._cures import with_cures
-from babysit.rehearsal._examination import SECONDS, WATCHED_STEPS, Examination, skipped, verdict_of
-from babysit.rehearsal._subject import Subject
+from babysit.rehearsal._examination import WATCHED_STEPS, Examination, skipped, verdict_of
+from babysit.rehearsal._subject import CHECK_SECONDS, Subject
 from babysit.rehearsal._trains import check_training
 
 STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
@@ -53,7 +53,7 @@ def pre_flight(
     *,
     only: Collection[str] = (),
     skip: Collection[str] = (),
-    seconds: float = SECONDS,
+    seconds: float = CHECK_SECONDS,
     steps: int = WATCHED_STEPS,
     seed: int = 0,
     ignore: Sequence[str] = (),
@@ -90,7 +90,7 @@ def pre_flight(
     try:
         # Most steps read the short watched training, so that it comes before all of them.
         progress(CheckStepBegan("short-training"))
-        if examination.live is None:
+        if not subject.has_live_parts:
             check_training(subject.name, examination.watched)
         _ = examination.watched
         for name in wanted:
@@ -102,7 +102,7 @@ def pre_flight(
             done.append(step)
             progress(CheckStepEnded(step))
         findings = merged(done, ignore)
-        if examination.live is None and len(wanted) == len(STEPS):
+        if not subject.has_live_parts and len(wanted) == len(STEPS):
             findings = with_cures(examination, findings)
     except KeyboardInterrupt:
         interrupted = True
@@ -118,7 +118,7 @@ def _step(name: str, examination: Examination) -> PreFlightStep:
     try:
         return STEPS[name](examination)
     except InputError as error:
-        if examination.live is not None:
+        if examination.subject.has_live_parts:
             raise
         return skipped(name, f"the script cannot be rehearsed so: {str(error).splitlines()[0]}")
 

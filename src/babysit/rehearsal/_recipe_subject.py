@@ -12,7 +12,7 @@ from babysit.data import Prepared, prepare
 from babysit.record import Decision, InputError, Recipe, Remedy, Trace, with_settings
 from babysit.rehearsal._live_objects import LiveObjects
 from babysit.rehearsal._live_parts import Batch, LiveParts
-from babysit.rehearsal._subject import Probes
+from babysit.rehearsal._subject import Probes, Subject
 from babysit.training import (
     Examples,
     TrainedModel,
@@ -48,7 +48,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 }
 
 
-class RecipeSubject:
+class RecipeSubject(Subject):
     """A Recipe and its data.
 
     Args:

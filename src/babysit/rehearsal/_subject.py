@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Self
 
 from babysit.record import BabysitError, Remedy, Trace
 from babysit.rehearsal._live_parts import LiveParts
@@ -14,6 +15,7 @@ Probes = Literal["all", "start", "budget", "losses"]
 
 
 TO_THE_END = 10**9  # steps: more than any training takes, where it ends by itself
+CHECK_SECONDS = 60.0  # a check is made before hours are spent; a minute of it finds what a day would
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,27 @@ class Ask:
     seconds: float | None = None
 
 
-class Subject(Protocol):
-    """Something that can be trained: a Recipe, live objects, a script."""
+class Subject(ABC):
+    """Something that can be trained: a Recipe, live objects, a script. Used in a `with`, it leaves nothing running.
+
+    Attributes:
+        jobs: How many of its rehearsals run at the same time.
+        check_seconds: Time limit of a check where the user names none.
+        own_end: Whether its training comes to an end of its own; otherwise a rehearsal needs a number of steps.
+        has_live_parts: Whether its network, loss and batches can be reached; see `live_parts`.
+    """
+
+    jobs: int = 1
+    check_seconds: float = CHECK_SECONDS
+    own_end: bool = False
+    has_live_parts: bool = True
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What to call it, in a few words."""
 
+    @abstractmethod
     def rehearse(
         self,
         steps: int,
@@ -47,54 +63,56 @@ class Subject(Protocol):
 
         Args:
             steps: Optimizer steps, at least 1.
-            remedies: Changes that hold for this rehearsal alone.
+            remedies: They hold for this rehearsal alone.
             seed: Of the order of rows and of all that is drawn at random.
             probes: `all` measures every step, `start` the first fifty and every fifth of the later ones,
                 `budget` as often as one percent of the time allows, `losses` the loss and the rate only.
-            seconds: Stop early when they are spent.
+            seconds: Time limit.
 
         Returns:
-            What was measured; a loss that is no number ends the rehearsal after it is written down.
+            What was measured; a loss that is not finite ends the rehearsal after it is written down.
 
         Raises:
             InputError: A remedy that this subject cannot take.
         """
 
-    def live_parts(self) -> LiveParts | None:
-        """The live network, loss and batches to work on, where there are any: a script has none outside itself."""
+    @abstractmethod
+    def live_parts(self) -> LiveParts:
+        """The network, loss and batches to work on.
 
+        Raises:
+            InputError: They cannot be reached, as those of a script, which runs in processes of its own.
+        """
 
-@runtime_checkable
-class Together(Protocol):
-    """A Subject whose rehearsals can run side by side, in processes of their own.
+    def rehearse_all(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+        """Several rehearsals, as many at a time as there are jobs.
 
-    Attributes:
-        jobs: How many at a time.
-    """
+        Returns:
+            In the order of `asks`: what was measured, or the error that ended the rehearsal.
+        """
+        found: list[Trace | BabysitError] = []
+        for ask in asks:
+            try:
+                found.append(
+                    self.rehearse(ask.steps, ask.remedies, seed=ask.seed, probes=ask.probes, seconds=ask.seconds)
+                )
+            except BabysitError as error:
+                found.append(error)
+        return found
 
-    jobs: int
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the rehearsals so far, as sentences."""
+        return ()
 
-    def rehearse_together(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
-        """As `rehearse` for each, errors in the place of their traces."""
+    def close(self) -> None:
+        """End what runs for it."""
+        return
 
+    def __enter__(self) -> Self:
+        return self
 
-def rehearse_all(subject: Subject, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
-    """Several rehearsals, side by side where the subject can.
-
-    Returns:
-        In the order of `asks`: what was measured, or the error that the rehearsal ended by.
-    """
-    if isinstance(subject, Together):
-        return subject.rehearse_together(asks)
-    found: list[Trace | BabysitError] = []
-    for ask in asks:
-        try:
-            found.append(
-                subject.rehearse(ask.steps, ask.remedies, seed=ask.seed, probes=ask.probes, seconds=ask.seconds)
-            )
-        except BabysitError as error:
-            found.append(error)
-    return found
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 # Subject, rehearsals -> the losses of each, in their order. Whoever reads may stop before the end.
@@ -118,8 +136,8 @@ def one_by_one(subject: Subject, asks: Iterable[Ask]) -> Iterator[list[float]]:
         [3, 3]
     """
     waiting = iter(asks)
-    while some := list(islice(waiting, subject.jobs if isinstance(subject, Together) else 1)):
-        for found in rehearse_all(subject, some):
+    while some := list(islice(waiting, subject.jobs)):
+        for found in subject.rehearse_all(some):
             if isinstance(found, BabysitError):
                 raise found
             yield list(found.series("loss").values)

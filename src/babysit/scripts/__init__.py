@@ -1,26 +1,30 @@
-"""An unmodified script as a Subject: the patcher that sees and changes it, its child processes, its text."""
+"""An unmodified script as a Subject: the patcher that sees and changes it, the runner of its processes, its text."""
 
 from babysit.scripts._apply import apply_remedies
+from babysit.scripts._as_main import Ended, Enough
 from babysit.scripts._changes import Changes
-from babysit.scripts._patcher import Enough, Patcher
-from babysit.scripts._processes import Processes
-from babysit.scripts._script import Ended, Script, run_script, with_arguments
-from babysit.scripts._starts import LOST, Started, Starter
-from babysit.scripts._subject import Rehearsed, ScriptSubject
+from babysit.scripts._messages import RunRequest, WatchRequest
+from babysit.scripts._patcher import Patcher
+from babysit.scripts._runner import Runner, Started
+from babysit.scripts._script import Script, run_script, with_arguments
+from babysit.scripts._subject import Rehearsed, ScriptSubject, kept_folder, rehearsed, watching_environment
 
 __all__ = [
     "Changes",
     "Ended",
     "Enough",
-    "LOST",
     "Patcher",
-    "Processes",
     "Rehearsed",
+    "RunRequest",
+    "Runner",
     "Script",
     "ScriptSubject",
     "Started",
-    "Starter",
+    "WatchRequest",
     "apply_remedies",
+    "kept_folder",
+    "rehearsed",
     "run_script",
+    "watching_environment",
     "with_arguments",
 ]

@@ -6,8 +6,9 @@ import atexit
 import contextlib
 
 from babysit.record import InputError, Remedy, TraceStore
+from babysit.scripts._as_main import Enough
 from babysit.scripts._changes import OF_SOURCE, Changes
-from babysit.scripts._patcher import Enough, Patcher
+from babysit.scripts._patcher import Patcher
 
 
 class Lasting(Patcher):

@@ -32,6 +32,7 @@ from torch.utils.data import DataLoader
 from babysit.probes import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
 from babysit.scripts._answers_seen import AnswersSeen, Phase
+from babysit.scripts._as_main import Enough
 from babysit.scripts._changes import Changes
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._forked import leave_when_forked, stay
@@ -47,10 +48,6 @@ FIRST, GROWTH = 50, 0.06
 PATIENCE = 10
 
 UNSEEN_PROCESSES = "processes that the script starts are not watched"
-
-
-class Enough(BaseException):
-    """Raised within a script, which catches it only by mistake."""
 
 
 class Patcher:

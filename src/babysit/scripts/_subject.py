@@ -1,4 +1,4 @@
-"""A script as a Subject: rehearsed in child processes, in a scratch folder, under changes."""
+"""A script as a Subject: rehearsed in processes of its own, in a scratch folder, under remedies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from babysit.record import BabysitError, Event, InputError, RehearsalError, Remedy, Trace, TraceStore
-from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Probes
-from babysit.scripts._child import Answer, Request
-from babysit.scripts._processes import Processes
+from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Probes, Subject
+from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, read
+from babysit.scripts._runner import Runner, Started
 from babysit.scripts._script import Script
 
 SECONDS = 600.0  # of one run, where nobody says less
+GRACE = 10.0  # seconds that a watched script may take to end after its time limit
 OUTPUT = 4000  # characters of what a run printed that are kept
 
 
@@ -30,18 +31,18 @@ class Rehearsed:
     """
 
     trace: Trace
-    answer: Answer
+    answer: ScriptAnswer
     output: str = ""
 
 
-class ScriptSubject:
+class ScriptSubject(Subject):
     """A script as a Subject.
 
     Args:
         script: Checked.
         folder: Where it would be run; None is the working directory.
         jobs: How many runs at a time; None as many as there are processors, at most four.
-        processes: To run in; None starts some of its own, which end with it.
+        runner: To run in; None makes one of its own, which ends with it.
 
     Example:
         >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), 0.1)\\n"
@@ -55,13 +56,17 @@ class ScriptSubject:
         3
     """
 
+    check_seconds = 90.0  # a script begins anew for every rehearsal
+    own_end = True
+    has_live_parts = False
+
     def __init__(
         self,
         script: Script,
         *,
         folder: pathlib.Path | None = None,
         jobs: int | None = None,
-        processes: Processes | None = None,
+        runner: Runner | None = None,
     ) -> None:
         script.check()
         self.script = script
@@ -70,19 +75,23 @@ class ScriptSubject:
         self.wrote: set[str] = set()
         self._folder = (folder or pathlib.Path.cwd()).resolve()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.jobs = processes.jobs if processes is not None else jobs or min(4, cores)
+        self.jobs = runner.jobs if runner is not None else jobs or min(4, cores)
         self._threads = max(1, cores // self.jobs)
-        self._own = processes is None
-        self._processes = processes or Processes(self.jobs)
+        self._own = runner is None
+        self._runner = runner or Runner(self.jobs, watching_environment())
 
     @property
     def name(self) -> str:
         """The script's name."""
         return self.script.name
 
-    def live_parts(self) -> LiveParts | None:
-        """A script has nothing to be worked on outside itself."""
-        return None
+    def live_parts(self) -> LiveParts:
+        """They are in processes of its own.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"the network of {self.name} cannot be reached: a script runs in processes of its own")
 
     def rehearse(
         self,
@@ -101,13 +110,13 @@ class ScriptSubject:
         """
         if steps < 1:
             raise InputError(f"a rehearsal of {steps} steps", legal="1 or more")
-        found = self.rehearse_together([Ask(steps, tuple(remedies), seed, probes, seconds)])[0]
+        found = self.rehearse_all([Ask(steps, tuple(remedies), seed, probes, seconds)])[0]
         if isinstance(found, BabysitError):
             raise found
         return found
 
-    def rehearse_together(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
-        """Several at a time; see `Together`."""
+    def rehearse_all(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+        """Several at a time; see `Subject`."""
         return [self._as_rehearsal(one) for one in self.run_all(asks)]
 
     def _as_rehearsal(self, done: Rehearsed) -> Trace | BabysitError:
@@ -126,10 +135,9 @@ class ScriptSubject:
     def run_all(self, asks: Sequence[Ask]) -> list[Rehearsed]:
         """Several runs, as many at a time as there are jobs."""
         with contextlib.ExitStack() as stack:
-            folders = [pathlib.Path(stack.enter_context(_temporary_folder())) for _ in asks]
+            folders = [stack.enter_context(kept_folder()) for _ in asks]
             requests = [self._request(ask, folder) for ask, folder in zip(asks, folders, strict=True)]
-            answers = self._processes.run_all(requests)
-            found = [_read(folder, answer) for folder, answer in zip(folders, answers, strict=True)]
+            found = [rehearsed(started) for started in self._runner.run_all(requests)]
         for one in found:
             self.runs += 1
             self.steps += one.answer.steps
@@ -144,48 +152,63 @@ class ScriptSubject:
         return (spent, *wrote)
 
     def close(self) -> None:
-        """End the processes, where they are its own."""
+        """End the runner, where it is its own."""
         if self._own:
-            self._processes.close()
+            self._runner.close()
 
-    def __enter__(self) -> ScriptSubject:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _request(self, ask: Ask, folder: pathlib.Path) -> Request:
-        (folder / "scratch").mkdir()
-        return Request(
-            target=self.script.target,
-            arguments=self.script.arguments,
-            module=self.script.module,
-            folder=str(self._folder),
-            scratch=str(folder / "scratch"),
-            trace=str(folder / "trace.sqlite"),
-            output=str(folder / "output.txt"),
+    def _request(self, ask: Ask, folder: pathlib.Path) -> RunRequest:
+        seconds = SECONDS if ask.seconds is None else ask.seconds
+        watch = WatchRequest(
+            kept=str(folder / "kept"),
             remedies=tuple(map(str, ask.remedies)),
             steps=None if ask.steps >= TO_THE_END else ask.steps,
-            seconds=SECONDS if ask.seconds is None else ask.seconds,
+            seconds=seconds,
             probes=ask.probes,
             seed=ask.seed,
             threads=self._threads,
         )
+        script, output = self.script, str(folder / "output.txt")
+        return RunRequest(
+            script.target, script.arguments, script.module, str(self._folder), output, watch, seconds + GRACE
+        )
+
+
+def watching_environment() -> dict[str, str]:
+    """Of processes that run watched scripts: as it is, but threads that wait do not take processors from others."""
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
 
 
 @contextlib.contextmanager
-def _temporary_folder() -> Iterator[str]:
-    # What a script leaves read-only, or a worker that still writes, is no reason to fail.
+def kept_folder() -> Iterator[pathlib.Path]:
+    """A temporary folder for one watched run: in it `kept`, and what it prints."""
+    # What a script leaves read-only, or a worker that still writes, is not a reason to fail.
     with tempfile.TemporaryDirectory(prefix="babysit-", ignore_cleanup_errors=True) as folder:
-        yield folder
+        path = pathlib.Path(folder)
+        (path / "kept").mkdir()
+        yield path
 
 
-def _read(folder: pathlib.Path, answer: Answer) -> Rehearsed:
+def rehearsed(started: Started) -> Rehearsed:
+    """What came of a watched run that has ended."""
+    watch = started.request.watch
+    assert watch is not None
+    kept = pathlib.Path(watch.kept)
     output = ""
     with contextlib.suppress(OSError):
-        output = (folder / "output.txt").read_bytes()[-OUTPUT:].decode(errors="replace")
-    path = folder / "trace.sqlite"
-    if not path.exists():
+        output = pathlib.Path(started.request.output).read_bytes()[-OUTPUT:].decode(errors="replace")
+    try:
+        answer = read((kept / ANSWER).read_bytes())
+        assert isinstance(answer, ScriptAnswer)
+    except (OSError, ValueError):
+        answer = ScriptAnswer("killed", _how_it_died(started), seconds=watch.seconds or 0.0)
+    if not (kept / TRACE).exists():
         return Rehearsed(Trace(events=(Event(0, "failed", answer.error),)), answer, output)
-    with TraceStore(path) as store:
+    with TraceStore(kept / TRACE) as store:
         return Rehearsed(store.read(), answer, output)
+
+
+def _how_it_died(started: Started) -> str:
+    if started.late:
+        return "it did not end in time"
+    code = started.code or 0
+    return f"its process ended with signal {-code}" if code < 0 else f"its process ended with exit code {code}"

@@ -2,12 +2,14 @@
 
     python train.py --rate {lr} --epochs {steps} --seed {seed}
 
-`{NAME}` is a searched setting, `{steps}` how long to train, `{seed}` the seed of a repeat. The script says how it did
-by printing a line such as `accuracy: 0.93`; the last such line counts. A script is begun anew for each rung; one that
-takes no `{steps}` has a single rung, its whole training, unless its epochs may be changed. A setting without a
-placeholder is a change that `babysit run` makes to the training (`_interventions`). Where there are forks, a process is
-forked from one that has imported what the first of them imported (`babysit.scripts.Starter`): importing PyTorch and
-making a first optimizer take seconds, as short rungs do.
+`{NAME}` is a searched setting, `{steps}` how long to train, `{seed}` the seed of a repeat. A script is begun anew for
+each rung; one that takes no `{steps}` has a single rung, its whole training, unless its epochs may be changed. A
+setting without a placeholder is a remedy under which the script is run (`_interventions`).
+
+A trial's score is what was measured in its training: of the last evaluation, the score where there is one, else the
+loss; else the training loss. The trial is then watched, in a scratch folder, as a rehearsal is. Where the user names a
+score, it is the number that the script prints behind that name, in the last such line (`accuracy: 0.93`); such a trial
+is only watched where it is run under remedies, and otherwise runs as `python` runs it.
 """
 
 from __future__ import annotations
@@ -17,16 +19,13 @@ import contextlib
 import json
 import math
 import os
+import pathlib
 import re
-import signal
 import string
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict
-from typing import IO, Literal, NoReturn
+from dataclasses import asdict, dataclass
+from typing import Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -43,18 +42,37 @@ from babysit.record import (
     steps_for,
     untold,
 )
-from babysit.scripts import Started, Starter
-from babysit.search._interventions import CHANGES, LENGTH_CHANGE, change_name, changes_of, under
+from babysit.rehearsal import outcome_of
+from babysit.scripts import (
+    Rehearsed,
+    Runner,
+    RunRequest,
+    Started,
+    WatchRequest,
+    kept_folder,
+    rehearsed,
+    watching_environment,
+)
+from babysit.search._interventions import CHANGES, LENGTH_CHANGE, change_name, changes_of
 from babysit.search._parameter import text_of
 
 LOOK_EVERY = 0.05  # seconds between two looks at the processes
 REFUSED = 2  # exit code of a command that was given what it cannot use
 TOLD = 2000  # characters of a failed script's last words
-LENGTH, SEED = "steps", "seed"  # placeholders that are no settings
+LENGTH, SEED = "steps", "seed"  # placeholders that are not settings
+EVALUATION_LOSS, TRAINING_LOSS = "evaluation loss", "training loss"
+LOSSES = (EVALUATION_LOSS, TRAINING_LOSS)
 NUMBER = r"([-+]?(?:nan|inf(?:inity)?|[0-9]*\.?[0-9]+(?:e[-+]?[0-9]+)?))"
 
 
-_Process = subprocess.Popen[bytes] | Started
+@dataclass
+class _RunningTrial:
+    """A trial under way, and what is to be tidied up when it has ended."""
+
+    trial: Trial
+    started: Started
+    began: float
+    folder: contextlib.ExitStack
 
 
 class ScriptEngine:
@@ -63,8 +81,8 @@ class ScriptEngine:
     Args:
         command: The script and its arguments, with placeholders.
         names: Of the settings that are searched.
-        score: Name that stands before the score in the script's output.
-        lower: A lower number is better.
+        score: Name that stands before the score in the script's output; None takes what is measured.
+        lower: A lower number is better, where the score is printed.
         jobs: Processes at a time.
         epochs: The script takes no `{steps}`, and is run for other epochs instead.
 
@@ -72,10 +90,10 @@ class ScriptEngine:
         jobs: Processes at a time.
         side_by_side: The same.
         placeholders: Names in braces.
-        changed: Settings that are changes to the training, not arguments.
+        changed: Settings that are remedies, not arguments.
 
     Raises:
-        InputError: A setting has no placeholder and is no change, or a placeholder no setting.
+        InputError: A setting has no placeholder and is not a remedy, or a placeholder is not a setting.
 
     Example:
         >>> engine = ScriptEngine(["-c", "print('accuracy:', 1 - {lr})"], ["lr"], score="accuracy", jobs=1)
@@ -89,7 +107,7 @@ class ScriptEngine:
         command: Sequence[str],
         names: Sequence[str],
         *,
-        score: str,
+        score: str | None = None,
         lower: bool = False,
         jobs: int | None = None,
         epochs: bool = False,
@@ -100,9 +118,13 @@ class ScriptEngine:
         self.changed = [name for name in names if name not in self.placeholders]
         self._epochs, self.side_by_side = epochs, self.jobs
         _check(self.placeholders, names, self.changed)
-        self._pattern = re.compile(rf"\b{re.escape(score)}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
+        self._watches = score is None or bool(self.changed) or epochs
+        if self._watches and not command[0].endswith(".py"):
+            raise InputError(f"{command[0]} cannot be watched while it trains", legal="a Python file")
+        self._pattern = re.compile(rf"\b{re.escape(score or '')}\b[\"']?\s*[:=]?\s*{NUMBER}", re.IGNORECASE)
         self._scores: dict[int, TrialScore] = {}
-        self._starter = Starter(self._environment())
+        self._runner = Runner(self.jobs, self._environment())
+        self._measure: str | None = None  # the name of what trials are scored by, where nothing is printed
         self._failures, self._last_words = 0, ""
 
     def train(
@@ -116,7 +138,7 @@ class ScriptEngine:
         """Run the script once for each trial that does not stand at `until_step` (of all, or by number) yet.
 
         Raises:
-            InputError: The script gave no score although it ended well: its output names none.
+            InputError: The script ended well, and there is no score: it printed none, or none was measured.
         """
         until = steps_for(trials, until_step)
         found = {
@@ -128,39 +150,32 @@ class ScriptEngine:
         ordered = sorted(trials, key=lambda trial: -until[trial.number])
         waiting = collections.deque(trial for trial in ordered if trial.number not in found)
         steps = sum(until[trial.number] for trial in waiting)
-        running: dict[int, tuple[Trial, _Process, IO[bytes], float]] = {}
+        running: dict[int, _RunningTrial] = {}
         done = 0
         try:
             while (waiting or running) and not stop():
                 while waiting and len(running) < self.jobs:
                     trial = waiting.popleft()
-                    output: IO[bytes] = tempfile.NamedTemporaryFile()  # noqa: SIM115  closed when the process has ended
-                    process = self._begin(trial, until[trial.number], output.name)
-                    running[trial.number] = trial, process, output, time.monotonic()
-                time.sleep(LOOK_EVERY)
-                for number, (trial, process, output, began) in list(running.items()):
-                    if process.poll() is None:
+                    running[trial.number] = self._begin(trial, until[trial.number])
+                self._runner.listen(LOOK_EVERY)
+                for number, one in list(running.items()):
+                    if one.started.code is None:
                         continue
                     del running[number]
-                    with output:
-                        if isinstance(process, Started) and (process.returncode or 0) < 0:
-                            # A fork is not what it does not stand, or who forks is gone: then as everybody does it.
-                            self._starter.usable = False
-                            waiting.appendleft(trial)
-                            continue
-                        found[number] = self._read(trial, process.returncode, output, until[number], began)
+                    with one.folder:
+                        found[number] = self._read(one, until[number])
                     done += until[number]
                 alive = len(trials) - sum(score.failed for score in found.values())
                 losses = [score.loss for score in found.values() if not score.failed]
                 tell(TrialProgress(done, max(1, steps), alive, min(losses, default=math.nan)))
         finally:
-            for _, process, output, _ in running.values():
-                _end(process)
-                output.close()
+            for one in running.values():
+                with one.folder:
+                    one.started.kill()
         self._scores |= found
         return found
 
-    def _begin(self, trial: Trial, until_step: int, output: str) -> _Process:
+    def _begin(self, trial: Trial, until_step: int) -> _RunningTrial:
         values = {name: text_of(value) for name, value in trial.settings.items()}
         values |= {LENGTH: str(until_step), SEED: str(trial.recipe.seed)}
         # What does not count for this trial has no value: the whole argument is left out, with its option.
@@ -171,50 +186,82 @@ class ScriptEngine:
                 arguments.append(_filled(part, values))
             elif arguments and arguments[-1].startswith("-") and part.startswith("{"):
                 arguments.pop()
-        changes = changes_of(trial.settings, self.changed)
+        remedies = changes_of(trial.settings, self.changed)
         if self._epochs:
-            changes.append(Remedy(LENGTH_CHANGE, str(until_step)))
-        command = under(changes, arguments)
-        if self._starter.usable and arguments[0].endswith(".py"):
-            return self._starter.begin(command, output)
-        with open(output, "ab") as file:
-            return subprocess.Popen(
-                [sys.executable, *command], stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=self._environment(), start_new_session=True,
-            )  # fmt: skip
+            remedies.append(Remedy(LENGTH_CHANGE, str(until_step)))
+        opened = contextlib.ExitStack()
+        folder = opened.enter_context(kept_folder())
+        watch = None
+        if self._watches:
+            threads = max(1, (os.cpu_count() or 1) // self.jobs)
+            kept, told = str(folder / "kept"), tuple(map(str, remedies))
+            watch = WatchRequest(kept, told, probes="losses", threads=threads)
+        request = RunRequest(arguments[0], tuple(arguments[1:]), False, os.getcwd(), str(folder / "output.txt"), watch)
+        return _RunningTrial(trial, self._runner.begin(request), time.monotonic(), opened)
 
     def _environment(self) -> dict[str, str]:
-        environment = dict(os.environ)
+        environment = watching_environment() if self._watches else dict(os.environ)
         if self.jobs > 1:
             environment.setdefault("OMP_NUM_THREADS", "1")
         return environment
 
-    def _read(self, trial: Trial, code: int | None, output: IO[bytes], until_step: int, began: float) -> TrialScore:
-        output.seek(0)
-        text = output.read().decode(errors="replace")
-        numbers = self._pattern.findall(text)
-        if code == 0 and not numbers:
-            last = text.strip()[-TOLD:]
-            raise InputError(
-                f"the script printed no {self._score}" + (f"; its last words were:\n{last}" if last else ""),
-                legal=f"a line such as {self._score}: 0.93",
-                write=f"print('{self._score}:', value), or --score with the name that it prints",
-            )
+    def _read(self, ended: _RunningTrial, until_step: int) -> TrialScore:
+        trial, started = ended.trial, ended.started
+        output = pathlib.Path(started.request.output).read_text(errors="replace")
+        done = rehearsed(started) if self._watches else None
+        code, error = (started.code or 0, "") if done is None else _code_and_error(done)
         if code == REFUSED and (self.changed or self._epochs):
             settings = ", ".join(f"{name}={text_of(value)}" for name, value in trial.settings.items())
-            raise InputError(f"the script cannot be run with {settings}; its last words were:\n{text.strip()[-TOLD:]}")
+            last = error or f"its last words were:\n{output.strip()[-TOLD:]}"
+            raise InputError(f"the script cannot be run with {settings}; {last}")
         if code != 0:
             self._failures += 1
-            self._last_words = (
-                f"the last with exit code {code}: {(text.strip().splitlines() or ['no word'])[-1][-TOLD:]}"
-            )
-        value = float(numbers[-1]) if code == 0 and numbers else math.nan
-        score = -value if self._lower else value
+            last = error or (output.strip().splitlines() or ["no word"])[-1][-TOLD:]
+            self._last_words = f"the last with exit code {code}: {last}"
+            name, value = self._score or self._measure or "score", math.nan
+        elif done is not None and done.answer.how == "enough":  # its loss was not finite
+            name, value = self._score or self._measure or TRAINING_LOSS, math.nan
+        elif self._score is not None:
+            name, value = self._score, self._printed(self._score, output)
+        else:
+            assert done is not None
+            name, value = self._measured(done)
+        score = -value if self._lower or name in LOSSES else value
         status: Literal["alive", "diverged"] = "alive" if math.isfinite(score) else "diverged"
         score = score if math.isfinite(score) else math.nan
-        return TrialScore(
-            trial.number, until_step, -score, score, self._score, math.nan, math.nan, status, time.monotonic() - began
-        )
+        seconds = time.monotonic() - ended.began
+        return TrialScore(trial.number, until_step, -score, score, name, math.nan, math.nan, status, seconds)
+
+    def _printed(self, name: str, output: str) -> float:
+        numbers = self._pattern.findall(output)
+        if not numbers:
+            last = output.strip()[-TOLD:]
+            raise InputError(
+                f"the script printed no {name}" + (f"; its last words were:\n{last}" if last else ""),
+                legal=f"a line such as {name}: 0.93",
+                write=f"print('{name}:', value), or --score with the name that it prints",
+            )
+        return float(numbers[-1])
+
+    def _measured(self, done: Rehearsed) -> tuple[str, float]:
+        """Of the first trial the best that there is; of others the same. NaN where a trial lacks it."""
+        outcome = outcome_of(done.trace)
+        known: dict[str, float] = {}
+        if outcome.evaluated is not None:
+            known[outcome.evaluated[0]] = outcome.evaluated[1]
+        if evaluated := done.trace.series("data-loss", phase="validation").values:
+            known[EVALUATION_LOSS] = evaluated[-1]
+        if done.trace.series("loss").values:
+            known[TRAINING_LOSS] = outcome.loss
+        if not known:
+            raise InputError(
+                "no training was seen in the script, so there is nothing to score it by",
+                cause=" ".join(event.text for event in done.trace.happened("unseen")) or None,
+                write="--score with the name that the script prints before its score",
+            )
+        if self._measure is None:
+            self._measure = next(iter(known))
+        return self._measure, known.get(self._measure, math.nan)
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget scores; numbers that are not held are no mistake."""
@@ -230,6 +277,7 @@ class ScriptEngine:
         """Take scores up; a script itself holds nothing between two rungs."""
         found = [TrialScore(**content) for content in json.loads(state or b"[]")]
         self._scores |= {score.trial: score for score in found}
+        self._measure = next((score.score_name for score in found if not score.failed), None)
 
     def predict(
         self, numbers: Collection[int], phase: Literal["train", "validation", "test"]
@@ -250,16 +298,19 @@ class ScriptEngine:
         _scores_alone()
 
     def decisions(self) -> tuple[Decision, ...]:
-        """How many processes ran at a time; of those that failed, how many and with what words."""
+        """How many processes ran at a time, what trials are scored by, and with what words processes failed."""
         made = [Decision(setting="jobs", value=str(self.jobs), why="processes at a time")]
+        if self._measure is not None:
+            why = "measured while the script trains and evaluates; --score NAME takes a number that it prints"
+            made.append(Decision(setting="score", value=self._measure, why=why))
         if self._failures:
             made.append(Decision(setting="failed processes", value=str(self._failures), why=self._last_words))
         return tuple(made)
 
     def close(self) -> None:
-        """End the process that starts others."""
+        """End what runs scripts."""
         self._scores.clear()
-        self._starter.close()
+        self._runner.close()
 
 
 def placeholders(command: Sequence[str]) -> set[str]:
@@ -297,14 +348,14 @@ def _check(found: set[str], names: Sequence[str], changed: Sequence[str]) -> Non
         )
 
 
-def _end(process: _Process) -> None:
-    """End a process and its children; they have a group of their own."""
-    if isinstance(process, Started):
-        process.kill()
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _code_and_error(done: Rehearsed) -> tuple[int, str]:
+    """The exit code of a watched script, and in a line what went wrong that its output does not tell."""
+    answer = done.answer
+    if answer.how == "refused":
+        return REFUSED, answer.error
+    if answer.how == "killed":
+        return 1, answer.error
+    return answer.code, answer.error
 
 
 def _scores_alone() -> NoReturn:

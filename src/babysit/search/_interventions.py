@@ -46,14 +46,6 @@ def change_name(name: str) -> str:
     return name.replace("_", "-")
 
 
-def under(changes: Sequence[Remedy], command: Sequence[str]) -> list[str]:
-    """What Python runs: a script under changes, or as it is where there are none, without a word of babysit's own."""
-    if not changes:
-        return list(command)
-    options = [part for change in changes for part in ("--remedy", str(change))]
-    return ["-m", "babysit", "run", "--quiet", *options, *command]
-
-
 def check_changes(parameters: Sequence[Parameter]) -> None:
     """Whether a script can be run under every value of these settings.
 

@@ -1,0 +1,135 @@
+"""A watched run of a script, in a process of its own: in a scratch folder, under remedies, measured."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from babysit.record import BabysitError, Event, Remedy, Row, TraceStore
+from babysit.scripts._as_main import Ended, Enough
+from babysit.scripts._changes import Changes
+from babysit.scripts._messages import ANSWER, SCRATCH, TRACE, RunRequest, ScriptAnswer, WatchRequest, read, written
+from babysit.scripts._patcher import Patcher
+from babysit.scripts._scratch import WritesSeen, mirror
+from babysit.scripts._script import Script, run_script
+
+STRIDE = 1000  # between the seeds of two runs
+WORK = "work"  # the folder within the scratch folder that looks like the user's
+
+
+def watch(line: bytes) -> int | None:
+    """Run what a `RunRequest` asks for, and write the answer into its folder.
+
+    Returns:
+        The exit code of a script that came to its own end, None for one that was ended in the middle.
+    """
+    began = time.monotonic()
+    request = read(line)
+    assert isinstance(request, RunRequest)
+    asked = request.watch
+    assert asked is not None
+    sys.dont_write_bytecode = True
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a window would wait for somebody to close it
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    store = TraceStore(pathlib.Path(asked.kept, TRACE))
+    answer = ScriptAnswer("failed", "it could not be run")
+    try:
+        answer = _watched(request, asked, store, began)
+    except BabysitError as error:
+        answer = ScriptAnswer("refused", str(error).splitlines()[0])
+    except BaseException as error:
+        # Nobody is left to raise it to.
+        answer = ScriptAnswer("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
+    finally:
+        store.close()
+        answer = replace(answer, seconds=time.monotonic() - began)
+        pathlib.Path(asked.kept, ANSWER).write_bytes(written(answer))
+    return answer.code if answer.how == "finished" else None
+
+
+def _watched(request: RunRequest, asked: WatchRequest, store: TraceStore, began: float) -> ScriptAnswer:
+    remedies = [Remedy.parse(text) for text in asked.remedies]
+    epochs = next((int(float(one.value or 0)) for one in remedies if one.name == "epochs"), None)
+    if asked.seed:
+        move_seeds(asked.seed * STRIDE)
+
+    def more() -> None:
+        if asked.seconds is not None and time.monotonic() - began > asked.seconds:
+            raise Enough
+
+    changes = Changes([one for one in remedies if one.name != "epochs"], asked.seed) if remedies else None
+    script, writes = in_scratch(request, pathlib.Path(asked.kept, SCRATCH))
+    patcher = Patcher(store, changes=changes, probes=asked.probes, steps=asked.steps, more=more)
+    with patcher:
+        ended = run_script(script, epochs=epochs)
+        sys.stdout.flush()
+    scored = patcher.answers.at_the_end()
+    if scored is not None:
+        store.add([Row(max(0, patcher.steps - 1), "train", "", *scored)])
+    patcher.tell(finished=ended.how == "finished")
+    if ended.how == "failed":
+        store.add([Event(patcher.steps, "failed", ended.error)])
+    work = os.path.realpath(pathlib.Path(asked.kept, SCRATCH, WORK))
+    return _answer(ended, patcher, ended.traceback.replace(work, request.folder), tuple(writes.outside))
+
+
+def in_scratch(request: RunRequest, scratch: pathlib.Path) -> tuple[Script, WritesSeen]:
+    """Go to the scratch folder, and find the script there."""
+    folder, work = pathlib.Path(request.folder), scratch / WORK
+    mirror(folder, work)
+    os.chdir(work)
+    writes = WritesSeen(scratch)
+    writes.install()
+    torch.save = writes.saving(torch.save)
+    if request.module:
+        return Script(request.target, request.arguments, module=True), writes
+    path = (folder / request.target).resolve()
+    if path.is_relative_to(folder.resolve()):
+        target = work / path.relative_to(folder.resolve())
+    else:
+        mirror(path.parent, scratch / "script")
+        target = scratch / "script" / path.name
+    return Script(str(target), request.arguments), writes
+
+
+def _answer(ended: Ended, patcher: Patcher, told: str, wrote: tuple[str, ...]) -> ScriptAnswer:
+    evaluations = patcher.answers.evaluations
+    return ScriptAnswer(
+        how=ended.how,
+        error=ended.error,
+        traceback=told,
+        code=ended.code,
+        steps=patcher.steps,
+        score=patcher.answers.at_the_end(),
+        evaluated=evaluations[-1][1:] if evaluations else None,
+        several=patcher.several,
+        unseen=patcher.network is None,
+        wrote=wrote,
+    )
+
+
+def move_seeds(by: int) -> None:
+    """Whatever seed a script sets, it gets another one; and where it sets none, too."""
+
+    def moved(original: Callable[..., Any]) -> Callable[..., Any]:
+        def seed(value: Any = None, *arguments: Any, **options: Any) -> Any:
+            return original(value + by if isinstance(value, int) else value, *arguments, **options)
+
+        return seed
+
+    for owner, name in ((torch, "manual_seed"), (random, "seed"), (np.random, "seed"), (np.random, "default_rng")):
+        setattr(owner, name, moved(getattr(owner, name)))
+    torch.manual_seed(by)
+    random.seed(by)
+    np.random.seed(by)  # noqa: NPY002  scripts draw from it
