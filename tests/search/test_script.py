@@ -34,7 +34,15 @@ def script(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.Path) -> None:
     tuned = babysit.tune_script(
-        script, ARGUMENTS, space=SPACE, steps=9, trials=4, generations=2, winners=1, out=tmp_path / "study"
+        script,
+        ARGUMENTS,
+        space=SPACE,
+        score="accuracy",
+        steps=9,
+        trials=4,
+        generations=2,
+        winners=1,
+        out=tmp_path / "study",
     )
     assert tuned.result is not None
     assert 1e-4 < float(tuned.best["rate"]) < 1

@@ -70,7 +70,9 @@ def test_a_study_is_scored_asked_and_exported_like_a_run(
 def test_a_study_without_winners_has_no_model(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("import sys; print('accuracy:', sys.argv[1])")
-    babysit.tune_script(script, ["{x}"], space={"x": "0:1"}, trials=2, generations=0, out=tmp_path / "study")
+    babysit.tune_script(
+        script, ["{x}"], space={"x": "0:1"}, score="accuracy", trials=2, generations=0, out=tmp_path / "study"
+    )
     with pytest.raises(InputError, match="has no models"):
         load(tmp_path / "study")
     with pytest.raises(InputError, match="has no models"):
