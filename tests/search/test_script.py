@@ -241,7 +241,7 @@ def test_without_a_printed_score_the_measured_one_counts(
     script = tmp_path / "train.py"
     script.write_text(MEASURED + EVALUATES * evaluates)
     engine = ScriptEngine([str(script), "{rate}"], ["rate"], jobs=1)
-    rates = (1e-6, 0.5, 1e30)
+    rates = (1e-6, 0.5, 1e39)
     trials = [Trial(number, Recipe(), {"rate": rate}) for number, rate in enumerate(rates)]
     slow, good, broken = (score for _, score in sorted(engine.train(trials, 1).items()))
     assert good.score > slow.score
