@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 import warnings
@@ -10,13 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from babysit.probes import Observer
 from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
 from babysit.rehearsal._live_parts import Batch, LossOf
+from babysit.training import take_step
 
 FIRST = 10  # steps that are always measured
 START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
@@ -101,16 +102,9 @@ def _steps(state: RehearsalState, steps: int, seconds: float | None, store: Trac
     began = time.monotonic()
     for step, batch in enumerate(islice(state.batches, steps)):
         lr = float(state.optimizers[0].param_groups[0]["lr"])
-        for optimizer in state.optimizers:
-            optimizer.zero_grad()
-        loss = state.loss_of(state.network, batch)
-        torch.autograd.backward(loss)
-        if state.clip_norm is not None:
-            nn.utils.clip_grad_norm_(state.network.parameters(), state.clip_norm)
-        value = float(loss.detach())
-        if math.isfinite(value):
-            for optimizer in state.optimizers:
-                optimizer.step()
+        loss_of = functools.partial(state.loss_of, state.network, batch)
+        taken = take_step(state.network, state.optimizers, loss_of, clip_norm=state.clip_norm, finite_only=True)
+        value = float(taken.loss)
         yield [Row(step, "train", "", "loss", value), Row(step, "train", "", "lr", lr)]
         if not math.isfinite(value) or (seconds is not None and time.monotonic() - began > seconds):
             return
