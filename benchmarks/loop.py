@@ -41,7 +41,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from _measure import ratio, store, take_turns
 from babysit.data import ImageLayout, Preprocessing, TensorRows, prepare
 from babysit.nn import initialise
-from babysit.record import DataSummary, Recipe, RunFolder, RunSummary, load_recipe, with_settings
+from babysit.record import DataSummary, Recipe, Run, RunSummary, load_recipe, with_settings
 from babysit.training import Examples, Training, rate_at, stream_seed
 
 warnings.filterwarnings("ignore")  # Lightning recommends worker processes, which are slower on rows in memory
@@ -156,7 +156,7 @@ def setting(
     return Setting(name, network, examples, recipe)
 
 
-def by_babysit(chosen: Setting, run: RunFolder | None = None) -> nn.Module:
+def by_babysit(chosen: Setting, run: Run | None = None) -> nn.Module:
     network = copy.deepcopy(chosen.network)
     Training(network, nn.CrossEntropyLoss(), chosen.examples, chosen.recipe, run=run).run()
     return network
@@ -350,12 +350,12 @@ def compare(chosen: Setting, rounds: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def empty_run(chosen: Setting) -> Iterator[RunFolder]:
+def empty_run(chosen: Setting) -> Iterator[Run]:
     """A Run folder for a training that is timed, gone afterwards."""
     rows = len(chosen.examples.targets)
     data = DataSummary(source=chosen.name, kind="images", rows=rows, shape=(8, 8), task="classification", target="")
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(
+        run = Run.create(
             pathlib.Path(folder) / "run", recipe=chosen.recipe, summary=RunSummary(data=data), model={},
             split={"train": chosen.examples.train.numpy()}, weights=b"", fingerprint="",
         )  # fmt: skip

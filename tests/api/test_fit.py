@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import babysit
-from babysit.record import DataError, EpochEnded, ProgressEvent, RecipeError, RunFolder, RunFolderError
+from babysit.record import DataError, EpochEnded, ProgressEvent, RecipeError, Run, RunFolderError
 
 QUICK = ["epochs=3", "widths=[16]", "architecture=mlp"]
 
@@ -27,7 +27,7 @@ class Interrupting:
 
 def test_a_run_holds_everything_and_the_model_answers(tmp_path: pathlib.Path) -> None:
     fitted = babysit.fit("iris", settings=["epochs=30"], out=tmp_path / "run", time=0)
-    run = RunFolder(tmp_path / "run")
+    run = Run(tmp_path / "run")
     assert run.info.status == "finished"
     assert {path.name for path in run.path.iterdir()} >= {
         "recipe.toml", "summary.json", "model.json", "split.npz", "weights.safetensors", "trace.sqlite", "run.json",

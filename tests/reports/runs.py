@@ -17,7 +17,7 @@ from babysit.record import (
     LayerSummary,
     Recipe,
     Row,
-    RunFolder,
+    Run,
     RunSummary,
     Score,
 )
@@ -25,10 +25,8 @@ from babysit.record import (
 EVIL = "</script><img src=x onerror=alert(1)>"
 
 
-def make_run(
-    path: pathlib.Path, summary: RunSummary, evaluations: tuple[Evaluation, ...], rows: list[Row]
-) -> RunFolder:
-    run = RunFolder.create(
+def make_run(path: pathlib.Path, summary: RunSummary, evaluations: tuple[Evaluation, ...], rows: list[Row]) -> Run:
+    run = Run.create(
         path,
         recipe=Recipe(),
         summary=summary,
@@ -62,7 +60,7 @@ def training(steps: int = 200, per_epoch: int = 20) -> list[Row]:
     return rows
 
 
-def classes(path: pathlib.Path, names: tuple[str, ...] = ("cat", "dog", EVIL)) -> RunFolder:
+def classes(path: pathlib.Path, names: tuple[str, ...] = ("cat", "dog", EVIL)) -> Run:
     """A classification of images that went well."""
     count = len(names)
     counts = tuple(tuple(20 if row == column else 1 for column in range(count)) for row in range(count))
@@ -106,7 +104,7 @@ def classes(path: pathlib.Path, names: tuple[str, ...] = ("cat", "dog", EVIL)) -
     return make_run(path, summary, (evaluation,), training())
 
 
-def numbers(path: pathlib.Path, columns: int = 3) -> RunFolder:
+def numbers(path: pathlib.Path, columns: int = 3) -> Run:
     """A regression on a table that diverged at the end."""
     generator = np.random.default_rng(0)
     true = generator.normal(2e5, 8e4, 300)

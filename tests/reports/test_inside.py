@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 
-from babysit.record import WEIGHTED, RunFolder, RunFolderError, Trace
+from babysit.record import WEIGHTED, Run, RunFolderError, Trace
 from babysit.reports import render_page, render_trace_page, summary_dict
 from babysit.reports._findings import evidence_text
 from babysit.reports._inside import depth_profile, histogram_map, layer_curves, some_layers
@@ -81,11 +81,11 @@ def test_the_page_of_a_run_has_its_findings(tmp_path: pathlib.Path) -> None:
     page = render_page(run)
     assert "activations-vanish" in page
     assert "inside-update-ratio" in page
-    assert RunFolder(run.path).findings == FINDINGS
+    assert Run(run.path).findings == FINDINGS
     assert [found["name"] for found in summary_dict(run)["findings"]] == [found.name for found in FINDINGS]
     (run.path / "findings.json").write_text("{")
     with pytest.raises(RunFolderError, match="damaged"):
-        _ = RunFolder(run.path).findings
+        _ = Run(run.path).findings
 
 
 def test_evidence_in_a_line() -> None:

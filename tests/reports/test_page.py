@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from babysit.lessons import explain
-from babysit.record import DataSummary, RunFolder, RunSummary
+from babysit.record import DataSummary, Run, RunSummary
 from babysit.reports import render_page, write_lessons_page, write_page, write_trace_page
 from tests.reports.inside import FINDINGS, seen_inside
 from tests.reports.lessons import LESSON
@@ -128,7 +128,7 @@ def test_an_unfinished_run_is_shown_as_far_as_it_is(tmp_path: pathlib.Path) -> N
     summary = RunSummary(
         data=DataSummary(source="x.csv", kind="table", rows=3, shape=(1,), task="regression", target="y")
     )
-    run: RunFolder = make_run(tmp_path / "run", summary, (), [])
+    run: Run = make_run(tmp_path / "run", summary, (), [])
     text = render_page(run)
     assert "begun, not scored yet" in text
     assert "Nothing has been scored yet" in text

@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from babysit.record import Setting, StudyFolder, StudyResult, Winner
+from babysit.record import Setting, Study, StudyResult, Winner
 from babysit.reports import write_study_page
 from babysit.reports._study_text import print_study
 from babysit.search import Space, described
@@ -19,14 +19,14 @@ VALUES: dict[str, Setting] = {
 }  # fmt: skip
 
 
-def study(path: pathlib.Path, space: dict[str, str], *, failed: int = 0, alone: bool = False) -> StudyFolder:
+def study(path: pathlib.Path, space: dict[str, str], *, failed: int = 0, alone: bool = False) -> Study:
     """A finished one, of two winners."""
     searched = Space(space)
     info = {
         "kind": "script", "subject": "train.py", "space": described(searched), "given": (), "plan": {}, "options": {},
         "fingerprint": "",
     }  # fmt: skip
-    made = StudyFolder.create(path, info, None)
+    made = Study.create(path, info, None)
     settings = {one.path: VALUES[one.path] for one in searched}
     behind = (0.01, -float("inf"), float("inf")) if alone else (0.01, -0.00001, 0.02)
     scores = (0.9,) if alone else (0.9, 0.91)
@@ -43,7 +43,7 @@ def study(path: pathlib.Path, space: dict[str, str], *, failed: int = 0, alone: 
     return made
 
 
-def told(found: StudyFolder, width: int = 80) -> str:
+def told(found: Study, width: int = 80) -> str:
     console = Console(width=width, color_system=None)
     with console.capture() as capture:
         print_study(found, console)

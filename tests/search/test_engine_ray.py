@@ -167,7 +167,7 @@ def test_the_driver_is_killed_and_goes_on(machines: Machines, tmp_path: pathlib.
     import subprocess
     import sys
 
-    from babysit.record import StudyFolder
+    from babysit.record import Study
 
     environment = {**os.environ, "RAY_ADDRESS": machines.address, "OMP_NUM_THREADS": "1"}
 
@@ -177,7 +177,7 @@ def test_the_driver_is_killed_and_goes_on(machines: Machines, tmp_path: pathlib.
             [sys.executable, "-c", DRIVER, str(path), verb], env=environment, stdout=subprocess.PIPE, text=True
         )
         if kill_after is not None:
-            while not (path.exists() and len(StudyFolder(path).rungs()) >= kill_after) and process.poll() is None:
+            while not (path.exists() and len(Study(path).rungs()) >= kill_after) and process.poll() is None:
                 time.sleep(0.05)
             process.send_signal(signal.SIGKILL)
         out, _ = process.communicate(timeout=280)
@@ -185,10 +185,10 @@ def test_the_driver_is_killed_and_goes_on(machines: Machines, tmp_path: pathlib.
 
     whole = run("whole", "begin")
     run("killed", "begin", kill_after=2)
-    kept = len(StudyFolder(tmp_path / "killed").rungs())
+    kept = len(Study(tmp_path / "killed").rungs())
     assert kept >= 2
     assert run("killed", "resume") == whole
-    one, other = StudyFolder(tmp_path / "whole"), StudyFolder(tmp_path / "killed")
+    one, other = Study(tmp_path / "whole"), Study(tmp_path / "killed")
     assert one.trials() == other.trials()
     numbers = [trial.number for trial in other.trials()]
     assert len(numbers) == len(set(numbers)), "none counted twice"

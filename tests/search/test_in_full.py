@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from babysit.record import Recipe, StudyFolder, StudyRung, Trial, TrialScore, Until
+from babysit.record import Recipe, Study, StudyRung, Trial, TrialScore, Until
 from babysit.reports._study_figures import verdict
 from babysit.search import Members, Plan, Searching, Space, coarse_to_fine, conclude, recipe_builder, train_in_full
 from babysit.search._search import MOST_ROUNDS, best_points
@@ -42,7 +42,7 @@ class FailsLater(FormulaEngine):
         return scores
 
 
-def searched(engine: FailsLater, folder: StudyFolder | None = None) -> Searching:
+def searched(engine: FailsLater, folder: Study | None = None) -> Searching:
     build = recipe_builder(SPACE, Recipe(seed=0), lambda recipe: recipe)
     searching = Searching(Members(SPACE, build), engine, folder=folder)
     searching.search(coarse_to_fine(SPACE, PLAN))
@@ -128,14 +128,14 @@ def test_a_search_taken_up_amid_them_ends_the_same(rounds: int, tmp_path: pathli
     whole = searched(FailsLater(fails))
     expected = train_in_full(whole, 1, 2, PLAN.full)
     info = {"kind": "script", "subject": "", "space": (), "given": (), "plan": {}, "options": {}, "fingerprint": ""}
-    folder = StudyFolder.create(tmp_path / "study", info, None)
+    folder = Study.create(tmp_path / "study", info, None)
     with folder.writing():
         begun = searched(FailsLater(fails), folder)
         for place in range(rounds):
             begun.in_full(best_points(begun.standings())[place : place + 1], 2, PLAN.full)
         again = FailsLater(fails)
         again.settings = [float(trial.settings["optimizer.lr"]) for trial in whole.trials.values() if trial.repeat][::2]
-        taken_up = searched(again, StudyFolder(folder.path))
+        taken_up = searched(again, Study(folder.path))
         found = train_in_full(taken_up, 1, 2, PLAN.full)
     assert repr(found) == repr(expected)
     assert [*taken_up.trials] == [*whole.trials]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from babysit.record import StudyFolder
+from babysit.record import Study
 
 TUNE = [
     "tune", "iris", "--plain", "--trials", "5", "--generations", "2", "--winners", "2", "--repeats", "2",
@@ -35,7 +35,7 @@ def finish(*arguments: str) -> None:
 
 def answer(path: pathlib.Path) -> dict[str, Any]:
     """All that a search says but for how long it took."""
-    study = StudyFolder(path)
+    study = Study(path)
     assert study.info.status == "finished"
     result = json.loads((path / "result.json").read_text())
     # What was chosen by a measurement says the measurement.
@@ -63,7 +63,7 @@ def kill_until_done(path: pathlib.Path, lines: list[int], waits: list[float], to
     """Begin, or go on, and kill -9 a moment after so many lines of progress. Returns the kills."""
     kills = 0
     for count, wait in zip(lines, waits, strict=True):
-        before = len(StudyFolder(path).rungs()) if path.exists() else 0
+        before = len(Study(path).rungs()) if path.exists() else 0
         process = start(*(["tune", "--plain", "--resume", str(path)] if path.exists() else [*TUNE, str(path)]))
         assert process.stderr is not None
         for _ in range(1 + before + count):  # the first line, what was kept before, and new rungs
@@ -73,7 +73,7 @@ def kill_until_done(path: pathlib.Path, lines: list[int], waits: list[float], to
         process.kill()
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
-        assert len(StudyFolder(path).rungs()) >= min(total, before + count), "no finished rung is lost"
+        assert len(Study(path).rungs()) >= min(total, before + count), "no finished rung is lost"
     finish("tune", "--plain", "--resume", str(path))
     return kills
 

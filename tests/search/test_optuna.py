@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 import babysit
-from babysit.record import InputError, StudyFolder, TrialScore
+from babysit.record import InputError, Study, TrialScore
 from babysit.search import Plan, Sampler, Space, export_to_optuna, optuna_search
 from tests.search.test_coarse_to_fine import FULL, score
 
@@ -54,7 +54,7 @@ def test_a_search_by_tpe_is_kept_resumed_and_exported(tmp_path: pathlib.Path) ->
     assert again.result is not None
     assert again.result.winners == tuned.result.winners
     storage = f"sqlite:///{tmp_path / 'optuna.db'}"
-    study = StudyFolder(tmp_path / "study")
+    study = Study(tmp_path / "study")
     assert export_to_optuna(study, storage) == len(study.standings())
     loaded = optuna.load_study(study_name="study", storage=storage)
     assert len(loaded.trials) == len(study.standings())

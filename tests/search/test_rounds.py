@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from babysit.record import FinishedRung, Recipe, RunFolderError, StudyFolder, StudyRung, TrialScore
+from babysit.record import FinishedRung, Recipe, RunFolderError, Study, StudyRung, TrialScore
 from babysit.search import (
     Members,
     Plan,
@@ -172,16 +172,16 @@ def searched(path: pathlib.Path, dies_at: int | None, plan: Plan) -> tuple[Searc
         info = {
             "kind": "script", "subject": "", "space": (), "given": (), "plan": {}, "options": {}, "fingerprint": "",
         }  # fmt: skip
-        StudyFolder.create(path, info, None)
+        Study.create(path, info, None)
     build = recipe_builder(space, Recipe(), lambda recipe: recipe)
     engine = Mortal(dies_at)
-    searching = Searching(Members(space, build), engine, folder=StudyFolder(path))
+    searching = Searching(Members(space, build), engine, folder=Study(path))
     searching.search(coarse_to_fine(space, plan))
     return searching, engine
 
 
 def kept(path: pathlib.Path) -> str:
-    study = StudyFolder(path)
+    study = Study(path)
     rungs = [rung._replace(seconds=0) for rung in study.rungs()]
     return json.dumps([rungs, [trial.number for trial in study.trials()], repr(study.scores())])
 
@@ -195,11 +195,11 @@ def test_a_search_killed_in_any_round_ends_as_if_it_had_not_been(tmp_path: pathl
         path = tmp_path / str(dies_at)
         with pytest.raises(DeathError):
             searched(path, dies_at, plan)
-        finished = StudyFolder(path).rungs()
+        finished = Study(path).rungs()
         _, again = searched(path, None, plan)
         assert kept(path) == expected
         assert len(again.calls) == calls - dies_at + 1, "no finished round is trained again"
-        assert [rung.trials for rung in StudyFolder(path).rungs()[: len(finished)]] == [one.trials for one in finished]
+        assert [rung.trials for rung in Study(path).rungs()[: len(finished)]] == [one.trials for one in finished]
 
 
 def test_time_is_shared_among_rungs_by_their_steps(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,9 +221,9 @@ def test_time_is_shared_among_rungs_by_their_steps(tmp_path: pathlib.Path, monke
 
 
 @pytest.fixture
-def study(tmp_path: pathlib.Path) -> StudyFolder:
+def study(tmp_path: pathlib.Path) -> Study:
     info = {"kind": "script", "subject": "", "space": (), "given": (), "plan": {}, "options": {}, "fingerprint": ""}
-    return StudyFolder.create(tmp_path / "study", info, None)
+    return Study.create(tmp_path / "study", info, None)
 
 
 def finished(number: int, trials: tuple[int, ...], scored: Callable[[int], float]) -> FinishedRung:
@@ -231,7 +231,7 @@ def finished(number: int, trials: tuple[int, ...], scored: Callable[[int], float
     return FinishedRung(rung, (), {trial: score(trial, 10, scored(trial)) for trial in trials})
 
 
-def test_rungs_are_kept_together_or_not_at_all(study: StudyFolder) -> None:
+def test_rungs_are_kept_together_or_not_at_all(study: Study) -> None:
     first, second = finished(0, (0, 1), lambda trial: 0.5), finished(1, (2,), lambda trial: 0.7)
     study.keep_rungs([first, second], b"state")
     assert [rung.trials for rung in study.rungs()] == [(0, 1), (2,)]

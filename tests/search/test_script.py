@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 import babysit
-from babysit.record import InputError, Recipe, StudyFolder, Trial, TrialProgress
+from babysit.record import InputError, Recipe, Study, Trial, TrialProgress
 from babysit.search import ScriptEngine
 from babysit.training import FORKS
 
@@ -52,7 +52,7 @@ def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.P
     again = babysit.resume_study(tmp_path / "study")
     assert again.result is not None
     assert again.result.winners == tuned.result.winners
-    assert StudyFolder(tmp_path / "study").info.kind == "script"
+    assert Study(tmp_path / "study").info.kind == "script"
 
 
 def trial(**settings: float) -> list[Trial]:

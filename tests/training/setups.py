@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from babysit.data import Task
-from babysit.record import DataSummary, Recipe, RunFolder, RunSummary, with_settings
+from babysit.record import DataSummary, Recipe, Run, RunSummary, with_settings
 from babysit.training import Examples, Training, build_loss, outputs_needed
 
 CLASSES = Task("classification", "kind", ("a", "b", "c"))
@@ -54,11 +54,11 @@ def trained(chosen: Recipe, task: Task = CLASSES, **changes: object) -> nn.Seque
     return model
 
 
-def kept_run(path: pathlib.Path, chosen: Recipe) -> RunFolder:
+def kept_run(path: pathlib.Path, chosen: Recipe) -> Run:
     """A Run folder for a training on `examples`."""
     summary = RunSummary(
         data=DataSummary(source="made", kind="table", rows=80, shape=(4,), task="classification", target="kind")
     )
-    return RunFolder.create(
+    return Run.create(
         path, recipe=chosen, summary=summary, model={}, split={"train": np.arange(64)}, weights=b"", fingerprint=""
     )

@@ -46,7 +46,7 @@ def digit_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 def test_the_kept_test_scores_are_reproduced(house_run: pathlib.Path, digit_run: pathlib.Path) -> None:
     for run in (house_run, digit_run):
-        kept = babysit.RunFolder(run).evaluations["test"]
+        kept = babysit.Run(run).evaluations["test"]
         again = babysit.evaluate(run)
         assert [score.name for score in again.scores] == [score.name for score in kept.scores]
         for score in kept.scores:
@@ -130,7 +130,7 @@ def test_an_exported_model_answers_the_same_on_real_rows(
         pytest.skip("onnxruntime is not installed")
     run = house_run if kind == "houses" else digit_run
     model = babysit.load(run)
-    prepared = babysit.prepare(babysit.RunFolder(run).recipe)
+    prepared = babysit.prepare(babysit.Run(run).recipe)
     raw = prepared.inputs[torch.from_numpy(prepared.split["test"])]
     path = babysit.export(run, tmp_path / f"model{suffix}")
     expected = model(raw).detach()

@@ -12,7 +12,7 @@ import torch
 import babysit
 from babysit.cli._app import run
 from babysit.data import prepare
-from babysit.record import InputError, StudyFolder
+from babysit.record import InputError, Study
 from babysit.training import load
 
 
@@ -26,7 +26,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_it_answers_with_the_mean_of_probabilities(study: pathlib.Path) -> None:
     winners = [load(path) for path in sorted((study / "winners").iterdir())]
     assert len(winners) == 3
-    rows = prepare(StudyFolder(study).recipe).inputs[torch.tensor([0, 70, 170])]
+    rows = prepare(Study(study).recipe).inputs[torch.tensor([0, 70, 170])]
     expected = sum(model(rows).softmax(dim=1) for model in winners) / 3
     assert torch.allclose(load(study)(rows).softmax(dim=1), expected, atol=1e-6)
     assert not torch.allclose(winners[0](rows).softmax(dim=1), expected, atol=1e-4)
@@ -47,7 +47,7 @@ def test_numbers_are_averaged_in_the_targets_own_unit(tmp_path: pathlib.Path) ->
     babysit.tune("diabetes", space={"lr": "1e-3:1e-1:log"}, trials=4, settings=["epochs=3"], winners=2, repeats=1,
                  out=tmp_path / "study")  # fmt: skip
     winners = [load(path) for path in sorted((tmp_path / "study" / "winners").iterdir())]
-    rows = prepare(StudyFolder(tmp_path / "study").recipe).inputs[torch.arange(5)]
+    rows = prepare(Study(tmp_path / "study").recipe).inputs[torch.arange(5)]
     expected = (winners[0](rows) + winners[1](rows)) / 2
     assert torch.allclose(load(tmp_path / "study")(rows), expected)
     assert 50 < float(expected.detach().mean()) < 300
@@ -58,7 +58,7 @@ def test_a_study_is_scored_asked_and_exported_like_a_run(
 ) -> None:
     assert run(["evaluate", str(study), "--json"]) == 0
     scores = {one["name"]: one["value"] for one in json.loads(capsys.readouterr().out)["scores"]}
-    result = StudyFolder(study).result
+    result = Study(study).result
     assert result is not None
     assert scores["accuracy"] > 0.6
     table = sklearn.datasets.load_wine(as_frame=True).data

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from babysit.record import RunFolder
+from babysit.record import Run
 from babysit.training import load
 from tests.training.children import Child
 
@@ -36,15 +36,15 @@ def finish(*arguments: str) -> Child:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The training in one go."""
     path = tmp_path_factory.mktemp("whole") / "run"
     assert finish(*FIT, str(path)).end() == 0
-    return RunFolder(path)
+    return Run(path)
 
 
-def assert_same(path: pathlib.Path, whole: RunFolder) -> None:
-    run = RunFolder(path)
+def assert_same(path: pathlib.Path, whole: Run) -> None:
+    run = Run(path)
     assert run.info.status == "finished"
     for name in RESULTS:
         assert (path / name).read_bytes() == (whole.path / name).read_bytes(), name
@@ -69,14 +69,14 @@ def kill_until_done(path: pathlib.Path, seconds: list[float]) -> int:
     return kills
 
 
-def test_killed_three_times(whole: RunFolder, tmp_path: pathlib.Path) -> None:
+def test_killed_three_times(whole: Run, tmp_path: pathlib.Path) -> None:
     assert kill_until_done(tmp_path / "run", [0.05, 0.2, 0.1]) >= 1
     assert_same(tmp_path / "run", whole)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(7))
-def test_killed_at_random_instants(seed: int, whole: RunFolder, tmp_path: pathlib.Path) -> None:
+def test_killed_at_random_instants(seed: int, whole: Run, tmp_path: pathlib.Path) -> None:
     instants = random.Random(seed)
     kill_until_done(tmp_path / "run", [instants.uniform(-1.0, 0.6) for _ in range(3)])
     assert_same(tmp_path / "run", whole)
@@ -94,7 +94,7 @@ def dies_at_the_first_checkpoint() -> None:
     pathlib.Path.replace = deadly  # type: ignore[assignment,method-assign]
 
 
-def test_killed_while_a_checkpoint_is_written(whole: RunFolder, tmp_path: pathlib.Path) -> None:
+def test_killed_while_a_checkpoint_is_written(whole: Run, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "run"
     assert Child(*FIT, str(path), prepare=dies_at_the_first_checkpoint).end() == -signal.SIGKILL
     load(path)
@@ -102,7 +102,7 @@ def test_killed_while_a_checkpoint_is_written(whole: RunFolder, tmp_path: pathli
     assert_same(path, whole)
 
 
-def test_ctrl_c_ends_cleanly_and_resume_goes_on(whole: RunFolder, tmp_path: pathlib.Path) -> None:
+def test_ctrl_c_ends_cleanly_and_resume_goes_on(whole: Run, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "run"
     child = Child(*FIT, str(path))
     child.wait_for("training")
@@ -111,13 +111,13 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(whole: RunFolder, tmp_path: path
     if child.end(seconds=60) == 130:  # a fast machine may have finished before
         assert "interrupted" in child.err
         assert f"babysit fit --resume {path}" in child.out
-        assert RunFolder(path).info.status == "interrupted"
+        assert Run(path).info.status == "interrupted"
         assert "Traceback" not in child.err
     assert finish("fit", "--resume", str(path)).end() == 0
     assert_same(path, whole)
 
 
-def test_two_processes_on_one_run(whole: RunFolder, tmp_path: pathlib.Path) -> None:
+def test_two_processes_on_one_run(whole: Run, tmp_path: pathlib.Path) -> None:
     with whole.writing():
         second = finish("fit", "--resume", str(whole.path))
     assert second.end() == 2
@@ -129,7 +129,7 @@ def small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
 
 
-def test_a_disk_that_is_full_is_one_clear_error(whole: RunFolder, tmp_path: pathlib.Path) -> None:
+def test_a_disk_that_is_full_is_one_clear_error(whole: Run, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "run"
     child = Child(*FIT, str(path), prepare=small_files)
     assert child.end(seconds=120) == 2
@@ -137,6 +137,6 @@ def test_a_disk_that_is_full_is_one_clear_error(whole: RunFolder, tmp_path: path
     assert "cannot write" in child.err or "cannot be written" in child.err
     assert not list(tmp_path.rglob("*.part"))
     if path.exists():
-        RunFolder(path)
+        Run(path)
         assert finish("fit", "--resume", str(path)).end() == 0
         assert_same(path, whole)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from babysit.record import Recipe, RunFolder, RunFolderError, StorageError, Trace
+from babysit.record import Recipe, Run, RunFolderError, StorageError, Trace
 from babysit.training import Outcome, Training, build_loss
 from tests.training.setups import CLASSES, examples, kept_run, network, recipe
 
@@ -33,14 +33,14 @@ class StopsAt(nn.Module):
         return loss
 
 
-def train(run: RunFolder, chosen: Recipe, stop_after: int = 0) -> tuple[dict[str, Tensor], Outcome]:
+def train(run: Run, chosen: Recipe, stop_after: int = 0) -> tuple[dict[str, Tensor], Outcome]:
     model = network(dropout=0.3, batch_norm=True)
     loss = StopsAt(build_loss(chosen.loss, CLASSES), stop_after)
     outcome = Training(model, loss, examples(), chosen, run=run).run()
     return model.state_dict(), outcome
 
 
-def assert_equal(one: RunFolder, other: RunFolder) -> None:
+def assert_equal(one: Run, other: Run) -> None:
     ours, theirs = (load_file(run.path / "checkpoint.safetensors") for run in (one, other))
     assert ours.keys() == theirs.keys()
     for name, tensor in theirs.items():
@@ -160,9 +160,9 @@ def test_a_full_disk_stops_it_and_loses_nothing(tmp_path: pathlib.Path, monkeypa
     chosen = recipe()
     whole, run = kept_run(tmp_path / "whole", chosen), kept_run(tmp_path / "run", chosen)
     train(whole, chosen)
-    real, writes = RunFolder.write, 0
+    real, writes = Run.write, 0
 
-    def full(self: RunFolder, name: str, content: bytes | str, *, durable: bool = True) -> None:
+    def full(self: Run, name: str, content: bytes | str, *, durable: bool = True) -> None:
         nonlocal writes
         writes += 1
         if writes > 1:
@@ -170,7 +170,7 @@ def test_a_full_disk_stops_it_and_loses_nothing(tmp_path: pathlib.Path, monkeypa
         real(self, name, content, durable=durable)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "write", full)
+        patch.setattr(Run, "write", full)
         with pytest.raises(StorageError, match="disk is full"):
             train(run, chosen)
     _, outcome = train(run, chosen)

@@ -13,7 +13,7 @@ from babysit.api._winners import keep_winners
 from babysit.data import Prepared
 from babysit.nn import MakeNetwork
 from babysit.nn import build as build_from_recipe
-from babysit.record import Engine, Progress, Recipe, SearchBegan, SearchEnded, StudyFolder, StudyResult
+from babysit.record import Engine, Progress, Recipe, SearchBegan, SearchEnded, Study, StudyResult
 from babysit.reports import study_text, write_study_page
 from babysit.search import (
     Interrupted,
@@ -44,7 +44,7 @@ class Tuned:
         report: The page; None after an interruption.
     """
 
-    study: StudyFolder
+    study: Study
     result: StudyResult | None
     recipe: Recipe | None
     report: pathlib.Path | None
@@ -59,7 +59,7 @@ class Tuned:
 
 
 def carry_out(
-    study: StudyFolder,
+    study: Study,
     recipe: Recipe,
     prepared: Prepared,
     space: Space,
@@ -146,5 +146,5 @@ def begin(
         "options": asdict(options),
         "fingerprint": prepared.fingerprint,
     }
-    study = StudyFolder.create(path, info, recipe)
+    study = Study.create(path, info, recipe)
     return carry_out(study, recipe, prepared, space, folds, plan, options, engine, progress, make)

@@ -20,12 +20,11 @@ from babysit.record import (
     Progress,
     Recipe,
     RecipeError,
-    RunFolder,
+    Run,
     RunFolderError,
     RunSummary,
-    StudyFolder,
+    Study,
     load_recipe,
-    refuse_existing,
     silent,
     with_settings,
 )
@@ -61,7 +60,7 @@ class Fitted:
         findings: What was wrong with the training, causes first.
     """
 
-    run: RunFolder
+    run: Run
     model: TrainedModel
     outcome: Outcome
     evaluations: dict[str, Evaluation]
@@ -102,8 +101,8 @@ def fit(
     chosen = _with_source(chosen, source, target)
     check_names(chosen.watch.ignore)
     path = pathlib.Path(out) if out is not None else _free_folder(chosen)
-    refuse_existing(path)
-    refuse_existing(search_folder(path))
+    Run.refuse_existing(path)
+    Run.refuse_existing(search_folder(path))
     if not time >= 0:
         raise InputError(f"a search of {time:g} seconds", legal="0 for none, or more", write="--time 30")
     return _fit(path, chosen, source, time, progress)
@@ -135,7 +134,7 @@ def _fit(
         checks=(first_loss,),
         device=str(device),
     )
-    run = RunFolder.create(
+    run = Run.create(
         path,
         recipe=filled,
         summary=summary,
@@ -165,10 +164,10 @@ def resume(
     """
     begun = search_folder(pathlib.Path(run))
     if not pathlib.Path(run).exists() and (begun / "study.json").exists():
-        study = StudyFolder(begun)
+        study = Study(begun)
         seconds = Options(**study.info.options).seconds or SEARCH_SECONDS
         return _fit(pathlib.Path(run), study.recipe, source, seconds, progress)
-    folder = RunFolder(run)
+    folder = Run(run)
     recipe = folder.recipe
     prepared = prepare(recipe, source)
     split = folder.split
@@ -203,7 +202,7 @@ def _free_folder(recipe: Recipe) -> pathlib.Path:
 
 
 def _train_and_score(
-    run: RunFolder, model: TrainedModel, prepared: Prepared, device: torch.device, progress: Progress
+    run: Run, model: TrainedModel, prepared: Prepared, device: torch.device, progress: Progress
 ) -> Fitted:
     recipe = run.recipe
     with run.writing():

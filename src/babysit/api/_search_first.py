@@ -12,7 +12,7 @@ from typing import NamedTuple
 from babysit.api._carry_out import Tuned, begin, carry_out
 from babysit.api._search_set_up import Options, fitting, local_engine, plan_for, plan_of, steps_of
 from babysit.data import Prepared
-from babysit.record import Decision, Progress, Recipe, RunFolderError, StudyFolder, with_settings
+from babysit.record import Decision, Progress, Recipe, RunFolderError, Study, with_settings
 from babysit.search import Space, default_space, settings_of, space_for
 
 SEARCH_SECONDS = 30.0
@@ -74,7 +74,7 @@ def search_first(
     engine = local_engine(prepared, (), recipe.device)
     try:
         if (path / "study.json").exists():
-            study = StudyFolder(path)
+            study = Study(path)
             if study.info.fingerprint != prepared.fingerprint:
                 raise RunFolderError(
                     f"the data of {path} has changed since the search began",

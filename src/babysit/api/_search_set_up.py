@@ -14,7 +14,7 @@ import torch
 
 from babysit.data import Prepared, folds_of_prepared
 from babysit.nn import MakeNetwork, NetworkFactory, build
-from babysit.record import Engine, InputError, Recipe, StudyFolder, Trial, load_recipe, with_settings
+from babysit.record import Engine, InputError, Recipe, Study, Trial, load_recipe, with_settings
 from babysit.search import (
     SAMPLERS,
     LocalEngine,
@@ -265,7 +265,7 @@ def plan_for(
     )  # fmt: skip
 
 
-def plan_of(study: StudyFolder) -> Plan:
+def plan_of(study: Study) -> Plan:
     """The plan that a Study was begun with."""
     content = dict(study.info.plan)
     content["first"] = tuple(tuple(map(float, point)) for point in content.get("first", ()))

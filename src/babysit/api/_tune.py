@@ -30,7 +30,7 @@ from babysit.api._search_set_up import (
 from babysit.api._tune_script import resume_script
 from babysit.data import prepare
 from babysit.nn import NetworkFactory, maker_of
-from babysit.record import InputError, Progress, Recipe, RunFolderError, StudyFolder, refuse_existing_study, silent
+from babysit.record import InputError, Progress, Recipe, RunFolderError, Study, silent
 from babysit.search import GENERATIONS, PointKind, Space, space_for, with_architecture
 from babysit.training import decide
 
@@ -108,7 +108,7 @@ def tune(
         folds, repeats, winners, widen, structure, None if trials else (time or SECONDS), chosen.device, sampler
     )
     path = pathlib.Path(out) if out is not None else free_folder("studies", chosen)
-    refuse_existing_study(path)
+    Study.refuse_existing(path)
     if time is not None and trials is not None:
         raise InputError("a search has either --time or --trials", write=f"--time {time:g}")
     if trials is not None and not trials >= 1:
@@ -154,7 +154,7 @@ def resume_study(
     Raises:
         InputError: The folder is no Study, another process writes to it, or the data has changed.
     """
-    folder = StudyFolder(study)
+    folder = Study(study)
     if folder.info.kind == "script":
         return resume_script(folder, progress)
     recipe, make = folder.recipe, maker_of(model)

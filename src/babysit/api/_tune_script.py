@@ -15,8 +15,7 @@ from babysit.record import (
     Recipe,
     SearchBegan,
     SearchEnded,
-    StudyFolder,
-    refuse_existing_study,
+    Study,
     silent,
 )
 from babysit.reports import write_study_page
@@ -108,7 +107,7 @@ def tune_script(
     )  # fmt: skip
     options = Options(winners=winners, repeats=repeats if takes_seed else 1, widen=False, sampler=sampler)
     folder = pathlib.Path(out) if out is not None else _free_folder(path)
-    refuse_existing_study(folder)
+    Study.refuse_existing(folder)
     info = {
         "kind": "script",
         "subject": str(path),
@@ -118,10 +117,10 @@ def tune_script(
         "options": asdict(options) | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps},
         "fingerprint": "",
     }
-    return _carry_out(StudyFolder.create(folder, info, None), given, plan, options, engine, progress)
+    return _carry_out(Study.create(folder, info, None), given, plan, options, engine, progress)
 
 
-def resume_script(study: StudyFolder, progress: Progress = silent) -> Tuned:
+def resume_script(study: Study, progress: Progress = silent) -> Tuned:
     """Go on with the search over a script's arguments."""
     content = dict(study.info.options)
     command, score = content.pop("command"), content.pop("score")
@@ -142,7 +141,7 @@ def _engine(
 
 
 def _carry_out(
-    study: StudyFolder,
+    study: Study,
     space: Space,
     plan: Plan,
     options: Options,

@@ -9,14 +9,14 @@ import torch
 
 from babysit.data import Prepared
 from babysit.nn import MakeNetwork, NetworkFactory, build
-from babysit.record import Decision, Engine, Recipe, RunFolder, RunSummary, StudyFolder, StudyResult
+from babysit.record import Decision, Engine, Recipe, Run, RunSummary, Study, StudyResult
 from babysit.training import assemble, evaluate_phase, load
 
 CPU = torch.device("cpu")
 
 
 def keep_winners(
-    study: StudyFolder,
+    study: Study,
     result: StudyResult,
     recipes: Mapping[int, Recipe],
     engine: Engine,
@@ -49,7 +49,7 @@ def keep_winners(
 
 
 def _keep(
-    study: StudyFolder,
+    study: Study,
     name: str,
     number: int,
     recipe: Recipe,
@@ -70,7 +70,7 @@ def _keep(
         preprocessing=tuple(model.preprocessing.describe()),
         layers=layers,
     )
-    run = RunFolder.create(
+    run = Run.create(
         path,
         recipe=recipe,
         summary=summary,

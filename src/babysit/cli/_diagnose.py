@@ -12,7 +12,7 @@ from rich.console import Console
 
 import babysit
 from babysit.cli._codes import BAD_NEWS, DONE
-from babysit.record import Diagnosis, InputError, RunFolder, read_trace, to_json
+from babysit.record import Diagnosis, InputError, Run, read_trace, to_json
 from babysit.reports import print_findings
 
 
@@ -39,7 +39,7 @@ def diagnose(
     if run.is_file():
         trace = read_trace(run)
     elif run.is_dir():
-        trace = RunFolder(run).trace()
+        trace = Run(run).trace()
     else:
         raise InputError(f"there is no {run}", legal="a Run folder, or a trace's file")
     findings = babysit.diagnose(trace, ignore=ignore or ())

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from babysit.record import load_recipe, recipe_to_toml, refuse_existing, with_settings, write_atomic
+from babysit.record import InputError, load_recipe, recipe_to_toml, with_settings, write_atomic
 
 
 def recipe(
@@ -41,5 +41,6 @@ def recipe(
     if out is None:
         sys.stdout.write(text)
     else:
-        refuse_existing(out)
+        if out.exists():
+            raise InputError(f"{out} exists already", write="another --out")
         write_atomic(out, text)

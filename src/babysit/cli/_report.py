@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from babysit.record import RunFolder
+from babysit.record import Run
 from babysit.reports import print_summary, summary_dict, write_page
 
 
@@ -32,7 +32,7 @@ def report(
     json
         The summary as JSON on the standard output.
     """
-    folder = RunFolder(run)
+    folder = Run(run)
     page = write_page(folder, out)
     if json:
         sys.stdout.write(json_module.dumps({**summary_dict(folder), "report": str(page)}, indent=2) + "\n")

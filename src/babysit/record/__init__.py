@@ -100,12 +100,7 @@ from babysit.record._recipe_text import (
     with_settings,
 )
 from babysit.record._remedies import INTERVENTIONS, REMEDIES
-from babysit.record._run_folder import (
-    RunFolder,
-    RunInfo,
-    library_versions,
-    refuse_existing,
-)
+from babysit.record._run_folder import Run, RunInfo
 from babysit.record._stored import from_json, json_schema, plain, to_json
 from babysit.record._study import (
     CurvePoint,
@@ -118,7 +113,7 @@ from babysit.record._study import (
     StudyTrial,
     Winner,
 )
-from babysit.record._study_folder import StudyFolder, StudyInfo, refuse_existing_study
+from babysit.record._study_folder import Study, StudyInfo
 from babysit.record._study_standing import over_folds, standings
 from babysit.record._summary import (
     CalibrationBin,
@@ -235,7 +230,7 @@ __all__ = [
     "RemediesTried",
     "Remedy",
     "Row",
-    "RunFolder",
+    "Run",
     "RunFolderError",
     "RunInfo",
     "RunLockedError",
@@ -258,7 +253,7 @@ __all__ = [
     "Standing",
     "StepsTaken",
     "StorageError",
-    "StudyFolder",
+    "Study",
     "StudyInfo",
     "StudyParameter",
     "StudyResult",
@@ -285,7 +280,6 @@ __all__ = [
     "Winner",
     "from_json",
     "json_schema",
-    "library_versions",
     "load_recipe",
     "losses_that",
     "never",
@@ -297,8 +291,6 @@ __all__ = [
     "recipe_from_dict",
     "recipe_names",
     "recipe_to_toml",
-    "refuse_existing",
-    "refuse_existing_study",
     "setting_path",
     "setting_paths",
     "silent",

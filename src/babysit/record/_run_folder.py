@@ -1,82 +1,66 @@
 """Run: a training that is kept, as a folder.
 
-    run.json                schema, status, seed, library versions, when and with what it was made
-    recipe.toml             the recipe, every decision filled in
-    summary.json            the data, the decisions and the model, in numbers, for the report
-    model.json              what rebuilds the model: columns, preprocessing and network settings
-    split.npz               row numbers of train, validation and test
-    weights.safetensors     the model to use: the best weights so far, preprocessing included
-    checkpoint.safetensors  where the training stands: weights, optimizer, random streams, counters
-    trace.sqlite            what was measured
-    evaluation-PHASE.json   scores
-    findings.json           what was wrong with the training
-    lock                    held by the process that writes
-
-The folder comes into being whole, by one rename, and each file in it changes by one rename, so that a process killed
-at any instant leaves a Run that opens.
+run.json                schema, status, seed, library versions, when and with what it was made
+recipe.toml             the recipe, every decision filled in
+summary.json            the data, the decisions and the model, in numbers, for the report
+model.json              what rebuilds the model: columns, preprocessing and network settings
+split.npz               row numbers of train, validation and test
+weights.safetensors     the model to use: the best weights so far, preprocessing included
+checkpoint.safetensors  where the training stands: weights, optimizer, random streams, counters
+trace.sqlite            what was measured
+evaluation-PHASE.json   scores
+findings.json           what was wrong with the training
+lock                    held by the process that writes
 """
 
 from __future__ import annotations
 
-import contextlib
-import datetime
 import io
 import json
-import os
 import pathlib
-import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
-import filelock
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from babysit.record._atomic import storage_error, write_atomic
-from babysit.record._errors import InputError, RunFolderError, RunLockedError, RunVersionError
+from babysit.record._atomic import write_atomic
+from babysit.record._errors import InputError, RunFolderError, RunVersionError
 from babysit.record._finding import FINDING_SCHEMA, Diagnosis, Finding
+from babysit.record._folder import Folder, FolderInfo
 from babysit.record._recipe import Recipe
-from babysit.record._recipe_text import parse_recipe, recipe_to_toml
+from babysit.record._recipe_text import recipe_to_toml
 from babysit.record._stored import from_json, to_json
-from babysit.record._summary import Evaluation, RunSummary
+from babysit.record._summary import Evaluation, RunSummary, SummaryModel
 from babysit.record._trace import Trace
 from babysit.record._trace_store import TraceStore, read_trace
 
-RUN_SCHEMA = 1
 FINDINGS = "findings.json"
 Indices = dict[str, npt.NDArray[np.int64]]
-Kept = TypeVar("Kept", bound=BaseModel)
-Status = Literal["begun", "interrupted", "finished"]
-_LIBRARIES = ("babysit", "torch", "numpy", "polars", "scikit-learn", "safetensors", "pydantic", "pillow")
+Summary = TypeVar("Summary", bound=SummaryModel)
 
 
-class RunInfo(BaseModel):
+class RunInfo(FolderInfo):
     """`run.json`."""
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_number: int
-    status: Status
     seed: int
-    created: str  # ISO 8601, UTC
-    fingerprint: str  # of the data the training reads, so that resuming on other data is refused
-    versions: dict[str, str]
 
 
-class RunFolder:
-    """A Run on disk. Reading needs no lock; writing happens inside `writing()`.
+class Run(Folder[RunInfo]):
+    """A training that is kept. Reading needs no lock; writing happens inside `writing()`.
 
     Raises:
-        RunFolderError: The folder is no Run, or is damaged.
+        RunFolderError: The folder is not a Run, or is damaged.
         RunVersionError: It was written by a version this one cannot read.
     """
 
-    def __init__(self, path: str | pathlib.Path) -> None:
-        self.path = pathlib.Path(path)
-        self.info = self._read_info()
+    name = "Run"
+    work = "training"
+    command = "babysit fit"
+    schema = 1
+    info_type = RunInfo
 
     @classmethod
     def create(
@@ -89,114 +73,28 @@ class RunFolder:
         split: Indices,
         weights: bytes,
         fingerprint: str,
-    ) -> RunFolder:
-        """Make a Run folder whole, or not at all.
+    ) -> Run:
+        """Make a Run whole, or not at all.
 
         Raises:
             RunFolderError: Something is at `path` already.
             StorageError: The disk refused; nothing is left behind.
         """
-        path = pathlib.Path(path)
-        refuse_existing(path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        info = RunInfo(
-            schema_number=RUN_SCHEMA, status="begun", seed=recipe.seed, created=now, fingerprint=fingerprint,
-            versions=library_versions(),
-        )  # fmt: skip
-        packed = io.BytesIO()
-        np.savez(packed, allow_pickle=False, **split)
-        try:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir()
-                for name, content in (
-                    ("recipe.toml", recipe_to_toml(recipe)),
-                    ("summary.json", summary.model_dump_json(indent=1)),
-                    ("model.json", json.dumps(model, indent=1)),
-                    ("split.npz", packed.getvalue()),
-                    ("weights.safetensors", weights),
-                    ("run.json", info.model_dump_json(indent=1)),
-                ):
-                    write_atomic(partial / name, content)
-                partial.rename(path)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
-        except OSError as error:
-            raise storage_error(error, path) from error
-        return cls(path)
 
-    def _read_info(self) -> RunInfo:
-        file = self.path / "run.json"
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            there = self.path.exists()
-            raise RunFolderError(
-                f"{self.path} is no Run folder: it has no run.json" if there else f"no Run folder {self.path}",
-                legal="a folder that `babysit fit` made",
-                cause="it is the data or a folder of Runs" if there else "the path is misspelt, or the Run was moved",
-            ) from None
-        except (NotADirectoryError, PermissionError) as error:
-            raise RunFolderError(f"{self.path} is no Run folder: {error.strerror}") from None
-        except ValueError:
-            raise RunFolderError(f"{file} is damaged: it is not JSON") from None
-        version = content.get("schema_number") if isinstance(content, dict) else None
-        if version != RUN_SCHEMA:
-            made_by = content.get("versions", {}).get("babysit", "?") if isinstance(content, dict) else "?"
-            raise RunVersionError(
-                f"{self.path} has Run schema {version!r}, made by babysit {made_by}",
-                legal=f"schema {RUN_SCHEMA}, as babysit {library_versions()['babysit']} writes it",
-                write="pip install the version that made it, or fit again",
-            )
-        try:
-            return RunInfo.model_validate(content)
-        except ValidationError as error:
-            raise RunFolderError(f"{file} is damaged: {error.error_count()} entries are wrong") from None
+        def fill(folder: pathlib.Path) -> None:
+            packed = io.BytesIO()
+            np.savez(packed, allow_pickle=False, **split)
+            write_atomic(folder / "recipe.toml", recipe_to_toml(recipe))
+            write_atomic(folder / "summary.json", summary.model_dump_json(indent=1))
+            write_atomic(folder / "model.json", json.dumps(model, indent=1))
+            write_atomic(folder / "split.npz", packed.getvalue())
+            write_atomic(folder / "weights.safetensors", weights)
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock of the folder; it dies with the process.
-
-        Raises:
-            RunLockedError: Another process holds it.
-        """
-        lock = filelock.FileLock(self.path / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise RunLockedError(
-                f"another process is writing to {self.path}",
-                cause="the same training was started twice, or the first has not ended",
-                write="another --out, or wait for the first",
-            ) from None
-        except OSError as error:
-            raise storage_error(error, self.path / "lock") from error
-        try:
-            self.info = self._read_info()
-            yield
-        finally:
-            lock.release()
-
-    def set_status(self, status: Status) -> None:
-        """Say how far the training is."""
-        self.info = self.info.model_copy(update={"status": status})
-        write_atomic(self.path / "run.json", self.info.model_dump_json(indent=1))
-
-    def write(self, name: str, content: bytes | str, *, durable: bool = True) -> None:
-        """Replace one file of the Run at once."""
-        write_atomic(self.path / name, content, durable=durable)
+        return cls._make(path, {"seed": recipe.seed, "fingerprint": fingerprint}, fill)
 
     def write_evaluation(self, evaluation: Evaluation) -> None:
         """Keep scores under the name of their phase."""
         self.write(f"evaluation-{evaluation.phase}.json", evaluation.model_dump_json(indent=1))
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe, every decision filled in."""
-        return parse_recipe(self._text("recipe.toml"), where=str(self.path / "recipe.toml"))
 
     @property
     def summary(self) -> RunSummary:
@@ -206,10 +104,7 @@ class RunFolder:
     @property
     def model(self) -> dict[str, Any]:
         """What rebuilds the model."""
-        try:
-            content = json.loads(self._text("model.json"))
-        except ValueError:
-            content = None
+        content = self._json("model.json")
         if not isinstance(content, dict):
             raise RunFolderError(f"{self.path / 'model.json'} is damaged: it is not a JSON object")
         return content
@@ -235,17 +130,14 @@ class RunFolder:
         """What was wrong with the training, causes first; none before it was diagnosed."""
         if not (self.path / FINDINGS).exists():
             return []
+        content = self._json(FINDINGS)
+        version = content.get("schema") if isinstance(content, dict) else None
+        if isinstance(version, int) and version != FINDING_SCHEMA:
+            raise RunVersionError(f"{self.path / FINDINGS} has schema {version}", legal=str(FINDING_SCHEMA))
         try:
-            content = json.loads(self._text(FINDINGS))
-            if content["schema"] != FINDING_SCHEMA:
-                raise RunVersionError(
-                    f"{self.path / FINDINGS} has schema {content['schema']}", legal=str(FINDING_SCHEMA)
-                )
             return [*from_json(Diagnosis, content).findings]
-        except (ValueError, KeyError, TypeError, InputError) as error:
-            if isinstance(error, RunVersionError):
-                raise
-            raise RunFolderError(f"{self.path / FINDINGS} is damaged: {error}") from None
+        except (ValueError, InputError) as error:
+            raise RunFolderError(f"{self.path / FINDINGS} is damaged: {str(error).splitlines()[0]}") from None
 
     def write_findings(self, findings: Sequence[Finding]) -> None:
         """Keep what was diagnosed, in the place of what was diagnosed before."""
@@ -259,41 +151,8 @@ class RunFolder:
         """Where to write what is measured."""
         return TraceStore(self.path / "trace.sqlite")
 
-    def _text(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise RunFolderError(f"{self.path / name} cannot be read: {reason}") from None
-
-    def _validated(self, name: str, kind: type[Kept]) -> Kept:
+    def _validated(self, name: str, kind: type[Summary]) -> Summary:
         try:
             return kind.model_validate_json(self._text(name))
         except ValidationError as error:
             raise RunFolderError(f"{self.path / name} is damaged: {error.error_count()} entries are wrong") from None
-
-
-def refuse_existing(path: pathlib.Path) -> None:
-    """Refuse to make a Run where something is; asked early, so that no hour is spent before it.
-
-    Raises:
-        RunFolderError: Something is at `path`.
-    """
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists() or path.is_symlink():
-        is_run = (path / "run.json").exists()
-        raise RunFolderError(
-            f"{path} exists already",
-            cause="an earlier training is kept there" if is_run else None,
-            write=f"--resume {path} to go on with it, or another --out" if is_run else "another --out",
-        )
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that make the numbers."""
-    found: dict[str, str] = {}
-    for name in _LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found

@@ -16,30 +16,25 @@ killed at any instant leaves a Study that opens and lacks at most the rung under
 from __future__ import annotations
 
 import contextlib
-import datetime
 import json
 import math
-import os
 import pathlib
-import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import filelock
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from babysit.record._atomic import storage_error, write_atomic
-from babysit.record._errors import RunFolderError, RunLockedError, RunVersionError, StorageError
+from babysit.record._atomic import write_atomic
+from babysit.record._errors import InputError, RunFolderError, StorageError
+from babysit.record._folder import Folder, FolderInfo
 from babysit.record._recipe import Recipe
-from babysit.record._recipe_text import parse_recipe, recipe_to_toml
-from babysit.record._run_folder import library_versions
+from babysit.record._recipe_text import recipe_to_toml
 from babysit.record._stored import from_json, to_json
 from babysit.record._study import FinishedRung, Standing, StudyParameter, StudyResult, StudyRung, StudyTrial
 from babysit.record._study_standing import standings
 from babysit.record._trial import TrialScore
 
 STUDY_SCHEMA = 1
+RESULT = "result.json"
 STATE_AT_START = "state-start.safetensors"  # before the first rung was finished
 _TABLES = f"""
 PRAGMA user_version = {STUDY_SCHEMA};
@@ -56,39 +51,34 @@ CREATE TABLE IF NOT EXISTS scores (
 """
 
 
-class StudyInfo(BaseModel):
+class StudyInfo(FolderInfo):
     """`study.json`."""
 
-    model_config = ConfigDict(frozen=True)
-
-    schema_number: int
-    status: Literal["begun", "interrupted", "finished"]
-    created: str  # ISO 8601, UTC
     kind: Literal["recipe", "script"]
     subject: str  # the data, or the script, for people
     space: tuple[StudyParameter, ...]
     given: tuple[str, ...]  # the space in its text form
     plan: dict[str, Any]  # of the search: budget, rungs, seed
     options: dict[str, Any]  # of the procedure: folds, repeats, winners, ...
-    fingerprint: str  # of the data, so that resuming on other data is refused
-    versions: dict[str, str]
 
 
-class StudyFolder:
-    """A Study on disk. Reading needs no lock; writing happens inside `writing()`.
+class Study(Folder[StudyInfo]):
+    """A search that is kept. Reading needs no lock; writing happens inside `writing()`.
 
     Raises:
-        RunFolderError: The folder is no Study, or is damaged.
+        RunFolderError: The folder is not a Study, or is damaged.
         RunVersionError: It was written by a version this one cannot read.
     """
 
-    def __init__(self, path: str | pathlib.Path) -> None:
-        self.path = pathlib.Path(path)
-        self.info = self._read_info()
+    name = "Study"
+    work = "search"
+    command = "babysit tune"
+    schema = STUDY_SCHEMA
+    info_type = StudyInfo
 
     @classmethod
-    def create(cls, path: str | pathlib.Path, info: Mapping[str, Any], recipe: Recipe | None) -> StudyFolder:
-        """Make a Study folder whole, or not at all.
+    def create(cls, path: str | pathlib.Path, info: Mapping[str, Any], recipe: Recipe | None) -> Study:
+        """Make a Study whole, or not at all.
 
         Args:
             path: Where nothing is yet.
@@ -99,89 +89,14 @@ class StudyFolder:
             RunFolderError: Something is at `path` already.
             StorageError: The disk refused; nothing is left behind.
         """
-        path = pathlib.Path(path)
-        refuse_existing_study(path)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        made = StudyInfo(
-            schema_number=STUDY_SCHEMA, status="begun", created=now, versions=library_versions(), **info
-        )  # fmt: skip
-        try:
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir()
-                if recipe is not None:
-                    write_atomic(partial / "recipe.toml", recipe_to_toml(recipe))
-                write_atomic(partial / "study.json", made.model_dump_json(indent=1))
-                with contextlib.closing(_open(partial / "study.sqlite")):
-                    pass
-                partial.rename(path)
-            except BaseException:
-                shutil.rmtree(partial, ignore_errors=True)
-                raise
-        except OSError as error:
-            raise storage_error(error, path) from error
-        return cls(path)
 
-    def _read_info(self) -> StudyInfo:
-        file = self.path / "study.json"
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            version = content["schema_number"]
-            if version != STUDY_SCHEMA:
-                raise RunVersionError(
-                    f"{self.path} has Study schema {version!r}", legal=f"schema {STUDY_SCHEMA}", write="tune again"
-                )
-            return StudyInfo.model_validate(content)
-        except (FileNotFoundError, NotADirectoryError):
-            raise RunFolderError(
-                f"{self.path} is no Study folder: it has no study.json"
-                if self.path.exists()
-                else f"no folder {self.path}",
-                legal="a folder that `babysit tune` made",
-                cause="it is a Run, or a folder of Studies" if self.path.exists() else "the path is misspelt",
-            ) from None
-        except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
-            raise RunFolderError(f"{file} is damaged: {str(error).splitlines()[0]}") from None
+        def fill(folder: pathlib.Path) -> None:
+            if recipe is not None:
+                write_atomic(folder / "recipe.toml", recipe_to_toml(recipe))
+            with contextlib.closing(_open(folder / "study.sqlite")):
+                pass
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the lock of the folder; it dies with the process.
-
-        Raises:
-            RunLockedError: Another process holds it.
-        """
-        lock = filelock.FileLock(self.path / "lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise RunLockedError(
-                f"another process is writing to {self.path}",
-                cause="the same search was started twice, or the first has not ended",
-                write="another --out, or wait for the first",
-            ) from None
-        except OSError as error:
-            raise storage_error(error, self.path / "lock") from error
-        try:
-            self.info = self._read_info()
-            yield
-        finally:
-            lock.release()
-
-    def set_status(self, status: Literal["begun", "interrupted", "finished"]) -> None:
-        """Say how far the search is."""
-        self.info = self.info.model_copy(update={"status": status})
-        write_atomic(self.path / "study.json", self.info.model_dump_json(indent=1))
-
-    @property
-    def recipe(self) -> Recipe:
-        """The recipe that is varied."""
-        file = self.path / "recipe.toml"
-        try:
-            return parse_recipe(file.read_text(encoding="utf-8"), where=str(file))
-        except OSError as error:
-            raise RunFolderError(f"{file} cannot be read: {error.strerror}") from None
+        return cls._make(path, info, fill)
 
     def keep_rungs(self, finished: Sequence[FinishedRung], state: bytes | None) -> None:
         """Keep rungs that were trained at the same time in one transaction, and the trials' state with them.
@@ -284,17 +199,16 @@ class StudyFolder:
     @property
     def result(self) -> StudyResult | None:
         """What was found; None before the end."""
-        file = self.path / "result.json"
-        if not file.exists():
+        if not (self.path / RESULT).exists():
             return None
         try:
-            return from_json(StudyResult, json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(f"{file} is damaged: {error}") from None
+            return from_json(StudyResult, self._json(RESULT))
+        except (ValueError, InputError) as error:
+            raise RunFolderError(f"{self.path / RESULT} is damaged: {str(error).splitlines()[0]}") from None
 
     def write_result(self, result: StudyResult) -> None:
         """Keep what was found."""
-        write_atomic(self.path / "result.json", json.dumps(to_json(result), indent=1))
+        self.write(RESULT, json.dumps(to_json(result), indent=1))
 
     @contextlib.contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
@@ -334,21 +248,3 @@ def _score_row(rung: int, score: TrialScore) -> tuple[Any, ...]:
 def _number(value: float | None) -> float:
     """SQLite stores a NaN as NULL."""
     return math.nan if value is None else value
-
-
-def refuse_existing_study(path: pathlib.Path) -> None:
-    """Refuse to make a Study where something is.
-
-    Raises:
-        RunFolderError: Something is at `path`.
-    """
-    if path.is_dir() and not any(path.iterdir()):
-        path.rmdir()
-        return
-    if path.exists() or path.is_symlink():
-        is_study = (path / "study.json").exists()
-        raise RunFolderError(
-            f"{path} exists already",
-            cause="an earlier search is kept there" if is_study else None,
-            write=f"--resume {path} to go on with it, or another --out" if is_study else "another --out",
-        )

@@ -7,7 +7,7 @@ import pathlib
 
 import plotly.offline
 
-from babysit.record import Evaluation, RunFolder, recipe_to_toml, write_atomic
+from babysit.record import Evaluation, Run, recipe_to_toml, write_atomic
 from babysit.reports import _draw, _figures
 from babysit.reports._environment import environment, script_safe
 from babysit.reports._inside import MOST_LAYERS
@@ -17,7 +17,7 @@ from babysit.reports._terminal import data_lines, interval, score_number
 SHOWN_COLUMNS = 200  # rows of the column table; a wider table is told by its first ones
 
 
-def write_page(run: RunFolder, path: str | pathlib.Path | None = None) -> pathlib.Path:
+def write_page(run: Run, path: str | pathlib.Path | None = None) -> pathlib.Path:
     """Write the report of a Run as one HTML file.
 
     Args:
@@ -35,7 +35,7 @@ def write_page(run: RunFolder, path: str | pathlib.Path | None = None) -> pathli
     return target
 
 
-def render_page(run: RunFolder) -> str:
+def render_page(run: Run) -> str:
     """The page as text."""
     summary, evaluations, trace = run.summary, run.evaluations, run.trace()
     pictures = [*_data_pictures(run), *_training_pictures(run)]
@@ -72,7 +72,7 @@ def render_page(run: RunFolder) -> str:
     )
 
 
-def headline(run: RunFolder) -> str:
+def headline(run: Run) -> str:
     """What was learned, from what, and how well, in a sentence."""
     data = run.summary.data
     what = f"{data.target} learned from {data.rows:,} rows of {pathlib.Path(data.source).name}"
@@ -96,7 +96,7 @@ def _places(evaluations: dict[str, Evaluation]) -> list[str]:
     return ["data", "training", *(f"score-{phase}" for phase in evaluations)]
 
 
-def _data_pictures(run: RunFolder) -> list[Picture]:
+def _data_pictures(run: Run) -> list[Picture]:
     bars = _figures.class_bars(run.summary)
     if bars is None:
         return []
@@ -104,7 +104,7 @@ def _data_pictures(run: RunFolder) -> list[Picture]:
     return [Picture("data-classes", "Rows of each class", text, _draw.draw_bars(bars))]
 
 
-def _training_pictures(run: RunFolder) -> list[Picture]:
+def _training_pictures(run: Run) -> list[Picture]:
     trace = run.trace()
     pictures = []
     loss = loss_picture(trace)

@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.offline
 
-from babysit.record import StudyFolder, write_atomic
+from babysit.record import Study, write_atomic
 from babysit.reports._draw import as_json
 from babysit.reports._draw_study import (
     draw_best_of,
@@ -37,7 +37,7 @@ FEW_AXES = 4  # that fit into a column beside each other
 LEADERS = 15  # trials of the table; the figures have all
 
 
-def write_study_page(study: StudyFolder, path: str | pathlib.Path | None = None) -> pathlib.Path:
+def write_study_page(study: Study, path: str | pathlib.Path | None = None) -> pathlib.Path:
     """Write the report of a search as one HTML file.
 
     Args:
@@ -55,7 +55,7 @@ def write_study_page(study: StudyFolder, path: str | pathlib.Path | None = None)
     return target
 
 
-def render_study_page(study: StudyFolder) -> str:
+def render_study_page(study: Study) -> str:
     """The page as text."""
     result, standings = study.result, study.standings()
     pictures = study_pictures(study)
@@ -98,7 +98,7 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in told.items())
 
 
-def study_pictures(study: StudyFolder) -> list[Picture]:
+def study_pictures(study: Study) -> list[Picture]:
     """The figures of a search, each with the sentence that says how to read it."""
     result, standings, rungs = study.result, study.standings(), study.rungs()
     score = result.score_name if result is not None else "score"

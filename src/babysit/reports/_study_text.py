@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from babysit.record import StudyFolder, StudyResult
+from babysit.record import Study, StudyResult
 from babysit.reports._findings import finding_line
 from babysit.reports._study_figures import behind_text, last_word, remarks, setting_text, settings_text, verdict
 
@@ -18,7 +18,7 @@ MOST_COLUMNS = 4  # of settings; more do not fit beside each other on 80 columns
 FEW_DECISIONS = 3  # more are a wall of text; each kind of network brings its own
 
 
-def print_study(study: StudyFolder, console: Console | None = None) -> None:
+def print_study(study: Study, console: Console | None = None) -> None:
     """Print what a search found.
 
     Args:
@@ -28,7 +28,7 @@ def print_study(study: StudyFolder, console: Console | None = None) -> None:
     (console or Console()).print(study_renderable(study), soft_wrap=False)
 
 
-def study_text(study: StudyFolder) -> str:
+def study_text(study: Study) -> str:
     """The same as text."""
     console = Console(width=WIDTH, color_system=None)
     with console.capture() as capture:
@@ -36,7 +36,7 @@ def study_text(study: StudyFolder) -> str:
     return capture.get().rstrip()
 
 
-def study_renderable(study: StudyFolder) -> RenderableType:
+def study_renderable(study: Study) -> RenderableType:
     """The same as rich draws it."""
     result = study.result
     if result is None:
@@ -52,7 +52,7 @@ def study_renderable(study: StudyFolder) -> RenderableType:
     return Group(*parts)
 
 
-def _winners(study: StudyFolder, result: StudyResult) -> Table:
+def _winners(study: Study, result: StudyResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", justify="right")
     paths = [parameter.path for parameter in study.info.space]

@@ -9,13 +9,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from babysit.record import Evaluation, RunFolder, RunSummary, Score, to_json
+from babysit.record import Evaluation, Run, RunSummary, Score, to_json
 from babysit.reports._findings import finding_line
 
 SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
 
 
-def print_summary(run: RunFolder, console: Console | None = None) -> None:
+def print_summary(run: Run, console: Console | None = None) -> None:
     """Print what a Run is and how well it does.
 
     Args:
@@ -122,7 +122,7 @@ def interval(score: Score) -> str:
     return f"{score_number(score.low)} to {score_number(score.high)}"
 
 
-def summary_dict(run: RunFolder) -> dict[str, Any]:
+def summary_dict(run: Run) -> dict[str, Any]:
     """A Run as plain JSON values, for `--json`; NaN and infinities are the strings "NaN", "Infinity", "-Infinity"."""
     return {
         "schema": 1,

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from babysit.record import InputError, MissingExtraError, Standing, StudyFolder
+from babysit.record import InputError, MissingExtraError, Standing, Study
 from babysit.search._box import Box
 from babysit.search._coarse_to_fine import Round, Rung, Search
 from babysit.search._parameter import Choice, Parameter, Range, Value, text_of
@@ -85,7 +85,7 @@ def optuna_search(space: Space, plan: Plan, sampler: Sampler) -> Search:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
 
 
-def export_to_optuna(study: StudyFolder, storage: str, name: str | None = None) -> int:
+def export_to_optuna(study: Study, storage: str, name: str | None = None) -> int:
     """Copy a search into Optuna's storage, for its dashboard and its plots.
 
     Args:
@@ -101,7 +101,7 @@ def export_to_optuna(study: StudyFolder, storage: str, name: str | None = None) 
         InputError: The storage cannot be used, or holds a study of that name.
 
     Example:
-        >>> export_to_optuna(StudyFolder("studies/digits-1"), "sqlite:///studies.db")  # doctest: +SKIP
+        >>> export_to_optuna(Study("studies/digits-1"), "sqlite:///studies.db")  # doctest: +SKIP
         61
     """
     optuna = installed()

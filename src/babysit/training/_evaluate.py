@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import Prepared, Rows, prepare, read_new_rows
-from babysit.record import DataError, Evaluation, RunFolder, RunFolderError, StudyFolder
+from babysit.record import DataError, Evaluation, Run, RunFolderError, Study
 from babysit.training._batches import as_rows, in_order
 from babysit.training._load import folder_of, load
 from babysit.training._model import TrainedModel
@@ -51,7 +51,7 @@ def score(model: TrainedModel, given: Tensor, wanted: Tensor, phase: str, seed: 
 
 
 def evaluate(
-    run: str | pathlib.Path | RunFolder | StudyFolder,
+    run: str | pathlib.Path | Run | Study,
     data: object = None,
     *,
     phase: str = "test",
@@ -100,13 +100,13 @@ def evaluate(
         legal = [name for name, rows in prepared.split.items() if len(rows)]
         raise DataError(f"the Run has no rows of phase '{phase}'", legal=", ".join(legal))
     evaluation = _told(evaluate_phase(trained, prepared, phase, torch.device("cpu"), recipe.seed), folder)
-    if isinstance(folder, RunFolder) and folder.info.status == "finished":
+    if isinstance(folder, Run) and folder.info.status == "finished":
         with folder.writing():
             folder.write_evaluation(evaluation)
     return evaluation
 
 
-def _told(evaluation: Evaluation, folder: RunFolder | StudyFolder, notes: tuple[str, ...] = ()) -> Evaluation:
+def _told(evaluation: Evaluation, folder: Run | Study, notes: tuple[str, ...] = ()) -> Evaluation:
     if folder.info.status != "finished":
         notes = (*notes, f"the training is {folder.info.status}, not finished: these are its best weights so far")
     return evaluation.model_copy(update={"notes": (*evaluation.notes, *notes)})

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from babysit.data import ImageLayout
-from babysit.record import InputError, MissingExtraError, RunFolder, StudyFolder, write_atomic
+from babysit.record import InputError, MissingExtraError, Run, Study, write_atomic
 from babysit.training._load import load
 from babysit.training._model import TrainedModel
 
@@ -22,7 +22,7 @@ SUFFIXES = (".onnx", ".pt2")
 
 
 def export(
-    run: str | pathlib.Path | RunFolder | StudyFolder,
+    run: str | pathlib.Path | Run | Study,
     path: str | pathlib.Path,
     model: Callable[..., nn.Module] | None = None,
 ) -> pathlib.Path:

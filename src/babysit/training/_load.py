@@ -12,14 +12,12 @@ from torch import nn
 
 from babysit.data import Columns, Preprocessing, TargetStandardise, Task
 from babysit.nn import MakeNetwork, maker_of
-from babysit.record import Recipe, RunFolder, RunFolderError, StudyFolder
+from babysit.record import Recipe, Run, RunFolderError, Study
 from babysit.training._checkpoint import best_weights
 from babysit.training._model import Ensemble, TrainedModel, build_model
 
 
-def load(
-    run: str | pathlib.Path | RunFolder | StudyFolder, model: Callable[..., nn.Module] | None = None
-) -> TrainedModel:
+def load(run: str | pathlib.Path | Run | Study, model: Callable[..., nn.Module] | None = None) -> TrainedModel:
     """The model of a Run, in evaluation mode on the CPU, with its best weights so far; of a Study, its `Ensemble`.
 
     Args:
@@ -36,7 +34,7 @@ def load(
     """
     folder = folder_of(run)
     make = maker_of(model)
-    if isinstance(folder, RunFolder):
+    if isinstance(folder, Run):
         return _load(folder, make)
     result = folder.result
     kept = [winner.run for winner in result.winners if winner.run] if result is not None else []
@@ -46,21 +44,21 @@ def load(
             legal="a finished search over data or a recipe, whose winners' models are kept",
             write=f"babysit tune --resume {folder.path}" if folder.info.status != "finished" else None,
         )
-    return Ensemble([_load(RunFolder(folder.path / name), make) for name in kept]).eval()
+    return Ensemble([_load(Run(folder.path / name), make) for name in kept]).eval()
 
 
-def folder_of(run: str | pathlib.Path | RunFolder | StudyFolder) -> RunFolder | StudyFolder:
+def folder_of(run: str | pathlib.Path | Run | Study) -> Run | Study:
     """The Run or the Study at a path.
 
     Raises:
         RunFolderError: It is neither.
     """
-    if isinstance(run, RunFolder | StudyFolder):
+    if isinstance(run, Run | Study):
         return run
-    return StudyFolder(run) if (pathlib.Path(run) / "study.json").exists() else RunFolder(run)
+    return Study(run) if (pathlib.Path(run) / "study.json").exists() else Run(run)
 
 
-def _load(folder: RunFolder, make: MakeNetwork) -> TrainedModel:
+def _load(folder: Run, make: MakeNetwork) -> TrainedModel:
     settings = folder.model
     weights = folder.path / "weights.safetensors"
     try:

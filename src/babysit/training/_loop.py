@@ -33,7 +33,7 @@ from babysit.record import (
     Progress,
     Recipe,
     Row,
-    RunFolder,
+    Run,
     StepsTaken,
     Trace,
     TraceMeasured,
@@ -95,7 +95,7 @@ class Training:
         examples: Examples,
         recipe: Recipe,
         *,
-        run: RunFolder | None = None,
+        run: Run | None = None,
         progress: Progress = silent,
     ) -> None:
         assert recipe.budget.epochs is not None

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from babysit.data import read_new_rows
-from babysit.record import DataError, RunFolder, StudyFolder
+from babysit.record import DataError, Run, Study
 from babysit.training._evaluate import answers
 from babysit.training._load import folder_of, load
 from babysit.training._model import TrainedModel
 
 
 def predict(
-    run: str | pathlib.Path | RunFolder | StudyFolder,
+    run: str | pathlib.Path | Run | Study,
     data: object,
     *,
     keep: Sequence[str] = (),
