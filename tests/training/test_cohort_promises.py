@@ -150,3 +150,25 @@ def test_open_decisions_are_refused() -> None:
     undecided = chosen.recipe.model_copy(update={"budget": chosen.recipe.budget.model_copy(update={"epochs": None})})
     with pytest.raises(RecipeError, match="trial 4 leaves decisions open"):
         Cohort(Starts(data("table"))).begin(Trial(4, undecided))
+
+
+def test_members_come_back_from_bytes_as_they_were() -> None:
+    member = Cohort(Starts(data("table"))).begin(trial("table", 3))
+    member.network = {
+        "matrix": torch.arange(6.0).view(2, 3).t(),
+        "none": torch.empty(0, 3),
+        "number": torch.tensor(7),
+        "half": torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
+        "flags": torch.tensor([True, False]),
+        "learned": torch.nn.Parameter(torch.ones(2)),
+    }
+    member.random = torch.get_rng_state()
+    (found,), settings = unpack_members(pack_members([member], {"until": 3}), CPU)
+    assert settings == {"until": 3}
+    assert found.trial == member.trial
+    assert found.random is not None
+    assert torch.equal(found.random, member.random)
+    assert found.network.keys() == member.network.keys()
+    for name, value in member.network.items():
+        assert torch.equal(found.network[name], value), name
+        assert found.network[name].dtype == value.dtype

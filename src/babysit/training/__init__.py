@@ -6,21 +6,18 @@ from babysit.training._cohort import Cohort, Layout
 from babysit.training._decide import choose_device, decide
 from babysit.training._evaluate import answers, evaluate, evaluate_phase
 from babysit.training._export import example_rows, export
-from babysit.training._first_loss import check_first_loss
-from babysit.training._interrupt import Interruption
 from babysit.training._judging import judged_rows
 from babysit.training._layouts import computing_with
 from babysit.training._load import load
-from babysit.training._loop import Outcome, Training
+from babysit.training._loop import Interruption, Outcome, Training
 from babysit.training._loss import MultiClassHinge, build_loss, outputs_needed
 from babysit.training._model import TrainedModel, pack_weights
-from babysit.training._phase import PhaseNumbers
+from babysit.training._phase import PhaseNumbers, check_first_loss
 from babysit.training._predict import predict
 from babysit.training._random import stream_seed
-from babysit.training._schedule import Plateau, rate_at
 from babysit.training._scores import score_classes, score_numbers
 from babysit.training._side_by_side import FORKS
-from babysit.training._step import StepTaken, build_optimizer, take_step
+from babysit.training._step import Plateau, StepTaken, build_optimizer, rate_at, take_step
 from babysit.training._trial_member import Member, pack_members, unpack_members
 from babysit.training._trial_starts import Fold, Starts
 

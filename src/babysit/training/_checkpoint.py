@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from babysit.record import RunFolderError
-from babysit.training._schedule import Plateau
+from babysit.training._step import Plateau
 
 CHECKPOINT_SCHEMA = 1
 FILE = "checkpoint.safetensors"

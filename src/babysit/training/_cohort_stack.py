@@ -19,10 +19,10 @@ from babysit.training._batches import EVALUATION_ROWS, Examples, epoch_batches
 from babysit.training._judging import judged
 from babysit.training._phase import PhaseNumbers
 from babysit.training._random import stream_seed
-from babysit.training._schedule import rate_at
 from babysit.training._stacked_loss import stacked_loss
 from babysit.training._stacked_network import StackedNetwork
 from babysit.training._stacked_optimizer import StackedOptimizer
+from babysit.training._step import rate_at
 from babysit.training._trial_alone import LOOK_EVERY, Look
 from babysit.training._trial_member import Member
 from babysit.training._trial_starts import Start

@@ -16,9 +16,13 @@ from __future__ import annotations
 
 import contextlib
 import math
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +49,6 @@ from babysit.record import (
 from babysit.training import _checkpoint
 from babysit.training._batches import Examples, batches_per_epoch, epoch_batches
 from babysit.training._checkpoint import Position
-from babysit.training._interrupt import Interruption
 from babysit.training._phase import PhaseNumbers, measure_phase
 from babysit.training._random import seed_device, stream_seed
 from babysit.training._step import RecipeSteps
@@ -57,6 +60,32 @@ FLUSH_EVERY = 1.0  # seconds between two writes of the trace, for those who watc
 SYNC_EVERY = 5.0  # seconds between two waits for the disk; a killed process needs none, a power cut does
 DIVERGED = "the loss became"
 INTERRUPTED = "interrupted; what was learned is kept"
+
+
+class Interruption:
+    """While this is entered, the first Ctrl-C sets `asked`; the second does what Ctrl-C always does.
+
+    Only the main thread receives signals; elsewhere this does nothing and `asked` stays False.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: signal._HANDLER = None
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, self._before)
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
 
 
 @dataclass(frozen=True)

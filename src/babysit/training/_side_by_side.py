@@ -3,7 +3,9 @@
 Threads of one interpreter get in one another's way: between any two calls of PyTorch they may wait for each other. Of
 two stacks of 10 members with 100 units a layer, a member's step takes 125 microseconds one after the other, 90 in two
 threads, 65 in two processes; of stacks of 30, 113, 80 and 68 (`benchmarks/side_by_side.py`). A forked process finds
-rows, preprocessing and networks where they are, without a copy; members travel through memory that both see.
+rows, preprocessing and networks where they are, without a copy. Members travel through memory that both see, as the
+bytes that a search keeps them as (`pack_members`: safetensors and JSON); what is said beside is JSON. Nothing is
+pickled.
 
 A helper owns nothing: until its answer is here, members stand where they stood. So one that dies, hangs or raises an
 error costs time alone: its job is done by this process, which also tells what was wrong with it.
@@ -13,10 +15,10 @@ from __future__ import annotations
 
 import collections
 import gc
+import json
 import mmap
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import time
@@ -25,17 +27,17 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
+from babysit.record import RunFolderError
 from babysit.training._cohort_watch import CohortWatch
-from babysit.training._hand_over import ALIGNED, Place, pack, unpack
 from babysit.training._layouts import ComputePlan
 from babysit.training._phase import PhaseNumbers
 from babysit.training._stacked_optimizer import STATES
 from babysit.training._trial_alone import Look
-from babysit.training._trial_member import Member
+from babysit.training._trial_member import Member, pack_members, unpack_members
 
 Measured = dict[int, PhaseNumbers]
 LOOK_EVERY = 0.1  # seconds between two tellings while helpers work
@@ -45,6 +47,7 @@ WORTH_A_PROCESS, WORTH_HANDING_OVER = 0.1, 0.04
 # Seconds after which a helper hangs that has not said a word about its job, or not another word since: a step and a
 # validation may take long.
 SILENT, SILENT_SINCE = 60.0, 600.0
+CPU = torch.device("cpu")
 FORKS = sys.platform == "linux"  # where it is safe, as PyTorch's own DataLoader holds
 
 
@@ -63,6 +66,17 @@ class Job:
     constants: list[float]
     plan: ComputePlan
     until: int
+
+    def pack(self) -> bytes:
+        """As bytes."""
+        settings = {"constants": self.constants, "plan": self.plan.to_dict(), "until": self.until}
+        return pack_members(self.members, settings)
+
+    @classmethod
+    def unpack(cls, content: bytes) -> Job:
+        """What `pack` wrote down."""
+        members, settings = unpack_members(content, CPU)
+        return cls(members, settings["constants"], ComputePlan.from_dict(settings["plan"]), settings["until"])
 
 
 Train = Callable[[Job, Look], Measured]
@@ -183,10 +197,11 @@ class _Failure:
     """In place of an answer: the process raised an error, or is gone."""
 
 
-@dataclass
-class _Answer:
+class _Answer(NamedTuple):
+    """Members as they are now, and what was measured of those that arrived."""
+
+    members: list[Member]
     measured: Measured
-    members: list[dict[str, Any]]
 
 
 class _Helper:
@@ -221,25 +236,20 @@ class _Helper:
         """Hand over a job."""
         self._asked[0] = 0
         self._heard, self._spoke = time.monotonic(), False
-        self.pipe.send_bytes(pack(job, Place(self._told)))
+        self.pipe.send_bytes(_write(self._told, job.pack()))
 
     def hear(self, watch: CohortWatch) -> _Answer | _Failure | None:
         """What it says next; None when that was no answer yet."""
         try:
-            said = pickle.loads(self.pipe.recv_bytes())
-        except (EOFError, OSError, pickle.UnpicklingError):
-            return _Failure()
-        self._heard, self._spoke = time.monotonic(), True
-        match said:
-            case ("looks", taken, failed):
-                watch.look(taken, failed)
+            said = json.loads(self.pipe.recv_bytes())
+            self._heard, self._spoke = time.monotonic(), True
+            if "looks" in said:
+                watch.look([(trial, steps, loss) for trial, steps, loss in said["looks"]], said["failed"])
                 return None
-            case ("answers", size, content):
-                # Copied, as the next answer is written in the same place.
-                whole = torch.frombuffer(self._said, dtype=torch.uint8, count=max(1, size)).clone()
-                answer: _Answer = unpack(content, whole)
-                return answer
-        return _Failure()
+            members, measured = unpack_members(self._said[: said["size"]], CPU)
+        except (EOFError, OSError, ValueError, RunFolderError):
+            return _Failure()
+        return _Answer(members, {int(number): PhaseNumbers(*numbers) for number, numbers in measured.items()})
 
     @property
     def hangs(self) -> bool:
@@ -290,18 +300,18 @@ def _serve(
             content = pipe.recv_bytes()
             if not content:
                 return
-            whole = torch.frombuffer(told, dtype=torch.uint8)
-            job: Job = unpack(content, whole)
+            job = Job.unpack(told[: int(content)])
 
             def look(taken: list[tuple[int, int, float]], job: Job = job) -> bool:
                 failed = [member.trial.number for member in job.members if member.failed]
-                pipe.send_bytes(pickle.dumps(("looks", taken, failed)))
+                pipe.send_bytes(json.dumps({"looks": taken, "failed": failed}).encode())
                 return bool(asked[0]) or orphaned()
 
             measured = train(job, look)
-            place = Place(said)
-            packed = pack(_Answer(measured, [_standing(member) for member in job.members]), place)
-            pipe.send_bytes(pickle.dumps(("answers", place.used, packed)))
+            size = int(
+                _write(said, pack_members(job.members, {str(number): numbers for number, numbers in measured.items()}))
+            )
+            pipe.send_bytes(json.dumps({"size": size}).encode())
     except (EOFError, OSError):
         return  # the parent is gone
     except Exception:
@@ -309,14 +319,18 @@ def _serve(
         return
 
 
-def _standing(member: Member) -> dict[str, Any]:
-    """What training changes of a member."""
-    return {name: value for name, value in vars(member).items() if name not in ("trial", "score")}
+def _write(memory: mmap.mmap, content: bytes) -> bytes:
+    """Put something there, and say how long it is."""
+    if len(content) > len(memory):
+        raise MemoryError("members take more memory than was set aside for them")
+    memory[: len(content)] = content
+    return str(len(content)).encode()
 
 
 def _taken_over(job: Job, answer: _Answer) -> Measured:
-    for member, standing in zip(job.members, answer.members, strict=True):
-        vars(member).update(standing)
+    for member, trained in zip(job.members, answer.members, strict=True):
+        kept = {"trial": member.trial, "score": member.score}
+        vars(member).update({**vars(trained), **kept})
     return answer.measured
 
 
@@ -325,6 +339,6 @@ def _bytes_of(job: Job) -> int:
     total = 2**16
     for member in job.members:
         states = 1 + len(STATES[member.trial.recipe.optimizer.name])
-        own = sum(value.nbytes + ALIGNED for value in member.network.values())
-        total += (states + 1) * own + sum(value.nbytes + ALIGNED for value in member.best.values()) + 2**14
+        own = sum(value.nbytes for value in member.network.values())
+        total += (states + 1) * own + sum(value.nbytes for value in member.best.values()) + 2**14
     return total

@@ -5,6 +5,8 @@
 `Training`, a trial by itself and a rehearsal take their steps with `take_step`; the first two as a recipe says, through
 `RecipeSteps`. A test holds stacked trials to the same numbers.
 
+The rate is a pure function of how far the training is; only the plateau schedule has a memory.
+
 Penalties keep weights small: L2, L1, decoupled decay, longest norm. They act on weights alone, never on biases or
 normalisation. A penalty in the loss needs no autograd: its gradient is written down and added to the gradients, which
 costs one pass over the weights.
@@ -14,14 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn, optim
 
-from babysit.record import OptimizerSection, Recipe, RegularisationSection
+from babysit.record import OptimizerSection, Recipe, RegularisationSection, ScheduleSection
 from babysit.training._batches import Examples
-from babysit.training._schedule import Plateau, rate_at
 
 
 class StepTaken(NamedTuple):
@@ -214,3 +216,54 @@ class Penalty:
         if self._max_norm is not None:
             for weight in self._weights:
                 weight.copy_(weight.flatten(1).renorm(2, 0, self._max_norm).view_as(weight))
+
+
+@dataclass
+class Plateau:
+    """Remembers how long the validation loss has not improved.
+
+    Attributes:
+        best: Lowest loss so far.
+        waited: Epochs since.
+        scale: What the rate is multiplied by now.
+    """
+
+    best: float = math.inf
+    waited: int = 0
+    scale: float = 1.0
+
+    def epoch_ended(self, loss: float, section: ScheduleSection) -> None:
+        """Lower the rate after `patience` epochs without progress."""
+        if loss < self.best:
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited >= section.patience:
+            self.waited, self.scale = 0, self.scale * section.factor
+
+
+def rate_at(section: ScheduleSection, lr: float, step: int, steps: int, plateau: Plateau | None = None) -> float:
+    """The rate of step `step` (from 0) out of `steps`.
+
+    After a linear warm-up over the first share `warm_up`, with t the share of the rest that is done: constant 1; step
+    factor^floor(t / every); cosine (1 + cos(pi t)) / 2 (Loshchilov and Hutter 2017); inverse-time 1 / (1 + t /
+    half_life); plateau what the validation loss made it.
+
+    Example:
+        >>> rate_at(ScheduleSection(name="cosine", warm_up=0.0), 0.1, 50, 100)
+        0.05
+    """
+    warm_up = round(section.warm_up * steps)
+    if step < warm_up:
+        return lr * (step + 1) / warm_up
+    done = (step - warm_up) / max(1, steps - warm_up)
+    if section.name == "step":
+        # A hair is added so that 3 * 0.1 counts as having reached 0.3.
+        return lr * float(section.factor ** math.floor(done / section.every + 1e-9))
+    if section.name == "cosine":
+        return lr * (1 + math.cos(math.pi * min(1.0, done))) / 2
+    if section.name == "inverse-time":
+        return lr / (1 + done / section.half_life)
+    if section.name == "plateau" and plateau is not None:
+        return lr * plateau.scale
+    return lr

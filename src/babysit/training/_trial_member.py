@@ -15,7 +15,7 @@ from torch import Tensor
 
 from babysit.record import RunFolderError, Trial, TrialScore, from_json, to_json
 from babysit.training._batches import batches_per_epoch
-from babysit.training._schedule import Plateau
+from babysit.training._step import Plateau
 from babysit.training._trial_rules import Course
 
 MEMBER_SCHEMA = 2
