@@ -29,9 +29,12 @@ class Affine(Step):
     def __init__(self, shape: int | Sequence[int]) -> None:
         super().__init__(shape)
         for name, dtype in (
-            ("_centre", torch.float64), ("_factor", torch.float64), ("_near", torch.float32),
-            ("_offset", torch.float32), ("_factor32", torch.float32),
-        ):  # fmt: skip
+            ("_centre", torch.float64),
+            ("_factor", torch.float64),
+            ("_near", torch.float32),
+            ("_offset", torch.float32),
+            ("_factor32", torch.float32),
+        ):
             self._working(name, torch.full(self.shape, torch.nan, dtype=dtype))
         self.low = 0.0
 

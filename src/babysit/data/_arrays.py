@@ -70,9 +70,15 @@ def from_arrays(
     layout, decisions = find_layout(numbers.shape, name, whole=not numbers.is_floating_point())
     refuse_infinite(numbers, name, layout)
     return Arrays(
-        name, smallest_type(numbers), layout, values, target, given=given or {}, class_names=class_names,
+        name,
+        smallest_type(numbers),
+        layout,
+        values,
+        target,
+        given=given or {},
+        class_names=class_names,
         decisions=decisions,
-    )  # fmt: skip
+    )
 
 
 def rows_on_disk(inputs: object) -> RowFile | None:
@@ -103,7 +109,7 @@ def _from_disk(rows: RowFile, targets: pl.Series, name: str, class_names: tuple[
     note = f"rows stay on disk, in {rows.path}, and are read as they are needed"
     return Arrays(
         name, rows, layout, targets, targets.name, class_names=class_names, decisions=decisions, notes=(note,)
-    )  # fmt: skip
+    )
 
 
 def as_array(value: object, what: str) -> AnyArray:

@@ -146,9 +146,7 @@ class Columns:
             raise DataError(f"columns of schema {kept.get('schema')!r}", legal=f"{COLUMNS_SCHEMA}")
         try:
             columns = tuple(_column(entry) for entry in kept["columns"])
-            return cls(
-                columns, kept["target"], kept["place"], kept["named"], tuple(kept["missing"]), kept["dtype"]
-            )  # fmt: skip
+            return cls(columns, kept["target"], kept["place"], kept["named"], tuple(kept["missing"]), kept["dtype"])
         except (KeyError, TypeError) as error:
             raise DataError(f"the kept columns cannot be read: {error!r}", cause="the file was damaged") from None
 

@@ -39,7 +39,7 @@ def read_csv(path: pathlib.Path, data: DataSection) -> Table:
     table = table_of_text(text, str(path), data)
     return Table(
         table.name, table.frame, named=table.named, decisions=(*decisions, *table.decisions), notes=table.notes
-    )  # fmt: skip
+    )
 
 
 def table_of_text(text: str, name: str, data: DataSection) -> Table:

@@ -95,9 +95,15 @@ def from_images(
     decoded = decode_images(openers, names, name, data.image_size)
     layout, _ = find_layout(decoded.pixels.shape, name, whole=True)
     return Arrays(
-        name, decoded.pixels, layout, targets[list(decoded.kept)], targets.name, class_names=class_names,
-        decisions=decoded.decisions, notes=decoded.notes,
-    )  # fmt: skip
+        name,
+        decoded.pixels,
+        layout,
+        targets[list(decoded.kept)],
+        targets.name,
+        class_names=class_names,
+        decisions=decoded.decisions,
+        notes=decoded.notes,
+    )
 
 
 def _kept_open(image: Image.Image) -> Any:
@@ -148,9 +154,15 @@ def from_hugging_face(dataset: Any, name: str, data: DataSection) -> Found:
     aside = [column for column in features if column not in (target, pictures[0])]
     notes = [f"{counted(len(aside), 'column')} left aside: {several(aside)}"] if aside else []
     return Arrays(
-        name, decoded.pixels, layout, targets, target, class_names=names, decisions=decoded.decisions,
+        name,
+        decoded.pixels,
+        layout,
+        targets,
+        target,
+        class_names=names,
+        decisions=decoded.decisions,
         notes=(*decoded.notes, *notes),
-    )  # fmt: skip
+    )
 
 
 def _opened_row(dataset: Any, row: int, column: str) -> Any:

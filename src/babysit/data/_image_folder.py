@@ -62,9 +62,15 @@ def read_image_folder(path: pathlib.Path, data: DataSection) -> Arrays:
         notes.append(f"{counted(len(others), 'file')} other than images left aside: {shown}")
     layout, _ = find_layout(decoded.pixels.shape, str(path), whole=True)
     return Arrays(
-        str(path), decoded.pixels, layout, labels, "class", given=given if len(phases) > 1 else {},
-        decisions=decoded.decisions, notes=tuple(notes),
-    )  # fmt: skip
+        str(path),
+        decoded.pixels,
+        layout,
+        labels,
+        "class",
+        given=given if len(phases) > 1 else {},
+        decisions=decoded.decisions,
+        notes=tuple(notes),
+    )
 
 
 def read_loose_images(path: pathlib.Path, data: DataSection) -> tuple[Tensor, tuple[str, ...], tuple[str, ...]]:

@@ -26,9 +26,15 @@ TARGETS = ("y", "target", "targets", "label", "labels", "class", "classes")
 ENCODED = ("jpeg", "jpg", "png")
 LENGTHS = ("len", "lens", "length", "lengths")
 PHASE_WORDS = {
-    "train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation",
-    "dev": "validation", "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @dataclass

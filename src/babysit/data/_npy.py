@@ -22,9 +22,23 @@ from babysit.record import DataError
 
 # What NumPy, zipfile and the decompressors raise on bytes that are not what they claim to be.
 DAMAGE = (
-    ValueError, TypeError, KeyError, IndexError, SyntaxError, EOFError, OverflowError, MemoryError, RecursionError,
-    RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, OSError,
-)  # fmt: skip
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    tokenize.TokenError,
+    OSError,
+)
 DENSEST = 1100  # deflate packs at most 1032 to 1; a larger claim is false
 SHARE_OF_MEMORY = 0.5
 

@@ -18,8 +18,7 @@ from babysit.data._column_types import find_type, find_types
 from babysit.data._columns import Columns
 from babysit.data._found import Arrays, Found, LargeTable, Table
 from babysit.data._joined import join_labels, with_given_files
-from babysit.data._layout import ImageLayout
-from babysit.data._prepared import Prepared, describe, fingerprint
+from babysit.data._prepared import Prepared, prepared_from
 from babysit.data._row_file import RowFile, write_rows
 from babysit.data._rows import TensorRows
 from babysit.data._sources import find_source
@@ -81,25 +80,14 @@ def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
     split, dealt = deal(len(target.values), recipe.split, recipe.seed, Keys(classes), found.given)
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
     inputs = TensorRows(found.inputs) if isinstance(found.inputs, Tensor) else found.inputs
-    summary = describe(
-        found.name,
-        "images" if isinstance(found.layout, ImageLayout) else "arrays",
-        tuple(found.inputs.shape[1:]),
-        target.task,
-        target.values,
+    return prepared_from(
+        inputs,
+        target,
+        found.layout,
         split,
+        source=found.name,
         notes=(*found.notes, *notes),
-    )
-    return Prepared(
-        inputs=inputs,
-        targets=target.values,
-        task=target.task,
-        layout=found.layout,
-        columns=None,
-        split=split,
-        summary=summary,
         decisions=(*found.decisions, *joined, *target.decisions, dealt),
-        fingerprint=fingerprint(inputs, target.values, target.task.classes),
     )
 
 
@@ -132,28 +120,17 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         named=table.named,
         missing=recipe.data.missing,
     )
-    inputs = TensorRows(columns.encode(frame))
-    summary = describe(
-        table.name,
-        "table",
-        tuple(inputs.shape[1:]),
-        target.task,
-        target.values,
+    return prepared_from(
+        TensorRows(columns.encode(frame)),
+        target,
+        columns.layout,
         split,
-        summaries,
-        (*table.notes, *notes),
-    )
-    return Prepared(
-        inputs=inputs,
-        targets=target.values,
-        task=target.task,
-        layout=columns.layout,
+        source=table.name,
         columns=columns,
-        split=split,
-        summary=summary,
+        summaries=summaries,
+        notes=(*table.notes, *notes),
         decisions=(*table.decisions, *chosen, *joined, *target.decisions, *said_aloud(types, columns), dealt),
         keys=keys,
-        fingerprint=fingerprint(inputs, target.values, (*columns.features, *target.task.classes)),
     )
 
 
@@ -268,24 +245,19 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
         missing=recipe.data.missing,
     )
     inputs = spill(encoded_pieces(table, columns))
-    words = (*columns.features, *target.task.classes)
     size = len(inputs) * inputs.shape[1] * inputs.dtype.itemsize / 2**30
     kept = f"encoded rows, {size:.1f} GiB, lie in {inputs.path.parent} while they are used"
-    notes = (*table.notes, kept, *notes)
-    summary = describe(
-        table.name, "table", tuple(inputs.shape[1:]), target.task, target.values, split, summaries, notes
-    )  # fmt: skip
-    return Prepared(
-        inputs=inputs,
-        targets=target.values,
-        task=target.task,
-        layout=columns.layout,
+    return prepared_from(
+        inputs,
+        target,
+        columns.layout,
+        split,
+        source=table.name,
         columns=columns,
-        split=split,
-        summary=summary,
+        summaries=summaries,
+        notes=(*table.notes, kept, *notes),
         decisions=(*chosen, *target.decisions, *said_aloud(types, columns), dealt),
         keys=keys,
-        fingerprint=fingerprint(inputs, target.values, words),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from babysit.data._columns import Columns
 from babysit.data._layout import ImageLayout, TableLayout
 from babysit.data._rows import Indices, Rows
 from babysit.data._splits import Keys
-from babysit.data._target import Task
+from babysit.data._target import Target, Task
 from babysit.record import ColumnSummary, DataSummary, Decision
 
 # All bytes are read up to this size; sha256 runs at more than 1 GB/s where the processor has instructions for it.
@@ -52,50 +51,69 @@ class Prepared:
     keys: Keys | None = None
 
 
-def describe(
-    source: str,
-    kind: Literal["table", "images", "arrays"],
-    shape: tuple[int, ...],
-    task: Task,
-    targets: Tensor,
+def prepared_from(
+    inputs: Rows,
+    target: Target,
+    layout: TableLayout | ImageLayout,
     split: Mapping[str, Indices],
-    columns: tuple[ColumnSummary, ...] = (),
+    *,
+    source: str,
+    columns: Columns | None = None,
+    summaries: tuple[ColumnSummary, ...] = (),
     notes: tuple[str, ...] = (),
-) -> DataSummary:
-    """The summary of prepared data.
+    decisions: tuple[Decision, ...] = (),
+    keys: Keys | None = None,
+) -> Prepared:
+    """Rows with their summary and fingerprint.
 
     Args:
-        source: Its name.
-        kind: What the rows are.
-        shape: Of one raw input.
-        task: What is learned.
-        targets: [N].
+        inputs: Raw inputs of all rows.
+        target: Encoded.
+        layout: What the axes of a raw input mean.
         split: Row numbers by phase.
-        columns: Of a table, as the training rows show them.
+        source: Its name.
+        columns: Of a table.
+        summaries: Of its columns, as the training rows show them.
         notes: What a careful reader would want to know.
+        decisions: What was decided from the data.
+        keys: By what rows were split.
     """
+    task, values = target.task, target.values
     counts: dict[str, tuple[int, ...]] = {}
     reach = None
     if task.kind == "classification":
         for phase, rows in split.items():
-            own = torch.bincount(targets[torch.from_numpy(rows)], minlength=len(task.classes))
+            own = torch.bincount(values[torch.from_numpy(rows)], minlength=len(task.classes))
             counts[phase] = tuple(own.tolist())
     else:
-        train = targets[torch.from_numpy(split["train"])]
+        train = values[torch.from_numpy(split["train"])]
         reach = (float(train.min()), float(train.max()))
-    return DataSummary(
+    summary = DataSummary(
         source=source,
-        kind=kind,
-        rows=len(targets),
-        shape=shape,
+        kind="images" if isinstance(layout, ImageLayout) else "arrays" if columns is None else "table",
+        rows=len(values),
+        shape=tuple(inputs.shape[1:]),
         task=task.kind,
         target=task.target,
         classes=task.classes,
         splits={phase: len(rows) for phase, rows in split.items()},
         class_counts=counts,
         target_range=reach,
-        columns=columns,
+        columns=summaries,
         notes=notes,
+    )
+    words = (*(columns.features if columns is not None else ()), *task.classes)
+    return Prepared(
+        inputs=inputs,
+        targets=values,
+        task=task,
+        layout=layout,
+        columns=columns,
+        split=split,
+        summary=summary,
+        decisions=decisions,
+        fingerprint=fingerprint(inputs, values, words),
+        keys=keys,
     )
 
 

@@ -21,9 +21,7 @@ from torch import Tensor
 from babysit.data._rows import BYTES_PER_CHUNK, Indices
 from babysit.record import DataError, storage_error
 
-TENSOR_TYPES = frozenset(
-    "bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float16 float32 float64".split()
-)  # fmt: skip
+TENSOR_TYPES = frozenset("bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float16 float32 float64".split())
 FIRST_VERSIONS = {(1, 0), (2, 0)}  # later ones only add Unicode names of structured fields, which rows do not have
 
 

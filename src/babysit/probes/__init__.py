@@ -2,20 +2,18 @@
 
 from babysit.probes._budget import Budget
 from babysit.probes._inputs import InputProbe, first_tensor
-from babysit.probes._interception import Listening, listen, stop_listening
+from babysit.probes._interception import listen, stop_listening
 from babysit.probes._layers import unwrapped
 from babysit.probes._loss_facts import loss_facts
 from babysit.probes._observer import Observer
-from babysit.probes._pending import Pending, Sink
+from babysit.probes._pending import Pending
 from babysit.probes._targets import TargetProbe
 
 __all__ = [
     "Budget",
     "InputProbe",
-    "Listening",
     "Observer",
     "Pending",
-    "Sink",
     "TargetProbe",
     "first_tensor",
     "listen",

@@ -33,9 +33,14 @@ _PRODUCTS = frozenset(
     "mul multiply matmul bmm mm mv dot einsum addmm baddbmm div true_divide divide outer bilinear".split()
 )
 _WEIGHTED = {
-    "linear": "linear", "conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "conv_transpose1d": "conv",
-    "conv_transpose2d": "conv", "conv_transpose3d": "conv",
-}  # fmt: skip
+    "linear": "linear",
+    "conv1d": "conv",
+    "conv2d": "conv",
+    "conv3d": "conv",
+    "conv_transpose1d": "conv",
+    "conv_transpose2d": "conv",
+    "conv_transpose3d": "conv",
+}
 _MATRIX_PRODUCTS = frozenset("matmul mm addmm bmm".split())
 HOPS = 24  # nodes looked at between two layers: a block of views, sums and a call or two
 # What a layer with weights leaves in the graph: looking ends there.

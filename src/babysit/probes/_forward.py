@@ -187,9 +187,14 @@ class ForwardProbe:
                 self.unregistered.setdefault(f"{layer}.{'weight' if parameter.ndim > 1 else 'bias'}", parameter)
 
     def _guarded(
-        self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
+        self,
+        name: str,
+        kind: LayerKind,
+        module: nn.Module | None,
+        outputs: Tensor,
+        inputs: Tensor | None,
         facts: ActivationFacts | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         start = time.perf_counter()
         name = self._numbered(name)
         try:
@@ -223,9 +228,14 @@ class ForwardProbe:
             self._layer(name, "activation" if activation else "function", result, None, activation)
 
     def _measure(
-        self, name: str, kind: LayerKind, module: nn.Module | None, outputs: Tensor, inputs: Tensor | None,
+        self,
+        name: str,
+        kind: LayerKind,
+        module: nn.Module | None,
+        outputs: Tensor,
+        inputs: Tensor | None,
         facts: ActivationFacts | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         activation = facts.name if facts is not None else activation_name(module) if module is not None else ""
         if kind in WEIGHTED and self._depth and inputs is not None and not self._bent and name not in self.layers:
             # Functions of the user's own are seen by no mode.
@@ -263,9 +273,14 @@ class ForwardProbe:
             outputs.register_hook(self._returning(name, noise_inputs))
 
     def _activation(
-        self, name: str, values: Tensor, before: Tensor | None, dimension: int, facts: ActivationFacts | None,
+        self,
+        name: str,
+        values: Tensor,
+        before: Tensor | None,
+        dimension: int,
+        facts: ActivationFacts | None,
         whole: Tensor,
-    ) -> None:  # fmt: skip
+    ) -> None:
         by_inputs = False
         ends: FlatEnds | None = None
         if facts is not None and facts.name != "relu":  # whose flat end is zero, which is counted anyhow

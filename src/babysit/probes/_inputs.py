@@ -71,37 +71,38 @@ class InputProbe:
 
     def _tell(self, step: int, pending: Pending) -> None:
         assert self._moments is not None
-        count_of, mean, variance = self._moments.count, self._moments.mean, self._moments.variance
+        mean, variance = self._moments.mean, self._moments.variance
         std = variance.sqrt()
         varies = self._high > self._low
         count = varies.sum().clamp_min(1)
-        weights = count_of / count_of.sum().clamp_min(1)
+        weights = self._moments.count / self._moments.count.sum().clamp_min(1)
         whole = (mean * weights).sum()
         offsets = mean.abs() / torch.where(varies, std, 1.0)
         one_sign = (self._low >= 0) | (self._high <= 0)
-        seen = count_of > 0
         numbers: dict[str, float | Tensor] = {
             "rows-seen": float(self._rows),
             "features": float(len(mean)),
             "constant-features": (~varies).sum(),
             "one-sign-share": (varies & one_sign).sum() / count,
+        }
+        of_values = {
             "value-mean": whole,
             "value-std": (((variance + (mean - whole).square()) * weights).sum()).sqrt(),
             "value-min": self._low.amin(),
             "value-max": self._high.amax(),
+            "feature-std-high": std.amax(),
+        }
+        of_varying = {
             "feature-std-low": torch.where(varies, std, torch.inf).amin(),
             "feature-std-median": _median(std, varies),
-            "feature-std-high": std.amax(),
             "feature-offset-median": _median(offsets, varies),
             "feature-offset-high": torch.where(varies, offsets, 0.0).amax(),
         }
-        # No finite value, or no feature that varies: there is no smallest one.
-        known = {"feature-std-low": varies.any(), "feature-std-median": varies.any(),
-                 "feature-offset-median": varies.any(), "feature-offset-high": varies.any(), "value-mean": seen.any(),
-                 "value-std": seen.any(), "value-min": seen.any(), "value-max": seen.any(),
-                 "feature-std-high": seen.any()}  # fmt: skip
+        # Where no value was finite, or no feature varies, there is no smallest one.
+        for known, some in ((self._moments.count.any(), of_values), (varies.any(), of_varying)):
+            numbers |= {name: torch.where(known, value, torch.nan) for name, value in some.items()}
         for name, value in numbers.items():
-            pending.add(step, INPUTS, name, torch.where(known[name], value, torch.nan) if name in known else value)
+            pending.add(step, INPUTS, name, value)
         # Feature by feature whenever twice as many samples were seen: often enough to name the worst, and few rows.
         if len(mean) <= NAMED_FEATURES and self._samples >= 2 * self._named:
             self._named = self._samples

@@ -22,9 +22,12 @@ def loss_facts(name: str, outputs: Tensor, targets: Tensor, reduction: str) -> d
     if kind == "numbers" and targets.shape == outputs.shape and name in ("cross-entropy", "kl"):
         kind = "probabilities"
     found = {
-        "loss": name, "loss-reduction": reduction, "target-kind": kind,
-        "output-shape": "x".join(map(str, outputs.shape)), "target-shape": "x".join(map(str, targets.shape)),
-    }  # fmt: skip
+        "loss": name,
+        "loss-reduction": reduction,
+        "target-kind": kind,
+        "output-shape": "x".join(map(str, outputs.shape)),
+        "target-shape": "x".join(map(str, targets.shape)),
+    }
     if name in ("cross-entropy", "nll"):
         found["classes"] = str(outputs.shape[1] if outputs.ndim > 1 else 1)
     return found

@@ -75,9 +75,11 @@ class Wiring:
 
     def _of_parameters(self, step: int) -> list[Event]:
         stepped = Counter(
-            id(parameter) for optimizer in self._optimizers for group in optimizer.param_groups
+            id(parameter)
+            for optimizer in self._optimizers
+            for group in optimizer.param_groups
             for parameter in group["params"]
-        )  # fmt: skip
+        )
         found = []
         for name, parameter in self._network.named_parameters():
             if not parameter.requires_grad:

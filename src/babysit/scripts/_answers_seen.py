@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from babysit.data import Moments, moments_of
 from babysit.record import Row, losses_that
 from babysit.scripts._replacements import Replacements
 
@@ -18,6 +19,8 @@ Phase = Literal["train", "validation"]
 WINDOW = 200  # training steps that the score of the end is taken over
 SHARE_OF_STEPS = 0.25  # and never more than this share of all
 HALF = 0.5
+ROUNDING = 1e-14  # of a number's size
+NO_TARGETS = Moments(0.0, 0.0, 0.0)
 CLASSES = ("cross-entropy", "nll")
 BINARY = ("bce", "bce-with-logits")
 NUMBERS = losses_that(compares="numbers")
@@ -25,11 +28,19 @@ NUMBERS = losses_that(compares="numbers")
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of one batch: of each class right and all, or the sums that R2 is made of."""
+    """Counts of one batch: of each class right and all, or what R2 is made of.
+
+    Attributes:
+        right: How many answers were right, by class.
+        all: How many rows there were, by class.
+        targets: Moments of targets that are numbers.
+        errors: Sum of the squared errors.
+    """
 
     right: dict[int, int] = field(default_factory=dict)
     all: dict[int, int] = field(default_factory=dict)
-    sums: tuple[float, float, float, float] | None = None  # rows, sum and sum of squares of targets, squared errors
+    targets: Moments[float] = NO_TARGETS
+    errors: float = 0.0
 
 
 @torch.no_grad()
@@ -51,7 +62,8 @@ def tally(name: str, outputs: Tensor, targets: Tensor) -> Tally | None:
             return _of_classes(outputs.argmax(1), wanted.argmax(1))
         wanted = wanted.reshape(-1)
         errors = float((outputs.double().reshape(-1) - wanted).square().sum())
-        return Tally(sums=(float(wanted.numel()), float(wanted.sum()), float(wanted.square().sum()), errors))
+        found = moments_of(wanted)
+        return Tally(targets=Moments(float(found.count), float(found.mean), float(found.squares)), errors=errors)
     return None
 
 
@@ -77,20 +89,18 @@ def score_of(tallies: list[Tally]) -> tuple[str, float] | None:
     """
     right: dict[int, int] = {}
     counted: dict[int, int] = {}
-    sums = [0.0, 0.0, 0.0, 0.0]
+    targets, errors = NO_TARGETS, 0.0
     for one in tallies:
         for at, count in one.all.items():
             counted[at] = counted.get(at, 0) + count
             right[at] = right.get(at, 0) + one.right.get(at, 0)
-        for place, value in enumerate(one.sums or ()):
-            sums[place] += value
+        targets, errors = targets.joined(one.targets), errors + one.errors
     if counted:
         return "balanced-accuracy", sum(right[at] / counted[at] for at in counted) / len(counted)
-    rows, total, squares, errors = sums
-    spread = squares - total * total / rows if rows else 0.0
-    if not spread > 0:
+    # Targets that are all the same differ by rounding at most, and no share of that can be explained.
+    if not targets.squares > targets.count * (ROUNDING * targets.mean) ** 2:
         return None
-    return "r2", 1 - errors / spread
+    return "r2", 1 - errors / targets.squares
 
 
 class AnswersSeen:
