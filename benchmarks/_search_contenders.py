@@ -52,7 +52,7 @@ def babysit_halving(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
 
 
 def babysit_search(work: Work, seed: int, limit: float) -> tuple[Curve, int]:
-    """Coarse to fine as `babysit tune --time` has it; where it is done too early, once more from the best."""
+    """Coarse to fine as `babysit tune --seconds` has it; where it is done too early, once more from the best."""
     torch.set_num_threads(CORES)
     space = space_of(work)
     engine = LocalEngine(work.prepared, device="cpu")

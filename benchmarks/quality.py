@@ -95,7 +95,7 @@ def measure(name: str, seeds: int, settings: list[str]) -> dict[str, Any] | None
         chosen = [*extra, *settings, f"seed={seed}"]
         with tempfile.TemporaryDirectory() as folder:
             start = time.perf_counter()
-            fitted = babysit.fit(path, settings=chosen, out=pathlib.Path(folder) / "run", time=0)
+            fitted = babysit.fit(path, settings=chosen, out=pathlib.Path(folder) / "run", seconds=0)
             seconds["babysit"].append(time.perf_counter() - start)
             recipe = fitted.run.recipe
         classes = fitted.model.task.kind == "classification"

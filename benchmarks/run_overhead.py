@@ -70,7 +70,7 @@ def seconds_of(path: pathlib.Path, steps: int, how: str) -> dict[str, float]:
         stack.enter_context(contextlib.redirect_stdout(said))
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         if how == "watched":
-            babysit.run_script(path, [str(steps)])
+            babysit.run(path, [str(steps)])
         else:
             handles: list[Any] = []
             if how == "global hooks":

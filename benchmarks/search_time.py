@@ -39,7 +39,7 @@ MEMBERS, ROUNDS = (1, 8, 24), 3
 
 
 def searched(work: Work, seed: int, given: float) -> dict[str, float]:
-    """One search as `babysit tune --time` has it."""
+    """One search as `babysit tune --seconds` has it."""
     torch.set_num_threads(CORES)
     space = space_of(work)
     engine, curve = LocalEngine(work.prepared, device="cpu"), Curve()

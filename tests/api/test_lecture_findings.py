@@ -30,7 +30,7 @@ def session(lr: float, epochs: int, *, centred: bool = True, batch: int = 50) ->
                 optimizer.zero_grad()
                 functional.cross_entropy(net(inputs[rows]), labels[rows]).backward()
                 optimizer.step()
-    return w.findings()
+    return list(w.findings)
 
 
 def cause_of(findings: list[Finding], name: str) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import babysit
+from babysit.api import Watch
 from tests.api.test_watch import digits, names
 
 # One seed in the quick gate, five by `make test-slow`.
@@ -97,7 +98,7 @@ PATIENTS = [
 ]
 
 
-def train(patient: Patient, seed: int) -> babysit.Watch:
+def train(patient: Patient, seed: int) -> Watch:
     torch.manual_seed(seed)
     layers: list[nn.Module] = []
     for _ in range(patient.depth):
@@ -139,11 +140,11 @@ HEALTHY = {
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("patient", PATIENTS, ids=lambda patient: patient.disease)
 def test_the_fault_is_named(patient: Patient, seed: int) -> None:
-    findings = train(patient, seed).findings()
+    findings = train(patient, seed).findings
     assert patient.disease in {finding.name for finding in findings}, [finding.name for finding in findings]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_healthy_twin_is_let_be(name: str, seed: int) -> None:
-    assert names(train(HEALTHY[name], seed).findings()) == set()
+    assert names(train(HEALTHY[name], seed).findings) == set()

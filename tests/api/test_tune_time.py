@@ -11,7 +11,7 @@ import babysit
 @pytest.mark.parametrize("structure", [False, True])
 def test_a_search_is_sized_by_time(folds: int, structure: bool, tmp_path: pathlib.Path) -> None:
     tuned = babysit.tune(
-        "iris", folds=folds, structure=structure, time=2.0, winners=3, repeats=1, settings=["epochs=3"],
+        "iris", folds=folds, structure=structure, seconds=2.0, winners=3, repeats=1, settings=["epochs=3"],
         out=tmp_path / "study",
     )  # fmt: skip
     assert tuned.result is not None

@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import babysit
+from babysit.api import Watch
 from babysit.cli import run
 from babysit.record import Finding, InputError, NotFiniteError, read_trace
 from babysit.reports import render_trace_page
@@ -32,7 +34,7 @@ def mlp(activation: type[nn.Module] = nn.ReLU, depth: int = 2, width: int = 64) 
 
 def train(
     net: nn.Module, lr: float, epochs: int = 5, *, scale: float = 1 / 16, seed: int = 0, **options: object
-) -> babysit.Watch:
+) -> Watch:
     """SGD with momentum on the digits, watched."""
     inputs, labels = digits(scale)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
@@ -46,14 +48,14 @@ def train(
     return w
 
 
-def names(findings: list[Finding], *severities: str) -> set[str]:
+def names(findings: Sequence[Finding], *severities: str) -> set[str]:
     return {finding.name for finding in findings if finding.severity in (severities or ("sick", "warning"))}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_sound_training_has_nothing_wrong(seed: int) -> None:
     torch.manual_seed(seed)
-    assert names(train(mlp(), 0.05, seed=seed).findings()) == set()
+    assert names(train(mlp(), 0.05, seed=seed).findings) == set()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -70,7 +72,7 @@ def test_what_is_wrong_is_the_first_finding(
     wanted: str, lr: float, scale: float, depth: int, activation: type[nn.Module], seed: int
 ) -> None:
     torch.manual_seed(seed)
-    findings = train(mlp(activation, depth), lr, epochs=4, scale=scale, seed=seed).findings()
+    findings = train(mlp(activation, depth), lr, epochs=4, scale=scale, seed=seed).findings
     assert wanted == findings[0].name, [finding.name for finding in findings]
     assert findings[0].severity == "sick"
     assert findings[0].evidence
@@ -80,12 +82,12 @@ def test_what_is_wrong_is_the_first_finding(
 @pytest.mark.parametrize("seed", SEEDS)
 def test_depth_of_sigmoids_makes_gradients_vanish(seed: int) -> None:
     torch.manual_seed(seed)
-    findings = train(mlp(nn.Sigmoid, 8), 0.05, epochs=2, seed=seed).findings()
+    findings = train(mlp(nn.Sigmoid, 8), 0.05, epochs=2, seed=seed).findings
     assert "gradients-vanish" in names(findings)
 
 
 def test_one_cause_and_its_consequences_under_it() -> None:
-    findings = train(mlp(), 0.05, scale=1e4 / 16).findings()
+    findings = train(mlp(), 0.05, scale=1e4 / 16).findings
     assert findings[0].name == "inputs-badly-scaled"
     others = names(findings, "sick") - {"inputs-badly-scaled"}
     assert others
@@ -107,9 +109,9 @@ class Broken(nn.Module):
 
 def test_it_goes_on_at_a_nan_unless_told_otherwise() -> None:
     w = train(Broken(30), 0.05, epochs=2)
-    assert len(w.trace().series("lr").steps) == 58
-    assert "diverged" in names(w.findings())
-    assert [event.step for event in w.trace().happened("not-finite")] == [29]
+    assert len(w.trace.series("lr").steps) == 58
+    assert "diverged" in names(w.findings)
+    assert [event.step for event in w.trace.happened("not-finite")] == [29]
 
 
 def test_it_stops_at_a_nan() -> None:
@@ -143,7 +145,7 @@ def test_findings_appear_on_the_standard_error(capsys: pytest.CaptureFixture[str
 
 def test_silence_by_name() -> None:
     w = train(mlp(), 20.0, ignore=["learning-rate-too-high", "diverged"])
-    assert not names(w.findings()) & {"learning-rate-too-high", "diverged"}
+    assert not names(w.findings) & {"learning-rate-too-high", "diverged"}
 
 
 def test_evaluations_show_overfitting() -> None:
@@ -158,7 +160,7 @@ def test_evaluations_show_overfitting() -> None:
                 optimizer.step()
             w.evaluated(phase="train", loss=1.0 / (epoch + 1), accuracy=0.9)
             w.evaluated(loss=1.0 + 0.1 * epoch, accuracy=0.6)
-    assert "overfitting" in names(w.findings(), "sick", "warning", "note")
+    assert "overfitting" in names(w.findings, "sick", "warning", "note")
     with pytest.raises(InputError, match="perplexity"):
         w.evaluated(perplexity=3.0)
 
@@ -166,10 +168,10 @@ def test_evaluations_show_overfitting() -> None:
 def test_a_kept_trace_is_diagnosed_later(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "trace.sqlite"
     w = train(mlp(), 20.0, keep=file)
-    assert read_trace(file).layers == w.trace().layers
+    assert read_trace(file).layers == w.trace.layers
     assert run(["diagnose", str(file), "--json"]) == 1
     content = json.loads(capsys.readouterr().out)
-    assert [found["name"] for found in content["findings"]] == [found.name for found in w.findings()]
+    assert [found["name"] for found in content["findings"]] == [found.name for found in w.findings]
     assert run(["diagnose", str(file)]) == 1
     assert "learning-rate-too-high" in capsys.readouterr().out
     assert run(["diagnose", str(file), "--ignore", "nonsense"]) == 2
@@ -180,7 +182,7 @@ def test_a_kept_trace_is_diagnosed_later(tmp_path: pathlib.Path, capsys: pytest.
 def test_the_report_holds_it_all(tmp_path: pathlib.Path) -> None:
     w = train(mlp(depth=10), 0.05, epochs=2)
     page = w.report(tmp_path / "report.html").read_text()
-    assert page == render_trace_page(w.trace(), w.findings())
+    assert page == render_trace_page(w.trace, w.findings)
     for part in ("activations-vanish", "inside-activation", "inside-update-ratio", "finding-activations-vanish"):
         assert part in page
     assert "http://" not in page.split("<script>")[0]
@@ -191,7 +193,7 @@ def test_a_loader_tells_its_rows() -> None:
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.zeros(100, 64)), batch_size=8)
     w = babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing", loader=loader)
     w.describe({"epochs": "20"})
-    assert w.trace().facts == {"rows": "100", "steps-per-epoch": "13", "epochs": "20"}
+    assert w.trace.facts == {"rows": "100", "steps-per-epoch": "13", "epochs": "20"}
     with pytest.raises(InputError, match="epoch'"):
         w.describe({"epoch": "20"})
 
@@ -200,7 +202,7 @@ def test_a_label_that_is_no_class_is_named_though_pytorch_raises() -> None:
     net = mlp()
     with babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing") as w, pytest.raises(IndexError):
         functional.cross_entropy(net(torch.rand(8, 64)), torch.full((8,), 10))
-    assert w.findings()[0].name == "labels-out-of-range"
+    assert w.findings[0].name == "labels-out-of-range"
 
 
 def test_a_hand_written_loss_that_crosses_rows_is_named() -> None:
@@ -211,12 +213,12 @@ def test_a_hand_written_loss_that_crosses_rows_is_named() -> None:
             optimizer.zero_grad()
             ((net(torch.rand(16, 64)) - torch.rand(16)) ** 2).mean().backward()
             optimizer.step()
-    assert w.trace().facts["target-shape"] == "16"
-    assert "loss-broadcasts" in names(w.findings())
+    assert w.trace.facts["target-shape"] == "16"
+    assert "loss-broadcasts" in names(w.findings)
 
 
 def test_the_room_can_be_called_by_its_functions_name() -> None:
-    trace = train(mlp(), 20.0, epochs=1).trace()
+    trace = train(mlp(), 20.0, epochs=1).trace
     assert babysit.diagnose(trace) == babysit.diagnose.diagnose(trace)  # type: ignore[attr-defined]
 
 

@@ -37,13 +37,13 @@ def test_a_sick_one_ends_with_one(tmp_path: pathlib.Path, capsys: pytest.Capture
     [
         (["check", "nowhere.csv"], "nowhere.csv"),
         (["check", "iris", "--only", "dta"], "no step 'dta'"),
-        (["check", "iris", "--only", "data,wirring"], "no step 'wirring'"),
+        (["check", "iris", "--only", "data", "wirring"], "no step 'wirring'"),
         (["check", "iris", "--seconds", "0"], "a check of 0 seconds"),
         (["check", "iris", "--ignore", "overfittng"], "no finding is called"),
-        (["check", "iris", "--json", "."], "is a folder"),
+        (["check", "iris", "--json=."], "--json answer.json"),
         (["compare-init", "iris", "--schemes", "hee"], "no initialisation 'hee'"),
         (["explain", "rellu"], "no page about 'rellu'"),
-        (["explain", "relu", "--html", "."], "is a folder"),
+        (["explain", "relu", "--report", "."], "--report report.html"),
     ],
 )
 def test_bad_input_ends_with_two(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,7 +57,7 @@ def test_explain_lists_prints_and_writes(tmp_path: pathlib.Path, capsys: pytest.
     assert run(["explain", "Leaky", "ReLU"]) == 0
     assert "Leaky ReLU" in capsys.readouterr().out
     path = tmp_path / "page.html"
-    assert run(["explain", "xavier", "--html", str(path)]) == 0
+    assert run(["explain", "xavier", "--report", str(path)]) == 0
     assert str(path) in capsys.readouterr().out
     assert "Xavier" in path.read_text()
 
@@ -68,7 +68,7 @@ def test_compare_init_prints_and_writes(tmp_path: pathlib.Path, capsys: pytest.C
     assert "small-random" in capsys.readouterr().out
     assert run([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["schema"] == 1
-    assert run([*arguments, "--html", str(tmp_path / "page.html")]) == 0
+    assert run([*arguments, "--report", str(tmp_path / "page.html")]) == 0
 
 
 def test_ctrl_c_keeps_what_was_done(tmp_path: pathlib.Path) -> None:

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from babysit.cli._app import WITH_SCRIPT, run
+from babysit.cli._arguments import apart, with_json_files
 from babysit.cli._run import run as run_verb
-from babysit.cli._script_arguments import apart
 
 TRAIN = """\
 import sys
@@ -127,7 +127,7 @@ def test_a_module_of_a_package(
         (["run", "--remedy", "linear-output", "SCRIPT"], "come from no activation"),
         (["run", "--overhead", "3", "SCRIPT"], "overhead is 3"),
         (["run", "--ignore", "overfittng", "SCRIPT"], "no finding is called"),
-        (["run", "--json", ".", "SCRIPT"], ". is a folder"),
+        (["run", "--json=.", "SCRIPT"], "--json . is a folder"),
         (["run"], "SCRIPT"),
     ],
 )
@@ -142,7 +142,37 @@ def test_bad_input_ends_with_two(
 
 def test_options_before_the_script_are_those_of_the_verb() -> None:
     valued, flags = WITH_SCRIPT["run"]
-    options = set(inspect.signature(run_verb).parameters) - {"script", "arguments", "module"}
-    assert {name.removeprefix("--") for name in (*valued, *flags)} == options
+    options = set(inspect.signature(run_verb).parameters) - {"script", "arguments", "module", "json"}
+    assert {name.removeprefix("--") for name in (*valued, *flags)} - {"remedy"} == options
     assert apart("run", ["--", "-x.py", "-y"], valued=valued, flags=flags) == ["--", "-x.py", "-y"]
     assert apart("run", ["-m", "a.b", "-m"], valued=valued, flags=flags) == ["-m", "--", "a.b", "-m"]
+
+
+def test_options_take_several_values_up_to_the_script(tmp_path: pathlib.Path) -> None:
+    valued, flags = WITH_SCRIPT["run"]
+    script = tmp_path / "train"
+    script.touch()
+    given = ["--ignore", "overfitting", "diverged", "--remedies", "lr=0.1", "shuffle", str(script), "--ignore", "x"]
+    assert apart("run", given, valued=valued, flags=flags) == [*given[:6], "--", *given[6:]]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (["fit", "iris", "--json"], ["fit", "iris", "--json=-"]),
+        (["fit", "--json", "iris"], ["fit", "--json=-", "iris"]),
+        (["fit", "--json", "--plain"], ["fit", "--json=-", "--plain"]),
+        (["fit", "iris", "--json", "a.json"], ["fit", "iris", "--json=a.json"]),
+        (["fit", "iris", "--json=a.txt"], ["fit", "iris", "--json=a.txt"]),
+        (["heal", "a.py", "--", "--json", "b"], ["heal", "a.py", "--", "--json", "b"]),
+    ],
+)
+def test_json_may_have_a_file(given: list[str], meant: list[str]) -> None:
+    assert with_json_files(given) == meant
+
+
+def test_json_alone_on_the_standard_output(script: pathlib.Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "--quiet", "--json", str(script)]) == 0
+    said = capfd.readouterr()
+    assert json.loads(said.out)["ended"] == "finished"
+    assert "metric" in said.err

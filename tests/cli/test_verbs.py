@@ -7,6 +7,7 @@ import pathlib
 import polars as pl
 import pytest
 
+import babysit
 from babysit.cli import run
 from babysit.record import parse_recipe
 
@@ -15,7 +16,7 @@ from babysit.record import parse_recipe
 def iris(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("cli") / "iris"
     assert (
-        run(["fit", "iris", "--time", "0", "--out", str(path), "--plain", "--json", "--set", "epochs=10", "lr=0.01"])
+        run(["fit", "iris", "--seconds", "0", "--out", str(path), "--plain", "--json", "--set", "epochs=10", "lr=0.01"])
         == 0
     )
     return path
@@ -35,19 +36,19 @@ def test_fit_says_what_it_decided_and_how_well_it_does(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(["fit", "iris", "--time", "0", "--set", "epochs=3"]) == 0
+    assert run(["fit", "iris", "--seconds", "0", "--set", "epochs=3"]) == 0
     out, err = capsys.readouterr()
     assert "training: 3 epochs" in err
     assert "training ended: all 3 epochs are done" in err
     for part in ("150 rows", "3 classes (setosa, versicolor, virginica)", "optimizer.lr", "accuracy", "95 % interval"):
         assert part in out, part
     assert out.rstrip().endswith("report: runs/iris-1/report.html")
-    assert run(["fit", "iris", "--time", "0", "--set", "epochs=1"]) == 0
+    assert run(["fit", "iris", "--seconds", "0", "--set", "epochs=1"]) == 0
     assert (tmp_path / "runs" / "iris-2").is_dir()
 
 
 def test_fit_as_json(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["fit", "wine", "--time", "0", "--out", str(tmp_path / "run"), "--json", "--set", "epochs=2"]) == 0
+    assert run(["fit", "wine", "--seconds", "0", "--out", str(tmp_path / "run"), "--json", "--set", "epochs=2"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["schema"] == 1
     assert answer["status"] == "finished"
@@ -61,13 +62,15 @@ def test_a_recipe_file_is_used(tmp_path: pathlib.Path, capsys: pytest.CaptureFix
     assert run(["recipe", "--set", "epochs=2", "activation=tanh", "--out", str(recipe)]) == 0
     assert run(["recipe", "--out", str(recipe)]) == 2
     capsys.readouterr()
-    assert run(["fit", "iris", "--time", "0", "--recipe", str(recipe), "--out", str(tmp_path / "run"), "--json"]) == 0
+    assert (
+        run(["fit", "iris", "--seconds", "0", "--recipe", str(recipe), "--out", str(tmp_path / "run"), "--json"]) == 0
+    )
     assert parse_recipe((tmp_path / "run" / "recipe.toml").read_text()).model.activation == "tanh"
 
 
 def test_a_training_that_diverges_exits_with_1(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = ["epochs=3", "optimizer.name=sgd", "lr=1e25", "batch_norm=false", "clip_norm=unset"]
-    assert run(["fit", "iris", "--time", "0", "--out", str(tmp_path / "run"), "--set", *settings]) == 1
+    assert run(["fit", "iris", "--seconds", "0", "--out", str(tmp_path / "run"), "--set", *settings]) == 1
     out, _ = capsys.readouterr()
     assert "the loss became" in out
 
@@ -111,10 +114,10 @@ def test_report_and_export(iris: pathlib.Path, tmp_path: pathlib.Path, capsys: p
 
 
 def test_demo(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from babysit.api import _demo, fit
-
-    monkeypatch.setattr(_demo, "fit", lambda *given, **named: fit(*given, **named, settings=["epochs=1", "widths=[4]"]))
-    assert run(["demo", "--time", "0", "--out", str(tmp_path / "run")]) == 0
+    fit = babysit.fit
+    quick = ["epochs=1", "widths=[4]"]
+    monkeypatch.setattr(babysit, "fit", lambda *given, **named: fit(*given, **named, settings=quick))
+    assert run(["demo", "--seconds", "0", "--out", str(tmp_path / "run")]) == 0
     assert "report:" in capsys.readouterr().out
 
 
@@ -134,7 +137,7 @@ def test_bad_files_give_one_error_and_nothing_half_written(
     name: str, content: str, part: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / name).write_text(content)
-    assert run(["fit", str(tmp_path / name), "--time", "0", "--out", str(tmp_path / "run")]) == 2
+    assert run(["fit", str(tmp_path / name), "--seconds", "0", "--out", str(tmp_path / "run")]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")

@@ -87,8 +87,8 @@ def test_an_unknown_name_is_one_clear_error() -> None:
     assert caught.value.write == "babysit explain gradients-vanish"
 
 
-def test_the_room_can_be_called() -> None:
-    assert babysit.explain("sgd").title == "Stochastic gradient descent"
+def test_explain_is_public() -> None:
+    assert babysit.explain("sgd").lesson.title == "Stochastic gradient descent"
 
 
 def test_batch_norm_shows_what_it_claims() -> None:

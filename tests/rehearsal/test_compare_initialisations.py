@@ -51,7 +51,7 @@ def test_where_nothing_differs_nothing_changes() -> None:
     one = SOUND["mlp, batch norm, dropout, decay"]()
     found = babysit.compare_init(one.network, one.loss, one.loader, one.optimizer, schemes=["as given", "xavier"])
     assert found.take == "as given"
-    assert "no difference worth a change" in found.why
+    assert "no difference worth a change" in found.comparison.why
 
 
 def result(scheme: str, *losses: float) -> SchemeResult:
@@ -66,7 +66,7 @@ def test_the_verdict_knows_noise_from_difference() -> None:
 
 def test_its_lesson_and_json() -> None:
     found = babysit.compare_init("iris", schemes=["as given", "he", "zero"], steps=10, seeds=1)
-    lesson = comparison_lesson(found)
+    lesson = comparison_lesson(found.comparison)
     assert [figure.name for figure in lesson.figures] == ["table", "histograms", "forwards", "backwards"]
     assert "initialisations-compared--histograms" in render_lessons_page([lesson], lesson.title)
     content = json.loads(json.dumps(to_json(found)))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import babysit
+from babysit.api import Checked
 from babysit.diseases import DISEASES
 from babysit.record import Event, InputError, Remedy, Row, Trace, load_recipe, with_settings
 from babysit.rehearsal import LiveObjects, RecipeSubject, restored
@@ -14,7 +15,7 @@ from babysit.rehearsal._row_mixing import gradient_mixing, row_mixing
 from tests.rehearsal.subjects import CROSS_ENTROPY, Convolutional, Recurrent, digits, loader_of, mlp
 
 
-def checked(train: Tensor, labels: Tensor, held: Tensor, held_labels: Tensor) -> babysit.Report:
+def checked(train: Tensor, labels: Tensor, held: Tensor, held_labels: Tensor) -> Checked:
     network = mlp(train.shape[1], 3)
     return babysit.check(
         network, CROSS_ENTROPY, loader_of(train, labels), torch.optim.Adam(network.parameters()),

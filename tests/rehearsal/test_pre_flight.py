@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 import babysit
+from babysit.api import Checked
 from babysit.record import PRE_FLIGHT_STEPS, CheckStepBegan, InputError, ProgressEvent, SickError
 from babysit.rehearsal import Examination, LiveObjects, check_initial_loss, check_overfit_tiny, check_regularisation
 from tests.rehearsal.subjects import ADAMW, CROSS_ENTROPY, SICK, SOUND, Given, diabetes, digits, given, loader_of, mlp
 
 
-def check(one: Given, **options: object) -> babysit.Report:
+def check(one: Given, **options: object) -> Checked:
     # Time enough, so that steps alone end everything, on a busy machine, too.
     options.setdefault("seconds", 600)
     return babysit.check(one.network, one.loss, one.loader, one.optimizer, **options)  # type: ignore[arg-type]
@@ -41,7 +42,7 @@ def test_a_rate_far_below_the_good_ones_is_worth_a_warning() -> None:
 
 
 @functools.cache
-def report_of(name: str) -> babysit.Report:
+def report_of(name: str) -> Checked:
     """The whole check of one of the sick."""
     torch.manual_seed(0)
     return check(SICK[name][0]())

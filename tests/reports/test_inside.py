@@ -7,7 +7,7 @@ import pathlib
 import pytest
 
 from babysit.record import WEIGHTED, Run, RunFolderError, Trace
-from babysit.reports import render_page, render_trace_page, summary_dict
+from babysit.reports import render_page, render_trace_page, training_answer
 from babysit.reports._findings import evidence_text
 from babysit.reports._inside import depth_profile, histogram_map, layer_curves, some_layers
 from babysit.reports._pictures import evidence_pictures, inside_pictures
@@ -82,7 +82,7 @@ def test_the_page_of_a_run_has_its_findings(tmp_path: pathlib.Path) -> None:
     assert "activations-vanish" in page
     assert "inside-update-ratio" in page
     assert Run(run.path).findings == FINDINGS
-    assert [found["name"] for found in summary_dict(run)["findings"]] == [found.name for found in FINDINGS]
+    assert [found.name for found in training_answer(run).findings] == [found.name for found in FINDINGS]
     (run.path / "findings.json").write_text("{")
     with pytest.raises(RunFolderError, match="damaged"):
         _ = Run(run.path).findings

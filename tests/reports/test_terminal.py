@@ -6,7 +6,8 @@ import pathlib
 
 from rich.console import Console
 
-from babysit.reports import print_summary, summary_dict
+from babysit.record import to_json
+from babysit.reports import print_summary, training_answer
 from tests.reports.runs import EVIL, classes, numbers
 
 
@@ -41,5 +42,5 @@ def test_numbers_and_what_went_wrong(tmp_path: pathlib.Path) -> None:
 
 
 def test_json_is_strict(tmp_path: pathlib.Path) -> None:
-    text = json.dumps(summary_dict(numbers(tmp_path / "run")), allow_nan=False)
+    text = json.dumps(to_json(training_answer(numbers(tmp_path / "run"))), allow_nan=False)
     assert json.loads(text)["evaluations"]["test"]["scores"][0]["name"] == "R2"

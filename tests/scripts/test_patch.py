@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 
-from babysit import run_script
+from babysit import run
 from babysit.record import InputError, Remedy
 from babysit.scripts import Script
 from babysit.scripts.patches import Patched, patched, write_patched
@@ -68,7 +68,7 @@ def compared(name: str, asked: str, worse: float, tmp_path: pathlib.Path, capsys
     copy = tmp_path / "sick_patched.py"
     write_patched(Script(str(script)), remedies, copy)
     capsys.readouterr()
-    done = run_script(script, remedies=remedies, show="nothing")
+    done = run(script, remedies=remedies, show="nothing")
     assert done.ended == "finished", done.traceback
     tried = metric(capsys.readouterr().out)
     if worse:

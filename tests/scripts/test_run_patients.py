@@ -43,7 +43,7 @@ def compare(program: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.Captur
     plain = capsys.readouterr().out
     probe = tmp_path / "probe.py"
     probe.write_text(PROBE)
-    done = babysit.run_script(probe, [str(program)], show="nothing")
+    done = babysit.run(probe, [str(program)], show="nothing")
     assert done.ended == "finished", done.traceback
     assert capsys.readouterr().out == plain
     assert "weights" in plain

@@ -152,13 +152,12 @@ def test_states_pass_between_processes_and_clusters(machines: Machines, prepared
 
 DRIVER = """
 import sys, babysit
-from babysit.api import ray_engine
 study = sys.argv[1]
 if sys.argv[2] == "begin":
     tuned = babysit.tune("iris", trials=6, generations=2, winners=1, repeats=1, settings=["epochs=20"], out=study,
-                         engine=ray_engine("auto"))
+                         ray="auto")
 else:
-    tuned = babysit.resume_study(study, engine=ray_engine("auto"))
+    tuned = babysit.resume(study, ray="auto")
 print(tuned.result.winners[0].scores)
 """
 

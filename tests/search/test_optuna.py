@@ -49,7 +49,7 @@ def test_a_search_by_tpe_is_kept_resumed_and_exported(tmp_path: pathlib.Path) ->
         "iris", space=["lr=1e-4:1e-1:log", "activation=relu,tanh"], trials=4, sampler="tpe", winners=1, repeats=1,
         settings=["epochs=4"], out=tmp_path / "study",
     )  # fmt: skip
-    again = babysit.resume_study(tmp_path / "study")
+    again = babysit.resume(Study(tmp_path / "study"))
     assert tuned.result is not None
     assert again.result is not None
     assert again.result.winners == tuned.result.winners

@@ -118,7 +118,7 @@ def test_a_search_over_its_arguments_is_kept_and_goes_on(tmp_path: pathlib.Path)
         load(run)
     with pytest.raises(InputError, match="TwoPaths was given"):
         load(run, TwoPaths)
-    again = babysit.resume_study(tmp_path / "study", model=perceptron)
+    again = babysit.resume(tuned.study, model=perceptron)
     assert again.best == tuned.best
 
 

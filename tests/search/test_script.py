@@ -33,9 +33,9 @@ def script(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    tuned = babysit.tune_script(
+    tuned = babysit.tune(
         script,
-        ARGUMENTS,
+        arguments=ARGUMENTS,
         space=SPACE,
         score="accuracy",
         steps=9,
@@ -49,7 +49,7 @@ def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.P
     assert tuned.result.winners[0].mean > 0.3
     assert any(standing.failed for standing in tuned.study.standings())
     assert all(("momentum" in one.settings) == (one.settings["optimizer"] == "sgd") for one in tuned.study.standings())
-    again = babysit.resume_study(tmp_path / "study")
+    again = babysit.resume(Study(tmp_path / "study"))
     assert again.result is not None
     assert again.result.winners == tuned.result.winners
     assert Study(tmp_path / "study").info.kind == "script"
@@ -124,8 +124,8 @@ def test_what_failed_says_why(tmp_path: pathlib.Path) -> None:
         (lambda: ScriptEngine(["a.py", "{x}"], ["x", "y"], score="s"), "no place for y"),
         (lambda: ScriptEngine(["a.py", "{x}", "{z}"], ["x"], score="s"), "{z} stands for nothing"),
         (lambda: ScriptEngine(["-c", "print({x})"], ["x"], score="acc").train(trial(x=1.0), 1), "printed no acc"),
-        (lambda: babysit.tune_script("nowhere.py", [], space=["x=0:1"]), "there is no script"),
-        (lambda: babysit.tune_script(HERE, ["{x}", "{steps}"], space=["x=0:1"]), "how many"),
+        (lambda: babysit.tune("nowhere.py", space=["x=0:1"]), "there is no script"),
+        (lambda: babysit.tune(HERE, arguments=["{x}", "{steps}"], space=["x=0:1"]), "how many"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(make: object, words: str) -> None:
@@ -175,7 +175,7 @@ def test_a_script_without_arguments_is_searched_by_changes(without_arguments: pa
 
 def test_changes_that_no_script_takes_are_refused(without_arguments: pathlib.Path, tmp_path: pathlib.Path) -> None:
     def tune(*space: str) -> None:
-        babysit.tune_script(without_arguments, [], space=space, trials=2, out=tmp_path / "study")
+        babysit.tune(without_arguments, space=space, trials=2, out=tmp_path / "study")
 
     for space, words in (
         ("heads=1,2", "no place for heads"),

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import babysit
-from babysit.record import DataError, InputError, RunFolderError
-from babysit.training import example_rows
+from babysit.record import DataError, InputError, Run, RunFolderError
+from babysit.training import evaluate, example_rows, export, load, predict
 
 ROWS = 240
 
@@ -33,21 +33,21 @@ def houses(path: pathlib.Path, rows: int = ROWS, seed: int = 0) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def house_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("houses")
-    babysit.fit(houses(folder / "houses.csv"), "price", settings=["epochs=30"], out=folder / "run", time=0)
+    babysit.fit(houses(folder / "houses.csv"), "price", settings=["epochs=30"], out=folder / "run", seconds=0)
     return folder / "run"
 
 
 @pytest.fixture(scope="module")
 def digit_run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("digits")
-    babysit.fit("digits", settings=["epochs=2", "widths=[8]"], out=folder / "run", time=0)
+    babysit.fit("digits", settings=["epochs=2", "widths=[8]"], out=folder / "run", seconds=0)
     return folder / "run"
 
 
 def test_the_kept_test_scores_are_reproduced(house_run: pathlib.Path, digit_run: pathlib.Path) -> None:
     for run in (house_run, digit_run):
-        kept = babysit.Run(run).evaluations["test"]
-        again = babysit.evaluate(run)
+        kept = Run(run).evaluations["test"]
+        again = evaluate(run)
         assert [score.name for score in again.scores] == [score.name for score in kept.scores]
         for score in kept.scores:
             assert again.score(score.name).value == pytest.approx(score.value, rel=1e-4)
@@ -55,11 +55,11 @@ def test_the_kept_test_scores_are_reproduced(house_run: pathlib.Path, digit_run:
 
 def test_a_table_is_scored_and_predicted(house_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     newer = houses(tmp_path / "newer.csv", seed=1)
-    evaluation = babysit.evaluate(house_run, newer)
+    evaluation = evaluate(house_run, newer)
     assert evaluation.phase == "newer.csv"
     assert evaluation.score("R2").value > 0.5
     unsold = pl.read_csv(newer).drop("price")
-    found = babysit.predict(house_run, unsold, keep=["town"])
+    found = predict(house_run, unsold, keep=["town"])
     assert found.columns == ["row", "town", "prediction"]
     assert found.height == ROWS
     error = (found["prediction"] - pl.read_csv(newer)["price"]).abs().mean()
@@ -67,33 +67,33 @@ def test_a_table_is_scored_and_predicted(house_run: pathlib.Path, tmp_path: path
 
 
 def test_the_module_takes_what_the_columns_encode(house_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    model = babysit.load(house_run)
+    model = load(house_run)
     assert model.columns is not None
     frame = pl.read_csv(houses(tmp_path / "new.csv", rows=5, seed=2))
     values = model(model.columns.encode(frame)).detach()
     assert values.shape == (5,)
     assert float(values.mean()) > 50_000, "answers come in the target's own unit"
-    assert values.tolist() == pytest.approx(babysit.predict(house_run, frame)["prediction"].to_list(), rel=1e-5)
+    assert values.tolist() == pytest.approx(predict(house_run, frame)["prediction"].to_list(), rel=1e-5)
 
 
 def test_unknown_and_missing_levels_are_answered(house_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     frame = pl.read_csv(houses(tmp_path / "new.csv", rows=4, seed=3))
     strange = frame.with_columns(pl.Series("town", ["Paris", None, "Delft", "Delft"]))
-    answers = babysit.predict(house_run, strange)["prediction"]
+    answers = predict(house_run, strange)["prediction"]
     assert answers.is_finite().all()
-    alone = babysit.predict(house_run, frame[2:3].with_columns(town=pl.lit("Delft")))["prediction"]
+    alone = predict(house_run, frame[2:3].with_columns(town=pl.lit("Delft")))["prediction"]
     assert answers[2] == pytest.approx(alone[0], rel=1e-4)
 
 
 def test_other_columns_are_refused_by_name(house_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     frame = pl.read_csv(houses(tmp_path / "new.csv", rows=4)).rename({"area": "areas"})
     with pytest.raises(DataError, match="'area'") as caught:
-        babysit.predict(house_run, frame)
+        predict(house_run, frame)
     assert "'areas' for 'area'" in str(caught.value)
     with pytest.raises(DataError, match="no column 'price' to score"):
-        babysit.evaluate(house_run, frame.rename({"areas": "area"}).drop("price"))
+        evaluate(house_run, frame.rename({"areas": "area"}).drop("price"))
     with pytest.raises(DataError, match="no column 'street' to keep"):
-        babysit.predict(house_run, frame.rename({"areas": "area"}), keep=["street"])
+        predict(house_run, frame.rename({"areas": "area"}), keep=["street"])
 
 
 def test_images_in_a_folder_are_predicted_by_name(digit_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -103,19 +103,19 @@ def test_images_in_a_folder_are_predicted_by_name(digit_run: pathlib.Path, tmp_p
     images = load_digits().images.astype(np.uint8)[:6]
     for number, pixels in enumerate(images):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-    found = babysit.predict(digit_run, tmp_path)
+    found = predict(digit_run, tmp_path)
     assert found["file"].to_list() == [f"{number}.png" for number in range(6)]
     assert {f"probability_{digit}" for digit in range(10)} < set(found.columns)
     sums = found.select(pl.sum_horizontal(pl.col("^probability_.*$"))).to_series()
     assert sums.to_list() == pytest.approx([1.0] * 6)
-    alike = babysit.predict(digit_run, images)
+    alike = predict(digit_run, images)
     assert alike["prediction"].to_list() == found["prediction"].to_list()
     with pytest.raises(DataError, match="shape"):
-        babysit.predict(digit_run, np.zeros((2, 9, 9), np.uint8))
+        predict(digit_run, np.zeros((2, 9, 9), np.uint8))
 
 
 def test_bytes_floats_and_doubles_give_the_same_answers(digit_run: pathlib.Path) -> None:
-    model = babysit.load(digit_run)
+    model = load(digit_run)
     raw = example_rows(model).remainder(17)
     for dtype in (torch.float32, torch.float64, torch.int64):
         torch.testing.assert_close(model(raw.to(dtype)), model(raw), rtol=1e-4, atol=1e-5)
@@ -129,10 +129,10 @@ def test_an_exported_model_answers_the_same_on_real_rows(
     if suffix == ".onnx" and importlib.util.find_spec("onnxruntime") is None:
         pytest.skip("onnxruntime is not installed")
     run = house_run if kind == "houses" else digit_run
-    model = babysit.load(run)
-    prepared = babysit.prepare(babysit.Run(run).recipe)
+    model = load(run)
+    prepared = babysit.prepare(Run(run).recipe)
     raw = prepared.inputs[torch.from_numpy(prepared.split["test"])]
-    path = babysit.export(run, tmp_path / f"model{suffix}")
+    path = export(run, tmp_path / f"model{suffix}")
     expected = model(raw).detach()
     if suffix == ".pt2":
         answers = torch.export.load(path).module()(raw)
@@ -146,12 +146,12 @@ def test_an_exported_model_answers_the_same_on_real_rows(
 
 def test_what_cannot_be_exported_or_scored_is_said(digit_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError, match=r"ends in '\.pkl'"):
-        babysit.export(digit_run, tmp_path / "model.pkl")
+        export(digit_run, tmp_path / "model.pkl")
     with pytest.raises(RunFolderError, match="no Run folder"):
-        babysit.predict(tmp_path / "none", "digits")
+        predict(tmp_path / "none", "digits")
 
 
 def test_a_phase_without_rows_is_refused(tmp_path: pathlib.Path) -> None:
-    babysit.fit("iris", settings=["epochs=1", "validation=0"], out=tmp_path / "run", time=0)
+    babysit.fit("iris", settings=["epochs=1", "validation=0"], out=tmp_path / "run", seconds=0)
     with pytest.raises(DataError, match="no rows of phase 'validation'"):
-        babysit.evaluate(tmp_path / "run", phase="validation")
+        evaluate(tmp_path / "run", phase="validation")

@@ -13,7 +13,7 @@ import babysit
 from babysit.cli._app import run
 from babysit.data import prepare
 from babysit.record import InputError, Study
-from babysit.training import load
+from babysit.training import load, predict
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_study_is_scored_asked_and_exported_like_a_run(
     assert result is not None
     assert scores["accuracy"] > 0.6
     table = sklearn.datasets.load_wine(as_frame=True).data
-    assert babysit.predict(study, table).height == len(table)
+    assert predict(study, table).height == len(table)
     assert run(["export", str(study), str(tmp_path / "wine.pt2")]) == 0
     assert (tmp_path / "wine.pt2").exists()
 
@@ -70,8 +70,8 @@ def test_a_study_is_scored_asked_and_exported_like_a_run(
 def test_a_study_without_winners_has_no_model(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "train.py"
     script.write_text("import sys; print('accuracy:', sys.argv[1])")
-    babysit.tune_script(
-        script, ["{x}"], space={"x": "0:1"}, score="accuracy", trials=2, generations=0, out=tmp_path / "study"
+    babysit.tune(
+        script, arguments=["{x}"], space={"x": "0:1"}, score="accuracy", trials=2, generations=0, out=tmp_path / "study"
     )
     with pytest.raises(InputError, match="has no models"):
         load(tmp_path / "study")

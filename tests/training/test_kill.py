@@ -17,7 +17,7 @@ FIT = [
     "fit",
     "digits",
     "--plain",
-    "--time",
+    "--seconds",
     "0",
     "--set",
     "architecture=mlp",
@@ -57,14 +57,14 @@ def kill_until_done(path: pathlib.Path, seconds: list[float]) -> int:
     kills = 0
     for wait in seconds:
         there = (path / "run.json").exists()
-        child = Child(*(["fit", "--plain", "--resume", str(path)] if there else [*FIT, str(path)]))
+        child = Child(*(["resume", "--plain", str(path)] if there else [*FIT, str(path)]))
         if wait >= 0:
             child.wait_for("training")
         time.sleep(abs(wait))  # a negative one falls while files are read and the folder is made
         kills += child.kill() == -signal.SIGKILL
         if (path / "run.json").exists():
             load(path)
-    last = finish(*(["fit", "--plain", "--resume", str(path)] if path.exists() else [*FIT, str(path)]))
+    last = finish(*(["resume", "--plain", str(path)] if path.exists() else [*FIT, str(path)]))
     assert last.end() == 0, last.err
     return kills
 
@@ -98,7 +98,7 @@ def test_killed_while_a_checkpoint_is_written(whole: Run, tmp_path: pathlib.Path
     path = tmp_path / "run"
     assert Child(*FIT, str(path), prepare=dies_at_the_first_checkpoint).end() == -signal.SIGKILL
     load(path)
-    assert finish("fit", "--resume", str(path)).end() == 0
+    assert finish("resume", str(path)).end() == 0
     assert_same(path, whole)
 
 
@@ -110,16 +110,16 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on(whole: Run, tmp_path: pathlib.Pa
     child.send(signal.SIGINT)
     if child.end(seconds=60) == 130:  # a fast machine may have finished before
         assert "interrupted" in child.err
-        assert f"babysit fit --resume {path}" in child.out
+        assert f"babysit resume {path}" in child.out
         assert Run(path).info.status == "interrupted"
         assert "Traceback" not in child.err
-    assert finish("fit", "--resume", str(path)).end() == 0
+    assert finish("resume", str(path)).end() == 0
     assert_same(path, whole)
 
 
 def test_two_processes_on_one_run(whole: Run, tmp_path: pathlib.Path) -> None:
     with whole.writing():
-        second = finish("fit", "--resume", str(whole.path))
+        second = finish("resume", str(whole.path))
     assert second.end() == 2
     assert second.err.startswith("error: another process is writing")
 
@@ -138,5 +138,5 @@ def test_a_disk_that_is_full_is_one_clear_error(whole: Run, tmp_path: pathlib.Pa
     assert not list(tmp_path.rglob("*.part"))
     if path.exists():
         Run(path)
-        assert finish("fit", "--resume", str(path)).end() == 0
+        assert finish("resume", str(path)).end() == 0
         assert_same(path, whole)

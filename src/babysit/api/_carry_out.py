@@ -5,16 +5,31 @@ from __future__ import annotations
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
+import torch
+from rich.console import Group, RenderableType
+
+from babysit.api._result import Result
 from babysit.api._search_set_up import Options, filled_in, truth_of
-from babysit.api._winners import keep_winners
 from babysit.data import Prepared
-from babysit.nn import MakeNetwork
-from babysit.nn import build as build_from_recipe
-from babysit.record import Engine, Progress, Recipe, SearchBegan, SearchEnded, Study, StudyResult
-from babysit.reports import study_text, write_study_page
+from babysit.nn import MakeNetwork, NetworkFactory, build
+from babysit.record import (
+    Decision,
+    Engine,
+    Finding,
+    Progress,
+    Recipe,
+    Run,
+    RunSummary,
+    SearchAnswer,
+    SearchBegan,
+    SearchEnded,
+    Study,
+    StudyResult,
+)
+from babysit.reports import path_line, render_study_page, study_renderable, write_study_page
 from babysit.search import (
     Interrupted,
     Members,
@@ -30,32 +45,63 @@ from babysit.search import (
     recipe_builder,
     train_in_full,
 )
-from babysit.training import Interruption
+from babysit.training import Interruption, assemble, evaluate_phase, load
+
+CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True)
-class Tuned:
-    """What `tune` gives back: it prints as the table of what was found.
+@dataclass(frozen=True, repr=False)
+class Tuned(Result):
+    """What `tune` answers.
 
     Attributes:
         study: The folder where everything is kept.
         result: What was found; None after an interruption.
         recipe: The best recipe, every decision filled in; None after an interruption, or for a script.
-        report: The page; None after an interruption.
+        page: The report in the Study's folder; None after an interruption.
     """
 
     study: Study
     result: StudyResult | None
     recipe: Recipe | None
-    report: pathlib.Path | None
+    page: pathlib.Path | None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the search, causes first."""
+        return self.result.findings if self.result is not None else ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the search found a winner."""
+        return bool(self.best)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the search; `resume` goes on with it."""
+        return self.result is None
 
     @property
     def best(self) -> Mapping[str, Any]:
         """The best settings, by path; empty when there are none."""
         return dict(self.result.winners[0].settings) if self.result is not None and self.result.winners else {}
 
-    def __str__(self) -> str:
-        return study_text(self.study)
+    def _record(self) -> SearchAnswer:
+        return SearchAnswer(str(self.study.path), self.study.info.status, self.result)
+
+    def _title(self) -> str:
+        return f"search {self.study.path.name}: {self.study.info.status}"
+
+    def _page(self) -> str:
+        return render_study_page(self.study)
+
+    def __rich__(self) -> RenderableType:
+        parts = [study_renderable(self.study)]
+        if self.page is not None:
+            parts.append(path_line("report:", self.page))
+            if self.recipe is not None:
+                parts.append(path_line("model: ", self.study.path / "winners" / "1"))
+        return Group(*parts)
 
 
 def carry_out(
@@ -68,18 +114,22 @@ def carry_out(
     options: Options,
     engine: Engine,
     progress: Progress,
-    make: MakeNetwork = build_from_recipe,
+    make: MakeNetwork = build,
 ) -> Tuned:
     """Search, train the winners in full, conclude; what a Study holds already is taken from there."""
-    build = recipe_builder(space, recipe, functools.partial(filled_in, prepared=prepared))
+    recipes_of = recipe_builder(space, recipe, functools.partial(filled_in, prepared=prepared))
     progress(SearchBegan(described(space), plan.budget * max(1, options.folds), options.seconds))
     result = None
     try:
         with study.writing(), Interruption() as interruption:
             searching = Searching(
-                Members(space, build, options.folds), engine, folder=study, progress=progress,
-                stop=lambda: interruption.asked, seconds=options.seconds,
-            )  # fmt: skip
+                Members(space, recipes_of, options.folds),
+                engine,
+                folder=study,
+                progress=progress,
+                stop=lambda: interruption.asked,
+                seconds=options.seconds,
+            )
             try:
                 searching.search(search_of(space, plan, options))
                 in_full = train_in_full(searching, options.winners, options.repeats, plan.full)
@@ -88,7 +138,7 @@ def carry_out(
                 return Tuned(study, None, None, None)
             result = conclude(searching, space, engine, in_full, truth_of(prepared, folds), seed=plan.seed)
             recipes = {
-                number: build(space.point(_units(searching, space, winner.point)), repeat)
+                number: recipes_of(space.point(_units(searching, space, winner.point)), repeat)
                 for winner in result.winners
                 for number, repeat in [_best_repeat(searching, winner.trials, winner.scores)]
             }
@@ -130,7 +180,7 @@ def begin(
     options: Options,
     engine: Engine,
     progress: Progress,
-    make: MakeNetwork = build_from_recipe,
+    make: MakeNetwork = build,
 ) -> Tuned:
     """Make the Study and carry the search out.
 
@@ -148,3 +198,75 @@ def begin(
     }
     study = Study.create(path, info, recipe)
     return carry_out(study, recipe, prepared, space, folds, plan, options, engine, progress, make)
+
+
+def keep_winners(
+    study: Study,
+    result: StudyResult,
+    recipes: Mapping[int, Recipe],
+    engine: Engine,
+    prepared: Prepared,
+    make: MakeNetwork = build,
+) -> StudyResult:
+    """Write a Run for each winner, scored on the rows never seen.
+
+    Args:
+        study: Where to.
+        result: With the winners, the best first.
+        recipes: Of one trial of each winner, by its number.
+        engine: That holds the trials.
+        prepared: The data.
+        make: Makes networks.
+
+    Returns:
+        The result with the names of the Runs.
+    """
+    kept = []
+    for place, winner in enumerate(result.winners, start=1):
+        number = next((trial for trial in winner.trials if trial in recipes), None)
+        if number is None:
+            kept.append(winner)
+            continue
+        name = f"winners/{place}"
+        _keep(study, name, number, recipes[number], engine, prepared, result.score_name, winner.mean, make)
+        kept.append(replace(winner, run=name))
+    return replace(result, winners=tuple(kept))
+
+
+def _keep(
+    study: Study,
+    name: str,
+    number: int,
+    recipe: Recipe,
+    engine: Engine,
+    prepared: Prepared,
+    score_name: str,
+    score: float,
+    make: MakeNetwork,
+) -> None:
+    path = study.path / name
+    if path.exists():
+        return  # an earlier process was killed after it had kept it
+    model, layers = assemble(recipe, prepared, make)
+    why = f"trial {number} of {study.path.name}: validation {score_name} {score:.4f}, mean over its seeds"
+    summary = RunSummary(
+        data=prepared.summary,
+        decisions=(*prepared.decisions, Decision(setting="search", value=study.path.name, why=why)),
+        preprocessing=tuple(model.preprocessing.describe()),
+        layers=layers,
+    )
+    run = Run.create(
+        path,
+        recipe=recipe,
+        summary=summary,
+        model=model.settings(recipe.loss),
+        split=dict(prepared.split),
+        weights=engine.weights(number),
+        fingerprint=prepared.fingerprint,
+    )
+    with run.writing():
+        trained = load(run, make if isinstance(make, NetworkFactory) else None)
+        for phase in ("validation", "test"):
+            if len(prepared.split[phase]):
+                run.write_evaluation(evaluate_phase(trained, prepared, phase, CPU, recipe.seed))
+        run.set_status("finished")

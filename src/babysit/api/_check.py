@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
+from babysit.api._result import Result
 from babysit.api._subjects import subject_of
-from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, SickError, silent, to_json
+from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, silent
 from babysit.rehearsal import TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
-from babysit.reports import check_page_part, check_renderable, finding_line
-
-REPORT_WIDTH = 120
+from babysit.reports import check_headline, check_renderable
 
 
-@dataclass(frozen=True)
-class Report:
-    """What `check` gives: it prints well in a terminal and in a notebook.
+@dataclass(frozen=True, repr=False)
+class Checked(Result):
+    """What `check` answers.
 
     Attributes:
         pre_flight: Everything that was found.
@@ -32,9 +30,9 @@ class Report:
     pre_flight: PreFlight
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> tuple[Finding, ...]:
         """What is wrong, causes first."""
-        return list(self.pre_flight.findings)
+        return self.pre_flight.findings
 
     @property
     def steps(self) -> dict[str, PreFlightStep]:
@@ -42,44 +40,18 @@ class Report:
         return {step.name: step for step in self.pre_flight.steps}
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing sick was found."""
-        return self.pre_flight.ok
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it; the steps that were done by then are here."""
+        return self.pre_flight.interrupted
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        content: dict[str, Any] = to_json(self.pre_flight)
-        return content
+    def _record(self) -> PreFlight:
+        return self.pre_flight
 
-    def to_json(self) -> str:
-        """As JSON: schema, subject, ok, findings, steps."""
-        return json.dumps(self.to_dict(), indent=2)
-
-    def raise_if_sick(self) -> None:
-        """An error when something sick was found, for tests and scripts.
-
-        Raises:
-            SickError: With the first of the findings that are sick.
-        """
-        sick = [finding for finding in self.findings if finding.severity == "sick"]
-        if sick:
-            more = f", and {len(sick) - 1} more" if len(sick) > 1 else ""
-            raise SickError(f"{finding_line(sick[0]).plain}{more}", cause=sick[0].why)
+    def _title(self) -> str:
+        return check_headline(self.pre_flight).plain
 
     def __rich__(self) -> RenderableType:
         return check_renderable(self.pre_flight)
-
-    def __str__(self) -> str:
-        console = Console(width=REPORT_WIDTH, color_system=None)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get().rstrip()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return check_page_part(self.pre_flight)
 
 
 def check(
@@ -102,7 +74,7 @@ def check(
     seed: int = 0,
     ignore: Sequence[str] = (),
     progress: Progress = silent,
-) -> Report:
+) -> Checked:
     """Check a training before hours are spent: eight steps, each with its numbers and a verdict.
 
     Everything given is afterwards as it was, bit for bit: weights, buffers, optimizer, random streams, loader.
@@ -130,7 +102,7 @@ def check(
         progress: Receives progress events.
 
     Returns:
-        The report: `print` it, look at `.findings` and `.ok`, `.to_json()`, `.raise_if_sick()`.
+        The answer: print it, look at `.findings`, `.ok` and `.steps`, or call `.raise_if_sick()`.
 
     Raises:
         InputError: What was given cannot be checked.
@@ -140,8 +112,8 @@ def check(
         >>> batches = [(torch.randn(32, 4), torch.randint(0, 3, (32,))) for _ in range(4)]
         >>> net = nn.Linear(4, 3)
         >>> optimizer = torch.optim.Adam(net.parameters())
-        >>> report = check(net, nn.CrossEntropyLoss(), batches, optimizer, only=["wiring", "initial-loss"])
-        >>> report.ok, report.steps["initial-loss"].verdict
+        >>> checked = check(net, nn.CrossEntropyLoss(), batches, optimizer, only=["wiring", "initial-loss"])
+        >>> checked.ok, checked.steps["initial-loss"].verdict
         (True, 'pass')
 
     Source: CS231n, lecture 6 ("Babysitting the learning process").
@@ -157,4 +129,4 @@ def check(
         found = pre_flight(
             made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=progress
         )
-    return Report(dataclasses.replace(found, notes=made.notes()))
+    return Checked(dataclasses.replace(found, notes=made.notes()))

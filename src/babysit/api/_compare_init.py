@@ -3,13 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rich.console import RenderableType
 from torch import Tensor, nn
 
+from babysit.api._result import Result
 from babysit.api._subjects import subject_of
-from babysit.record import InitialisationComparison
+from babysit.record import InitialisationComparison, SchemeResult
 from babysit.rehearsal import COMPARED_SCHEMES, OptimizerLike, compare_initialisations
+from babysit.reports import comparison_lesson, lesson_renderable, render_lessons_page
+
+
+@dataclass(frozen=True, repr=False)
+class Compared(Result):
+    """What `compare_init` answers.
+
+    Attributes:
+        comparison: Layer by layer and scheme by scheme: histograms, spreads and losses.
+    """
+
+    comparison: InitialisationComparison
+
+    @property
+    def take(self) -> str:
+        """The scheme to take."""
+        return self.comparison.take
+
+    @property
+    def results(self) -> tuple[SchemeResult, ...]:
+        """One for each scheme."""
+        return self.comparison.results
+
+    def result(self, scheme: str) -> SchemeResult:
+        """The result of that scheme; KeyError when it was not tried."""
+        return self.comparison.result(scheme)
+
+    def _record(self) -> InitialisationComparison:
+        return self.comparison
+
+    def _title(self) -> str:
+        return comparison_lesson(self.comparison).title
+
+    def _page(self) -> str:
+        return render_lessons_page([comparison_lesson(self.comparison)], self._title())
+
+    def __rich__(self) -> RenderableType:
+        return lesson_renderable(comparison_lesson(self.comparison))
 
 
 def compare_init(
@@ -24,7 +65,7 @@ def compare_init(
     schemes: Sequence[str] | None = None,
     steps: int = 60,
     seeds: int = 3,
-) -> InitialisationComparison:
+) -> Compared:
     """Compare initialisations on your network and your data, and say which to take.
 
     Args:
@@ -54,4 +95,4 @@ def compare_init(
         ['he', 'zero']
     """
     made = subject_of(subject, loss, loader, optimizer, None, None, step, target, settings)
-    return compare_initialisations(made, schemes=schemes or COMPARED_SCHEMES, steps=steps, seeds=seeds)
+    return Compared(compare_initialisations(made, schemes=schemes or COMPARED_SCHEMES, steps=steps, seeds=seeds))

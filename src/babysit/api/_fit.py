@@ -6,11 +6,11 @@ import pathlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from rich.console import Group, RenderableType
 
+from babysit.api._result import Result
 from babysit.api._search_first import SEARCH_SECONDS, search_first, search_folder
-from babysit.api._search_set_up import Options
 from babysit.data import Prepared, prepare
 from babysit.diseases import check_names, diagnose
 from babysit.record import (
@@ -21,14 +21,13 @@ from babysit.record import (
     Recipe,
     RecipeError,
     Run,
-    RunFolderError,
     RunSummary,
-    Study,
+    TrainingAnswer,
     load_recipe,
     silent,
     with_settings,
 )
-from babysit.reports import write_page
+from babysit.reports import path_line, render_page, summary_renderable, training_answer, write_page
 from babysit.training import (
     Outcome,
     TrainedModel,
@@ -39,7 +38,6 @@ from babysit.training import (
     decide,
     evaluate_phase,
     examples_of,
-    load,
     loss_of,
     pack_weights,
 )
@@ -47,45 +45,75 @@ from babysit.training import (
 CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What `fit` gives back.
+@dataclass(frozen=True, repr=False)
+class Fitted(Result):
+    """What `fit` answers.
 
     Attributes:
         run: The folder where everything is kept.
         model: The trained model: raw inputs in, answers out.
         outcome: How the training ended.
         evaluations: Scores by phase; empty after an interruption.
-        report: The page; None after an interruption.
-        findings: What was wrong with the training, causes first.
+        page: The report in the Run's folder; None after an interruption.
+        found: What was wrong with the training, causes first; `.findings` is the same.
     """
 
     run: Run
     model: TrainedModel
     outcome: Outcome
     evaluations: dict[str, Evaluation]
-    report: pathlib.Path | None
-    findings: list[Finding]
+    page: pathlib.Path | None
+    found: tuple[Finding, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was wrong with the training, causes first."""
+        return self.found
+
+    @property
+    def ok(self) -> bool:
+        """Whether the training did not diverge."""
+        return not self.outcome.diverged
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the training; `resume` goes on with it."""
+        return not self.outcome.finished
+
+    def _record(self) -> TrainingAnswer:
+        return training_answer(self.run, reason=self.outcome.reason, report=self.page)
+
+    def _title(self) -> str:
+        return f"{self.run.path.name}: {self.outcome.reason}"
+
+    def _page(self) -> str:
+        return render_page(self.run)
+
+    def __rich__(self) -> RenderableType:
+        if self.interrupted:
+            return Group(summary_renderable(self.run), path_line("go on:  babysit resume", self.run.path))
+        return Group(summary_renderable(self.run), path_line("report:", self.page))
 
 
 def fit(
-    source: object = None,
+    data: object = None,
     target: str | None = None,
     *,
     recipe: Recipe | str | pathlib.Path | None = None,
     settings: Iterable[str] = (),
-    time: float = SEARCH_SECONDS,
+    seconds: float = SEARCH_SECONDS,
     out: str | pathlib.Path | None = None,
     progress: Progress = silent,
 ) -> Fitted:
     """Read data, choose a beginning, search, train, score on rows never seen, and keep it all in a Run folder.
 
     Args:
-        source: A file, folder or bundled set by name, or a table, arrays or a Dataset; None takes the recipe's.
+        data: A file, folder or bundled set by name, or a table, arrays or a Dataset; None takes the recipe's.
         target: What to learn; None takes the recipe's, or finds it.
         recipe: A Recipe, its file, or the name of one that comes with babysit.
         settings: Changes to it, as `path=value`.
-        time: Seconds for the search of rate, regularisation and dropout, as far as they are left open; 0 leaves it out.
+        seconds: Time limit in seconds of the search of rate, regularisation and dropout, as far as they are left open;
+            0 leaves the search out.
         out: The Run folder to make; None takes `runs/NAME-NUMBER`. The search is kept beside it, as `NAME-search`.
         progress: Receives progress events, of the search and of the training.
 
@@ -98,27 +126,28 @@ def fit(
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe or "default")
     chosen = with_settings(chosen, [*settings])
-    chosen = _with_source(chosen, source, target)
+    chosen = _with_source(chosen, data, target)
     check_names(chosen.watch.ignore)
     path = pathlib.Path(out) if out is not None else _free_folder(chosen)
     Run.refuse_existing(path)
     Run.refuse_existing(search_folder(path))
-    if not time >= 0:
-        raise InputError(f"a search of {time:g} seconds", legal="0 for none, or more", write="--time 30")
-    return _fit(path, chosen, source, time, progress)
+    if not seconds >= 0:
+        raise InputError(f"a search of {seconds:g} seconds", legal="0 for no search, or more", write="--seconds 30")
+    return fit_recipe(path, chosen, data, seconds, progress)
 
 
-def _fit(
+def fit_recipe(
     path: pathlib.Path,
     chosen: Recipe,
     source: object,
-    time: float,
+    seconds: float,
     progress: Progress,
 ) -> Fitted:
+    """Search and train what a recipe says, into a new Run."""
     prepared = prepare(chosen, None if isinstance(source, str | pathlib.Path) else source)
     filled, decisions = decide(chosen, prepared)
-    if time:
-        searched = search_first(path, chosen, filled, prepared, time, progress)
+    if seconds:
+        searched = search_first(path, chosen, filled, prepared, seconds, progress)
         filled, rest = decide(searched.recipe, prepared)
         decisions = (*searched.decisions, *rest)
     device = choose_device(filled.device)
@@ -143,44 +172,7 @@ def _fit(
         weights=pack_weights(model),
         fingerprint=prepared.fingerprint,
     )
-    return _train_and_score(run, model, prepared, device, progress)
-
-
-def resume(
-    run: str | pathlib.Path,
-    source: object = None,
-    *,
-    progress: Progress = silent,
-) -> Fitted:
-    """Go on with a training that was interrupted or killed; it ends as if it had never stopped.
-
-    Args:
-        run: The Run folder.
-        source: The data, when it was given as an object rather than a path.
-        progress: Receives progress events, of the search, where that was stopped, and of the training.
-
-    Raises:
-        InputError: The folder is no Run, another process writes to it, or the data has changed.
-    """
-    begun = search_folder(pathlib.Path(run))
-    if not pathlib.Path(run).exists() and (begun / "study.json").exists():
-        study = Study(begun)
-        seconds = Options(**study.info.options).seconds or SEARCH_SECONDS
-        return _fit(pathlib.Path(run), study.recipe, source, seconds, progress)
-    folder = Run(run)
-    recipe = folder.recipe
-    prepared = prepare(recipe, source)
-    split = folder.split
-    same_split = split.keys() == prepared.split.keys() and all(
-        np.array_equal(split[phase], rows) for phase, rows in prepared.split.items()
-    )
-    if prepared.fingerprint != folder.info.fingerprint or not same_split:
-        raise RunFolderError(
-            f"the data of {folder.path} has changed since the training began",
-            cause="the file was edited or replaced",
-            write="babysit fit again, into another --out",
-        )
-    return _train_and_score(folder, load(folder), prepared, choose_device(recipe.device), progress)
+    return train_and_score(run, model, prepared, device, progress)
 
 
 def _with_source(recipe: Recipe, source: object, target: str | None) -> Recipe:
@@ -201,9 +193,10 @@ def _free_folder(recipe: Recipe) -> pathlib.Path:
     return next(path for path in paths if not path.exists() and not search_folder(path).exists())
 
 
-def _train_and_score(
+def train_and_score(
     run: Run, model: TrainedModel, prepared: Prepared, device: torch.device, progress: Progress
 ) -> Fitted:
+    """Train a Run to its end, score it, and write its report."""
     recipe = run.recipe
     with run.writing():
         model.to(device)
@@ -213,7 +206,7 @@ def _train_and_score(
         run.write("weights.safetensors", pack_weights(model))
         run.set_status("finished" if outcome.finished else "interrupted")
         model.eval()
-        findings = diagnose(run.trace(), ignore=recipe.watch.ignore)
+        findings = tuple(diagnose(run.trace(), ignore=recipe.watch.ignore))
         run.write_findings(findings)
         if not outcome.finished:
             return Fitted(run, model, outcome, {}, None, findings)

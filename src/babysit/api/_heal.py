@@ -1,24 +1,148 @@
-"""heal: diagnose, rehearse the remedies, recommend the smallest change that works and say what it did."""
+"""heal: diagnose, rehearse the remedies, recommend the smallest combination that works and say what it did."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.text import Text
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from babysit.api._patched_copy import write_patched
+from babysit.api._result import Result
 from babysit.api._subjects import subject_of
-from babysit.record import Finding, Healing, InputError, Progress, Recipe, silent
-from babysit.rehearsal import HEAL_SECONDS, TO_THE_END, OptimizerLike, Subject, pre_flight
+from babysit.record import Effect, Finding, Healing, InputError, Progress, Recipe, Remedy, Tried, silent
+from babysit.rehearsal import (
+    HEAL_SECONDS,
+    TO_THE_END,
+    Ask,
+    OptimizerLike,
+    RehearsalOutcome,
+    Subject,
+    outcome_of,
+    pre_flight,
+)
 from babysit.rehearsal import heal as heal_subject
-from babysit.scripts import ScriptSubject
+from babysit.reports import healing_headline, healing_renderable
+from babysit.scripts import Script, ScriptSubject, with_arguments
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
+
+
+@dataclass(frozen=True)
+class PatchedCopy:
+    """A script with remedies in its text.
+
+    Attributes:
+        path: Where it is.
+        diff: Against the script, unified.
+        written: Remedies that are in the code.
+        applied: Remedies that one statement at the top applies.
+        outcome: What it came to when it was run, in a scratch folder.
+    """
+
+    path: pathlib.Path
+    diff: str
+    written: tuple[Remedy, ...]
+    applied: tuple[Remedy, ...]
+    outcome: RehearsalOutcome
+
+
+@dataclass(frozen=True, repr=False)
+class Healed(Result):
+    """What `heal` answers.
+
+    Attributes:
+        healing: Everything that was found and tried.
+        script: The script with its arguments; None where the subject is not a script.
+    """
+
+    healing: Healing
+    script: Script | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, causes first."""
+        return self.healing.findings
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong: no finding beyond notes, and no remedy that does better."""
+        return not self.remedies and all(finding.severity == "note" for finding in self.findings)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it; what was known by then is here."""
+        return self.healing.interrupted
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """The smallest combination that works; empty when none was found."""
+        return self.healing.remedies
+
+    @property
+    def effect(self) -> Effect | None:
+        """What the remedies did, seed by seed, beside the baseline; None without remedies."""
+        return self.healing.effect
+
+    @property
+    def tried(self) -> tuple[Tried, ...]:
+        """Everything that was rehearsed, the best first."""
+        return self.healing.tried
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """How to write the remedies, a line for each."""
+        return self.healing.advice
+
+    def apply(self, path: str | pathlib.Path) -> PatchedCopy:
+        """Write the remedies into a copy of the script, never over the script itself, and rehearse the copy.
+
+        Args:
+            path: The copy: a new file, or an earlier copy.
+
+        Raises:
+            InputError: The subject is not a script, no remedy was found, or the path is the script's own or another
+                file that is there; nothing is written then.
+        """
+        if self.script is None or self.script.module:
+            raise InputError(f"only a script can be patched, and {self.healing.subject} is not a .py file")
+        if not self.remedies:
+            raise InputError("there is no remedy to write into a copy", cause="heal found none that works")
+        return patched_copy(self.script, self.remedies, pathlib.Path(path))
+
+    def _record(self) -> Healing:
+        return self.healing
+
+    def _title(self) -> str:
+        return healing_headline(self.healing).plain
+
+    def __rich__(self) -> RenderableType:
+        parts: list[RenderableType] = [healing_renderable(self.healing)]
+        if self.healing.patched:
+            parts += [Text(f"\npatched copy: {self.healing.patched}"), Text(self.healing.diff)]
+        return Group(*parts)
+
+
+def patched_copy(script: Script, remedies: Sequence[Remedy], path: pathlib.Path) -> PatchedCopy:
+    """Write remedies into a copy of a script and rehearse the copy, so that it is known to do what they did.
+
+    Raises:
+        InputError: The path is the script's own or another file that is there; nothing is written then.
+    """
+    from babysit.scripts.patches import check_copy, write_patched  # libcst takes a fifth of a second
+
+    check_copy(script, path)
+    done = write_patched(script, remedies, path)
+    with ScriptSubject(with_arguments(str(path), script.arguments), jobs=1) as subject:
+        outcome = outcome_of(subject.rehearse_all([Ask(probes="losses")])[0])
+    written = tuple(one.remedy for one in done.written)
+    return PatchedCopy(path, done.diff, written, tuple(done.applied), outcome)
 
 
 def heal(
@@ -41,7 +165,7 @@ def heal(
     ignore: Sequence[str] = (),
     apply: str | pathlib.Path | None = None,
     progress: Progress = silent,
-) -> Healing:
+) -> Healed:
     """Find the smallest change that heals a training, and measure what it does.
 
     The training is watched as it is; changes that its findings ask for, then those that any training may need, are
@@ -106,17 +230,24 @@ def heal(
             checked = pre_flight(made, skip=skip, seconds=CHECK_SHARE * seconds, steps=STEPS, seed=seed, ignore=ignore)
             known = checked.findings
         found = heal_subject(
-            made, seconds=seconds, steps=wanted, seeds=seeds, seed=seed, ignore=ignore, findings=known,
+            made,
+            seconds=seconds,
+            steps=wanted,
+            seeds=seeds,
+            seed=seed,
+            ignore=ignore,
+            findings=known,
             progress=progress,
-        )  # fmt: skip
+        )
     found = dataclasses.replace(found, notes=made.notes())
     if script is None:
-        return found
+        return Healed(found)
     from babysit.scripts.patches import advice_for
 
     found = dataclasses.replace(found, advice=advice_for(script.script, found.remedies))
     if apply is None or not found.remedies:
-        return found
-    copy = write_patched(script.script.target, found.remedies, apply, arguments=arguments)
+        return Healed(found, script.script)
+    copy = patched_copy(script.script, found.remedies, pathlib.Path(apply))
     note = f"the patched copy, run in a scratch folder, came to {copy.outcome}"
-    return dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))
+    found = dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))
+    return Healed(found, script.script)

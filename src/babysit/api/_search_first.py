@@ -10,8 +10,9 @@ import pathlib
 from typing import NamedTuple
 
 from babysit.api._carry_out import Tuned, begin, carry_out
-from babysit.api._search_set_up import Options, fitting, local_engine, plan_for, plan_of, steps_of
+from babysit.api._search_set_up import Options, engine_for, fitting, plan_for, plan_of, steps_of
 from babysit.data import Prepared
+from babysit.nn import build
 from babysit.record import Decision, Progress, Recipe, RunFolderError, Study, with_settings
 from babysit.search import Space, default_space, settings_of, space_for
 
@@ -71,7 +72,7 @@ def search_first(
         return _left_out(recipe, "the recipe fixes what would be searched")
     if not len(prepared.split["validation"]):
         return _left_out(recipe, "there are no validation rows to choose a trial by")
-    engine = local_engine(prepared, (), recipe.device)
+    engine = engine_for(None, prepared, (), recipe.device, build)
     try:
         if (path / "study.json").exists():
             study = Study(path)
@@ -89,18 +90,25 @@ def search_first(
             full = steps_of(filled, prepared, ())
             first = usual_point(space, filled)
             plan = plan_for(
-                full, 0, generations=GENERATIONS, points="sobol", seed=recipe.seed, first=first,
+                full,
+                0,
+                generations=GENERATIONS,
+                points="sobol",
+                seed=recipe.seed,
+                first=first,
                 side_by_side=engine.side_by_side,
-            )  # fmt: skip
+            )
             plan, options = fitting(plan, engine, space, recipe, prepared, (), options)
             if plan.budget < LEAST_TRIALS * full:
-                why = f"in {seconds:g} s a search would bear {plan.budget / full:.0f} trainings; --time gives it more"
+                why = (
+                    f"in {seconds:g} s a search would bear {plan.budget / full:.0f} trainings; --seconds gives it more"
+                )
                 return _left_out(recipe, why)
             tuned = begin(path, recipe, prepared, space, (), plan, options, engine, progress)
     finally:
         engine.close()
     if tuned.result is None:
-        raise KeyboardInterrupt(f"go on: babysit fit --resume {run}")
+        raise KeyboardInterrupt(f"go on: babysit resume {run}")
     return _with_winner(recipe, tuned)
 
 

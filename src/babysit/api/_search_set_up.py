@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from babysit.data import Prepared, folds_of_prepared
-from babysit.nn import MakeNetwork, NetworkFactory, build
+from babysit.nn import MakeNetwork, NetworkFactory
 from babysit.record import Engine, InputError, Recipe, Study, Trial, load_recipe, with_settings
 from babysit.search import (
     SAMPLERS,
@@ -41,7 +41,6 @@ FINALS_SHARE = 0.35
 CHANCE_STEPS = 100  # some sound networks stay at chance for fifty steps (see the finding stuck-at-chance)
 
 Points = tuple[tuple[float, ...], ...]  # unit coordinates
-MakeEngine = Callable[[Prepared, Sequence[tuple[Any, Any]], str, MakeNetwork], Engine]
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Options:
         if self.sampler not in ("own", *SAMPLERS):
             raise InputError(f"no sampler '{self.sampler}'", legal=", ".join(("own", *SAMPLERS)), write="--sampler tpe")
         if self.seconds is not None and not self.seconds > 0:
-            raise InputError(f"a search of {self.seconds:g} seconds", legal="more than 0", write="--time 60")
+            raise InputError(f"a search of {self.seconds:g} seconds", legal="more than 0", write="--seconds 60")
 
 
 def recipe_and_source(
@@ -158,35 +157,26 @@ def truth_of(prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> Truth:
     return Truth(prepared.task.kind, targets)
 
 
-def local_engine(
-    prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str, make: MakeNetwork = build
+def engine_for(
+    ray: str | None, prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str, make: MakeNetwork
 ) -> Engine:
-    """Trains in this process."""
-    return LocalEngine(prepared, folds=folds, device=device, make=make)
+    """What trains the trials: this process, or a Ray cluster at the address `ray`.
 
-
-def ray_engine(address: str) -> MakeEngine:
-    """Trains on a Ray cluster: `local`, `auto`, or HOST:PORT.
-
-    Example:
-        >>> tune("digits", engine=ray_engine("auto"))  # doctest: +SKIP
+    Raises:
+        InputError: Trials on a cluster cannot use the device.
     """
-
-    def make_engine(
-        prepared: Prepared, folds: Sequence[tuple[Any, Any]], device: str, make: MakeNetwork = build
-    ) -> Engine:
-        if device not in ("auto", "cpu"):
-            raise InputError(
-                f"device '{device}' with --ray", legal="cpu: a worker has one core", write="--set device=cpu"
-            )
-        return RayEngine(prepared, folds=folds, address=address, make=make)
-
-    return make_engine
+    if ray is None:
+        return LocalEngine(prepared, folds=folds, device=device, make=make)
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            f"device '{device}' with --ray", legal="cpu: a worker has one core", write="--settings device=cpu"
+        )
+    return RayEngine(prepared, folds=folds, address=ray, make=make)
 
 
-def free_folder(parent: str, recipe: Recipe) -> pathlib.Path:
-    """A path of which nothing is yet."""
-    name = pathlib.Path(recipe.data.source or "data").stem or "data"
+def free_folder(parent: str, source: str | None) -> pathlib.Path:
+    """The first of PARENT/NAME-1, PARENT/NAME-2, ... where nothing is yet; the name is that of the data or script."""
+    name = pathlib.Path(source or "data").stem or "data"
     numbers = range(1, 1_000_000)
     return next(path for number in numbers if not (path := pathlib.Path(parent) / f"{name}-{number}").exists())
 
@@ -260,9 +250,16 @@ def plan_for(
         first: Points that are tried before all others.
     """
     return Plan(
-        full=full, budget=budget, lowest=lowest_rung(full), generations=generations, points=points,
-        chance_from=CHANCE_STEPS, seed=seed, first=first, workers=side_by_side,
-    )  # fmt: skip
+        full=full,
+        budget=budget,
+        lowest=lowest_rung(full),
+        generations=generations,
+        points=points,
+        chance_from=CHANCE_STEPS,
+        seed=seed,
+        first=first,
+        workers=side_by_side,
+    )
 
 
 def plan_of(study: Study) -> Plan:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from babysit.api._carry_out import Tuned, search_of
-from babysit.api._search_set_up import Options, plan_of
+from babysit.api._search_set_up import REPEATS, WINNERS, Options, free_folder, plan_of
 from babysit.record import (
     InputError,
     Progress,
@@ -49,49 +49,26 @@ def tune_script(
     score: str | None = None,
     lower: bool = False,
     steps: int | None = None,
-    trials: float = TRIALS,
+    trials: float | None = None,
     jobs: int | None = None,
     points: PointKind = "sobol",
     sampler: str = "own",
-    winners: int = 3,
-    repeats: int = 1,
+    winners: int = WINNERS,
+    repeats: int = REPEATS,
     generations: int = GENERATIONS,
     seed: int = 0,
     out: str | pathlib.Path | None = None,
     progress: Progress = silent,
 ) -> Tuned:
-    """Search the arguments of a script.
-
-    Args:
-        script: A Python file.
-        arguments: Its arguments, with `{NAME}` for searched settings, perhaps `{steps}` and `{seed}`.
-        space: What is searched: names in braces, or changes that `babysit run --remedy` makes to a script that has no
-            such argument: `lr`, `batch-size`, `optimizer`, `weight-decay`, ...
-        score: Name that the script prints before its score; None takes what is measured while it trains: the score of
-            its last evaluation, else the loss.
-        lower: A lower number is better, where the score is printed.
-        steps: What `{steps}` stands for in a full training, in the script's own unit, such as epochs. A script that
-            takes no `{steps}` is run for so many epochs instead.
-        trials: What may be spent, in full trainings.
-        jobs: Processes at a time; None takes as many as there are cores.
-        points: Of the coarse stage.
-        sampler: `own`, or one of Optuna's.
-        winners: Points that are trained again at the end.
-        repeats: Seeds of each, where the script takes `{seed}`; else 1.
-        generations: Of finer points, after each wave of coarse ones.
-        seed: Makes every draw of the search.
-        out: The Study folder to make; None takes `studies/NAME-NUMBER`.
-        progress: Receives progress events.
+    """Search the arguments of a script; `tune` has the arguments.
 
     Raises:
         InputError: The script is not there, the space and the placeholders do not fit, or it has no score.
-
-    Example:
-        >>> tuned = tune_script("train.py", ["--lr", "{lr}"], space={"lr": "1e-5:1:log"})  # doctest: +SKIP
     """
     path = pathlib.Path(script)
     if not path.is_file():
         raise InputError(f"there is no script {path}", write="babysit tune train.py --space lr=1e-5:1:log -- --lr {lr}")
+    trials = TRIALS if trials is None else trials
     if not trials >= 1:
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
     given = space if isinstance(space, Space) and space.free_names else _free(space)
@@ -102,11 +79,17 @@ def tune_script(
         raise InputError("the arguments have {steps}, and nobody says how many", write="--steps 20")
     full = steps if takes_steps and steps else 1
     plan = Plan(
-        full=full, budget=trials * full, lowest=max(1, full // LOWEST_SHARE), generations=generations, points=points,
-        together=min(engine.jobs, max(1, int(trials) // 4)), workers=engine.side_by_side, seed=seed,
-    )  # fmt: skip
+        full=full,
+        budget=trials * full,
+        lowest=max(1, full // LOWEST_SHARE),
+        generations=generations,
+        points=points,
+        together=min(engine.jobs, max(1, int(trials) // 4)),
+        workers=engine.side_by_side,
+        seed=seed,
+    )
     options = Options(winners=winners, repeats=repeats if takes_seed else 1, widen=False, sampler=sampler)
-    folder = pathlib.Path(out) if out is not None else _free_folder(path)
+    folder = pathlib.Path(out) if out is not None else free_folder("studies", str(path))
     Study.refuse_existing(folder)
     info = {
         "kind": "script",
@@ -177,10 +160,3 @@ def _free(space: Space | Mapping[str, Any] | Iterable[str]) -> Space:
     if isinstance(space, Mapping):
         return Space(space, free_names=True)
     return Space.parse([one if isinstance(one, str) else one.text() for one in space], free_names=True)
-
-
-def _free_folder(script: pathlib.Path) -> pathlib.Path:
-    numbers = range(1, 1_000_000)
-    return next(
-        path for number in numbers if not (path := pathlib.Path("studies") / f"{script.stem}-{number}").exists()
-    )

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from types import TracebackType
 from typing import Literal, Self
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from babysit.api._result import Result
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.probes import Observer
 from babysit.record import (
     FACTS,
+    Diagnosis,
     Event,
     Finding,
     Histogram,
@@ -27,7 +30,7 @@ from babysit.record import (
     TraceLayer,
     TraceStore,
 )
-from babysit.reports import finding_line, print_findings, write_trace_page
+from babysit.reports import finding_line, findings_renderable, render_trace_page, trace_headline
 
 OnNotFinite = Literal["go-on", "stop", "raise"]
 Show = Literal["lines", "nothing"]
@@ -37,7 +40,7 @@ class _Stop(Exception):  # noqa: N818  no error: it ends the block that is watch
     """Ends the block under `watch` at a loss that is no number."""
 
 
-class Watch:
+class Watch(Result):
     """What `watch` gives: the training's trace and its findings, while it runs and after it.
 
     Use it as a context manager; the training happens inside. Findings appear on the standard error stream as they are
@@ -77,7 +80,7 @@ class Watch:
         self._observer.detach()
         self._store.flush()
         if self._console is not None:
-            self._found(self.trace(), self.findings())
+            self._found(self.trace, list(self.findings))
         return isinstance(error, _Stop)
 
     def loss(self, value: Tensor | float) -> Tensor | float:
@@ -116,10 +119,12 @@ class Watch:
             raise InputError(f"there is no fact '{unknown[0]}'", legal=", ".join(FACTS))
         self._store.describe(facts=facts)
 
-    def findings(self) -> list[Finding]:
+    @property
+    def findings(self) -> tuple[Finding, ...]:
         """What is wrong by now, causes first."""
-        return diagnose(self.trace(), ignore=self._ignore)
+        return tuple(diagnose(self.trace, ignore=self._ignore))
 
+    @property
     def trace(self) -> Trace:
         """What was measured by now."""
         if self._active:
@@ -134,18 +139,18 @@ class Watch:
         """
         return self._observer.last_good()
 
-    def report(self, path: str | pathlib.Path = "report.html") -> pathlib.Path:
-        """Write what was seen as one HTML file that works offline.
+    def _record(self) -> Diagnosis:
+        return Diagnosis(self.findings)
 
-        Raises:
-            StorageError: The disk refused it.
-        """
-        trace = self.trace()
-        return write_trace_page(trace, diagnose(trace, ignore=self._ignore), path)
+    def _title(self) -> str:
+        return trace_headline(self.trace, self.findings)
 
-    def print(self) -> None:
-        """Findings with their evidence, on the terminal."""
-        print_findings(self.findings(), Console())
+    def _page(self) -> str:
+        return render_trace_page(self.trace, self.findings)
+
+    def __rich__(self) -> RenderableType:
+        trace, findings = self.trace, self.findings
+        return Group(Text(trace_headline(trace, findings)), findings_renderable(findings))
 
     def _more(self) -> None:
         if self._active and self._console is not None:
@@ -227,7 +232,7 @@ def watch(
         ...         optimizer.zero_grad()
         ...         torch.nn.functional.cross_entropy(net(inputs), labels).backward()
         ...         optimizer.step()
-        >>> [finding.name for finding in w.findings() if finding.severity == "sick"]
+        >>> [finding.name for finding in w.findings if finding.severity == "sick"]
         []
     """
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)

@@ -1,36 +1,50 @@
-"""What `fit` and `demo` say when they end."""
+"""How a verb's answer is told: as text or as JSON on the standard output, in files, and as an exit code."""
 
 from __future__ import annotations
 
-import json
+import pathlib
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
-from babysit.reports import print_summary, summary_dict
+from babysit.record import write_atomic
 
 if TYPE_CHECKING:
-    from babysit.api import Fitted
+    from babysit.api import Result
+
+STANDARD_OUTPUT = pathlib.Path("-")  # what `--json` without a file stands for
 
 
-def answer(fitted: Fitted, *, as_json: bool) -> int:
-    """Print a fitted Run's summary, or JSON. Returns the exit code."""
-    if as_json:
-        content = {
-            **summary_dict(fitted.run),
-            "reason": fitted.outcome.reason,
-            "report": None if fitted.report is None else str(fitted.report),
-        }
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
-    else:
+def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None = None) -> int:
+    """Tell an answer: text, or with `json` and no file JSON alone, on the standard output.
+
+    Args:
+        result: The answer.
+        json: The file for its JSON, or `STANDARD_OUTPUT`.
+        report: The file for its HTML.
+
+    Returns:
+        The exit code.
+    """
+    if report is not None:
+        result.report(report)
+    tell_json(result.to_json, json)
+    if json != STANDARD_OUTPUT:
         console = Console()
-        print_summary(fitted.run, console)
-        if fitted.outcome.finished:
-            console.print(f"report: {fitted.report}", soft_wrap=True)
-        else:
-            console.print(f"go on:  babysit fit --resume {fitted.run.path}", soft_wrap=True)
-    if not fitted.outcome.finished:
+        console.print(result, crop=False)
+        if report is not None:
+            console.print(f"report: {report}", soft_wrap=True, highlight=False, markup=False)
+    if result.interrupted:
         return INTERRUPTED
-    return BAD_NEWS if fitted.outcome.diverged else DONE
+    return DONE if result.ok else BAD_NEWS
+
+
+def tell_json(text: Callable[[], str], json: pathlib.Path | None) -> None:
+    """Write JSON where it was asked for; without a file to the standard output."""
+    if json == STANDARD_OUTPUT:
+        sys.stdout.write(text() + "\n")
+    elif json is not None:
+        write_atomic(json, text() + "\n")

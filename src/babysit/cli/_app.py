@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.text import Text
 
 import babysit
+from babysit.cli._arguments import apart, with_json_files
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
-from babysit.cli._script_arguments import apart
 from babysit.record import BabysitError
 
 VERBS = {
@@ -29,17 +29,30 @@ VERBS = {
     "explain": "What something is, with its figure computed here and now.",
     "export": "Write the model of a Run as ONNX or torch.export file.",
     "fit": "From data to a trained, scored and kept network with a report.",
-    "heal": "The smallest change that heals a training: remedies rehearsed, and what they did.",
-    "predict": "Answers of a Run for new data, as CSV or Parquet.",
+    "heal": "The smallest combination of remedies that heals a training, rehearsed, and what it did.",
+    "predict": "Answers of a Run for new data, as CSV, Parquet or JSON.",
     "recipe": "Print a recipe, with a comment on each line.",
     "report": "Write and show the report of a Run.",
+    "resume": "Go on with an interrupted training or search.",
     "run": "Run a script, watched: what is wrong with its training, while it runs.",
+    "schema": "Print the JSON Schema of what a command answers with --json.",
     "tune": "Search the hyper-parameters coarse to fine.",
 }
 
-# Verbs after whose script everything is the script's own: their options with a value, and those without.
-WITH_SCRIPT = {
-    "run": (("--ignore", "--json", "--keep", "--overhead", "--remedy", "--report"), ("--plain", "--quiet")),
+# Verbs after whose script everything is the script's own: their options with a value (and whether they take several),
+# and those without a value.
+WITH_SCRIPT: dict[str, tuple[dict[str, bool], tuple[str, ...]]] = {
+    "run": (
+        {
+            "--ignore": True,
+            "--keep": False,
+            "--overhead": False,
+            "--remedies": True,
+            "--remedy": True,
+            "--report": False,
+        },
+        ("--plain", "--quiet"),
+    ),
 }
 
 app = App(
@@ -69,6 +82,7 @@ def run(arguments: list[str]) -> int:
         if arguments and arguments[0] in WITH_SCRIPT:
             valued, flags = WITH_SCRIPT[arguments[0]]
             arguments = [arguments[0], *apart(arguments[0], arguments[1:], valued=valued, flags=flags)]
+        arguments = with_json_files(arguments)
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=Console())
         sys.stdout.flush()
     except CycloptsError as error:

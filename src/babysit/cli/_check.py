@@ -2,91 +2,78 @@
 
 from __future__ import annotations
 
-import pathlib
-from typing import Annotated
-
-from cyclopts import Parameter
-from rich.console import Console
-
 import babysit
-from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
-from babysit.record import InputError, write_atomic
-from babysit.reports import LiveView, print_check
-
-Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
+from babysit.cli._answer import tell
+from babysit.cli._options import Argument, File, Flag, Module, Settings, Texts, refuse_folders
+from babysit.reports import LiveView
 
 
 def check(
     subject: str,
     /,
-    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    module: Annotated[bool, Parameter(name=["--module", "-m"], negative="")] = False,
+    *arguments: Argument,
+    module: Module = False,
     target: str | None = None,
-    only: Names = None,
-    skip: Names = None,
-    ignore: Names = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
+    settings: Settings = None,
+    only: Texts = None,
+    skip: Texts = None,
+    ignore: Texts = None,
     seconds: float | None = None,
     steps: int | None = None,
     seed: int = 0,
-    json: pathlib.Path | None = None,
+    report: File = None,
+    plain: Flag = False,
+    json: File = None,
 ) -> int:
     """The pre-flight: eight steps before hours are spent, each with its numbers and a verdict.
 
-    Exit code 0 sound, 1 sick, 2 could not be run.
+    Exit code 0 when nothing sick was found, 1 when something was, 2 when the check could not be run.
 
     Parameters
     ----------
     subject
-        A script (a .py file, or with -m a module's name), a recipe (a .toml file), or data as `fit` takes it.
+        A script (a .py file, or with -m the name of a module), a recipe (a .toml file), or data as `fit` takes it.
     arguments
-        The script's own, after --.
+        Of a script: its own arguments, after --.
     module
-        The subject is a module's name, as in python -m.
+        The subject is the name of a module, as in python -m.
     target
         Of data: the column to learn.
+    settings
+        Of data and recipes: changes to the recipe, as path=value.
     only
         Steps to do: data, wiring, init, initial-loss, regularisation, overfit-tiny, rate-range, short-training.
     skip
-        Steps not to do.
+        Steps to leave out.
     ignore
-        Names of findings not to report.
-    set_
-        Changes to the recipe, as path=value.
+        Findings to ignore, by name.
     seconds
-        That may be spent; 60, for a script 90.
+        Time limit in seconds; 60, for a script 90.
     steps
-        Of the watched training, at most; 200, a script is watched to its end where there is time.
+        Steps of the watched training, at most; 200. A script is watched to its end where there is time.
     seed
-        Of every rehearsal.
+        Seed of every rehearsal.
+    report
+        Write the answer as one HTML file.
+    plain
+        Lines instead of a live panel.
     json
-        Where to write the report as JSON, too.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
-    if json is not None and json.is_dir():
-        raise InputError(f"{json} is a folder", legal="a file to write", write=f"--json {json}/check.json")
-    with LiveView() as progress:
-        report = babysit.check(
+    refuse_folders(report=report, json=json)
+    with LiveView(plain=plain) as progress:
+        checked = babysit.check(
             subject,
             arguments=arguments,
             module=module,
             target=target,
-            settings=set_ or (),
-            only=_apart(only),
-            skip=_apart(skip),
-            ignore=_apart(ignore),
+            settings=settings or (),
+            only=only or (),
+            skip=skip or (),
+            ignore=ignore or (),
             seconds=seconds,
             steps=steps,
             seed=seed,
             progress=progress,
         )
-    if json is not None:
-        write_atomic(json, report.to_json() + "\n")
-    print_check(report.pre_flight, Console())
-    if report.pre_flight.interrupted:
-        return INTERRUPTED
-    return DONE if report.ok else BAD_NEWS
-
-
-def _apart(names: list[str] | None) -> list[str]:
-    """Names with blanks or with commas between them."""
-    return [name for given in names or [] for name in given.split(",") if name]
+    return tell(checked, json, report)

@@ -1,3 +1,21 @@
-"""How a command ends: done; done, and the answer is bad news; the input cannot be used; interrupted."""
+"""How a command ends: the table of exit codes, from which docs/exit-codes.md is made."""
 
 DONE, BAD_NEWS, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+CODES = {
+    DONE: "The command did what it was asked, and there is no bad news.",
+    BAD_NEWS: "The command did what it was asked, and the answer is bad news.",
+    BAD_INPUT: "The input cannot be used: an option, a file, a recipe or a script. One error says what to write.",
+    INTERRUPTED: "Somebody stopped the command (Ctrl-C). What was finished is kept; `babysit resume` goes on with it.",
+}
+# What bad news is, for each command that can have any.
+BAD_NEWS_OF = {
+    "check": "something sick was found",
+    "demo": "the training diverged",
+    "diagnose": "something sick was found",
+    "fit": "the training diverged",
+    "heal": "something is wrong, whether a remedy heals it or not",
+    "resume": "the training diverged, or the search found no winner",
+    "tune": "the search found no winner: every trial failed",
+}
+OF_RUN = "`babysit run` ends with the exit code of the script itself, and with 2 where the script could not be begun."

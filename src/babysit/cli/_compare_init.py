@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import json as json_module
-import pathlib
-import sys
-from typing import Annotated
-
-from cyclopts import Parameter
-from rich.console import Console
-
 import babysit
-from babysit.cli._codes import DONE
-from babysit.record import InputError, to_json
-from babysit.reports import comparison_lesson, print_lesson, write_lessons_page
+from babysit.cli._answer import tell
+from babysit.cli._options import File, Settings, Texts, refuse_folders
 
 
 def compare_init(
@@ -21,12 +12,12 @@ def compare_init(
     /,
     *,
     target: str | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
-    schemes: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
+    settings: Settings = None,
+    schemes: Texts = None,
     steps: int = 60,
     seeds: int = 3,
-    html: pathlib.Path | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    report: File = None,
+    json: File = None,
 ) -> int:
     """Initialisations side by side on your network and data, layer by layer, and the one to take.
 
@@ -36,27 +27,21 @@ def compare_init(
         A recipe (a .toml file), or data as `fit` takes it.
     target
         Of data: the column to learn.
-    set_
+    settings
         Changes to the recipe, as path=value.
     schemes
         Which to compare: "as given", and names such as xavier, he, orthogonal, lsuv, small-random, auto.
     steps
-        Of each short training.
+        Steps of each short training.
     seeds
-        Of weights and order.
-    html
-        Write a page that works offline instead, to this file.
+        Seeds of weights and order.
+    report
+        Write the answer as one HTML file.
     json
-        The numbers as JSON on the standard output.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
-    if html is not None and html.is_dir():
-        raise InputError(f"{html} is a folder", legal="a file to write", write=f"--html {html}/compare.html")
-    found = babysit.compare_init(subject, target=target, settings=set_ or (), schemes=schemes, steps=steps, seeds=seeds)
-    lesson = comparison_lesson(found)
-    if json:
-        sys.stdout.write(json_module.dumps(to_json(found), indent=2) + "\n")
-    elif html is not None:
-        sys.stdout.write(f"{write_lessons_page([lesson], lesson.title, html)}\n")
-    else:
-        print_lesson(lesson, Console())
-    return DONE
+    refuse_folders(report=report, json=json)
+    compared = babysit.compare_init(
+        subject, target=target, settings=settings or (), schemes=schemes, steps=steps, seeds=seeds
+    )
+    return tell(compared, json, report)

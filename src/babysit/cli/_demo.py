@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import pathlib
-from typing import Annotated
-
-from cyclopts import Parameter
-
 import babysit
-from babysit.cli._answer import answer
+from babysit.cli._answer import tell
+from babysit.cli._options import File, Flag, refuse_folders
 from babysit.reports import LiveView
 
+DATA = "digits"
 
-def demo(
-    *,
-    out: pathlib.Path | None = None,
-    time: float = 30.0,
-    plain: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> int:
-    """The whole procedure on a bundled real data set: 1,797 handwritten digits.
+
+def demo(*, seconds: float = 30.0, out: File = None, plain: Flag = False, json: File = None) -> int:
+    """The whole procedure on a bundled real data set: 1,797 handwritten digits (Alpaydin and Kaynak 1998).
 
     Parameters
     ----------
+    seconds
+        Time limit in seconds of the search of rate, regularisation and dropout; 0 leaves the search out.
     out
         The Run folder to make; else runs/digits-NUMBER.
-    time
-        Seconds for the search of rate, regularisation and dropout before the training; 0 leaves it out.
     plain
         Lines instead of a live panel.
     json
-        The result as JSON on the standard output.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
+    refuse_folders(json=json)
     with LiveView(plain=plain) as progress:
-        fitted = babysit.demo(out=out, time=time, progress=progress)
-    return answer(fitted, as_json=json)
+        fitted = babysit.fit(DATA, seconds=seconds, out=out, progress=progress)
+    return tell(fitted, json)

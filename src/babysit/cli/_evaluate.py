@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json as json_module
 import pathlib
-import sys
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
-from rich.console import Console
+from typing import Literal
 
 import babysit
-from babysit.record import to_json
-from babysit.reports import print_evaluation
+from babysit.cli._answer import tell
+from babysit.cli._options import File, refuse_folders
 
 
 def evaluate(
     run: pathlib.Path,
     /,
-    *,
     data: str | None = None,
+    *,
     phase: Literal["train", "validation", "test"] = "test",
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> None:
+    report: File = None,
+    json: File = None,
+) -> int:
     """Score a Run, or the winners of a Study together, on its own held-out rows or on a file.
 
     Parameters
@@ -33,11 +29,10 @@ def evaluate(
         A file with the target column, scored instead of the Run's own rows.
     phase
         Which of the Run's own rows.
+    report
+        Write the answer as one HTML file.
     json
-        The scores as JSON on the standard output.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
-    evaluation = babysit.evaluate(run, data, phase=phase)
-    if json:
-        sys.stdout.write(json_module.dumps(to_json(evaluation), indent=2) + "\n")
-    else:
-        print_evaluation(evaluation, Console())
+    refuse_folders(report=report, json=json)
+    return tell(babysit.evaluate(run, data, phase=phase), json, report)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
 import pathlib
-import sys
-from typing import Annotated
-
-from cyclopts import Parameter
 
 import babysit
+from babysit.cli._answer import tell
+from babysit.cli._options import File, refuse_folders
 
 
-def export(run: pathlib.Path, path: pathlib.Path, /, *, json: Annotated[bool, Parameter(negative="")] = False) -> None:
+def export(run: pathlib.Path, path: pathlib.Path, /, *, json: File = None) -> int:
     """Write the model of a Run, or of a Study's winners together, preprocessing inside, as ONNX or for torch.export.
 
     Parameters
@@ -20,12 +17,9 @@ def export(run: pathlib.Path, path: pathlib.Path, /, *, json: Annotated[bool, Pa
     run
         The Run folder, or that of a finished Study.
     path
-        Where to: .onnx or .pt2.
+        The file to write: .onnx or .pt2.
     json
-        The answer as JSON on the standard output.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
-    written = babysit.export(run, path)
-    if json:
-        sys.stdout.write(json_module.dumps({"schema": 1, "model": str(written)}) + "\n")
-    else:
-        sys.stdout.write(f"model: {written}\n")
+    refuse_folders(json=json)
+    return tell(babysit.export(run, path), json)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
-from typing import Annotated
-
-from cyclopts import Parameter
-
 import babysit
-from babysit.cli._answer import answer
-from babysit.record import InputError
+from babysit.cli._answer import tell
+from babysit.cli._options import File, Flag, Settings, refuse_folders
 from babysit.reports import LiveView
 
 
@@ -19,14 +14,15 @@ def fit(
     *,
     target: str | None = None,
     recipe: str | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
-    out: pathlib.Path | None = None,
-    resume: pathlib.Path | None = None,
-    time: float = 30.0,
-    plain: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    settings: Settings = None,
+    seconds: float = 30.0,
+    out: File = None,
+    plain: Flag = False,
+    json: File = None,
 ) -> int:
     """From data to a trained, scored and kept network with a report.
+
+    Exit code 1 when the training diverged, 130 when it was interrupted: babysit resume goes on with it.
 
     Parameters
     ----------
@@ -37,37 +33,27 @@ def fit(
         The column to learn; found when it is not given.
     recipe
         A recipe file, or one of babysit's own by name; `babysit recipe` prints one.
-    set_
+    settings
         Changes to the recipe, such as lr=0.01 model.widths=[64,64].
+    seconds
+        Time limit in seconds of the search of rate, regularisation and dropout before the training; 0 leaves the
+        search out.
     out
         The Run folder to make; else runs/NAME-NUMBER.
-    resume
-        Go on with an interrupted or killed Run instead.
-    time
-        Seconds for the search of rate, regularisation and dropout before the training; 0 leaves it out.
     plain
         Lines instead of a live panel.
     json
-        The result as JSON on the standard output.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
+    refuse_folders(json=json)
     with LiveView(plain=plain) as progress:
-        if resume is not None:
-            given = {"DATA": data, "--target": target, "--recipe": recipe, "--set": set_, "--out": out}
-            surplus = ", ".join(name for name, value in given.items() if value is not None)
-            if surplus:
-                raise InputError(
-                    f"--resume goes on with a Run as it was begun, and {surplus} would change it",
-                    write=f"babysit fit --resume {resume}",
-                )
-            fitted = babysit.resume(resume, progress=progress)
-        else:
-            fitted = babysit.fit(
-                data,
-                target,
-                recipe=recipe,
-                settings=set_ or (),
-                time=time,
-                out=out,
-                progress=progress,
-            )
-    return answer(fitted, as_json=json)
+        fitted = babysit.fit(
+            data,
+            target,
+            recipe=recipe,
+            settings=settings or (),
+            seconds=seconds,
+            out=out,
+            progress=progress,
+        )
+    return tell(fitted, json)

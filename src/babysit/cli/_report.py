@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json as json_module
+import json as json_text
 import pathlib
-import sys
-from typing import Annotated
 
-from cyclopts import Parameter
 from rich.console import Console
 
-from babysit.record import Run
-from babysit.reports import print_summary, summary_dict, write_page
+from babysit.cli._answer import STANDARD_OUTPUT, tell_json
+from babysit.cli._codes import DONE
+from babysit.cli._options import File, refuse_folders
+from babysit.record import Run, to_json
+from babysit.reports import print_summary, training_answer, write_page
 
 
-def report(
-    run: pathlib.Path,
-    /,
-    *,
-    out: pathlib.Path | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
-) -> None:
+def report(run: pathlib.Path, /, *, out: File = None, json: File = None) -> int:
     """Write the report of a Run as one HTML file, and print its summary.
 
     Parameters
@@ -28,15 +22,17 @@ def report(
     run
         The Run folder.
     out
-        Where the page goes; else report.html in the Run folder.
+        The file to write; else report.html in the Run folder.
     json
-        The summary as JSON on the standard output.
+        Write the summary as JSON: to this file (NAME.json), or without a file to the standard output.
     """
+    refuse_folders(json=json)
     folder = Run(run)
     page = write_page(folder, out)
-    if json:
-        sys.stdout.write(json_module.dumps({**summary_dict(folder), "report": str(page)}, indent=2) + "\n")
-    else:
+    answer = training_answer(folder, report=page)
+    tell_json(lambda: json_text.dumps(to_json(answer), indent=2), json)
+    if json != STANDARD_OUTPUT:
         console = Console()
         print_summary(folder, console)
-        console.print(f"report: {page}", soft_wrap=True)
+        console.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)
+    return DONE

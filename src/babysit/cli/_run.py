@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pathlib
 import sys
 from collections.abc import Iterator
-from typing import Annotated
-
-from cyclopts import Parameter
 
 import babysit
-from babysit.record import InputError, write_atomic
+from babysit.cli._answer import STANDARD_OUTPUT, tell_json
+from babysit.cli._options import Argument, File, Flag, Module, Remedies, Texts, refuse_folders
 
 
 def run(
-    script: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    script: Argument,
     /,
-    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    module: Annotated[bool, Parameter(name=["--module", "-m"], negative="")] = False,
-    remedy: Annotated[list[str] | None, Parameter(negative="")] = None,
+    *arguments: Argument,
+    module: Module = False,
+    remedies: Remedies = None,
     overhead: float = 0.01,
-    ignore: Annotated[list[str] | None, Parameter(negative="")] = None,
-    json: pathlib.Path | None = None,
-    report: pathlib.Path | None = None,
-    keep: pathlib.Path | None = None,
-    plain: Annotated[bool, Parameter(negative="")] = False,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
+    ignore: Texts = None,
+    keep: File = None,
+    report: File = None,
+    plain: Flag = False,
+    quiet: Flag = False,
+    json: File = None,
 ) -> int:
     """Run a script that knows nothing of babysit, and say what is wrong with its training while it runs.
 
@@ -41,33 +38,32 @@ def run(
     arguments
         The script's own.
     module
-        The script is a module's name, as in python -m.
-    remedy
-        A change to run it under, as NAME or NAME=VALUE; may be given several times. With epochs=N for other epochs.
+        The script is the name of a module, as in python -m.
+    remedies
+        Remedies to run it under, as NAME or NAME=VALUE; epochs=N trains for N epochs.
     overhead
-        Share of the time that may be spent on measuring.
+        Share of the time that measuring may take.
     ignore
-        The name of a finding not to report; may be given several times.
-    json
-        Where to write findings as JSON.
-    report
-        Where to write the report as one HTML file.
+        Findings to ignore, by name.
     keep
-        Where to keep what was measured, for babysit diagnose.
+        Keep what was measured in this file, for babysit diagnose.
+    report
+        Write the answer as one HTML file.
     plain
         No colours.
     quiet
-        Not a word but the script's own.
+        Print nothing but what the script prints.
+    json
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output; what the script
+        prints then goes to the standard error.
     """
-    for name, path in (("json", json), ("report", report), ("keep", keep)):
-        if path is not None and path.is_dir():
-            raise InputError(f"{path} is a folder", legal="a file to write", write=f"--{name} {path}/{name}.{name}")
-    with _own_path_left_out():
-        done = babysit.run_script(
+    refuse_folders(keep=keep, report=report, json=json)
+    with _own_path_left_out(), _output_as_errors() if json == STANDARD_OUTPUT else contextlib.nullcontext():
+        done = babysit.run(
             script,
             arguments,
             module=module,
-            remedies=remedy or (),
+            remedies=remedies or (),
             overhead=overhead,
             ignore=ignore or (),
             show="nothing" if quiet else "plain" if plain else "lines",
@@ -75,8 +71,7 @@ def run(
         )
     if quiet and done.traceback:
         sys.stderr.write(done.traceback)
-    if json is not None:
-        write_atomic(json, done.to_json() + "\n")
+    tell_json(done.to_json, json)
     if report is not None:
         done.report(report)
     return done.code
@@ -93,3 +88,17 @@ def _own_path_left_out() -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+@contextlib.contextmanager
+def _output_as_errors() -> Iterator[None]:
+    """What is written to the standard output, by processes that the script starts, too, goes to the standard error."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import json as json_text
-import pathlib
-import sys
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter
 from rich.console import Console
 
 import babysit
-from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
-from babysit.record import InputError, to_json
-from babysit.reports import LiveView, print_study
-
-Texts = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
-Flag = Annotated[bool, Parameter(negative="")]
+from babysit.cli._answer import tell
+from babysit.cli._options import Argument, File, Flag, Settings, Texts, refuse_folders
+from babysit.record import InputError
+from babysit.reports import LiveView
 
 
 def tune(
     subject: str | None = None,
     /,
-    *arguments: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    *arguments: Argument,
     target: str | None = None,
     space: Texts = None,
     recipe: str | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", consume_multiple=True, negative="")] = None,
-    time: float | None = None,
+    settings: Settings = None,
+    seconds: float | None = None,
     trials: float | None = None,
     folds: int = 0,
     points: Literal["sobol", "random", "grid"] = "sobol",
@@ -36,122 +30,115 @@ def tune(
     repeats: int = 3,
     generations: int = 6,
     structure: Flag = False,
-    no_widen: Flag = False,
+    widen: bool = True,
     score: str | None = None,
     lower: Flag = False,
     steps: int | None = None,
     jobs: int | None = None,
     seed: int = 0,
-    out: pathlib.Path | None = None,
-    resume: pathlib.Path | None = None,
+    out: File = None,
     ray: str | None = None,
     optuna: str | None = None,
+    report: File = None,
     plain: Flag = False,
-    json: Flag = False,
+    json: File = None,
 ) -> int:
     """Search the hyper-parameters coarse to fine, train the winners in full, say how sure the answer is.
+
+    Exit code 1 when every trial failed, 130 when the search was interrupted: babysit resume goes on with it.
 
     Parameters
     ----------
     subject
-        Data as `fit` takes it, or a recipe (a .toml file) with its data.
+        Data as `fit` takes it, a recipe (a .toml file) with its data, or a script (a .py file).
     arguments
-        Of a script (a .py file), after `--`: its arguments, with {lr} for each setting, perhaps {steps} and {seed}.
+        Of a script, after `--`: its arguments, with {lr} for each setting, perhaps {steps} and {seed}.
     target
         Of data: the column to learn.
     space
         What is searched: lr=1e-6:1e-1:log dropout=0:0.5 depth=1:4:integer activation=relu,tanh
         "momentum=0.5:0.99 if optimizer.name=sgd", or a TOML file of such. Of a script: names in braces among its
-        arguments; or, of a script without such arguments, changes to its training, such as lr and batch-size.
+        arguments; or, of a script without such arguments, remedies such as lr and batch-size.
     recipe
         Of data: the recipe that is varied.
-    set_
-        Changes to it, such as epochs=20.
-    time
-        Seconds that the search may take; 60 when neither this nor trials is given.
+    settings
+        Of data and recipes: changes to the recipe, such as epochs=20.
+    seconds
+        Time limit in seconds of a search over data or a recipe; 60 when neither this nor trials is given.
     trials
-        Instead: what may be spent, in full trainings.
+        Instead: how much may be trained, in full trainings; of a script 20 when it is not given.
     folds
         Validate each point on so many folds.
     points
-        Of the coarse stage.
+        Points of the coarse stage.
     sampler
-        Whose points are tried: babysit's own, or those of one of Optuna's samplers.
+        What chooses the points: babysit's own search, or one of Optuna's samplers.
     winners
         Points that are trained in full at the end.
     repeats
         Seeds of each.
     generations
-        Of finer points, after each wave of coarse ones; 0 is successive halving alone.
+        Generations of finer points, after each wave of coarse ones; 0 is successive halving alone.
     structure
         Search depth, width, activation, batch norm, first weights and preprocessing, too.
-    no_widen
-        Stay within the ranges, even where the best lies at an end.
+    widen
+        Go beyond a range where the best lies at its end.
     score
         Of a script: the name that it prints before its score. Without it a trial's score is what is measured in its
-        training: of the last evaluation, else the loss.
+        training: the score of the last evaluation, else the loss.
     lower
-        Of a script: a lower number is better.
+        Of a script: a lower printed score is better.
     steps
         Of a script: what {steps} is in a full training; of one that takes no {steps}, its epochs.
     jobs
         Of a script: processes at a time; as many as there are cores when it is not given.
     seed
-        Makes every draw of the search.
+        Seed of every draw of the search.
     out
         The Study folder to make; else studies/NAME-NUMBER.
-    resume
-        Go on with an interrupted or killed search instead.
     ray
-        Train on a Ray cluster: local, auto, or HOST:PORT of its head.
+        The address of a Ray cluster that trains: local, auto, or HOST:PORT of its head.
     optuna
         Storage to which the finished search is copied, such as sqlite:///studies.db.
+    report
+        Write the answer as one HTML file, beside the one in the Study folder.
     plain
         Lines instead of a live panel.
     json
-        The result as JSON on the standard output.
+        Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
-    engine = babysit.ray_engine(ray) if ray is not None else None
-    shown = LiveView(plain=plain)
-    if resume is not None:
-        given = {"SUBJECT": subject, "--space": space, "--recipe": recipe, "--set": set_, "--out": out, "--time": time}
-        surplus = ", ".join(name for name, value in given.items() if value is not None)
-        if surplus:
-            raise InputError(
-                f"--resume goes on with a search as it was begun, and {surplus} would change it",
-                write=f"babysit tune --resume {resume}",
-            )
-        tuned = babysit.resume_study(resume, engine=engine, progress=shown)
-    elif subject is None:
+    refuse_folders(report=report, json=json)
+    if subject is None:
         raise InputError("nothing to tune was given", write="babysit tune DATA, or babysit tune recipe.toml")
-    elif subject.endswith(".py"):
-        tuned = babysit.tune_script(
-            subject, arguments, space=space or (), score=score, lower=lower, steps=steps, trials=trials or 20.0,
-            jobs=jobs, points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
-            seed=seed, out=out, progress=shown,
-        )  # fmt: skip
-    else:
-        if arguments:
-            raise InputError(f"'{arguments[0]}' follows {subject}, which is no script", write=f"babysit tune {subject}")
+    with LiveView(plain=plain) as progress:
         tuned = babysit.tune(
-            subject, target, space=space, recipe=recipe, settings=set_ or (), time=time, trials=trials, folds=folds,
-            points=points, sampler=sampler, winners=winners, repeats=repeats, generations=generations,
-            structure=structure, widen=not no_widen, seed=seed, out=out, engine=engine, progress=shown,
-        )  # fmt: skip
+            subject,
+            target,
+            space=space,
+            recipe=recipe,
+            settings=settings or (),
+            arguments=arguments,
+            seconds=seconds,
+            trials=trials,
+            folds=folds,
+            points=points,
+            sampler=sampler,
+            winners=winners,
+            repeats=repeats,
+            generations=generations,
+            structure=structure,
+            widen=widen,
+            score=score,
+            lower=lower,
+            steps=steps,
+            jobs=jobs,
+            seed=seed,
+            out=out,
+            ray=ray,
+            optuna=optuna,
+            progress=progress,
+        )
+    code = tell(tuned, json, report)
     if optuna is not None and tuned.result is not None:
-        count = babysit.export_to_optuna(tuned.study, optuna)
-        Console(stderr=True).print(f"{count} trials copied to {optuna}", soft_wrap=True, highlight=False)
-    if json:
-        result = None if tuned.result is None else to_json(tuned.result)
-        content = {"study": str(tuned.study.path), "status": tuned.study.info.status, "result": result}
-        sys.stdout.write(json_text.dumps(content, indent=2) + "\n")
-    else:
-        console = Console()
-        print_study(tuned.study, console)
-        if tuned.report is not None:
-            console.print(f"report: {tuned.report}", soft_wrap=True, highlight=False)
-            if tuned.recipe is not None:
-                console.print(f"model:  {tuned.study.path / 'winners' / '1'}", soft_wrap=True, highlight=False)
-    if tuned.result is None:
-        return INTERRUPTED
-    return DONE if tuned.result.winners else BAD_NEWS
+        Console(stderr=True).print(f"the search is copied to {optuna}", soft_wrap=True, highlight=False, markup=False)
+    return code

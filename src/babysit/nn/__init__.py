@@ -14,7 +14,8 @@ from babysit.nn._initialise import initialise
 from babysit.nn._insert_batch_norm import BatchNormInsertion, insert_batch_norm
 from babysit.nn._maxout import Maxout, MaxoutConv2d, MaxPieces, max_pieces
 from babysit.nn._recalibrate_batch_norm import recalibrate_batch_norm
-from babysit.nn._schemes import SCHEMES
+from babysit.nn._sample import Sample
+from babysit.nn._schemes import SCHEMES, Scheme
 
 __all__ = [
     "ActivationCost",
@@ -34,6 +35,8 @@ __all__ = [
     "Pixels",
     "ResidualBlock",
     "SCHEMES",
+    "Sample",
+    "Scheme",
     "activation",
     "activation_facts",
     "activation_names",

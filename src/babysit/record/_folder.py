@@ -86,7 +86,7 @@ class Folder(abc.ABC, Generic[Info]):
             raise RunFolderError(
                 f"{path} exists already",
                 cause=f"an earlier {cls.work} is kept there" if kept else None,
-                write=f"--resume {path} to go on with it, or another --out" if kept else "another --out",
+                write=f"babysit resume {path} to go on with it, or another --out" if kept else "another --out",
             )
 
     @classmethod

@@ -1,9 +1,9 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
-from babysit.reports._check_text import check_page_part, check_renderable, print_check
+from babysit.reports._check_text import check_headline, check_renderable, print_check
 from babysit.reports._comparison import comparison_lesson
-from babysit.reports._findings import finding_line, print_findings
-from babysit.reports._healing_text import healing_renderable, print_healing
+from babysit.reports._findings import finding_line, findings_renderable, print_findings
+from babysit.reports._healing_text import healing_headline, healing_renderable, print_healing
 from babysit.reports._lesson import (
     GreyImage,
     HistogramsFigure,
@@ -16,12 +16,20 @@ from babysit.reports._lesson import (
     TableFigure,
 )
 from babysit.reports._lesson_page import render_lessons_page, write_lessons_page
-from babysit.reports._lesson_text import print_lesson
+from babysit.reports._lesson_text import lesson_renderable, print_lesson
 from babysit.reports._live_view import LiveView
 from babysit.reports._page import render_page, write_page
+from babysit.reports._rendered import as_html, as_text, render_result_page
 from babysit.reports._study_page import render_study_page, write_study_page
 from babysit.reports._study_text import print_study, study_renderable, study_text
-from babysit.reports._terminal import print_evaluation, print_summary, summary_dict
+from babysit.reports._terminal import (
+    evaluation_renderable,
+    path_line,
+    print_evaluation,
+    print_summary,
+    summary_renderable,
+    training_answer,
+)
 from babysit.reports._trace_page import render_trace_page, trace_headline, write_trace_page
 
 __all__ = [
@@ -35,11 +43,18 @@ __all__ = [
     "LiveView",
     "Panel",
     "TableFigure",
-    "check_page_part",
+    "as_html",
+    "as_text",
+    "check_headline",
     "check_renderable",
     "comparison_lesson",
+    "evaluation_renderable",
     "finding_line",
+    "findings_renderable",
+    "healing_headline",
     "healing_renderable",
+    "lesson_renderable",
+    "path_line",
     "print_check",
     "print_evaluation",
     "print_findings",
@@ -49,12 +64,14 @@ __all__ = [
     "print_summary",
     "render_lessons_page",
     "render_page",
+    "render_result_page",
     "render_study_page",
     "render_trace_page",
     "study_renderable",
     "study_text",
-    "summary_dict",
+    "summary_renderable",
     "trace_headline",
+    "training_answer",
     "write_lessons_page",
     "write_page",
     "write_study_page",

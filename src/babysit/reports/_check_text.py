@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -27,7 +25,7 @@ def check_renderable(found: PreFlight) -> RenderableType:
         >>> Console(width=60).print(check_renderable(PreFlight("net", (), (), 1.0)))
         check of net: nothing was checked (1.0 s)
     """
-    parts: list[RenderableType] = [headline(found)]
+    parts: list[RenderableType] = [check_headline(found)]
     if found.steps:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         table.add_column("step", no_wrap=True)
@@ -47,7 +45,7 @@ def check_renderable(found: PreFlight) -> RenderableType:
     return Group(*parts)
 
 
-def headline(found: PreFlight) -> Text:
+def check_headline(found: PreFlight) -> Text:
     """What came of it, in a line."""
     count = {severity: sum(one.severity == severity for one in found.findings) for severity in ("sick", "warning")}
     if not found.steps:
@@ -78,13 +76,3 @@ def step_line(step: PreFlightStep) -> Text:
 def print_check(found: PreFlight, console: Console) -> None:
     """Print a check's report."""
     console.print(check_renderable(found))
-
-
-def check_page_part(found: PreFlight) -> str:
-    """The report as HTML, for a notebook: the same table and findings, escaped."""
-    console = Console(record=True, width=110, file=io.StringIO(), color_system="truecolor", force_terminal=True)
-    console.print(check_renderable(found))
-    return console.export_html(inline_styles=True, code_format=_CODE)
-
-
-_CODE = '<pre style="white-space:pre-wrap;font-family:Menlo,Consolas,monospace;line-height:1.35">{code}</pre>'

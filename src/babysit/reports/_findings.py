@@ -21,10 +21,12 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
         >>> print_findings([], Console(width=60))
         nothing found
     """
-    if not findings:
-        console.print("nothing found")
-    for finding in findings:
-        console.print(finding_block(finding))
+    console.print(findings_renderable(findings))
+
+
+def findings_renderable(findings: Sequence[Finding]) -> RenderableType:
+    """Findings as rich draws them."""
+    return Group(*map(finding_block, findings)) if findings else Text("nothing found")
 
 
 def finding_line(finding: Finding) -> Text:

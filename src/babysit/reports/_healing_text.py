@@ -23,7 +23,7 @@ def healing_renderable(found: Healing) -> RenderableType:
         heal train.py: nothing wrong was found, and nothing tried did better (0 rehearsals,
         0 steps, 0.0 s)
     """
-    parts: list[RenderableType] = [_headline(found)]
+    parts: list[RenderableType] = [healing_headline(found)]
     if found.findings:
         parts += [Text(), *(finding_line(one) for one in found.findings if one.severity != "note")]
     if found.effect is not None:
@@ -68,7 +68,8 @@ def outcome_text(outcome: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value_text(value)}" for name, value in outcome.items() if name != "steps")
 
 
-def _headline(found: Healing) -> Text:
+def healing_headline(found: Healing) -> Text:
+    """What healing came to, in a line."""
     if found.remedies:
         verdict, style = "healed by " + " and ".join(map(str, found.remedies)), "bold green"
     elif any(one.severity != "note" for one in found.findings):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.table import Table
@@ -35,7 +36,27 @@ def print_lesson(lesson: Lesson, console: Console) -> None:
         It cuts off.
         <BLANKLINE>
     """
-    width = min(console.width, WIDEST)
+    console.print(lesson_renderable(lesson))
+
+
+def lesson_renderable(lesson: Lesson) -> RenderableType:
+    """A lesson as rich draws it."""
+    return _LessonText(lesson)
+
+
+class _LessonText:
+    """Figures in characters depend on the width of the console, which rich tells when it draws."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = min(options.max_width, WIDEST)
+        colours = console.color_system is not None
+        yield Constrain(Group(*_parts(self._lesson, width, colours=colours)), width)
+
+
+def _parts(lesson: Lesson, width: int, *, colours: bool) -> list[RenderableType]:
     parts: list[RenderableType] = [
         Text.assemble((lesson.title, "bold"), (f"  ({lesson.kind}: {lesson.name})", "dim")),
         Text(),
@@ -48,14 +69,14 @@ def print_lesson(lesson: Lesson, console: Console) -> None:
         if told:
             parts += [Text.assemble((f"{head}: ", "bold"), told), Text()]
     for figure in lesson.figures:
-        parts += [*_figure(figure, width, colours=console.color_system is not None), Text()]
+        parts += [*_figure(figure, width, colours=colours), Text()]
     if lesson.code:
         parts += [Text("in NumPy", style="bold"), Syntax(lesson.code, "python", word_wrap=True), Text()]
     if lesson.source:
         parts += [Text.assemble(("source: ", "bold"), lesson.source), Text()]
     if lesson.see:
         parts += [Text.assemble(("see also: ", "bold"), ", ".join(lesson.see))]
-    console.print(Group(*parts), width=width)
+    return parts
 
 
 def _figure(figure: LessonFigure, width: int, *, colours: bool) -> list[RenderableType]:

@@ -43,7 +43,7 @@ def study_renderable(study: Study) -> RenderableType:
         trials = len(study.trials())
         return Text(
             f"search {study.info.status}: {len(study.rungs())} rungs, {trials} trials are kept; go on with\n"
-            f"  babysit tune --resume {study.path}"
+            f"  babysit resume {study.path}"
         )
     parts: list[RenderableType] = [Text.assemble((verdict(result), "bold")), Text(), _winners(study, result)]
     parts += [Text(line) for line in _lines(result)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import pathlib
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from babysit.record import Evaluation, Run, RunSummary, Score, to_json
+from babysit.record import Evaluation, Run, RunSummary, Score, TrainingAnswer
 from babysit.reports._findings import finding_line
 
 SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
@@ -22,35 +23,43 @@ def print_summary(run: Run, console: Console | None = None) -> None:
         run: The Run.
         console: Where to; None takes the standard output.
     """
-    console = console or Console()
+    (console or Console()).print(summary_renderable(run), crop=False)
+
+
+def summary_renderable(run: Run) -> RenderableType:
+    """What a Run is and how well it does, as rich draws it."""
     summary = run.summary
-    for line in data_lines(summary):
-        console.print(line, highlight=False, markup=False)
-    console.print()
-    console.print(_decisions(summary))
-    for step in summary.preprocessing:
-        console.print(f"preprocessing: {step}", highlight=False, markup=False)
-    console.print(_layers(summary))
+    parts: list[RenderableType] = [*map(Text, data_lines(summary)), Text(), _decisions(summary)]
+    parts += [Text(f"preprocessing: {step}") for step in summary.preprocessing]
+    parts.append(_layers(summary))
     for check in summary.checks:
         text = f"check: {check.name} {check.measured:.4g}, expected about {check.expected:.4g}: {check.verdict}"
-        console.print(text, style=None if check.verdict == "pass" else "yellow", highlight=False, markup=False)
+        parts.append(Text(text, style="" if check.verdict == "pass" else "yellow"))
     for event in run.trace().happened("not-finite"):
-        console.print(f"step {event.step}: {event.text}", style="red", highlight=False, markup=False)
-    for finding in run.findings:
-        console.print(finding_line(finding), soft_wrap=True)
+        parts.append(Text(f"step {event.step}: {event.text}", style="red"))
+    parts += [finding_line(finding) for finding in run.findings]
     evaluations = run.evaluations
     if not evaluations:
-        console.print(f"no scores yet: the Run is {run.info.status}", style="yellow", highlight=False)
-    for phase in sorted(evaluations, key="train validation test".find):  # the test's word is the last
-        print_evaluation(evaluations[phase], console)
-    console.print(f"run: {run.path}", soft_wrap=True, highlight=False, markup=False)
+        parts.append(Text(f"no scores yet: the Run is {run.info.status}", style="yellow"))
+    for phase in sorted(evaluations, key="train validation test".find):  # test scores come last
+        parts.append(evaluation_renderable(evaluations[phase]))
+    parts.append(path_line("run:", run.path))
+    return Group(*parts)
+
+
+def path_line(name: str, path: object) -> Text:
+    """A path in a line that is never wrapped, so that it can be copied whole."""
+    return Text(f"{name} {path}", no_wrap=True, overflow="ignore")
 
 
 def print_evaluation(evaluation: Evaluation, console: Console) -> None:
     """Print scores with their intervals, and what there is to say about them."""
-    console.print(_scores(evaluation))
-    for note in evaluation.notes:
-        console.print(f"  {note}", highlight=False, markup=False)
+    console.print(evaluation_renderable(evaluation))
+
+
+def evaluation_renderable(evaluation: Evaluation) -> RenderableType:
+    """Scores with their intervals, as rich draws them."""
+    return Group(_scores(evaluation), *(Text(f"  {note}") for note in evaluation.notes))
 
 
 def data_lines(summary: RunSummary) -> list[str]:
@@ -122,16 +131,30 @@ def interval(score: Score) -> str:
     return f"{score_number(score.low)} to {score_number(score.high)}"
 
 
-def summary_dict(run: Run) -> dict[str, Any]:
-    """A Run as plain JSON values, for `--json`; NaN and infinities are the strings "NaN", "Infinity", "-Infinity"."""
-    return {
-        "schema": 1,
-        "run": str(run.path),
-        "status": run.info.status,
-        "seed": run.info.seed,
-        "versions": run.info.versions,
-        **{name: value for name, value in to_json(run.summary).items() if name != "schema_number"},
-        "evaluations": {name: to_json(found) for name, found in run.evaluations.items()},
-        "events": [event._asdict() for event in run.trace().events],
-        "findings": [to_json(finding) for finding in run.findings],
-    }
+def training_answer(run: Run, *, reason: str = "", report: pathlib.Path | None = None) -> TrainingAnswer:
+    """A Run as `--json` prints it.
+
+    Args:
+        run: The Run.
+        reason: Why its training ended.
+        report: The page.
+    """
+    summary = run.summary
+    return TrainingAnswer(
+        schema=1,
+        run=str(run.path),
+        status=run.info.status,
+        seed=run.info.seed,
+        versions=run.info.versions,
+        data=summary.data,
+        decisions=summary.decisions,
+        preprocessing=summary.preprocessing,
+        layers=summary.layers,
+        checks=summary.checks,
+        device=summary.device,
+        evaluations=run.evaluations,
+        events=tuple(event._asdict() for event in run.trace().events),
+        findings=tuple(run.findings),
+        reason=reason,
+        report=None if report is None else str(report),
+    )

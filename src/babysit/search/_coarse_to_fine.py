@@ -117,7 +117,7 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
     if not count:
         raise InputError(
             f"a budget of {plan.budget:g} steps does not bear one trial of {plan.full}",
-            write="--trials 10, or a longer --time",
+            write="--trials 10, or more --seconds",
         )
     drawn = points_of(plan.points, space, count, plan.seed)
     if plan.first:

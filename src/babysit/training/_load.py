@@ -42,7 +42,7 @@ def load(run: str | pathlib.Path | Run | Study, model: Callable[..., nn.Module] 
         raise RunFolderError(
             f"{folder.path} has no models: its search is {folder.info.status}",
             legal="a finished search over data or a recipe, whose winners' models are kept",
-            write=f"babysit tune --resume {folder.path}" if folder.info.status != "finished" else None,
+            write=f"babysit resume {folder.path}" if folder.info.status != "finished" else None,
         )
     return Ensemble([_load(Run(folder.path / name), make) for name in kept]).eval()
 

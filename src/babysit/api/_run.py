@@ -1,78 +1,85 @@
-"""run_script: a script that knows nothing of babysit, run in full, watched, and changed if asked to."""
+"""run: a script that knows nothing of babysit, run in full, watched, and changed if asked to."""
 
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import pathlib
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from dataclasses import dataclass
+from typing import Literal, NoReturn
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
 
+from babysit.api._result import Result
 from babysit.diseases import Repeatedly, check_names, diagnose
-from babysit.record import FINDING_SCHEMA, Event, Finding, InputError, Remedy, Trace, TraceStore, to_json
-from babysit.reports import finding_line, print_findings, trace_headline, write_trace_page
-from babysit.scripts import Changes, Ended, Patcher, with_arguments
-from babysit.scripts import run_script as run_plainly
+from babysit.record import Event, Finding, InputError, Remedy, ScriptAnswer, Trace, TraceStore
+from babysit.reports import finding_line, findings_renderable, render_trace_page, trace_headline
+from babysit.scripts import Changes, Ended, Patcher, run_script, with_arguments
 
 Show = Literal["lines", "plain", "nothing"]
+ScriptEnd = Literal["finished", "failed", "interrupted"]
 SHOWN_EVENTS = ("unseen", "not-finite")
 OF_TEXT = "epochs"  # the remedy that changes the script's text
 
 
-@dataclass(frozen=True)
-class ScriptRun:
-    """What came of a script that was watched.
+@dataclass(frozen=True, repr=False)
+class ScriptRun(Result):
+    """What `run` answers.
 
     Attributes:
-        findings: What was wrong with its training, causes first.
+        found: What was wrong with its training, causes first; `.findings` is the same.
         trace: What was measured.
         steps: That its optimizer took.
         ended: `finished`, `failed` (an error, or an exit code of its own that is not 0) or `interrupted`.
-        code: Its exit code.
+        code: The script's exit code.
         error: The error that ended it, in one line.
         traceback: Of the error, as the script alone would have it.
     """
 
-    findings: tuple[Finding, ...]
-    trace: Trace = field(repr=False)
+    found: tuple[Finding, ...]
+    trace: Trace
     steps: int
-    ended: str
+    ended: ScriptEnd
     code: int = 0
     error: str = ""
-    traceback: str = field(default="", repr=False)
+    traceback: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "schema": FINDING_SCHEMA,
-            "findings": [to_json(finding) for finding in self.findings],
-            "unseen": [event.text for event in self.trace.happened("unseen")],
-            "steps": self.steps,
-            "ended": self.ended,
-            "code": self.code,
-            "error": self.error,
-        }
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was wrong with its training, causes first."""
+        return self.found
 
-    def to_json(self) -> str:
-        """As JSON: schema, findings, unseen, steps, ended, code, error."""
-        return json.dumps(self.to_dict(), indent=2)
+    @property
+    def ok(self) -> bool:
+        """Whether the script finished and nothing sick was found."""
+        return self.ended == "finished" and super().ok
 
-    def report(self, path: str | pathlib.Path = "report.html") -> pathlib.Path:
-        """Write what was seen as one HTML file that works offline.
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped the script."""
+        return self.ended == "interrupted"
 
-        Raises:
-            StorageError: The disk refused it.
-        """
-        return write_trace_page(self.trace, self.findings, path)
+    def _record(self) -> ScriptAnswer:
+        unseen = tuple(event.text for event in self.trace.happened("unseen"))
+        return ScriptAnswer(self.found, unseen, self.steps, self.ended, self.code, self.error)
+
+    def _title(self) -> str:
+        return trace_headline(self.trace, self.findings)
+
+    def _page(self) -> str:
+        return render_trace_page(self.trace, self.findings)
+
+    def __rich__(self) -> RenderableType:
+        parts: list[RenderableType] = [Text(f"{self.ended}. {self._title()}")]
+        parts += map(Text, _event_lines(self.trace))
+        return Group(*parts, *([findings_renderable(self.findings)] if self.findings else []))
 
 
-def run_script(
+def run(
     script: str | pathlib.Path,
     arguments: Sequence[str] = (),
     *,
@@ -108,7 +115,7 @@ def run_script(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "train.py")
         ...     _ = path.write_text(text)
-        ...     done = run_script(path, show="nothing")
+        ...     done = run(path, show="nothing")
         >>> done.ended, done.steps, len(done.trace.series("loss").values)
         ('finished', 5, 5)
     """
@@ -124,7 +131,7 @@ def run_script(
         began, process = time.monotonic(), os.getpid()
         patcher = Patcher(store, changes=changes, overhead=overhead, more=teller.more, scores=False)
         with patcher:
-            ended = run_plainly(target, epochs=epochs)
+            ended = run_script(target, epochs=epochs)
             if os.getpid() != process:
                 _leave(ended)
             if sys.stdout is not None:
@@ -135,7 +142,9 @@ def run_script(
             store.flush()
         trace = store.read()
     findings = tuple(diagnose(trace, ignore=ignore))
-    how = "failed" if ended.how == "finished" and ended.code else ended.how
+    how: ScriptEnd = "interrupted" if ended.how == "interrupted" else "failed"
+    if ended.how == "finished" and not ended.code:
+        how = "finished"
     done = ScriptRun(findings, trace, patcher.steps, how, ended.code, ended.error, ended.traceback)
     teller.end(target.name, done, time.monotonic() - began)
     return done
@@ -159,15 +168,12 @@ class _Teller:
         if done.traceback:
             sys.stderr.write(done.traceback)
             sys.stderr.flush()
-        say = self._console.print
-        say(f"babysit: {name} {done.ended} after {seconds:.1f} s. {trace_headline(done.trace, done.findings)}",
-            soft_wrap=True, highlight=False, markup=False)  # fmt: skip
-        for event in done.trace.events:
-            if event.kind in SHOWN_EVENTS:
-                at = f"step {event.step}: " if event.kind == "not-finite" else "unseen: "
-                say(f"{at}{event.text}", soft_wrap=True, highlight=False, markup=False)
+        head = f"babysit: {name} {done.ended} after {seconds:.1f} s. {trace_headline(done.trace, done.findings)}"
+        self._console.print(head, soft_wrap=True, highlight=False, markup=False)
+        for line in _event_lines(done.trace):
+            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
         if done.findings:
-            print_findings(done.findings, self._console)
+            self._console.print(findings_renderable(done.findings))
 
     def _read(self) -> Trace:
         self._store.flush()
@@ -179,6 +185,11 @@ class _Teller:
             if self._console is not None and finding.severity != "note" and key not in self._shown:
                 self._shown.add(key)
                 self._console.print(finding_line(finding), soft_wrap=True)
+
+
+def _event_lines(trace: Trace) -> list[str]:
+    shown = [event for event in trace.events if event.kind in SHOWN_EVENTS]
+    return [f"step {one.step}: {one.text}" if one.kind == "not-finite" else f"unseen: {one.text}" for one in shown]
 
 
 def _leave(ended: Ended) -> NoReturn:

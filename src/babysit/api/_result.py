@@ -1,0 +1,96 @@
+"""Result: what every verb answers, in one manner."""
+
+from __future__ import annotations
+
+import abc
+import json
+import pathlib
+from typing import Any
+
+from rich.console import RenderableType
+
+from babysit.record import Finding, SickError, to_json, write_atomic
+from babysit.reports import as_html, as_text, finding_line, render_result_page
+
+
+class Result(abc.ABC):
+    """What a verb answers. It prints well on a terminal and in a notebook.
+
+    Example:
+        >>> from babysit import Trace, diagnose
+        >>> found = diagnose(Trace())
+        >>> found.ok, found.findings, found.to_json().startswith("{")
+        (True, (), True)
+    """
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong, causes first; empty where the verb looks for nothing."""
+        return ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing sick was found; the command of the same name then ends with exit code 0."""
+        return not any(finding.severity == "sick" for finding in self.findings)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it; what was done by then is kept."""
+        return False
+
+    def to_dict(self) -> Any:
+        """The answer as plain JSON values; numbers that are not finite are "NaN", "Infinity" and "-Infinity"."""
+        return to_json(self._record())
+
+    @abc.abstractmethod
+    def _record(self) -> object:
+        """The answer as a record, whose class says what its JSON is made of."""
+
+    def to_json(self) -> str:
+        """The answer as JSON; `babysit schema NAME` prints its JSON Schema."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def report(self, path: str | pathlib.Path = "report.html") -> pathlib.Path:
+        """Write the answer as one HTML file that works offline.
+
+        Args:
+            path: The file to write.
+
+        Raises:
+            StorageError: The file cannot be written; nothing half-written is left.
+        """
+        target = pathlib.Path(path)
+        write_atomic(target, self._page())
+        return target
+
+    def _page(self) -> str:
+        """The text of the HTML file that `report` writes."""
+        return render_result_page(self._title(), self.__rich__())
+
+    @abc.abstractmethod
+    def _title(self) -> str:
+        """The answer in a line, such as the title of its page."""
+
+    @abc.abstractmethod
+    def __rich__(self) -> RenderableType:
+        """The answer as rich draws it on a terminal."""
+
+    def raise_if_sick(self) -> None:
+        """Raise an error when something sick was found, for tests and scripts.
+
+        Raises:
+            SickError: It names the first sick finding.
+        """
+        sick = [finding for finding in self.findings if finding.severity == "sick"]
+        if sick:
+            more = f", and {len(sick) - 1} more" if len(sick) > 1 else ""
+            raise SickError(f"{finding_line(sick[0]).plain}{more}", cause=sick[0].why)
+
+    def __str__(self) -> str:
+        return as_text(self.__rich__())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.__rich__())

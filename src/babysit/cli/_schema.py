@@ -1,0 +1,67 @@
+"""`babysit schema`."""
+
+from __future__ import annotations
+
+import json as json_text
+import sys
+from typing import Any
+
+from babysit.cli._codes import DONE
+from babysit.cli._options import File
+from babysit.record import (
+    Diagnosis,
+    Evaluation,
+    ExplainAnswer,
+    ExportAnswer,
+    Healing,
+    InitialisationComparison,
+    InputError,
+    PredictionsFile,
+    PreFlight,
+    Recipe,
+    ScriptAnswer,
+    SearchAnswer,
+    TrainingAnswer,
+    json_schema,
+    write_atomic,
+)
+
+# What each command prints with `--json`.
+ANSWERS: dict[str, Any] = {
+    "check": PreFlight,
+    "compare-init": InitialisationComparison,
+    "demo": TrainingAnswer,
+    "diagnose": Diagnosis,
+    "evaluate": Evaluation,
+    "explain": ExplainAnswer,
+    "export": ExportAnswer,
+    "fit": TrainingAnswer,
+    "heal": Healing,
+    "predict": list[dict[str, Any]] | PredictionsFile,  # rows; with --out, where they are
+    "recipe": Recipe,
+    "report": TrainingAnswer,
+    "resume": TrainingAnswer | SearchAnswer,
+    "run": ScriptAnswer,
+    "tune": SearchAnswer,
+}
+
+
+def schema(name: str, /, *, out: File = None) -> int:
+    """Print the JSON Schema of what a command answers with --json.
+
+    Parameters
+    ----------
+    name
+        The command: check, compare-init, demo, diagnose, evaluate, explain, export, fit, heal, predict, recipe, report,
+        resume, run or tune.
+    out
+        Write it to this file instead.
+    """
+    if name not in ANSWERS:
+        raise InputError(f"there is no answer '{name}'", legal=", ".join(ANSWERS), write="babysit schema check")
+    text = json_text.dumps(json_schema(ANSWERS[name]) | {"title": f"babysit {name} --json"}, indent=2) + "\n"
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        write_atomic(out, text)
+    return DONE
