@@ -14,7 +14,7 @@ from babysit.remedies.source._activations import (
     write_sigmoid_output,
     write_softmax_axis,
 )
-from babysit.remedies.source._code import Code, is_text, statements
+from babysit.remedies.source._code import Code, as_python, is_text, statements
 from babysit.remedies.source._edits import Edited, Edits, Place
 from babysit.remedies.source._layers import (
     write_dropout,
@@ -96,6 +96,7 @@ __all__ = [
     "Place",
     "WRITERS",
     "Wanted",
+    "as_python",
     "epoch_loop",
     "is_text",
     "losses",

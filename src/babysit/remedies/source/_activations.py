@@ -183,14 +183,13 @@ def _swap(edits: Edits, site: Site, value: str) -> bool:
 
 def _passed_around(code: Code) -> bool:
     """Whether activations are named without being made, so that nobody knows where they are called."""
-    for node in code.within():
-        if isinstance(node, cst.Attribute | cst.Name):
-            package, _, last = code.dotted(node).rpartition(".")
-            holder = code.parents.get(node)
-            known = package in ("torch", "torch.nn", "torch.nn.functional") and last in NAMES
-            is_called = isinstance(holder, cst.Call) and holder.func is node
-            if known and not is_called and not isinstance(holder, cst.Attribute | cst.ImportAlias):
-                return True
+    for node in [*code.every(cst.Attribute), *code.every(cst.Name)]:
+        package, _, last = code.dotted(node).rpartition(".")
+        holder = code.parents.get(node)
+        known = package in ("torch", "torch.nn", "torch.nn.functional") and last in NAMES
+        is_called = isinstance(holder, cst.Call) and holder.func is node
+        if known and not is_called and not isinstance(holder, cst.Attribute | cst.ImportAlias):
+            return True
     return any(
         isinstance(call.func, cst.Attribute) and called(call).endswith("_") and called(call).strip("_") in SWAPPED
         for call in code.calls()
@@ -199,10 +198,9 @@ def _passed_around(code: Code) -> bool:
 
 def _reads_shares(code: Code) -> bool:
     """Whether outputs may be read as shares of 1: compared with a number in between, or rounded."""
-    for node in code.within():
-        if isinstance(node, cst.Comparison):
-            for one in [node.left, *(target.comparator for target in node.comparisons)]:
-                if isinstance(one, cst.Float) and 0 < one.evaluated_value < 1:
-                    return True
+    for node in code.every(cst.Comparison):
+        for one in [node.left, *(target.comparator for target in node.comparisons)]:
+            if isinstance(one, cst.Float) and 0 < one.evaluated_value < 1:
+                return True
     rounds = any(not call.args for call in code.methods("round"))
     return rounds or bool(code.calls_of({"torch.round", "torch.log"}))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import warnings
 from collections.abc import Collection, Iterator, Sequence
+from typing import TypeVar, cast
 
 import libcst as cst
 from libcst.metadata import (
@@ -18,6 +20,7 @@ from libcst.metadata import (
     ScopeProvider,
 )
 
+Node = TypeVar("Node", bound=cst.CSTNode)
 Statement = cst.BaseStatement | cst.BaseSmallStatement
 LOOPS = (cst.For, cst.While, cst.BaseComp)
 
@@ -39,17 +42,20 @@ class Code:
     """
 
     def __init__(self, content: bytes | str, arguments: Sequence[str] = ()) -> None:
-        body = ast.parse(content).body
+        whole = content.encode() if isinstance(content, str) else content
+        body = as_python(content).body
         # What follows the last statement is kept aside: libcst 1.9 loses some lines of white space there.
-        ends = [found.end() for found in re.finditer(rb"\r\n|\r|\n", _as_bytes(content))]
-        last = body[-1].end_lineno or 0 if body else 0
-        end = ends[last - 1] if 0 < last <= len(ends) else len(_as_bytes(content))
+        ends = [found.end() for found in re.finditer(rb"\r\n|\r|\n", whole)]
+        last = (body[-1].end_lineno or 0) if body else 0
+        end = ends[last - 1] if 0 < last <= len(ends) else len(whole)
         try:
-            module = cst.parse_module(_as_bytes(content)[:end])
+            module = cst.parse_module(whole[:end])
         except cst.ParserSyntaxError as error:
             raise SyntaxError(f"line {error.raw_line}: {error.message}") from error
-        self._read(module, _as_bytes(content)[end:].decode(module.encoding), arguments)
-        if self.content != _as_bytes(content):
+        if whole[:end].endswith(b"\r"):  # which libcst does not take for the end of a line
+            module = module.with_changes(has_trailing_newline=True)
+        self._read(module, whole[end:].decode(module.encoding), arguments)
+        if self.content != whole:
             raise SyntaxError("its text cannot be kept as it is")
 
     def with_module(self, module: cst.Module) -> Code:
@@ -64,15 +70,22 @@ class Code:
         self._metadata = MetadataWrapper(module, unsafe_skip_copy=True)
         self._dotted: dict[cst.CSTNode, str] = {}
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
-        self.order: dict[cst.CSTNode, int] = {}  # nodes in the order in which they are written, with their places in it
+        self._nodes: list[cst.CSTNode] = []  # in the order in which they are written
         waiting: list[cst.CSTNode] = [module]
         while waiting:
             node = waiting.pop()
-            self.order[node] = len(self.order)
+            self._nodes.append(node)
             for child in reversed(node.children):
                 if not isinstance(child, cst.BaseParenthesizableWhitespace | cst.TrailingWhitespace | cst.EmptyLine):
                     self.parents[child] = node
                     waiting.append(child)
+        self.order = {node: place for place, node in enumerate(self._nodes)}
+        self._sizes = dict.fromkeys(self._nodes, 1)  # how many nodes each is, with those that it holds
+        for node in reversed(self._nodes[1:]):
+            self._sizes[self.parents[node]] += self._sizes[node]
+        self._kinds: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
+        for node in self._nodes:
+            self._kinds.setdefault(type(node), []).append(node)
 
     @property
     def text(self) -> str:
@@ -103,24 +116,19 @@ class Code:
 
     # What holds what.
 
-    def within(self, node: cst.CSTNode | None = None) -> Iterator[cst.CSTNode]:
+    def within(self, node: cst.CSTNode) -> list[cst.CSTNode]:
         """A node and all that it holds, in the order in which they are written."""
-        if node is None:
-            yield from self.order
-            return
-        waiting = [node]
-        while waiting:
-            one = waiting.pop()
-            yield one
-            waiting += [child for child in reversed(one.children) if child in self.order]
+        return self._nodes[self.order[node] : self.order[node] + self._sizes[node]]
 
-    @functools.cached_property
-    def _calls(self) -> list[cst.Call]:
-        return [node for node in self.order if isinstance(node, cst.Call)]
+    def every(self, kind: type[Node], within: cst.CSTNode | None = None) -> list[Node]:
+        """All nodes of a class, in the order in which they are written."""
+        if within is None:
+            return cast(list[Node], self._kinds.get(kind, []))
+        return [one for one in self.within(within) if isinstance(one, kind)]
 
     def calls(self, within: cst.CSTNode | None = None) -> list[cst.Call]:
         """All calls, in the order in which they are written."""
-        return self._calls if within is None else [one for one in self.within(within) if isinstance(one, cst.Call)]
+        return self.every(cst.Call, within)
 
     def calls_of(self, dotted: Collection[str]) -> list[cst.Call]:
         """Calls of something imported."""
@@ -195,15 +203,13 @@ class Code:
     def imports(self) -> dict[str, str]:
         """Names that imports give, with what they stand for."""
         found = {}
-        for node in self.within():
-            if isinstance(node, cst.ImportFrom) and not node.relative and node.module is not None:
-                front = self.words(node.module)
-                for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
-                    found[alias.evaluated_alias or alias.evaluated_name] = f"{front}.{alias.evaluated_name}"
-            elif isinstance(node, cst.Import):
-                for alias in node.names:
-                    top = alias.evaluated_name.partition(".")[0]
-                    found[alias.evaluated_alias or top] = alias.evaluated_name if alias.evaluated_alias else top
+        for node in self.every(cst.ImportFrom):
+            front = self.words(node.module) if node.module is not None and not node.relative else ""
+            for alias in () if isinstance(node.names, cst.ImportStar) or not front else node.names:
+                found[alias.evaluated_alias or alias.evaluated_name] = f"{front}.{alias.evaluated_name}"
+        for alias in (alias for node in self.every(cst.Import) for alias in node.names):
+            top = alias.evaluated_name.partition(".")[0]
+            found[alias.evaluated_alias or top] = alias.evaluated_name if alias.evaluated_alias else top
         return found
 
     def spelled(self, dotted: str, at: cst.CSTNode) -> str | None:
@@ -222,13 +228,11 @@ class Code:
 
     def names(self, within: cst.CSTNode | None = None) -> Iterator[cst.Name]:
         """Names as they are written, but those of attributes and keywords."""
-        for node in self.within(within):
-            holder = self.parents.get(node)
-            if isinstance(node, cst.Name) and not (
-                (isinstance(holder, cst.Attribute) and holder.attr is node)
-                or (isinstance(holder, cst.Arg) and holder.keyword is node)
-            ):
-                yield node
+        for node in self.every(cst.Name, within):
+            match self.parents.get(node):
+                case cst.Attribute(attr=other) | cst.Arg(keyword=other) if other is node:
+                    continue
+            yield node
 
     def stores(self) -> Iterator[cst.Name]:
         """Names that are set: assigned, or those of parameters; not those of functions, classes and imports."""
@@ -261,11 +265,10 @@ class Code:
 
     def assigned(self) -> Iterator[tuple[str, cst.BaseExpression]]:
         """Every name that a statement gives a value, with the value."""
-        for node in self.within():
-            if isinstance(node, cst.Assign):
-                for one in node.targets:
-                    if isinstance(one.target, cst.Name):
-                        yield one.target.value, node.value
+        for node in self.every(cst.Assign):
+            for one in node.targets:
+                if isinstance(one.target, cst.Name):
+                    yield one.target.value, node.value
 
     def same_name(self, one: cst.Name, other: cst.CSTNode) -> bool:
         """Whether a name, written at another place, would stand for the same."""
@@ -278,8 +281,15 @@ def _one_import(scope: Scope, name: str | cst.CSTNode) -> str:
     return found[0].name if len(found) == 1 and found[0].source is QualifiedNameSource.IMPORT else ""
 
 
-def _as_bytes(content: bytes | str) -> bytes:
-    return content.encode() if isinstance(content, str) else content
+def as_python(content: bytes | str) -> ast.Module:
+    """The syntax tree that Python itself makes; what it warns of is the script's own affair.
+
+    Raises:
+        SyntaxError: It is not Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(content)
 
 
 def called(call: cst.Call) -> str:

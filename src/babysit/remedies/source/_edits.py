@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import libcst as cst
 
-from babysit.remedies.source._code import Code, Statement
+from babysit.remedies.source._code import Code, Statement, as_python
 
 Become = Callable[[cst.CSTNode], cst.CSTNode]
 
@@ -143,7 +142,7 @@ class Edits:
         """
         maker = _Maker(self.code, self._changes, self._before, self._after, self._removed)
         module = self.code.module.visit(maker)
-        ast.parse(module.bytes)  # libcst lets some through that Python does not
+        as_python(module.bytes)  # libcst lets some through that Python does not
         places = [Place(one.was, maker.became.get(one.now, one.now), one.say) for one in self._places]
         return Edited(self.code.with_module(module), tuple(places), maker.became)
 

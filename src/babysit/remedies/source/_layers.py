@@ -167,7 +167,7 @@ def _in_order(code: Code, node: cst.CSTNode) -> Iterator[cst.Call]:
 def _counted(code: Code, place: int) -> bool:
     """Whether the script counts the elements of a network, from this place on, or loads weights by their names."""
     known = network_names(code)
-    for node in code.within():
+    for node in code.every(cst.Subscript):
         match node:
             case cst.Subscript(value=cst.Name(value=name), slice=index) if name in known:
                 match index:

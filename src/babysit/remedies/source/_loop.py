@@ -210,14 +210,10 @@ def write_evaluation_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
     if not write_train_mode(edits, value, wanted):
         return False
     found = False
-    for node in code.within():
-        if isinstance(node, cst.With):
-            without = any(_is_no_grad(code, one.item) for one in node.items)
-        else:
-            without = isinstance(node, cst.FunctionDef) and any(
-                _is_no_grad(code, one.decorator) for one in node.decorators
-            )
-        if not without or not isinstance(node, cst.With | cst.FunctionDef):
+    entered = [(node, [one.item for one in node.items]) for node in code.every(cst.With)]
+    decorated = [(node, [one.decorator for one in node.decorators]) for node in code.every(cst.FunctionDef)]
+    for node, openings in [*entered, *decorated]:
+        if not any(_is_no_grad(code, one) for one in openings):
             continue
         body = statements(node.body)
         network = network_at(code, body[0])

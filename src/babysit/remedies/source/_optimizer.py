@@ -89,7 +89,7 @@ def write_all_parameters(edits: Edits, value: str, wanted: Wanted) -> bool:
 def write_unfreeze(edits: Edits, value: str, wanted: Wanted) -> bool:
     """Gradients for every parameter: no `requires_grad = False`, and all of them given to the optimizer."""
     code = edits.code
-    for node in code.within():
+    for node in code.every(cst.Assign):
         match node:
             case cst.Assign(value=cst.Name(value="False") as flag) if all(
                 isinstance(one.target, cst.Attribute) and one.target.attr.value == "requires_grad"
@@ -158,14 +158,9 @@ def _rate_follows(code: Code) -> bool:
             or (last_part(dotted).startswith("Cosine") and len(by_place(call)) > 2)
         ):
             return False
-    set_by_hand = [
-        target
-        for node in code.within()
-        if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign)
-        for target in code.within(node.target)
-        if isinstance(target, cst.Subscript) and code.words(target).endswith(('["lr"]', "['lr']"))
-    ]
-    return not set_by_hand
+    targets = [one.target for one in code.every(cst.AssignTarget)] + [one.target for one in code.every(cst.AugAssign)]
+    set_by_hand = [one for target in targets for one in code.every(cst.Subscript, target)]
+    return not any(code.words(one).endswith(('["lr"]', "['lr']")) for one in set_by_hand)
 
 
 def _call_instead(edits: Edits, call: cst.Call, kind: str) -> bool:
@@ -176,13 +171,10 @@ def _call_instead(edits: Edits, call: cst.Call, kind: str) -> bool:
         return True
     name = code.spelled(f"torch.optim.{kind}", call)
     if name is None and isinstance(function, cst.Name) and code.is_free(kind):
-        for node in code.within():
-            match node:
-                case cst.ImportFrom(module=cst.Attribute() as module, names=[*_]) if (
-                    code.words(module) == "torch.optim" and name is None
-                ):
-                    name = kind
-                    edits.change(node, lambda old: _importing(old, kind))
+        imports = [node for node in code.every(cst.ImportFrom) if node.module and not node.relative]
+        for node in [one for one in imports if one.module and code.words(one.module) == "torch.optim"][:1]:
+            name = kind
+            edits.change(node, lambda old: _importing(old, kind))
     if name is None:
         return False
     edits.put(function, name)

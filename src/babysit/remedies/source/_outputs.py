@@ -86,11 +86,11 @@ def site_of(code: Code, node: cst.CSTNode) -> Site | None:
 
 def outputs_of(code: Code) -> Outputs | None:
     """What gives the outputs of the script's only network; None where that is not plain."""
-    classes = module_classes(code)
+    classes, names = module_classes(code), network_names(code)
     made = {
         called(call)
         for name, value in code.assigned()
-        if name in network_names(code) and makes_network(code, value)
+        if name in names and makes_network(code, value)
         for call in code.calls(value)
         if isinstance(call.func, cst.Name)
     }
@@ -102,7 +102,7 @@ def outputs_of(code: Code) -> Outputs | None:
             return None
         return _of_sequential(code, top[0])
     forward = method_of(networks[0], "forward")
-    returns = [one for one in code.within(forward) if isinstance(one, cst.Return)]
+    returns = code.every(cst.Return, forward)
     if len(networks) != 1 or len(returns) != 1 or returns[0].value is None:
         return None
     return _of_value(code, networks[0], returns[0], returns[0].value, 6)
@@ -133,8 +133,8 @@ def _of_attribute(code: Code, owner: cst.ClassDef, call: cst.Call) -> Outputs | 
     """Of a module that the class made once: it must be called once, too."""
     made: list[cst.BaseExpression] = []
     read = 0
-    for node in code.within(owner):
-        if isinstance(node, cst.Attribute) and is_self(node) and node.attr.value == called(call):
+    for node in code.every(cst.Attribute, owner):
+        if is_self(node) and node.attr.value == called(call):
             target = code.parents[node]
             read += not isinstance(target, cst.AssignTarget)
             match code.parents[target]:

@@ -106,7 +106,7 @@ def module_name(code: Code, node: cst.CSTNode | None) -> str:
 
 def module_classes(code: Code) -> list[cst.ClassDef]:
     """Classes of the script that are networks or parts of them: those with a `forward`."""
-    return [node for node in code.within() if isinstance(node, cst.ClassDef) and method_of(node, "forward")]
+    return [node for node in code.every(cst.ClassDef) if method_of(node, "forward")]
 
 
 def method_of(node: cst.ClassDef, name: str) -> cst.FunctionDef | None:
@@ -126,9 +126,9 @@ def makes_network(code: Code, value: cst.BaseExpression | None, depth: int = 5) 
     function = called(value) if isinstance(value.func, cst.Name) else ""
     if any(one.name.value == function for one in module_classes(code)):
         return True
-    for node in code.within():
-        if isinstance(node, cst.FunctionDef) and node.name.value == function:
-            given = [one.value for one in code.within(node) if isinstance(one, cst.Return)]
+    for node in code.every(cst.FunctionDef):
+        if node.name.value == function:
+            given = [one.value for one in code.every(cst.Return, node)]
             values = [code.value_of(one) if isinstance(one, cst.Name) else one for one in given]
             return bool(values) and all(makes_network(code, one, depth - 1) for one in values)
     return False
@@ -194,15 +194,14 @@ def loss_kinds(code: Code) -> set[str]:
 def loss_names(code: Code) -> set[str]:
     """Names that stand for losses, also as parameters of functions."""
     found = {name for name, value in code.assigned() if loss_made(code, value)}
-    for function in code.within():
-        if isinstance(function, cst.FunctionDef):
-            names = [one.name.value for one in function.params.params]
-            for call in code.callers(function):
-                for number, given in enumerate(call.args):
-                    value = given.value
-                    if (isinstance(value, cst.Name) and value.value in found) or loss_made(code, value):
-                        name = given.keyword.value if given.keyword is not None else dict(enumerate(names)).get(number)
-                        found |= {name} if name else set()
+    for function in code.every(cst.FunctionDef):
+        names = dict(enumerate(one.name.value for one in function.params.params))
+        for call in code.callers(function):
+            for number, given in enumerate(call.args):
+                value = given.value
+                if (isinstance(value, cst.Name) and value.value in found) or loss_made(code, value):
+                    name = given.keyword.value if given.keyword is not None else names.get(number)
+                    found |= {name} if name else set()
     return found
 
 
@@ -230,8 +229,7 @@ def stepping(code: Code, statement: Statement) -> tuple[str, Statement] | None:
 def epoch_loop(code: Code) -> cst.For | None:
     """The outermost loop over a `range` in which the network is trained, directly or in functions of the script."""
     of_step = {"backward", "step"}
-    functions = [node for node in code.within() if isinstance(node, cst.FunctionDef)]
-    trains = of_step | {one.name.value for one in functions if _called_in(code, one) & of_step}
+    trains = of_step | {one.name.value for one in code.every(cst.FunctionDef) if _called_in(code, one) & of_step}
     waiting: list[cst.CSTNode] = [code.module]
     while waiting:
         for child in waiting.pop(0).children:

@@ -111,9 +111,8 @@ def _option(code: Code, place: cst.Attribute, places: Sequence[cst.BaseExpressio
     parsed = code.value_of(place.value)
     if not isinstance(parsed, cst.Call) or called(parsed) != "parse_args":
         return None
-    for node in code.within():
-        same = isinstance(node, cst.Attribute) and node.attr.value == place.attr.value
-        if same and node not in places and not _harmless(code, node):
+    for node in code.every(cst.Attribute):
+        if node.attr.value == place.attr.value and node not in places and not _harmless(code, node):
             return None
     found = []
     for call in code.methods("add_argument"):

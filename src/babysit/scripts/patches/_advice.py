@@ -43,7 +43,7 @@ def _loop(code: Code) -> list[cst.CSTNode]:
 
 
 def _networks(code: Code) -> list[cst.CSTNode]:
-    made = [node for node in code.within() if isinstance(node, cst.Assign) and makes_network(code, node.value)]
+    made = [node for node in code.every(cst.Assign) if makes_network(code, node.value)]
     whole = [node for node in made if all(isinstance(one.target, cst.Name) for one in node.targets)]
     return list(whole or made or module_classes(code))
 

@@ -72,22 +72,17 @@ def _read(path: pathlib.Path, arguments: tuple[str, ...]) -> File:
 
 def _imports(file: File, folder: pathlib.Path) -> Iterator[pathlib.Path]:
     code = file.code
-    for node in code.within():
-        names: list[str] = []
-        start = folder
-        if isinstance(node, cst.Import):
-            names = [alias.evaluated_name for alias in node.names]
-        elif isinstance(node, cst.ImportFrom):
-            module = code.words(node.module) if node.module is not None else ""
-            given = () if isinstance(node.names, cst.ImportStar) else node.names
-            names = [module, *(f"{module}.{alias.evaluated_name}".lstrip(".") for alias in given)]
-            if node.relative:
-                start = file.path.resolve().parents[len(node.relative) - 1]
-        for name in names:
-            place = start.joinpath(*name.split(".")) if name else start
-            for path in (place.with_suffix(".py"), place / "__init__.py"):
-                if path.is_file():
-                    yield path.resolve()
+    found = [(folder, alias.evaluated_name) for node in code.every(cst.Import) for alias in node.names]
+    for node in code.every(cst.ImportFrom):
+        start = file.path.resolve().parents[len(node.relative) - 1] if node.relative else folder
+        module = code.words(node.module) if node.module is not None else ""
+        given = () if isinstance(node.names, cst.ImportStar) else node.names
+        found += [(start, module), *((start, f"{module}.{alias.evaluated_name}".lstrip(".")) for alias in given)]
+    for start, name in found:
+        place = start.joinpath(*name.split(".")) if name else start
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                yield path.resolve()
 
 
 def _path_of_module(name: str) -> pathlib.Path | None:
