@@ -77,6 +77,7 @@ def main() -> None:
         run(request, None)
     replies = os.dup(1)
     os.set_inheritable(replies, False)
+    os.dup2(2, 1)  # what a package prints while it is imported is not an answer
     try:
         _Server(replies).serve()
     except _Child as child:
