@@ -46,6 +46,7 @@ FORK_SAFE = {
 }
 WATCHES = "babysit.scripts._watched"
 HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 PARENT_DEATH_SIGNAL = 1  # prctl's name for it on Linux
 
 
@@ -99,6 +100,7 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
         end_with_parent(signal.SIGTERM)
+        _settle()
 
     def serve(self) -> None:
         """Until the input ends, or the parent."""
@@ -172,7 +174,7 @@ class _Server:
 
 
 def _settle() -> None:
-    """Else the first collection in each child would copy every page that the new modules lie on."""
+    """Keep what is loaded out of collections: the first one in each child would copy every page that it lies on."""
     gc.collect()
     gc.freeze()
 
@@ -238,8 +240,8 @@ def load_watcher() -> Any:
 
 def end_with_parent(number: int) -> None:
     """Let the system send this process a signal when its parent dies, where it can (Linux)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, number, 0, 0, 0)
+    if LIBRARY is not None:
+        LIBRARY.prctl(PARENT_DEATH_SIGNAL, number, 0, 0, 0)
 
 
 def end_group(group: int) -> None:
