@@ -110,5 +110,5 @@ def test_modules_beside_the_script_are_read(tmp_path: pathlib.Path) -> None:
 def test_a_script_that_is_no_python(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "train.py"
     path.write_text("for epoch in:\n")
-    with pytest.raises(InputError, match="no Python"):
+    with pytest.raises(InputError, match="is not Python"):
         advice(path, "lr=1")
