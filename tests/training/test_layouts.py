@@ -9,7 +9,8 @@ import torch
 from babysit.record import TrialProgress, never, untold
 from babysit.training import Cohort, Member, Starts
 from babysit.training._layouts import LARGEST, ComputePlan, bytes_of_member, choose_plan, cut, side_by_side
-from tests.training.cohort_cases import data, trial
+from tests.training.cohort_cases import CASES, data, trial
+from tests.training.test_cohort import assert_alone, trained
 from tests.training.test_cohort_promises import assert_equal
 
 ALL = 10_000
@@ -59,14 +60,24 @@ def test_a_network_without_a_rule_goes_through_torch_func_where_that_is_faster()
         found = [cohort.begin(trial("images", number, *architecture, *settings.split())) for number in range(count)]
         return choose_plan(found, [starts.of(one.trial) for one in found], 1, 2**34, clock_of(*seconds))
 
-    # Ten members: one by itself, then stacks of 8 and of 10.
-    fast = chosen_for("", 10, 1, 4, 5)
+    # Ten members: one by itself, with channels last, then stacks of 8 and of 10.
+    fast = chosen_for("", 10, 1, 1, 4, 5)
     assert (fast.way, fast.size, fast.seconds) == ("stacked", 10, 0.5)
     assert "Conv2d has no stacked rule" in fast.why
     assert "by itself 1000000, through torch.func in stacks of 8 500000, 10 500000" in fast.why
-    slow = chosen_for("", 10, 1, 6.5)
-    assert (slow.way, slow.size, slow.seconds) == ("alone", 1, 1)
-    assert chosen_for("", 1, 1).way == "alone"
+    slow = chosen_for("", 10, 1, 0.95, 6.5)
+    assert (slow.way, slow.size, slow.seconds, slow.channels_last) == ("alone", 1, 1, False)
+    last = chosen_for("", 10, 1, 0.75, 5)
+    assert (last.way, last.seconds, last.channels_last) == ("alone", 0.75, True)
+    assert "channels last in memory" in last.why
+    assert chosen_for("", 1, 1, 1).way == "alone"
+
+
+@pytest.mark.parametrize("case", ["convolutional", "convolutional-norm", "convolutional-maxout", "residual"])
+def test_channels_last_in_memory_compute_the_same(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = ComputePlan("alone", 1, 1, 1.0, "", channels_last=True)
+    monkeypatch.setattr("babysit.training._cohort.Cohort._plan", lambda *rest, **more: plan)
+    assert_alone(CASES[case][0], trained(case, 3, ALL))
 
 
 def test_where_little_is_to_be_done_one_measurement_is_taken() -> None:

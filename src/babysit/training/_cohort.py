@@ -187,7 +187,7 @@ class Cohort:
             for member, start, constant in zip(job.members, starts, job.constants, strict=True):
                 if look([]):
                     break
-                Alone(start, member, constant).train(job.until, look)
+                Alone(start, member, constant, channels_last=job.plan.channels_last).train(job.until, look)
                 if not (member.failed or self.due(member, job.until)):
                     found[member.trial.number] = measure_alone(start, member)
             return found

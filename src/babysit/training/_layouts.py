@@ -15,10 +15,11 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from babysit.training._cohort_stack import Stack
 from babysit.training._stacked_optimizer import STATES
@@ -69,6 +70,7 @@ class ComputePlan:
         threads: That compute a call: one, where stacks have a thread each.
         seconds: Measured for a step of one member; 0 when nothing was measured.
         why: In words.
+        channels_last: How images lie in memory where members are computed one by one.
     """
 
     way: Literal["stacked", "alone"]
@@ -76,6 +78,7 @@ class ComputePlan:
     threads: int
     seconds: float
     why: str
+    channels_last: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -84,7 +87,7 @@ class ComputePlan:
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> ComputePlan:
         """What `to_dict` wrote down, whatever else an earlier version told beside it."""
-        return cls(**{one.name: content[one.name] for one in fields(cls)})
+        return cls(**{one.name: content[one.name] for one in fields(cls) if one.name in content})
 
 
 def choose_plan(
@@ -130,19 +133,19 @@ def choose_plan(
         return f"{used} thread{'s' * (used > 1)} a call{note}"
 
     if starts[0].no_rule:
-        step = Alone(starts[0], members[0], 0.0).rehearse
-        used, alone = _with_threads(step, starts[0], 1 if processes else threads, wall)
-        why = f"{starts[0].no_rule}; {calls(used)}"
+        alone = _one_by_one(members[0], starts[0], 1 if processes else threads, wall)
+        why = f"{starts[0].no_rule}; {calls(alone.threads)}{alone.why}"
         if few == 1 or (unlike := unlike_alone(starts[0], members[0])):
-            return ComputePlan("alone", 1, used, alone, why if few == 1 else f"{why}; {unlike}")
-        sizes = [few, most] if thorough and measure(few) * EARNED <= alone and most > few else [few]
-        best = min(measured.get(size) or measure(size) for size in sizes)
-        why += f"; microseconds for a step of one member: by itself {alone * 1e6:.0f}, through torch.func in stacks of "
-        why += ", ".join(f"{size} {cost * 1e6:.0f}" for size, cost in measured.items())
-        if best * EARNED > alone:
-            return ComputePlan("alone", 1, used, alone, why)
-        size = max(size for size in sizes if measured[size] * MARGIN <= best)
-        return ComputePlan("stacked", most if size == few and not thorough else size, 1, measured[size], why)
+            return replace(alone, why=why if few == 1 else f"{why}; {unlike}")
+        worth = measure(few) * EARNED <= alone.seconds
+        if worth and thorough and most > few:
+            measure(most)
+        why += f"; microseconds for a step of one member: by itself {alone.seconds * 1e6:.0f}, through torch.func in"
+        why += " stacks of " + ", ".join(f"{size} {cost * 1e6:.0f}" for size, cost in measured.items())
+        if not worth:
+            return replace(alone, why=why)
+        size = max(size for size in measured if measured[size] * MARGIN <= min(measured.values()))
+        return ComputePlan("stacked", size, 1, measured[size], why)
     if thorough:
         sizes = [*dict.fromkeys((1, few, most))]
         fastest = min(measure(size) for size in sizes)
@@ -157,6 +160,20 @@ def choose_plan(
     told = ", ".join(f"{size} {cost * 1e6:.0f}" for size, cost in measured.items())
     why = f"microseconds for a step of one member, on one core, in stacks of {told}; {calls(used)}"
     return ComputePlan("stacked", size, used, seconds, why)
+
+
+def _one_by_one(member: Member, start: Start, threads: int, clock: Callable[[], float]) -> ComputePlan:
+    """With so many threads at most; where there are convolutions, in the faster of two layouts of images."""
+    used, seconds = _with_threads(Alone(start, member, 0.0).rehearse, start, threads, clock)
+    plan = ComputePlan("alone", 1, used, seconds, "")
+    layers = start.model.network.modules()
+    if start.examples.device.type == "cpu" and any(isinstance(layer, nn.Conv2d) for layer in layers):
+        step = Alone(start, member, 0.0, channels_last=True).rehearse
+        with torch.random.fork_rng(), computing_with(used):
+            other = _fastest(step, start.examples.device, clock)
+        if other < seconds * MARGIN:
+            plan = replace(plan, seconds=other, why=", channels last in memory", channels_last=True)
+    return plan
 
 
 def pace(member: Member, start: Start) -> float:
