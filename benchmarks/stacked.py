@@ -8,7 +8,7 @@ Ways to take the same step of the same members, with one thread:
     plain                 each member by itself, as a training alone: module, autograd, PyTorch's fused optimizer
     plain, channels last  the same with channels last in memory; only for networks that convolve
     vmap(grad)            forward, loss and gradients of all members by `torch.func.vmap(grad(functional_call))`
-    vmap, autograd        the forward pass by `vmap`, the losses' gradients written out, autograd backwards: what babysit
+    vmap, autograd        the forward pass by `vmap`, losses written out, autograd backwards: what babysit
                           does for networks that have no rule written out
     by hand               babysit's stacked layers, forward and backward written out; for networks that have a rule
 
