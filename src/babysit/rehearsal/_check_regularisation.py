@@ -6,6 +6,7 @@ the optimizer's first step really does to them.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from babysit.diseases import DISEASES
 from babysit.record import Finding, PreFlightStep
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
 from babysit.rehearsal._live_parts import LiveParts
+from babysit.training import take_step
 
 LARGE = 1e3  # the lecture's: 2.303 becomes 3.07 for weights of 0.0001 randn
 PENALTY = 1.0  # of the data's own loss: from there on the first steps serve the penalty, not the data
@@ -177,9 +179,7 @@ def shrinkage(live: LiveParts, penalty: WeightDecay, seed: int = 0) -> float | N
                 shrinks = float(group["lr"]) * float(group["weight_decay"])
                 expected += shrinks * sum(float(one.detach().double().square().sum()) for one in group["params"])
         torch.manual_seed(seed)
-        optimizer.zero_grad()
-        torch.autograd.backward(live.loss_of(live.network, batch))
-        optimizer.step()
+        take_step(live.network, [optimizer], functools.partial(live.loss_of, live.network, batch))
         after.append([parameter.detach().clone() for parameter in live.network.parameters()])
     taken = sum(
         float(((without.double() - with_decay.double()) * start.double()).sum())

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.probes import unwrapped
-from babysit.record import InputError, Remedy, Trace
+from babysit.record import InputError, RegularisationSection, Remedy, Trace
 from babysit.rehearsal._batches import Batches, inputs_and_targets, seed_streams
 from babysit.rehearsal._live_parts import Batch, LiveParts, LossOf, MakeOptimizer
 from babysit.rehearsal._restore import restored
@@ -38,6 +38,7 @@ class LiveObjects(Subject):
         validation: Loader of the validation rows.
         scheduler: To be restored; rehearsals keep the rate constant.
         step: The loss of a batch, in place of `loss`: `step(network, batch)`.
+        regularisation: Clipping, and what acts on the weights beside the loss and the optimizer.
         name: What to call it.
 
     Raises:
@@ -61,6 +62,7 @@ class LiveObjects(Subject):
         validation: Iterable[Any] | None = None,
         scheduler: LRScheduler | None = None,
         step: Callable[[nn.Module, Batch], Tensor] | None = None,
+        regularisation: RegularisationSection | None = None,
         name: str = "",
     ) -> None:
         if not isinstance(network, nn.Module):
@@ -83,6 +85,7 @@ class LiveObjects(Subject):
         self._schedulers = [scheduler] if scheduler is not None else []
         self._loss = loss
         self._loss_of: LossOf = step or self._plain_loss
+        self._regularisation = regularisation
         self._name = name or type(unwrapped(network)).__name__
 
     @property
@@ -104,8 +107,15 @@ class LiveObjects(Subject):
             raise InputError(f"a rehearsal of {steps} steps", legal="1 or more")
         with self.as_before():
             seed_streams(seed)
+            acts = self._regularisation
             state = RehearsalState(
-                self._network, self._made(), self._batches.stream(seed), self._loss_of, facts=self.facts()
+                self._network,
+                self._made(),
+                self._batches.stream(seed),
+                self._loss_of,
+                clip_norm=None if acts is None else acts.clip_norm,
+                regularisation=acts,
+                facts=self.facts(),
             )
             with state.undo, quiet():
                 treat(state, remedies, seed)

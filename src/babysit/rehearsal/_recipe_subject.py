@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from babysit.data import Prepared, prepare
-from babysit.record import Decision, InputError, Recipe, Remedy, Trace, with_settings
+from babysit.record import Decision, InputError, Recipe, RegularisationSection, Remedy, Trace, with_settings
 from babysit.rehearsal._live_objects import LiveObjects
 from babysit.rehearsal._live_parts import Batch, LiveParts
 from babysit.rehearsal._subject import Probes, Subject
@@ -151,13 +151,27 @@ class RecipeSubject(Subject):
         validation = _InOrder(examples) if len(examples.validation) else None
         loader = _Epochs(examples, batch_size)
         return LiveObjects(
-            model.network, None, loader, optimizer, step=step, validation=validation, name=self.prepared.summary.source
+            model.network,
+            None,
+            loader,
+            optimizer,
+            step=step,
+            validation=validation,
+            regularisation=_beside_the_loss(recipe),
+            name=self.prepared.summary.source,
         )
 
 
 def _keeps(remedy: Remedy) -> bool:
     """Whether it can be had without building the network again, which keeps its first weights."""
     return remedy.name in ("lr", "clip-norm")
+
+
+def _beside_the_loss(recipe: Recipe) -> RegularisationSection:
+    """Clipping, the longest norm, and the decoupled decay that PyTorch's optimizer of that name does not do itself."""
+    regularisation = recipe.regularisation
+    built_in = regularisation.l2_mode == "loss" or recipe.optimizer.name in ("adam", "adamw")
+    return regularisation.model_copy(update={"l1": 0.0, "l2": 0.0 if built_in else regularisation.l2})
 
 
 def _optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> Optimizer:

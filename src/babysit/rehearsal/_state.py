@@ -15,9 +15,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from babysit.probes import Observer
-from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
+from babysit.record import BabysitError, Event, RegularisationSection, RehearsalError, Row, Trace, TraceStore
 from babysit.rehearsal._live_parts import Batch, LossOf
-from babysit.training import take_step
+from babysit.training import Penalty, take_step
 
 FIRST = 10  # steps that are always measured
 START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
@@ -33,6 +33,7 @@ class RehearsalState:
         batches: What it learns from.
         loss_of: The loss of one batch.
         clip_norm: Longest gradient, None for any.
+        regularisation: What acts on the weights beside the loss and the optimizers; None for nothing.
         facts: What is told of the training.
         after_step: Called with the number of each step done and its batch; rows to write down, and whether that is
             enough.
@@ -44,6 +45,7 @@ class RehearsalState:
     batches: Iterator[Batch]
     loss_of: LossOf
     clip_norm: float | None = None
+    regularisation: RegularisationSection | None = None
     facts: dict[str, str] = field(default_factory=dict)
     after_step: Callable[[int, Batch], tuple[list[Row], bool]] | None = None
     undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -100,12 +102,20 @@ def quiet() -> Iterator[None]:
 def _steps(state: RehearsalState, steps: int, seconds: float | None, store: TraceStore) -> Iterator[list[Row]]:
     """The loss and the rate of each step, once it is done."""
     began = time.monotonic()
+    # Of the network as the remedies have left it.
+    penalty = None if state.regularisation is None else Penalty(state.regularisation, state.network)
     for step, batch in enumerate(islice(state.batches, steps)):
-        lr = float(state.optimizers[0].param_groups[0]["lr"])
         loss_of = functools.partial(state.loss_of, state.network, batch)
-        taken = take_step(state.network, state.optimizers, loss_of, clip_norm=state.clip_norm, finite_only=True)
+        taken = take_step(
+            state.network,
+            state.optimizers,
+            loss_of,
+            penalty=penalty,
+            clip_norm=state.clip_norm,
+            finite_only=True,
+        )
         value = float(taken.loss)
-        yield [Row(step, "train", "", "loss", value), Row(step, "train", "", "lr", lr)]
+        yield [Row(step, "train", "", "loss", value), Row(step, "train", "", "lr", taken.lr)]
         if not math.isfinite(value) or (seconds is not None and time.monotonic() - began > seconds):
             return
         if state.after_step is not None:

@@ -17,7 +17,7 @@ from babysit.training._predict import predict
 from babysit.training._random import stream_seed
 from babysit.training._scores import score_classes, score_numbers
 from babysit.training._side_by_side import FORKS
-from babysit.training._step import Plateau, StepTaken, build_optimizer, rate_at, take_step
+from babysit.training._step import Penalty, Plateau, StepTaken, build_optimizer, rate_at, take_step
 from babysit.training._trial_member import Member, pack_members, unpack_members
 from babysit.training._trial_starts import Fold, Starts
 
@@ -31,6 +31,7 @@ __all__ = [
     "Member",
     "MultiClassHinge",
     "Outcome",
+    "Penalty",
     "PhaseNumbers",
     "Plateau",
     "Starts",

@@ -32,7 +32,7 @@ class StepTaken(NamedTuple):
     Attributes:
         loss: Of the batch, before the step, detached; the penalties of `Penalty` are left out.
         gradient_norm: Before clipping; None where nothing clips.
-        lr: The rate; NaN where the optimizers kept theirs.
+        lr: The rate; where the optimizers kept theirs, that of the first one's first group.
     """
 
     loss: Tensor
@@ -79,7 +79,7 @@ def take_step(
     if penalty is not None:
         penalty.add_gradient()
     norm = None if clip_norm is None else nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-    taken = StepTaken(loss.detach(), norm, math.nan if lr is None else lr)
+    taken = StepTaken(loss.detach(), norm, float(optimizers[0].param_groups[0]["lr"]) if lr is None else lr)
     if finite_only and not math.isfinite(float(taken.loss)):
         return taken
     if penalty is not None:
