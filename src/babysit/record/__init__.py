@@ -110,7 +110,7 @@ from babysit.record._recipe_text import (
 )
 from babysit.record._remedies import INTERVENTIONS, REMEDIES
 from babysit.record._run_folder import Run, RunInfo
-from babysit.record._stored import from_json, json_schema, plain, to_json
+from babysit.record._stored import Values, from_json, json_schema, plain, to_json
 from babysit.record._study import (
     CurvePoint,
     FinishedRung,
@@ -291,6 +291,7 @@ __all__ = [
     "Tried",
     "Until",
     "Verdict",
+    "Values",
     "WEIGHTED",
     "WatchSection",
     "Winner",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from babysit.record import REMEDIES, Healing, Tried
+from babysit.record import REMEDIES, Effect, Healing, Tried, Values
 from babysit.reports._findings import finding_line, value_text
 
 MOST_TRIED = 12
@@ -30,7 +29,7 @@ def healing_renderable(found: Healing) -> RenderableType:
         parts += [Text(), Text("what to change", style="bold")]
         parts += [Text(f"  {one}{_meaning(str(one))}") for one in found.remedies]
         parts += [Text(f"    {line}", style="dim") for line in found.advice]
-        parts += [Text(), _effect(found)]
+        parts += [Text(), _effect(found.effect)]
     if found.tried:
         parts += [Text(), _tried(found)]
     parts += [Text(note, style="dim") for note in found.notes]
@@ -56,7 +55,7 @@ def tried_line(one: Tried) -> Text:
     return Text.assemble((f"{_percent(one.gain) if not one.refused else '-':>5}", style), f"  {names}  ", (told, "dim"))
 
 
-def outcome_text(outcome: Mapping[str, Any]) -> str:
+def outcome_text(outcome: Values) -> str:
     """The numbers of a rehearsal in a line.
 
     Example:
@@ -88,18 +87,51 @@ def _meaning(text: str) -> str:
     return f": {known.partition(':')[0]}" if known else ""
 
 
-def _effect(found: Healing) -> RenderableType:
-    """Seed by seed, each number as it is and changed."""
-    assert found.effect is not None
-    lines = [Text(f"what it did: {_percent(found.effect.gain)} of the gap to a perfect training", style="bold")]
-    for seed, (before, after) in enumerate(zip(found.effect.before, found.effect.after, strict=False)):
+def effect_text(effect: Effect) -> str:
+    """What the recommended remedies did, in a sentence: the median over the seeds.
+
+    Example:
+        >>> effect_text(Effect(({"training accuracy": 0.52},), ({"training accuracy": 0.98},), 0.9583))
+        'closes 96 % of the gap between the sick training accuracy (0.52) and a perfect one (1.00)'
+        >>> effect_text(Effect(({"loss": 2.3},) * 3, ({"loss": 0.23},) * 3, 0.9))
+        'closes 90 % of the gap between the sick loss (2.3) and a loss of 0, median of 3 seeds'
+        >>> effect_text(Effect(({"loss": math.inf},), ({"loss": 0.23},), 0.9))
+        'mends a training that failed: its loss now falls by 90 %'
+    """
+    share = f"{effect.gain:.0%}".replace("%", " %")
+    seeds = f", median of {len(effect.before)} seeds" if len(effect.before) > 1 else ""
+    outcomes = (*effect.before, *effect.after)
+    # The score that the gain was taken from: of evaluations, if they were seen, else of training rows.
+    for phase in ("evaluation", "training"):
+        for name in dict.fromkeys(name for one in outcomes for name in one):
+            if name.startswith(phase) and all(name in one for one in outcomes):
+                sick = _middle(effect.before, name)
+                score = f"{name.replace('-', ' ')} ({sick:.2f}{'' if sick >= 0 else ', counted as 0'})"
+                return f"closes {share} of the gap between the sick {score} and a perfect one (1.00){seeds}"
+    sick, healed = (_middle(side, "loss") for side in (effect.before, effect.after))
+    if not math.isfinite(sick):
+        return f"mends a training that failed: its loss now falls by {share}{seeds}"
+    if sick <= 0 or healed < 0:
+        return f"lowers the loss from {sick:.4g} to {healed:.4g}{seeds}"
+    return f"closes {share} of the gap between the sick loss ({sick:.4g}) and a loss of 0{seeds}"
+
+
+def _middle(outcomes: Sequence[Values], name: str) -> float:
+    values = sorted(float(one.get(name, math.inf)) for one in outcomes)
+    return values[len(values) // 2]
+
+
+def _effect(effect: Effect) -> RenderableType:
+    """Seed by seed, each number of the training as it is and with the remedies."""
+    lines = [Text(f"what it did: {effect_text(effect)}", style="bold")]
+    for seed, (before, after) in enumerate(zip(effect.before, effect.after, strict=False)):
         names = [name for name in dict.fromkeys((*before, *after)) if name not in ("steps", "failed")]
         told = ", ".join(f"{name} {_cell(before, name)} -> {_cell(after, name)}" for name in names)
         lines.append(Text(f"  seed {seed}, {after.get('steps', 0):,} steps: {told}"))
     return Group(*lines)
 
 
-def _cell(outcome: Mapping[str, Any], name: str) -> str:
+def _cell(outcome: Values, name: str) -> str:
     if outcome.get("failed") and name not in outcome:
         return "failed"
     return value_text(outcome[name]) if name in outcome else "unseen"
@@ -107,7 +139,11 @@ def _cell(outcome: Mapping[str, Any], name: str) -> str:
 
 def _tried(found: Healing) -> RenderableType:
     shown = sorted(found.tried, key=lambda one: (bool(one.refused), -one.share, -one.gain))
-    lines = [Text("what was tried, and the share of the gap that it closed", style="bold")]
+    lines = [
+        Text(
+            "what was tried, and which share of the gap to a perfect score (or to a loss of 0) it closed", style="bold"
+        )
+    ]
     for one in shown[:MOST_TRIED]:
         share = f", {one.share:.0%} of the steps" if one.share < 1 else ""
         because = f", for {one.because}" if one.because else ""
