@@ -32,8 +32,15 @@ def seen_inside() -> Trace:
 
 
 FINDINGS = [
-    Finding("activations-vanish", "sick", "fc3", {"std": 0.01, "layers": ["fc2", "fc3"]}, "Nothing arrives.",
-            (Remedy("initialise", "he"),), page="docs/diseases.md#activations-vanish"),
+    Finding(
+        "activations-vanish",
+        "sick",
+        "fc3",
+        {"std": 0.01, "layers": ["fc2", "fc3"]},
+        "Nothing arrives.",
+        (Remedy("initialise", "he"),),
+        page="docs/diseases.md#activations-vanish",
+    ),
     Finding("stuck-at-chance", "sick", "", {"loss": 2.3}, "It learns nothing.", explained_by="activations-vanish"),
     Finding("inputs-constant", "note", "inputs", {"name": "</script><b>"}, "A <b>bad</b> name."),
-]  # fmt: skip
+]

@@ -49,9 +49,13 @@ def test_of_many_layers_some_are_drawn() -> None:
 def test_every_picture_says_how_to_read_it() -> None:
     pictures = inside_pictures(seen_inside())
     assert [picture.name for picture in pictures] == [
-        "inside-activation", "inside-activation-std", "inside-activation-gradient-std", "inside-update-ratio",
-        "inside-never-active-share", "inside-gradient-sign-share",
-    ]  # fmt: skip
+        "inside-activation",
+        "inside-activation-std",
+        "inside-activation-gradient-std",
+        "inside-update-ratio",
+        "inside-never-active-share",
+        "inside-gradient-sign-share",
+    ]
     assert all(len(picture.caption) > 40 for picture in pictures)
     assert inside_pictures(Trace()) == []
 

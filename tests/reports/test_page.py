@@ -17,8 +17,15 @@ from tests.reports.lessons import LESSON
 from tests.reports.runs import classes, make_run, numbers
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +61,10 @@ def open_page(browser: Browser, path: pathlib.Path, width: int = 1280, dark: boo
     page.on("pageerror", lambda error: _note(wrong, str(error)))
     page.on("dialog", lambda dialog: dialog.dismiss())
     page.goto(path.as_uri())
-    page.wait_for_function("window.Plotly && document.querySelectorAll('.plot').length"
-                           " === document.querySelectorAll('.plot .main-svg:first-child').length")  # fmt: skip
+    page.wait_for_function(
+        "window.Plotly && document.querySelectorAll('.plot').length"
+        " === document.querySelectorAll('.plot .main-svg:first-child').length"
+    )
     return page, wrong
 
 

@@ -14,18 +14,27 @@ from babysit.search import Space, described
 FEW = {"lr": "1e-4:1e-1:log", "dropout": "0:0.5"}
 MANY = FEW | {"l2": "1e-6:1e-1:log", "activation": "relu,leaky-relu", "batch_norm": "true,false", "scheme": "he,xavier"}
 VALUES: dict[str, Setting] = {
-    "optimizer.lr": 0.01234, "model.dropout": 0.4321, "regularisation.l2": 0.001234, "model.activation": "leaky-relu",
-    "model.batch_norm": False, "initialisation.scheme": "xavier",
-}  # fmt: skip
+    "optimizer.lr": 0.01234,
+    "model.dropout": 0.4321,
+    "regularisation.l2": 0.001234,
+    "model.activation": "leaky-relu",
+    "model.batch_norm": False,
+    "initialisation.scheme": "xavier",
+}
 
 
 def study(path: pathlib.Path, space: dict[str, str], *, failed: int = 0, alone: bool = False) -> Study:
     """A finished one, of two winners."""
     searched = Space(space)
     info = {
-        "kind": "script", "subject": "train.py", "space": described(searched), "given": (), "plan": {}, "options": {},
+        "kind": "script",
+        "subject": "train.py",
+        "space": described(searched),
+        "given": (),
+        "plan": {},
+        "options": {},
         "fingerprint": "",
-    }  # fmt: skip
+    }
     made = Study.create(path, info, None)
     settings = {one.path: VALUES[one.path] for one in searched}
     behind = (0.01, -float("inf"), float("inf")) if alone else (0.01, -0.00001, 0.02)

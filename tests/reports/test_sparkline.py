@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from babysit.reports._sparkline import BAD, BLOCKS, sparkline
+from babysit.reports._plot_text import BAD, BLOCKS, sparkline
 
 
 @pytest.mark.parametrize(

@@ -121,9 +121,10 @@ from babysit.record._study import (
     StudyStage,
     StudyTrial,
     Winner,
+    over_folds,
+    standings,
 )
 from babysit.record._study_folder import Study, StudyInfo
-from babysit.record._study_standing import over_folds, standings
 from babysit.record._summary import (
     CalibrationBin,
     Check,
@@ -290,8 +291,8 @@ __all__ = [
     "TrialStatus",
     "Tried",
     "Until",
-    "Verdict",
     "Values",
+    "Verdict",
     "WEIGHTED",
     "WatchSection",
     "Winner",

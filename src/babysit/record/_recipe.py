@@ -49,13 +49,16 @@ class DataSection(Section):
     delimiter: str | None = setting(None, "CSV: sign between fields", when="the found one is wrong")
     encoding: str | None = setting(None, "CSV: text encoding", when="letters look wrong")
     header_rows: Annotated[int, Field(ge=0, le=10)] | None = setting(
-        None, "CSV: lines before the first row of data; the last of them names the columns", unit="lines",
+        None,
+        "CSV: lines before the first row of data; the last of them names the columns",
+        unit="lines",
         when="the header was not found",
-    )  # fmt: skip
+    )
     missing: tuple[str, ...] = setting(
-        ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"), "CSV: texts that mean no value",
+        ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"),
+        "CSV: texts that mean no value",
         when="the file marks missing values otherwise",
-    )  # fmt: skip
+    )
     image_size: Count | None = setting(
         None, "images: side that all are brought to", unit="pixels", when="sizes are mixed or too large"
     )

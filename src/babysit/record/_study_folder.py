@@ -16,6 +16,7 @@ killed at any instant leaves a Study that opens and lacks at most the rung under
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import pathlib
@@ -29,8 +30,15 @@ from babysit.record._folder import Folder, FolderInfo
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import recipe_to_toml
 from babysit.record._stored import from_json, to_json
-from babysit.record._study import FinishedRung, Standing, StudyParameter, StudyResult, StudyRung, StudyTrial
-from babysit.record._study_standing import standings
+from babysit.record._study import (
+    FinishedRung,
+    Standing,
+    StudyParameter,
+    StudyResult,
+    StudyRung,
+    StudyTrial,
+    standings,
+)
 from babysit.record._trial import TrialScore
 
 STUDY_SCHEMA = 1
@@ -115,13 +123,7 @@ class Study(Folder[StudyInfo]):
             database.execute("BEGIN IMMEDIATE")
             try:
                 for rung, trials, scores in finished:
-                    database.execute(
-                        "INSERT INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (
-                            rung.number, rung.stage, rung.generation, rung.step, json.dumps(rung.trials),
-                            json.dumps(rung.box), json.dumps(rung.widened), rung.seconds, name,
-                        ),
-                    )  # fmt: skip
+                    database.execute("INSERT INTO rungs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", _rung_row(rung, name))
                     database.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_trial_row, trials))
                     database.executemany(
                         "INSERT INTO scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -231,18 +233,18 @@ def _open(file: pathlib.Path) -> sqlite3.Connection:
     return database
 
 
+def _rung_row(rung: StudyRung, state: str) -> tuple[Any, ...]:
+    lists = (json.dumps(rung.trials), json.dumps(rung.box), json.dumps(rung.widened))
+    return (rung.number, rung.stage, rung.generation, rung.step, *lists, rung.seconds, state)
+
+
 def _trial_row(trial: StudyTrial) -> tuple[Any, ...]:
-    return (
-        trial.number, trial.point, trial.stage, trial.generation, json.dumps(dict(trial.settings)),
-        json.dumps(dict(trial.units)), trial.fold, trial.repeat,
-    )  # fmt: skip
+    began = (trial.number, trial.point, trial.stage, trial.generation)
+    return (*began, json.dumps(dict(trial.settings)), json.dumps(dict(trial.units)), trial.fold, trial.repeat)
 
 
 def _score_row(rung: int, score: TrialScore) -> tuple[Any, ...]:
-    return (
-        rung, score.trial, score.step, score.loss, score.score, score.score_name, score.first_loss, score.train_loss,
-        score.status, score.seconds,
-    )  # fmt: skip
+    return (rung, *dataclasses.astuple(score))  # its fields are the table's columns
 
 
 def _number(value: float | None) -> float:

@@ -17,9 +17,19 @@ TRACE_SCHEMA = 2
 INPUTS, OUTPUTS, TARGETS = "(inputs)", "(outputs)", "(targets)"
 
 LayerKind = Literal[
-    "linear", "conv", "recurrent", "attention", "embedding", "batch-norm", "norm", "activation", "dropout", "pooling",
-    "function", "other",
-]  # fmt: skip
+    "linear",
+    "conv",
+    "recurrent",
+    "attention",
+    "embedding",
+    "batch-norm",
+    "norm",
+    "activation",
+    "dropout",
+    "pooling",
+    "function",
+    "other",
+]
 WEIGHTED: frozenset[str] = frozenset({"linear", "conv", "recurrent", "attention"})  # kinds that deepen a network
 
 

@@ -34,12 +34,21 @@ def _figures(found: InitialisationComparison) -> list[LessonFigure]:
         rows.append((one.scheme, tuple(_spaced(panels))))
     return [
         _table(found),
-        HistogramsFigure("histograms", "Outputs of each layer before the first step", "One batch, in training mode.",
-                         tuple(row for row in rows if row[1])),
+        HistogramsFigure(
+            "histograms",
+            "Outputs of each layer before the first step",
+            "One batch, in training mode.",
+            tuple(row for row in rows if row[1]),
+        ),
         _spread("forwards", "Spread of outputs through depth", "Level is good.", tried, back=False),
-        _spread("backwards", "Spread of gradients through depth", "Level is good; read from right to left.", tried,
-                back=True),
-    ]  # fmt: skip
+        _spread(
+            "backwards",
+            "Spread of gradients through depth",
+            "Level is good; read from right to left.",
+            tried,
+            back=True,
+        ),
+    ]
 
 
 def _table(found: InitialisationComparison) -> TableFigure:
@@ -54,11 +63,16 @@ def _table(found: InitialisationComparison) -> TableFigure:
         flat = [layer.flat for layer in one.layers if layer.flat is not None]
         spread = f" ± {statistics.stdev(one.losses):.1g}" if len(one.losses) > 1 else ""
         mean = statistics.fmean(one.losses) if all(map(math.isfinite, one.losses)) else math.inf
-        rows.append((
-            name, f"{one.first_loss:.3g}", f"{stds[0]:.2g} to {stds[-1]:.2g}" if stds else "",
-            f"{back[-1]:.2g} to {back[0]:.2g}" if back else "", f"{max(flat):.0%}" if flat else "",
-            f"{mean:.3g}{spread if math.isfinite(mean) else ''}",
-        ))  # fmt: skip
+        rows.append(
+            (
+                name,
+                f"{one.first_loss:.3g}",
+                f"{stds[0]:.2g} to {stds[-1]:.2g}" if stds else "",
+                f"{back[-1]:.2g} to {back[0]:.2g}" if back else "",
+                f"{max(flat):.0%}" if flat else "",
+                f"{mean:.3g}{spread if math.isfinite(mean) else ''}",
+            )
+        )
     text = (
         f"Stds from the first layer to the last, of gradients from the last to the first; the loss after {found.steps}"
     )

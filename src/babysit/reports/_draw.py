@@ -67,9 +67,12 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
     if found.not_finite:
         lowest = min((value for curve in found.curves for value in curve.values), default=1.0)
         figure.add_scatter(
-            x=found.not_finite, y=[lowest] * len(found.not_finite), name="NaN or infinite", mode="markers",
+            x=found.not_finite,
+            y=[lowest] * len(found.not_finite),
+            name="NaN or infinite",
+            mode="markers",
             marker={"symbol": "x", "size": 9, "color": RED},
-        )  # fmt: skip
+        )
     laid_out(figure, "step", y)
     if log:
         log_axis(figure, [value for curve in found.curves for value in curve.values])
@@ -93,12 +96,19 @@ def draw_confusion(found: Confusion) -> go.Figure:
     few = len(names) <= 20
     figure = go.Figure(
         go.Heatmap(
-            z=found.shares, x=names, y=names, customdata=found.counts, zmin=0, zmax=1,
-            colorscale=[[0, "rgba(0,114,178,0.04)"], [1, BLUE]], showscale=not few,
-            text=found.counts if few else None, texttemplate="%{text}" if few else None,
+            z=found.shares,
+            x=names,
+            y=names,
+            customdata=found.counts,
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, "rgba(0,114,178,0.04)"], [1, BLUE]],
+            showscale=not few,
+            text=found.counts if few else None,
+            texttemplate="%{text}" if few else None,
             hovertemplate="true %{y}, predicted %{x}: %{customdata} rows<extra></extra>",
         )
-    )  # fmt: skip
+    )
     laid_out(figure, "predicted", "true", height=min(640, 220 + 26 * len(names)))
     figure.update_xaxes(type="category")
     figure.update_yaxes(type="category", autorange="reversed")
@@ -110,9 +120,14 @@ def draw_reliability(found: Reliability) -> go.Figure:
     figure = go.Figure()
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", name="calibrated", line={"dash": "dot", "color": GREY})
     figure.add_scatter(
-        x=found.confidence, y=found.accuracy, mode="lines+markers", name="this model", line={"color": BLUE},
-        customdata=found.rows, hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{customdata} rows<extra></extra>",
-    )  # fmt: skip
+        x=found.confidence,
+        y=found.accuracy,
+        mode="lines+markers",
+        name="this model",
+        line={"color": BLUE},
+        customdata=found.rows,
+        hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{customdata} rows<extra></extra>",
+    )
     laid_out(figure, "confidence", "share right")
     figure.update_xaxes(range=[0, 1.02])
     figure.update_yaxes(range=[0, 1.05])

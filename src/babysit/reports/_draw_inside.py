@@ -21,9 +21,13 @@ def draw_layer_curves(found: LayerCurves, y: str, *, log: bool = False, line: fl
         shade = DEPTH[round(place * (len(DEPTH) - 1) / max(1, len(found.curves) - 1))]
         values = [value if value > 0 or not log else None for value in curve.values]
         figure.add_scatter(
-            x=curve.steps, y=values, name=short(curve.name, 18), mode="lines+markers" if len(values) < 60 else "lines",
-            line={"color": shade, "width": 1.6}, marker={"size": 4},
-        )  # fmt: skip
+            x=curve.steps,
+            y=values,
+            name=short(curve.name, 18),
+            mode="lines+markers" if len(values) < 60 else "lines",
+            line={"color": shade, "width": 1.6},
+            marker={"size": 4},
+        )
     if line is not None:
         figure.add_hline(y=line, line={"dash": "dot", "color": GREY}, annotation_text=f"{line:g}")
     laid_out(figure, "step", y, height=360)
@@ -55,11 +59,16 @@ def draw_histograms(found: HistogramMap, x: str) -> go.Figure:
     names = [short(name, 18) for name in found.layers]
     for place, shares in enumerate(found.shares):
         figure.add_heatmap(
-            z=shares, x=found.centres, y=names, visible=place == 0, showscale=False,
-            zmin=0, zmax=max(0.02, min(0.35, max(max(row) for row in shares))),
+            z=shares,
+            x=found.centres,
+            y=names,
+            visible=place == 0,
+            showscale=False,
+            zmin=0,
+            zmax=max(0.02, min(0.35, max(max(row) for row in shares))),
             colorscale=[[0, "rgba(0,114,178,0.0)"], [0.15, "rgba(0,114,178,0.35)"], [1, BLUE]],
             hovertemplate="%{y}: %{z:.1%} about %{x:.3g}<extra></extra>",
-        )  # fmt: skip
+        )
     laid_out(figure, x, "", height=min(620, 190 + 22 * len(names)))
     figure.update_yaxes(type="category", autorange="reversed")
     figure.add_vline(x=0, line={"dash": "dot", "color": ORANGE, "width": 1})

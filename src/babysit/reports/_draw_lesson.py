@@ -30,9 +30,13 @@ def _lines(figure: LinesFigure) -> go.Figure:
     for number, line in enumerate(figure.lines):
         colour = SERIES[number % len(SERIES)]
         drawn.add_scatter(
-            x=line.x, y=line.y, name=line.name, mode=mode, line={"color": colour, "width": 2},
+            x=line.x,
+            y=line.y,
+            name=line.name,
+            mode=mode,
+            line={"color": colour, "width": 2},
             marker={"color": colour, "size": 4 if figure.mode == "points" else 6, "opacity": 0.7},
-        )  # fmt: skip
+        )
     laid_out(drawn, figure.x_label, figure.y_label, height=340)
     drawn.update_layout(showlegend=len(figure.lines) > 1)
     if figure.log_x:
@@ -63,18 +67,27 @@ def _histograms(figure: HistogramsFigure) -> go.Figure:
         told = [f"{panels[place].title} {panels[place].note}".strip() for place in chosen(len(panels))]
         titles += told + [""] * (across - len(told))
     drawn = make_subplots(
-        rows=len(figure.rows), cols=across, subplot_titles=titles, horizontal_spacing=0.015,
-        vertical_spacing=min(0.3, 0.5 / max(1, len(figure.rows))), row_titles=[name for name, _ in figure.rows],
-    )  # fmt: skip
+        rows=len(figure.rows),
+        cols=across,
+        subplot_titles=titles,
+        horizontal_spacing=0.015,
+        vertical_spacing=min(0.3, 0.5 / max(1, len(figure.rows))),
+        row_titles=[name for name, _ in figure.rows],
+    )
     for row, (_, panels) in enumerate(figure.rows, start=1):
         for column, place in enumerate(chosen(len(panels)), start=1):
             panel = panels[place]
             middles = [(a + b) / 2 for a, b in zip(panel.edges, panel.edges[1:], strict=False)]
             widths = [b - a for a, b in zip(panel.edges, panel.edges[1:], strict=False)]
             drawn.add_bar(
-                x=middles, y=panel.counts, width=widths, marker={"color": SERIES[(row - 1) % len(SERIES)]},
-                showlegend=False, row=row, col=column,
-            )  # fmt: skip
+                x=middles,
+                y=panel.counts,
+                width=widths,
+                marker={"color": SERIES[(row - 1) % len(SERIES)]},
+                showlegend=False,
+                row=row,
+                col=column,
+            )
     laid_out(drawn, "", "", height=60 + (ROW + 30) * len(figure.rows))
     drawn.update_annotations(font={"size": 10})
     drawn.update_xaxes(showgrid=False, nticks=3, tickfont={"size": 9})
@@ -89,9 +102,13 @@ def _images(figure: ImagesFigure) -> go.Figure:
     for _, images in figure.rows:
         titles += [image.title for image in images] + [""] * (across - len(images))
     drawn = make_subplots(
-        rows=len(figure.rows), cols=across, subplot_titles=titles, horizontal_spacing=0.01,
-        vertical_spacing=min(0.2, 0.4 / max(1, len(figure.rows))), row_titles=[name for name, _ in figure.rows],
-    )  # fmt: skip
+        rows=len(figure.rows),
+        cols=across,
+        subplot_titles=titles,
+        horizontal_spacing=0.01,
+        vertical_spacing=min(0.2, 0.4 / max(1, len(figure.rows))),
+        row_titles=[name for name, _ in figure.rows],
+    )
     for row, (_, images) in enumerate(figure.rows, start=1):
         for column, image in enumerate(images, start=1):
             drawn.add_heatmap(z=image.pixels, colorscale="gray", showscale=False, hoverinfo="skip", row=row, col=column)

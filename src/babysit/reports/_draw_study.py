@@ -39,9 +39,12 @@ def draw_cloud(found: Cloud, score_name: str) -> go.Figure:
         chosen = [place for place, name in enumerate(found.stages) if name == stage]
         if chosen:
             figure.add_scatter(
-                x=[found.values[place] for place in chosen], y=[found.scores[place] for place in chosen], name=stage,
-                mode="markers", marker={"color": colour, "size": 7, "opacity": 0.6},
-            )  # fmt: skip
+                x=[found.values[place] for place in chosen],
+                y=[found.scores[place] for place in chosen],
+                name=stage,
+                mode="markers",
+                marker={"color": colour, "size": 7, "opacity": 0.6},
+            )
     laid_out(figure, last_word(found.path), score_name, height=300)
     if found.log:
         figure.update_xaxes(type="log", exponentformat="power", dtick=1)
@@ -59,9 +62,16 @@ def draw_climb(found: Climb, score_name: str) -> go.Figure:
     named: set[str] = set()
     for steps, scores, stage in found.courses:
         figure.add_scatter(
-            x=steps, y=scores, name=stage, legendgroup=stage, showlegend=stage not in named, mode="lines+markers",
-            line={"color": STAGES[stage], "width": 1}, marker={"size": 4}, opacity=0.5,
-        )  # fmt: skip
+            x=steps,
+            y=scores,
+            name=stage,
+            legendgroup=stage,
+            showlegend=stage not in named,
+            mode="lines+markers",
+            line={"color": STAGES[stage], "width": 1},
+            marker={"size": 4},
+            opacity=0.5,
+        )
         named.add(stage)
     laid_out(figure, "steps", score_name, height=340)
     figure.update_xaxes(type="log", exponentformat="none")
@@ -72,10 +82,15 @@ def draw_rungs(found: Sequence[RungBar]) -> go.Figure:
     """Trials at each rung, from the first to the last."""
     figure = go.Figure(
         go.Bar(
-            x=[bar.trials for bar in found], y=[bar.name for bar in found], orientation="h", marker={"color": BLUE},
-            text=[str(bar.trials) for bar in found], textposition="outside", cliponaxis=False,
+            x=[bar.trials for bar in found],
+            y=[bar.name for bar in found],
+            orientation="h",
+            marker={"color": BLUE},
+            text=[str(bar.trials) for bar in found],
+            textposition="outside",
+            cliponaxis=False,
         )
-    )  # fmt: skip
+    )
     laid_out(figure, "trials", "", height=80 + 24 * len(found))
     figure.update_yaxes(type="category", autorange="reversed")
     return figure
@@ -86,17 +101,30 @@ def draw_best_of(found: Sequence[CurvePoint], score_name: str) -> go.Figure:
     counts = [point.trials for point in found]
     figure = go.Figure()
     figure.add_scatter(
-        x=counts, y=[point.high for point in found], mode="lines", line={"width": 0}, showlegend=False,
+        x=counts,
+        y=[point.high for point in found],
+        mode="lines",
+        line={"width": 0},
+        showlegend=False,
         hoverinfo="skip",
-    )  # fmt: skip
+    )
     figure.add_scatter(
-        x=counts, y=[point.low for point in found], mode="lines", line={"width": 0}, fill="tonexty",
-        fillcolor="rgba(0,114,178,0.18)", name="nine of ten searches",
-    )  # fmt: skip
+        x=counts,
+        y=[point.low for point in found],
+        mode="lines",
+        line={"width": 0},
+        fill="tonexty",
+        fillcolor="rgba(0,114,178,0.18)",
+        name="nine of ten searches",
+    )
     figure.add_scatter(
-        x=counts, y=[point.median for point in found], mode="lines+markers", line={"color": BLUE}, name="median",
+        x=counts,
+        y=[point.median for point in found],
+        mode="lines+markers",
+        line={"color": BLUE},
+        name="median",
         marker={"size": 5},
-    )  # fmt: skip
+    )
     laid_out(figure, "coarse trials", f"best {score_name}", height=320)
     figure.update_xaxes(type="log", exponentformat="none")
     return figure

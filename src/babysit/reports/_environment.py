@@ -16,9 +16,12 @@ from babysit.reports._terminal import interval, score_number
 def environment() -> jinja2.Environment:
     """Templates with everything escaped, and with the words that pages use."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("babysit.reports"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("babysit.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters |= {
         "number": score_number,
         "interval": interval,

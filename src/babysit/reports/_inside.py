@@ -108,9 +108,7 @@ def histogram_map(trace: Trace, quantity: str) -> HistogramMap | None:
     # One step that exploded would squeeze all others to a line: of the steps' ranges the median is taken.
     reach = statistics.median(max(_reach(_at(found[name], step)) for name in layers) for step in steps) or 1.0
     centres = tuple(-reach + (place + 0.5) * 2 * reach / BINS for place in range(BINS))
-    shares = tuple(
-        tuple(_rebinned(_at(found[name], step), reach) for name in layers) for step in steps
-    )  # fmt: skip
+    shares = tuple(tuple(_rebinned(_at(found[name], step), reach) for name in layers) for step in steps)
     return HistogramMap(quantity, layers, steps, centres, shares)
 
 

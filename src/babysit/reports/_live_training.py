@@ -25,7 +25,7 @@ from babysit.record import (
 from babysit.reports._findings import finding_line
 from babysit.reports._inside import some_layers
 from babysit.reports._live_part import LivePart, clock, number
-from babysit.reports._sparkline import sparkline
+from babysit.reports._plot_text import sparkline
 
 LINE_EVERY = 2.0  # seconds between plain lines; the last epoch always has one
 MOST_LOSSES = 400  # of the last part of a curve that are kept to be drawn

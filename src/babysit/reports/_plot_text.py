@@ -1,7 +1,8 @@
-"""Plots in characters: lines on a grid of marks, histograms as bars, grey pictures in half blocks."""
+"""Plots in characters: lines on a grid of marks, a curve in one line, histograms as bars, pictures in half blocks."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -16,6 +17,9 @@ BARS = " ▁▂▃▄▅▆▇█"
 HEIGHT = 14  # rows of a plot
 AXIS = 9  # columns of the labels on its left
 FINEST = 6  # points between two given ones, so that a line is a line
+BLOCKS = "▁▂▃▄▅▆▇█"
+BAD = "×"  # noqa: RUF001  a cross, where a value was NaN or infinite
+DECADES = 1.5  # a curve that spans more is drawn by its logarithm
 
 
 def plot(figure: LinesFigure, width: int, height: int = HEIGHT) -> list[Text]:
@@ -104,8 +108,10 @@ def picture(image: GreyImage) -> list[Text]:
     for upper, lower in zip(rows[::2], [*rows[1::2], *([rows[-1]] if len(rows) % 2 else [])], strict=False):
         text = Text()
         for above, below in zip(upper, lower, strict=True):
-            grey = [round(255 * (value - low) / (high - low or 1)) if math.isfinite(value) else 0
-                    for value in (above, below)]  # fmt: skip
+            grey = [
+                round(255 * (value - low) / (high - low or 1)) if math.isfinite(value) else 0
+                for value in (above, below)
+            ]
             colours = [f"rgb({one},{one},{one})" for one in grey]
             text.append("▀", Style(color=colours[0], bgcolor=colours[1]))
         lines.append(text)
@@ -117,11 +123,38 @@ def shades(image: GreyImage) -> list[Text]:
     values = [value for row in image.pixels for value in row if math.isfinite(value)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     scale = " ░▒▓█"
-    return [
-        Text("".join(scale[min(4, int(5 * (value - low) / (high - low or 1)))] if math.isfinite(value) else "?"
-                     for value in row))
-        for row in image.pixels
-    ]  # fmt: skip
+
+    def shade(value: float) -> str:
+        return scale[min(4, int(5 * (value - low) / (high - low or 1)))] if math.isfinite(value) else "?"
+
+    return [Text("".join(map(shade, row))) for row in image.pixels]
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Values as blocks of eight heights, at most `width` of them; logarithmic where they span decades.
+
+    Neighbours that share a block are averaged; one of them that is not finite marks it.
+
+    Example:
+        >>> sparkline([1.0, 2.0, 3.0, 4.0], 10)
+        '▁▃▆█'
+        >>> sparkline([1.0, float("nan"), 1.0], 10)
+        '▄×▄'
+    """
+    if not values or width < 1:
+        return ""
+    groups = _groups(values, width)
+    finite = [value for group in groups for value in group if math.isfinite(value)]
+    if not finite:
+        return BAD * len(groups)
+    log = min(finite) > 0 and math.log10(max(finite)) - math.log10(min(finite)) > DECADES
+    largest = max(map(abs, finite)) or 1.0  # sums of the largest floating numbers would overflow
+    means = [_mean(group, largest, log=log) for group in groups]
+    known = [value for value in means if value is not None]
+    if not known:
+        return BAD * len(groups)
+    low, high = min(known), max(known)
+    return "".join(BAD if value is None else _block(value, low, high) for value in means)
 
 
 def mark(number: int) -> str:
@@ -182,3 +215,21 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(1, width - 1)]}…"
+
+
+def _groups(values: Sequence[float], width: int) -> list[Sequence[float]]:
+    count = min(width, len(values))
+    edges = [round(place * len(values) / count) for place in range(count + 1)]
+    return [values[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def _mean(group: Sequence[float], largest: float, *, log: bool) -> float | None:
+    if not all(math.isfinite(value) for value in group):
+        return None
+    return sum(math.log10(value) if log else value / largest for value in group) / len(group)
+
+
+def _block(value: float, low: float, high: float) -> str:
+    if high - low <= 1e-9 * max(abs(high), abs(low), 1e-30):
+        return BLOCKS[3]
+    return BLOCKS[min(len(BLOCKS) - 1, int((value - low) / (high - low) * len(BLOCKS)))]

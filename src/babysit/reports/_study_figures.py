@@ -108,10 +108,16 @@ def clouds(parameters: Sequence[StudyParameter], standings: Sequence[Standing]) 
         )
         found.append(
             Cloud(
-                parameter.path, parameter.log, parameter.options, values, tuple(one.score for one in shown),
-                tuple(one.stage for one in shown), parameter.low, parameter.high,
+                parameter.path,
+                parameter.log,
+                parameter.options,
+                values,
+                tuple(one.score for one in shown),
+                tuple(one.stage for one in shown),
+                parameter.low,
+                parameter.high,
             )
-        )  # fmt: skip
+        )
     return found
 
 
