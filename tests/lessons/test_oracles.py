@@ -11,12 +11,7 @@ from torch.nn import functional
 
 from babysit.data._affine import Centre, ScaleToRange, Standardise
 from babysit.data._decorrelate import PCA, ZCA, Whiten
-from babysit.lessons import _check_oracles as checks
-from babysit.lessons import _initialisation_oracles as initialisations
-from babysit.lessons import _loss_oracles as losses
-from babysit.lessons import _normalisation_oracles as normalisations
-from babysit.lessons import _optimisation_oracles as optimisations
-from babysit.lessons import _preprocessing_oracles as preprocessing
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._activation_pages import ORACLES, fast
 from babysit.lessons._initialisation_pages import SCHEMES, gradient_spreads, spreads
 from babysit.nn import activation_names, initialise, max_pieces
@@ -91,9 +86,9 @@ def test_backward_through_ten_layers_is_autograd_s() -> None:
     inputs = stream.standard_normal((6, 5))
     weights = [stream.standard_normal((5, 5)) for _ in range(3)]
     for tanh in (True, False):
-        layers = initialisations.forward(inputs, weights, tanh)
+        layers = oracles.forward(inputs, weights, tanh)
         upstream = stream.standard_normal((6, 5))
-        found = initialisations.backward(layers, weights, tanh, upstream)
+        found = oracles.backward(layers, weights, tanh, upstream)
         values = torch.from_numpy(inputs)
         kept = []
         for weight in weights:
@@ -117,11 +112,11 @@ def test_preprocessing(name: str, module: Any) -> None:
     module = module.double()
     x, upstream = train[:20] + 0.1, STREAM.standard_normal((20, 3 if name == "pca" else 5))
     extra = (3,) if name == "pca" else ()
-    mine = getattr(preprocessing, name)(x, train, *extra)
+    mine = getattr(oracles, name)(x, train, *extra)
     theirs = module(torch.from_numpy(x)).detach().numpy()
     signs = np.sign((mine * theirs).sum(axis=0)) if name in ("whiten", "pca") else 1.0  # an axis may point either way
     np.testing.assert_allclose(mine * signs, theirs, atol=1e-4)
-    found = getattr(preprocessing, f"{name}_gradient")(upstream * signs, train, *extra)
+    found = getattr(oracles, f"{name}_gradient")(upstream * signs, train, *extra)
     np.testing.assert_allclose(found, gradient(module, x, upstream), atol=1e-3)
 
 
@@ -129,13 +124,13 @@ def test_impute_and_images() -> None:
     train = STREAM.standard_normal((50, 4))
     x = train[:5].copy()
     x[0, 1] = x[3, 2] = np.nan
-    filled = preprocessing.impute(x, train)
+    filled = oracles.impute(x, train)
     assert filled[0, 1] == pytest.approx(train[:, 1].mean())
-    np.testing.assert_array_equal(preprocessing.impute_gradient(np.ones_like(x), x)[0], [1, 0, 1, 1])
+    np.testing.assert_array_equal(oracles.impute_gradient(np.ones_like(x), x)[0], [1, 0, 1, 1])
     images = STREAM.uniform(0, 255, (10, 6, 6, 3))
-    assert abs(preprocessing.mean_image(images, images).mean(axis=0)).max() < 1e-9
-    assert abs(preprocessing.channel_mean(images, images).mean(axis=(0, 1, 2))).max() < 1e-9
-    np.testing.assert_allclose(preprocessing.channel_mean_std(images, images).std(axis=(0, 1, 2)), 1.0)
+    assert abs(oracles.mean_image(images, images).mean(axis=0)).max() < 1e-9
+    assert abs(oracles.channel_mean(images, images).mean(axis=(0, 1, 2))).max() < 1e-9
+    np.testing.assert_allclose(oracles.channel_mean_std(images, images).std(axis=(0, 1, 2)), 1.0)
 
 
 def test_batch_norm() -> None:
@@ -148,14 +143,14 @@ def test_batch_norm() -> None:
     outputs = layer(leaf)
     upstream = STREAM.standard_normal((16, 5))
     wanted = torch.autograd.grad(outputs, (leaf, layer.weight, layer.bias), torch.from_numpy(upstream))
-    np.testing.assert_allclose(normalisations.batch_norm(x, scale, shift), outputs.detach().numpy(), rtol=1e-9)
-    for mine, theirs in zip(normalisations.batch_norm_gradient(upstream, x, scale), wanted, strict=True):
+    np.testing.assert_allclose(oracles.batch_norm(x, scale, shift), outputs.detach().numpy(), rtol=1e-9)
+    for mine, theirs in zip(oracles.batch_norm_gradient(upstream, x, scale), wanted, strict=True):
         np.testing.assert_allclose(mine, theirs.numpy(), atol=1e-9)
     layer.eval()
     mean, var = layer.running_mean, layer.running_var
     assert mean is not None
     assert var is not None
-    mine = normalisations.batch_norm_evaluation(x, scale, shift, mean.numpy(), var.numpy())
+    mine = oracles.batch_norm_evaluation(x, scale, shift, mean.numpy(), var.numpy())
     np.testing.assert_allclose(mine, layer(torch.from_numpy(x)).detach().numpy(), rtol=1e-9)
 
 
@@ -166,15 +161,13 @@ def test_layer_norm_and_dropout() -> None:
         return functional.layer_norm(values, (8,), torch.from_numpy(scale), torch.from_numpy(shift))
 
     upstream = STREAM.standard_normal((6, 8))
-    np.testing.assert_allclose(normalisations.layer_norm(x, scale, shift), layer(torch.from_numpy(x)).numpy())
-    np.testing.assert_allclose(
-        normalisations.layer_norm_gradient(upstream, x, scale), gradient(layer, x, upstream), atol=1e-9
-    )
+    np.testing.assert_allclose(oracles.layer_norm(x, scale, shift), layer(torch.from_numpy(x)).numpy())
+    np.testing.assert_allclose(oracles.layer_norm_gradient(upstream, x, scale), gradient(layer, x, upstream), atol=1e-9)
     torch.manual_seed(0)
     dropped = functional.dropout(torch.from_numpy(x), 0.4).numpy()
     kept = (dropped != 0).astype(float)
-    np.testing.assert_allclose(normalisations.dropout(x, kept, 0.4), dropped)
-    np.testing.assert_allclose(normalisations.dropout_gradient(upstream, kept, 0.4), upstream * kept / 0.6)
+    np.testing.assert_allclose(oracles.dropout(x, kept, 0.4), dropped)
+    np.testing.assert_allclose(oracles.dropout_gradient(upstream, kept, 0.4), upstream * kept / 0.6)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +178,11 @@ def test_layer_norm_and_dropout() -> None:
 def test_losses_of_classes(name: str, loss: Any) -> None:
     scores, labels = STREAM.standard_normal((9, 4)), STREAM.integers(0, 4, 9)
     wanted = torch.from_numpy(labels)
-    assert getattr(losses, name)(scores, labels) == pytest.approx(float(loss(torch.from_numpy(scores), wanted)))
-    found = getattr(losses, f"{name}_gradient")(scores, labels)
+    assert getattr(oracles, name)(scores, labels) == pytest.approx(float(loss(torch.from_numpy(scores), wanted)))
+    found = getattr(oracles, f"{name}_gradient")(scores, labels)
     np.testing.assert_allclose(found, gradient(lambda values: loss(values, wanted), scores, 1.0), atol=1e-12)
-    counted = checks.numeric_gradient(lambda w: getattr(losses, name)(w, labels), scores.copy())
-    assert checks.relative_error(counted, found) < 1e-6
+    counted = oracles.numeric_gradient(lambda w: getattr(oracles, name)(w, labels), scores.copy())
+    assert oracles.relative_error(counted, found) < 1e-6
 
 
 @pytest.mark.parametrize(
@@ -199,8 +192,8 @@ def test_losses_of_classes(name: str, loss: Any) -> None:
 def test_losses_of_numbers(name: str, loss: Any) -> None:
     answers, targets = STREAM.standard_normal(9), STREAM.uniform(0, 1, 9)
     wanted = torch.from_numpy(targets)
-    assert getattr(losses, name)(answers, targets) == pytest.approx(float(loss(torch.from_numpy(answers), wanted)))
-    found = getattr(losses, f"{name}_gradient")(answers, targets)
+    assert getattr(oracles, name)(answers, targets) == pytest.approx(float(loss(torch.from_numpy(answers), wanted)))
+    found = getattr(oracles, f"{name}_gradient")(answers, targets)
     np.testing.assert_allclose(found, gradient(lambda values: loss(values, wanted), answers, 1.0), atol=1e-12)
 
 
@@ -218,7 +211,7 @@ def test_optimizers(name: str, kind: Any, options: dict[str, Any]) -> None:
     for _ in range(12):
         optimizer.zero_grad()
         (theirs**4).sum().backward()
-        mine = getattr(optimisations, name)(mine, 4 * mine**3, 0.05, state)
+        mine = getattr(oracles, name)(mine, 4 * mine**3, 0.05, state)
         optimizer.step()
     np.testing.assert_allclose(mine, theirs.detach().numpy(), rtol=1e-6)
 
@@ -228,14 +221,14 @@ def test_penalties_and_small_ones() -> None:
     leaf = torch.from_numpy(w.copy()).requires_grad_()
     penalty = 0.5 * 0.3 * leaf.square().sum()
     (wanted,) = torch.autograd.grad(penalty, leaf)
-    assert optimisations.l2(w, 0.3) == pytest.approx(float(penalty.detach()))
-    np.testing.assert_allclose(optimisations.l2_gradient(w, 0.3), wanted.numpy())
-    assert checks.penalty([w], 0.3) == pytest.approx(float(penalty.detach()))
-    assert optimisations.cosine(0.1, 0.5) == pytest.approx(0.05)
-    assert checks.first_loss(np.full(10, 0.1)) == pytest.approx((np.log(10), np.log(10)))
-    assert checks.update_ratio(w, 1.001 * w) == pytest.approx(1e-3)
+    assert oracles.l2(w, 0.3) == pytest.approx(float(penalty.detach()))
+    np.testing.assert_allclose(oracles.l2_gradient(w, 0.3), wanted.numpy())
+    assert oracles.penalty([w], 0.3) == pytest.approx(float(penalty.detach()))
+    assert oracles.cosine(0.1, 0.5) == pytest.approx(0.05)
+    assert oracles.first_loss(np.full(10, 0.1)) == pytest.approx((np.log(10), np.log(10)))
+    assert oracles.update_ratio(w, 1.001 * w) == pytest.approx(1e-3)
     rates = np.logspace(-5, 0, 30)
-    assert 3e-3 < checks.steepest(rates, 2 - 1 / (1 + 1e-2 / rates)) < 3e-2
+    assert 3e-3 < oracles.steepest(rates, 2 - 1 / (1 + 1e-2 / rates)) < 3e-2
 
 
 def test_what_is_seen_of_rows() -> None:
@@ -252,5 +245,5 @@ def test_what_is_seen_of_rows() -> None:
         for row in look_at_rows(subject.live_parts(), 0, seconds=60).rows
         if isinstance(row, Row)
     }
-    assert checks.shared_rows(train, held) == seen["duplicate-rows-share"] == 0.4
-    assert np.median(checks.scales(train)[1]) == pytest.approx(seen["feature-std-median"], rel=1e-6)
+    assert oracles.shared_rows(train, held) == seen["duplicate-rows-share"] == 0.4
+    assert np.median(oracles.scales(train)[1]) == pytest.approx(seen["feature-std-median"], rel=1e-6)

@@ -6,7 +6,8 @@ import math
 import pytest
 
 import babysit
-from babysit.lessons import LECTURE, explain, page_of, pages
+from babysit.lessons import explain, page_of, pages
+from babysit.lessons._explain import LECTURE
 from babysit.nn import activation_names
 from babysit.record import PRE_FLIGHT_STEPS, QUANTITIES, REMEDIES, InputError
 from babysit.reports import LinesFigure, TableFigure

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import follow, initialise, insert_batch_norm, recalibrate_batch_norm
+from babysit.nn import initialise, insert_batch_norm, recalibrate_batch_norm
+from babysit.nn._following import follow
 from babysit.record import InputError
 from tests.nn.nets import Branching, Functional, PreNormTransformer, ResidualNet, Shared, normal, plain
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from babysit.nn import Features, Following, Maxout, MaxoutConv2d, Pixels, activation_facts, build, follow
+from babysit.nn import Features, Maxout, MaxoutConv2d, Pixels, activation_facts, build
+from babysit.nn._following import Following, follow
 from babysit.record import InputError, ModelSection
 from tests.nn.nets import Branching, Functional, OwnWeights, PreNormTransformer, ResidualNet, Shared, normal
 

@@ -22,6 +22,7 @@ from babysit.nn import (
     activation_facts,
     build,
     initialise,
+    initialize,
 )
 from babysit.record import InputError, ModelSection
 from tests.nn.nets import Branching, Functional, OwnWeights, PreNormTransformer, ResidualNet, Shared, normal, plain
@@ -38,6 +39,10 @@ def options(scheme: str, sample: Any) -> dict[str, Any]:
 
 
 # --- each scheme's own law ----------------------------------------------------------------------------------------
+
+
+def test_both_spellings_are_one_function() -> None:
+    assert initialise is initialize
 
 
 def test_the_laws_of_normal_and_uniform_draws() -> None:

@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from babysit.lessons import _check_oracles as oracles
-from babysit.lessons import _loss_oracles as losses
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._optimisation_pages import loss_by_rate
 from babysit.lessons._page import Page
 from babysit.lessons._short_training import small_network, train_a_little
@@ -26,7 +25,7 @@ def _first_loss() -> tuple[LessonFigure, ...]:
         ("90 %, 9 %, 1 %", np.array([0.9, 0.09, 0.01])),
     ):
         labels = stream.choice(len(shares), 2000, p=shares)
-        measured = losses.softmax_cross_entropy(0.01 * stream.standard_normal((2000, len(shares))), labels)
+        measured = oracles.softmax_cross_entropy(0.01 * stream.standard_normal((2000, len(shares))), labels)
         zero, constant = oracles.first_loss(shares)
         rows.append((name, f"{zero:.4f}", f"{measured:.4f}", f"{constant:.4f}"))
     text = "Measured: a network with small weights. The last column is what output biases at the shares would give."
@@ -100,10 +99,10 @@ def _ratios() -> tuple[LessonFigure, ...]:
 def _gradient_check() -> tuple[LessonFigure, ...]:
     stream = np.random.default_rng(0)
     scores, labels = stream.standard_normal((4, 5)), np.array([0, 3, 2, 4])
-    written = losses.softmax_cross_entropy_gradient(scores, labels)
+    written = oracles.softmax_cross_entropy_gradient(scores, labels)
     rows = []
     for h in (1e-1, 1e-3, 1e-5, 1e-8, 1e-11):
-        counted = oracles.numeric_gradient(lambda w: losses.softmax_cross_entropy(w, labels), scores.copy(), h)
+        counted = oracles.numeric_gradient(lambda w: oracles.softmax_cross_entropy(w, labels), scores.copy(), h)
         rows.append((f"{h:g}", f"{oracles.relative_error(counted, written):.1e}"))
     wrong = oracles.relative_error(2 * written, written)
     text = f"Softmax and cross-entropy. A gradient that is wrong by a factor of two has an error of {wrong:.1g}."

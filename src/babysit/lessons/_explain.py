@@ -7,14 +7,13 @@ import functools
 
 from babysit.lessons._activation_pages import ACTIVATION_PAGES
 from babysit.lessons._check_pages import CHECK_PAGES
-from babysit.lessons._disease_pages import DISEASE_PAGES
+from babysit.lessons._finding_pages import DISEASE_PAGES, QUANTITY_PAGES
 from babysit.lessons._initialisation_pages import INITIALISATION_PAGES
 from babysit.lessons._loss_pages import LOSS_PAGES
 from babysit.lessons._normalisation_pages import NORMALISATION_PAGES
 from babysit.lessons._optimisation_pages import OPTIMISATION_PAGES
 from babysit.lessons._page import Page
 from babysit.lessons._preprocessing_pages import PREPROCESSING_PAGES
-from babysit.lessons._quantity_pages import QUANTITY_PAGES
 from babysit.lessons._remedy_pages import REMEDY_PAGES
 from babysit.lessons._step_pages import STEP_PAGES
 from babysit.record import InputError

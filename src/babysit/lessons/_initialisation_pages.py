@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from babysit.lessons import _initialisation_oracles as oracles
-from babysit.lessons._initialisation_oracles import Floats, Stream, backward, forward
+from babysit.lessons import _oracles as oracles
+from babysit.lessons._oracles import Floats, Stream, backward, forward
 from babysit.lessons._page import Page
 from babysit.reports import HistogramsFigure, LessonFigure, Line, LinesFigure, Panel, TableFigure
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from babysit.lessons import _loss_oracles as oracles
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._page import Page
 from babysit.reports import LessonFigure, Line, LinesFigure, TableFigure
 

@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from babysit.lessons import _normalisation_oracles as oracles
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._page import Page
-from babysit.lessons._real_rows import digits
-from babysit.lessons._short_training import train_a_little
+from babysit.lessons._short_training import digits, train_a_little
 from babysit.reports import HistogramsFigure, LessonFigure, Line, LinesFigure, Panel, TableFigure
 
 SCALES = tuple(float(scale) for scale in np.logspace(-4, 0, 9))  # the lecture's, every second one

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from babysit.lessons import _optimisation_oracles as oracles
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._page import Page
-from babysit.lessons._real_rows import Floats
-from babysit.lessons._short_training import small_network, train_a_little
+from babysit.lessons._short_training import Floats, small_network, train_a_little
 from babysit.record import ScheduleSection
 from babysit.reports import LessonFigure, Line, LinesFigure, TableFigure
 from babysit.training import rate_at

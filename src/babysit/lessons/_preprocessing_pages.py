@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from babysit.lessons import _preprocessing_oracles as oracles
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._page import Page
-from babysit.lessons._real_rows import Floats, digit_rows, two_columns
+from babysit.lessons._short_training import Floats, digit_rows, two_columns
 from babysit.reports import GreyImage, ImagesFigure, LessonFigure, Line, LinesFigure, TableFigure
 
 SIDE = 8

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from babysit.lessons import _check_oracles as oracles
+from babysit.lessons import _oracles as oracles
 from babysit.lessons._page import Page
-from babysit.lessons._real_rows import digit_rows, digits
-from babysit.lessons._short_training import small_network, train_a_little
+from babysit.lessons._short_training import digit_rows, digits, small_network, train_a_little
 from babysit.reports import LessonFigure, TableFigure
 
 STEPS, LR, ROWS = 150, 0.05, 64

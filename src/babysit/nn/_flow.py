@@ -1,15 +1,77 @@
-"""Flow: how data runs through a model, step by step, from whichever way of looking was possible."""
+"""How data runs through a model, step by step, whichever way it was followed.
+
+A parameter of a user's own module that a function reads is a layer's weight all the same: `F.linear(x, self.weight)`,
+`x @ self.weight` and their kin. Such a layer has the name of its weight.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from torch import Tensor
+
 from babysit.nn._activation_facts import activation_facts
 from babysit.nn._activations import facts_of
-from babysit.nn._raw_weights import RawWeight
 from babysit.record import ActivationFacts
+
+# Where each function takes its weight and its bias, and whether outputs lie along the weight's first axis.
+_PLACES: dict[str, tuple[int, int | None, bool]] = {
+    "linear": (1, 2, True),
+    "conv1d": (1, 2, True),
+    "conv2d": (1, 2, True),
+    "conv3d": (1, 2, True),
+    "matmul": (1, None, False),
+    "mm": (1, None, False),
+    "addmm": (2, 0, False),
+}
+
+
+@dataclass(frozen=True)
+class RawWeight:
+    """A parameter used as a layer's weight.
+
+    Attributes:
+        name: The parameter's.
+        bias: That of the bias, if there is one.
+        outputs_first: Whether it is [out, in, ...] rather than [in, out].
+    """
+
+    name: str
+    bias: str | None
+    outputs_first: bool
+
+    def fan_in(self, weight: Tensor) -> int:
+        """Numbers that enter one output's sum."""
+        return weight[0].numel() if self.outputs_first else weight.shape[0]
+
+
+def raw_weight(
+    function: str, arguments: Sequence[Any], options: Mapping[str, Any], names: Mapping[int, str]
+) -> RawWeight | None:
+    """The weight that a call reads, if it is a parameter of a module that is no layer.
+
+    Args:
+        function: The name of the function called.
+        arguments: What it was called with, or symbols of that.
+        options: The same by keyword.
+        names: Parameters' names by the identity of what stands for them among the arguments.
+    """
+    places = _PLACES.get(function.strip("_"))
+    if places is None:
+        return None
+    weight_place, bias_place, outputs_first = places
+    name = names.get(id(_argument(arguments, options, weight_place, "weight")))
+    if name is None:
+        return None
+    bias = None if bias_place is None else names.get(id(_argument(arguments, options, bias_place, "bias")))
+    return RawWeight(name, bias, outputs_first)
+
+
+def _argument(arguments: Sequence[Any], options: Mapping[str, Any], place: int, name: str) -> Any:
+    return arguments[place] if place < len(arguments) else options.get(name)
+
 
 # layer        holds weights                       activation   has known facts
 # normalisation, pass, sum, product                data goes on, its kind of distribution with it
@@ -150,7 +212,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Step:
+class FlowStep:
     """One call: of a module or a function.
 
     Attributes:
@@ -186,9 +248,9 @@ class Flow:
     """
 
     way: Literal["symbolic tracing", "a run of the sample"]
-    steps: list[Step] = field(default_factory=list)
+    steps: list[FlowStep] = field(default_factory=list)
 
-    def add(self, step: Step) -> int:
+    def add(self, step: FlowStep) -> int:
         """Its number."""
         self.steps.append(step)
         return len(self.steps) - 1
@@ -231,7 +293,7 @@ def passes_through(class_name: str) -> bool:
     return class_name in _PASS_MODULES or "Dropout" in class_name or "Pool" in class_name or "Pad" in class_name
 
 
-def with_hand_written_silu(steps: Sequence[Step]) -> list[Step]:
+def with_hand_written_silu(steps: Sequence[FlowStep]) -> list[FlowStep]:
     """x * sigmoid(x) written out is silu: its sigmoid counts as silu."""
     changed = list(steps)
     for step in steps:
@@ -241,7 +303,7 @@ def with_hand_written_silu(steps: Sequence[Step]) -> list[Step]:
             facts = steps[gate].facts
             if facts is not None and facts.name == "sigmoid" and steps[gate].sources == (other,):
                 old = steps[gate]
-                changed[gate] = Step(old.kind, "silu", old.sources, old.modules, activation_facts("silu"))
+                changed[gate] = FlowStep(old.kind, "silu", old.sources, old.modules, activation_facts("silu"))
     return changed
 
 

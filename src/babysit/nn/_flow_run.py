@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from babysit.nn._flow import NORMALISING, Flow, Measured, Step, StepKind, classify_function
+from babysit.nn._flow import NORMALISING, Flow, FlowStep, Measured, StepKind, classify_function, raw_weight
 from babysit.nn._layers import kind_of
-from babysit.nn._raw_weights import raw_weight
 from babysit.nn._sample import Sample, run_sample, undisturbed
 from babysit.record import ActivationFacts
 
@@ -25,7 +24,7 @@ def follow_sample(model: nn.Module, sample: Sample, *, measure: bool = False) ->
     flow = Flow("a run of the sample")
     recorder = _Recorder(model, flow, measure)
     for tensor in _tensors(sample):
-        recorder.remember(tensor, flow.add(Step("input", "input")))
+        recorder.remember(tensor, flow.add(FlowStep("input", "input")))
     with undisturbed(model):
         handles = recorder.listen(model)
         try:
@@ -34,7 +33,7 @@ def follow_sample(model: nn.Module, sample: Sample, *, measure: bool = False) ->
         finally:
             for handle in handles:
                 handle.remove()
-    flow.add(Step("output", "output", recorder.sources(_tensors(result))))
+    flow.add(FlowStep("output", "output", recorder.sources(_tensors(result))))
     return flow
 
 
@@ -102,7 +101,7 @@ class _Recorder(TorchFunctionMode):
         raw = None if modules else raw_weight(name, args, options, self.raw_names)
         kind, facts = ("layer", None) if raw else self._kind(name, modules, args, options)
         number = self.flow.add(
-            Step(
+            FlowStep(
                 kind,
                 facts.name if facts else name.strip("_"),
                 sources,

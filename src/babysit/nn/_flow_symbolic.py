@@ -10,9 +10,8 @@ import torch.fx
 from torch import nn
 
 from babysit.nn._activations import facts_of
-from babysit.nn._flow import Flow, Step, StepKind, classify_function, is_number_function, passes_through
+from babysit.nn._flow import Flow, FlowStep, StepKind, classify_function, is_number_function, passes_through, raw_weight
 from babysit.nn._layers import kind_of
-from babysit.nn._raw_weights import raw_weight
 from babysit.nn._sample import attributes_restored
 
 
@@ -65,25 +64,25 @@ def _step(
     owners: tuple[str, ...],
     flow: Flow,
     first_names: dict[int, str],
-) -> Step:
+) -> FlowStep:
     if node.op == "placeholder":
-        return Step("input", node.name)
+        return FlowStep("input", node.name)
     if node.op == "output":
-        return Step("output", "output", sources)
+        return FlowStep("output", "output", sources)
     if node.op == "call_module":
         return _module_step(model, str(node.target), sources, first_names)
     name = _function_name(node.target)
     if is_number_function(name) or (sources and all(flow.steps[source].kind == "number" for source in sources)):
-        return Step("number", name, sources)
+        return FlowStep("number", name, sources)
     weighted = tuple(owner for owner in owners if kind_of(model.get_submodule(owner)) is not None)
     if weighted:
         kind: StepKind = "normalisation" if kind_of(model.get_submodule(weighted[0])) == "normalisation" else "layer"
-        return Step(kind, name, sources, weighted)
+        return FlowStep(kind, name, sources, weighted)
     raw = raw_weight(name, node.args, node.kwargs, _raw_names(model, node))
     if raw:
-        return Step("layer", name, sources, (raw.name,), raw=raw)
+        return FlowStep("layer", name, sources, (raw.name,), raw=raw)
     kind, facts = classify_function(name, node.args[1:], dict(node.kwargs))
-    return Step(kind, facts.name if facts else name, sources, owners, facts)
+    return FlowStep(kind, facts.name if facts else name, sources, owners, facts)
 
 
 def _raw_names(model: nn.Module, node: torch.fx.Node) -> dict[int, str]:
@@ -101,20 +100,20 @@ def _raw_names(model: nn.Module, node: torch.fx.Node) -> dict[int, str]:
     return found
 
 
-def _module_step(model: nn.Module, target: str, sources: tuple[int, ...], first_names: dict[int, str]) -> Step:
+def _module_step(model: nn.Module, target: str, sources: tuple[int, ...], first_names: dict[int, str]) -> FlowStep:
     module = model.get_submodule(target)
     name = first_names[id(module)]
     facts = facts_of(module)
     if facts is not None:
         # An identity changes nothing: what matters is what comes after it.
-        return Step("pass" if facts.name == "identity" else "activation", facts.name, sources, (name,), facts)
+        return FlowStep("pass" if facts.name == "identity" else "activation", facts.name, sources, (name,), facts)
     kind = kind_of(module)
     if kind == "normalisation":
-        return Step("normalisation", type(module).__name__, sources, (name,), called=True)
+        return FlowStep("normalisation", type(module).__name__, sources, (name,), called=True)
     if kind is not None:
         inner = (f"{name}.{part}" for part, child in module.named_modules() if part and kind_of(child) is not None)
-        return Step("layer", type(module).__name__, sources, (name, *inner), called=True)
-    return Step("pass" if passes_through(type(module).__name__) else "other", type(module).__name__, sources)
+        return FlowStep("layer", type(module).__name__, sources, (name, *inner), called=True)
+    return FlowStep("pass" if passes_through(type(module).__name__) else "other", type(module).__name__, sources)
 
 
 def _function_name(target: Any) -> str:

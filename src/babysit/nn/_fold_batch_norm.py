@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from babysit.nn._following import follow
-from babysit.nn._replace import replace_module
+from babysit.nn._layers import replace_module
 from babysit.nn._sample import Sample
 from babysit.record import InputError
 

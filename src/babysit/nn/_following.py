@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from babysit.nn._activations import facts_of
-from babysit.nn._flow import Flow, Measured, Step, with_hand_written_silu
+from babysit.nn._flow import Flow, FlowStep, Measured, RawWeight, with_hand_written_silu
 from babysit.nn._flow_run import follow_sample
 from babysit.nn._flow_symbolic import trace_symbolically
 from babysit.nn._layers import kind_of
-from babysit.nn._raw_weights import RawWeight
 from babysit.nn._sample import Sample
 from babysit.record import ActivationFacts, InputError
 
@@ -154,7 +153,7 @@ class _Walk:
         step = self.steps[start]
         meets, normalised, seen = "the model's end", False, {start}
         waiting = deque((user, False) for user in self.users[start])
-        found: Step | None = None
+        found: FlowStep | None = None
         first_obstacle: str | None = None
         while waiting and found is None:
             number, through_norm = waiting.popleft()

@@ -1,4 +1,4 @@
-"""initialise: the first weights of any model, each layer's suited to the activation that really follows it."""
+"""initialize: the first weights of any model, each layer's suited to the activation that really follows it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from babysit.record import InputError
 _UNKNOWN = Follows(meets="nothing seen: it did not take part in the forward pass")
 
 
-def initialise(
+def initialize(
     model: nn.Module,
     scheme: Scheme = "auto",
     *,
@@ -70,7 +70,7 @@ def initialise(
 
     Example:
         >>> model = nn.Sequential(nn.Linear(100, 50), nn.ReLU(), nn.Linear(50, 10))
-        >>> report = initialise(model)
+        >>> report = initialize(model)
         >>> [(layer.followed_by, round(layer.gain, 3)) for layer in report.layers]
         [('relu', 1.414), ("the model's end", 0.1)]
     """
@@ -115,6 +115,9 @@ def initialise(
     )
 
 
+initialise = initialize  # the other spelling
+
+
 def _check(
     model: nn.Module, scheme: str, sample: Sample | None, std: float | None, bias: float, value: float | None
 ) -> None:
@@ -126,7 +129,7 @@ def _check(
         raise InputError(
             "initialisation lsuv was asked for without a sample",
             cause="it scales each layer by the variance the sample's data has there",
-            write='initialise(model, "lsuv", sample=batch)',
+            write='initialize(model, "lsuv", sample=batch)',
         )
     if std is not None and scheme != "small-random":
         raise InputError(f"std = {std} was given with {scheme}", legal="std goes with small-random alone")

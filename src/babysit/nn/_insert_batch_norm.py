@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from babysit.nn._following import Follows, Way, follow
-from babysit.nn._layers import kind_of
+from babysit.nn._layers import kind_of, replace_module
 from babysit.nn._optimizer_groups import check_optimizer, exchange_parameters
-from babysit.nn._replace import replace_module
 from babysit.nn._sample import Sample
 
 _BY_DIMENSIONS: dict[int, type[_BatchNorm]] = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}

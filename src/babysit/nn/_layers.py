@@ -1,4 +1,4 @@
-"""Which modules hold weights, of what kind, and how many numbers go in and out of one of their units."""
+"""Modules that hold weights: of what kind, how many numbers go in and out of a unit, and how one is replaced."""
 
 from __future__ import annotations
 
@@ -58,3 +58,14 @@ def fans(module: nn.Module, weight: Tensor) -> Fans:
 def in_groups(module: nn.Module) -> int:
     """Blocks of a weight that work side by side without seeing one another."""
     return module.groups if isinstance(module, _ConvNd) else 1
+
+
+def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Under every name it has, except inside the new one."""
+    own = set(map(id, new.modules()))
+    for parent in list(model.modules()):
+        if id(parent) in own:
+            continue
+        for name, child in list(parent._modules.items()):
+            if child is old:
+                parent._modules[name] = new

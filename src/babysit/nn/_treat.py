@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from babysit.nn._flow import RawWeight
 from babysit.nn._following import Follows
 from babysit.nn._initialisation_report import LayerInitialisation
 from babysit.nn._layers import Fans, fans, in_groups, kind_of
-from babysit.nn._raw_weights import RawWeight
 from babysit.nn._schemes import Scheme, draw_normal, draw_orthogonal, draw_uniform
 
 OUTPUT_GAIN = 0.1
