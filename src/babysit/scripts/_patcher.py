@@ -35,6 +35,7 @@ from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
 from babysit.scripts._changes import Changes
 from babysit.scripts._epochs_seen import EpochsSeen
+from babysit.scripts._faults_seen import FaultsSeen
 from babysit.scripts._forked import leave_when_forked, stay
 from babysit.scripts._others_seen import OthersSeen
 from babysit.scripts._parts import in_transformation, parameters_of, whole_of
@@ -101,6 +102,7 @@ class Patcher:
         self._first = self.optimizers[0] if self.optimizers else None  # whose steps are counted
         self._parts: set[int] = set()  # ids of the network's modules
         self._others = OthersSeen()
+        self._faults = FaultsSeen(self.store.add, every_step=overhead is None)
         self._handles: list[Any] = []
         self._replaced = Replacements()
         self._open = False
@@ -118,8 +120,10 @@ class Patcher:
         self._replaced.put(nn.Module, "__call__", self._calling)
         self._replaced.put(Optimizer, "__init__", self._constructing)
         self.epochs.install(self._replaced)
-        if self._changes is not None:
+        self._faults.install(self._replaced)
+        if self._changes is not None or self._overhead is None:
             self._handles.append(register_optimizer_step_pre_hook(self._before_step))
+        if self._changes is not None:
             self._changes.install(self._replaced.put)
         listen(self)
         leave_when_forked(self)
@@ -241,12 +245,15 @@ class Patcher:
         elif self.answers.evaluating:
             self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
         self._inside = self.answers.inside = True
+        self._faults.entered("train", first_tensor([arguments, options]))
         if self._observer is not None:
             self._observer.forward_begins(module, arguments, options)
 
     def _evaluates(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._inside = True
-        phase: Phase = "train" if self.epochs.trained_on(first_tensor([arguments, options])) else "validation"
+        entered = first_tensor([arguments, options])
+        phase: Phase = "train" if self.epochs.trained_on(entered) else "validation"
+        self._faults.entered(phase if phase == "validation" else "", entered)
         self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
         self.answers.inside = True
         if self._observer is not None:
@@ -269,6 +276,8 @@ class Patcher:
         self.network = whole_of(module, mine) if mine else module
         self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
         self.epochs.begin(first_tensor([arguments, options]))
+        self._faults.begin(self.network)
+        self._faults.entered("train", first_tensor([arguments, options]))
         self._inside = True
         self.answers.inside = True
         if self._probes != "losses":
@@ -286,6 +295,7 @@ class Patcher:
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
+        self._faults.loss_computed(name, value, outputs)
         if self.network is None and "loss" not in self._facts:
             self._facts |= loss_facts(name, outputs, targets, reduction)
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
@@ -312,6 +322,7 @@ class Patcher:
             self._losses.append(float(loss.detach() / scale))
             if not math.isfinite(self._losses[-1]) and self._probes == "losses":
                 self.end_step()
+        self._faults.backward_begins(loss)
         self._backwards += 1
         self._backwards_without_step += 1
         if not self.optimizers:
@@ -323,6 +334,7 @@ class Patcher:
             self._observer.backward_begins(loss, scale)
 
     def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
+        self._faults.before_step(optimizer)
         if self._changes is not None:
             self._changes.before_step(optimizer)
 
@@ -352,6 +364,7 @@ class Patcher:
         if losses:
             self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
         self.epochs.stepped()
+        self._faults.stepped()
         self.steps += 1
         if self.optimizers:
             self._backwards_without_step = 0
@@ -363,6 +376,7 @@ class Patcher:
             raise Enough
 
     def _end(self) -> None:
+        self._faults.end()
         if self.network is None and self._backwards:
             text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
             self.store.add([Event(0, "unseen", text)])
@@ -377,6 +391,7 @@ class Patcher:
             self.store.add([Event(0, "unseen", text)])
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
+        self._faults.before_epoch(loader.dataset)
         if self._changes is not None:
             self._changes.before_epoch(loader)
 

@@ -1,0 +1,372 @@
+"""Faults of a program that are proven as it runs: states that are no copies, rows that change, losses that cannot be.
+
+Each is told as an event, once, with the line of the script where it happens. Nothing is changed: what is looked at are
+the arguments of calls that the script makes itself, and tensors that exist anyway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import pathlib
+import sys
+import sysconfig
+import weakref
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from babysit.record import INPUTS, Event, Row
+from babysit.scripts._parts import name_of, parameters_of
+from babysit.scripts._replacements import Replacements
+
+SAMPLED_ROWS = 64  # of a stored array, to see whether its rows change
+# Of the sampled rows, from which on a stored array has changed; a few may be repaired or replaced on purpose.
+CHANGED = 0.5
+ALIKE = 0.5  # correlation of a row with what it was: a row that was augmented resembles itself, a new one does not
+COMPARED_BATCHES = 20  # of training and of evaluation, whose values are counted
+# Backward functions whose derivative has a pole, or whose value has: at zero, or where the argument leaves the domain.
+WITH_POLES = {
+    "AcosBackward0": "acos", "AsinBackward0": "asin", "Atan2Backward0": "atan2", "CdistBackward0": "cdist",
+    "DivBackward0": "division", "LinalgVectorNormBackward0": "norm", "LogBackward0": "log", "NormBackward1": "norm",
+    "PowBackward0": "power", "PowBackward1": "power", "ReciprocalBackward0": "reciprocal", "RsqrtBackward0": "rsqrt",
+    "SqrtBackward0": "sqrt", "StdBackward0": "std",
+}  # fmt: skip
+NODES = 5000  # of a graph of gradients that are looked at
+
+
+class FaultsSeen:
+    """Looks at what a script does with states, data, losses and gradients.
+
+    Args:
+        tell: Where events go.
+        every_step: Whether gradients are looked at in every step. It costs a pass over them, which a rehearsal has.
+    """
+
+    def __init__(self, tell: Callable[[list[Event | Row]], None], *, every_step: bool) -> None:
+        self._tell, self._every_step = tell, every_step
+        self._told: set[str] = set()
+        self._step = 0
+        self._states = _States(lambda: self._step)
+        self._stored = _StoredRows()
+        self._entered = {"train": _Values(), "validation": _Values()}
+        self._loss: weakref.ref[Tensor] | None = None
+        self._loss_value = math.nan
+        self._network: nn.Module | None = None  # that is trained, once it is known
+
+    def install(self, replaced: Replacements) -> None:
+        """Before the script's first line."""
+        replaced.put(nn.Module, "state_dict", self._states.made_by)
+        replaced.put(nn.Module, "load_state_dict", self._loading)
+        replaced.put(functional, "ctc_loss", self._ctc)
+
+    def entered(self, phase: str, inputs: object) -> None:
+        """A batch enters the network."""
+        if isinstance(inputs, Tensor) and phase in self._entered:
+            self._entered[phase].add(inputs)
+
+    def loss_computed(self, name: str, value: Tensor | None, outputs: Tensor) -> None:
+        """A loss function was called on a training batch."""
+        if name != "nll" or value is None or value.numel() != 1 or not float(value.detach()) < -1e-3:
+            return
+        # Log-probabilities are zero at the most. The sum of a row's probabilities says by how far these are none.
+        total = float(outputs.detach().float().exp().sum(1).mean()) if outputs.ndim > 1 else math.nan
+        text = f"nll_loss is {float(value):.3g}, and the logarithm of a probability is never above zero"
+        self._once("loss-impossible", f"{text}: the exponentials of its inputs add up to {total:.3g} a row, not to 1")
+
+    def backward_begins(self, loss: Tensor) -> None:
+        """A backward pass begins."""
+        if self._every_step and loss.numel() == 1 and "gradients-not-finite" not in self._told:
+            self._loss, self._loss_value = weakref.ref(loss), float(loss.detach())
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """An optimizer is about to step."""
+        if not self._every_step or "gradients-not-finite" in self._told or not math.isfinite(self._loss_value):
+            return
+        gradients = [one.grad for one in parameters_of(optimizer) if one.grad is not None and not one.grad.is_sparse]
+        if not gradients:
+            return
+        if all(bool(torch.isfinite(norm)) for norm in torch._foreach_norm(gradients)):
+            return
+        wrong = [one for one in gradients if not bool(torch.isfinite(one).all())]
+        if not wrong:
+            return  # finite numbers whose squares are not
+        poles = _poles(self._loss() if self._loss is not None else None)
+        text = (
+            f"the loss is {self._loss_value:.3g}, and {len(wrong)} of {len(gradients)} gradients hold NaN or infinity"
+        )
+        self._once("gradients-not-finite", f"{text}; operations that can do it: {', '.join(poles) or 'none is known'}")
+
+    def stepped(self) -> None:
+        """A step was taken."""
+        self._step += 1
+
+    def before_epoch(self, dataset: object) -> None:
+        """A loader is about to be gone through."""
+        changed = None
+        with contextlib.suppress(Exception):  # a data set may be anything
+            changed = self._stored.look(dataset)
+        if changed is not None:
+            self._once("data-changed-in-place", changed)
+
+    def end(self) -> None:
+        """The training is over."""
+        before, after = self._entered["train"], self._entered["validation"]
+        found = before.against(after)
+        if found is not None:
+            shift, ratio = found
+            self._tell([
+                Row(self._step, "validation", INPUTS, "evaluation-shift", shift),
+                Row(self._step, "validation", INPUTS, "evaluation-spread-ratio", ratio),
+            ])  # fmt: skip
+
+    def _once(self, kind: str, text: str, layer: str = "") -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            line = where_in_script()
+            self._tell([Event(self._step, kind, f"{line}: {text}" if line else text, layer)])
+
+    def _loading(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def load(module: nn.Module, state_dict: Any, *arguments: Any, **options: Any) -> Any:
+            with contextlib.suppress(Exception):
+                self._loads(module, state_dict)
+            return original(module, state_dict, *arguments, **options)
+
+        return load
+
+    def _loads(self, module: nn.Module, state: Any) -> None:
+        """A state that shares its memory with the network's own weights gives it nothing: it is what it has."""
+        own = dict(module.named_parameters())
+        given = {name: value for name, value in state.items() if name in own and isinstance(value, Tensor)}
+        if not given or not all(_same_memory(value, own[name]) for name, value in given.items()):
+            return
+        made = self._states.made(next(iter(given.values())))
+        trained = self._network
+        if trained is not None and any(one is module for one in trained.modules()):
+            if made is not None and self._step > made:
+                text = (
+                    f"the state that is loaded was kept {self._step - made} steps ago and shares its memory with the"
+                    " weights: it has changed with them, and loading it does nothing"
+                )
+                self._once("kept-state-is-live", text, name_of(module))
+        elif trained is not None and _same_shapes(module, trained):
+            text = f"it is loaded with its own weights, which does nothing; what is trained is {name_of(trained)}"
+            self._once("network-never-updated", text, name_of(module))
+
+    def begin(self, network: nn.Module) -> None:
+        """Which network is trained is known now."""
+        self._network = network
+
+    def _ctc(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def ctc_loss(
+            log_probs: Any,
+            targets: Any,
+            input_lengths: Any,
+            target_lengths: Any,
+            blank: int = 0,
+            *arguments: Any,
+            **options: Any,
+        ) -> Any:
+            value = original(log_probs, targets, input_lengths, target_lengths, blank, *arguments, **options)
+            with contextlib.suppress(Exception):
+                self._ctc_computed(log_probs, targets, target_lengths, blank, value)
+            return value
+
+        return ctc_loss
+
+    def _ctc_computed(self, log_probs: Tensor, targets: Tensor, lengths: Any, blank: int, value: Tensor) -> None:
+        if not log_probs.requires_grad or "loss-impossible" in self._told:
+            return
+        counted = targets.reshape(-1)
+        if targets.ndim == 2:
+            ends = torch.as_tensor(lengths, device=targets.device).reshape(-1, 1)
+            counted = targets[torch.arange(targets.shape[1], device=targets.device) < ends]
+        blanks = float((counted == blank).float().mean()) if counted.numel() else 0.0
+        if blanks:
+            text = f"{blanks:.0%} of the labels that ctc_loss is given are the blank ({blank}), which is not a label"
+            self._once("loss-impossible", f"{text}: the lengths of the targets count their padding, too")
+        elif value.numel() == 1 and float(value.detach()) < -1e-3:
+            text = f"ctc_loss is {float(value):.3g}, and the logarithm of a probability is never above zero"
+            self._once("loss-impossible", f"{text}: ctc_loss takes log-probabilities, as log_softmax gives them")
+
+
+class _States:
+    """Remembers at which step a state of a network was made, for as long as the state lives."""
+
+    def __init__(self, step: Callable[[], int]) -> None:
+        self._made: list[tuple[weakref.ref[Tensor], int]] = []
+        self._depth = 0
+        self._now = step
+
+    def made_by(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps `nn.Module.state_dict`, which calls itself for the parts of a network."""
+
+        def state_dict(module: nn.Module, *arguments: Any, **options: Any) -> Any:
+            self._depth += 1
+            try:
+                result = original(module, *arguments, **options)
+            finally:
+                self._depth -= 1
+            if not self._depth:
+                with contextlib.suppress(Exception):
+                    self._made = [one for one in self._made if one[0]() is not None]
+                    self._made += [
+                        (weakref.ref(one), self._now()) for one in result.values() if isinstance(one, Tensor)
+                    ]
+            return result
+
+        return state_dict
+
+    def made(self, tensor: Tensor) -> int | None:
+        """The step at which the state was made that a tensor belongs to; None where nobody saw it."""
+        return next((step for reference, step in self._made if reference() is tensor), None)
+
+
+class _StoredRows:
+    """Sampled rows of what a data set stores, from epoch to epoch."""
+
+    def __init__(self) -> None:
+        self._before: dict[int, tuple[int, np.ndarray[Any, Any]]] = {}
+        self._times: dict[int, int] = {}
+
+    def look(self, dataset: object) -> str | None:
+        """Compare with the epoch before. Returns what to tell once the same array has changed twice."""
+        for name, stored in _arrays_of(dataset):
+            place = np.linspace(0, len(stored) - 1, min(SAMPLED_ROWS, len(stored))).astype(int)
+            rows = np.array(stored[place] if isinstance(stored, np.ndarray) else stored[torch.as_tensor(place)])
+            rows = rows.reshape(len(rows), -1).astype(np.float64)
+            pointer = stored.ctypes.data if isinstance(stored, np.ndarray) else stored.data_ptr()
+            key = id(dataset) ^ hash(name)
+            known = self._before.get(key)
+            self._before[key] = (pointer, rows)
+            if known is None or known[0] != pointer or known[1].shape != rows.shape:
+                self._times.pop(key, None)
+                continue
+            changed = (known[1] != rows).any(1)
+            if changed.mean() < CHANGED or _median_likeness(known[1][changed], rows[changed]) < ALIKE:
+                self._times.pop(key, None)
+                continue
+            self._times[key] = self._times.get(key, 0) + 1
+            if self._times[key] > 1:
+                owner = f"{type(dataset).__name__}.{name}"
+                return (
+                    f"{changed.mean():.0%} of the rows that {owner} stores changed within the last epoch, and within"
+                    " the epoch before: fetching a row changes the stored row itself"
+                )
+        return None
+
+
+def _median_likeness(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> float:
+    """Median correlation of rows with what they were; rows whose values were only moved about count as alike."""
+    found = []
+    for old, new in zip(before, after, strict=True):
+        if np.array_equal(np.sort(old), np.sort(new)):
+            found.append(1.0)
+        elif old.std() and new.std():
+            found.append(float(np.corrcoef(old, new)[0, 1]))
+    return float(np.median(found)) if found else 0.0
+
+
+def _arrays_of(dataset: object, depth: int = 3) -> Iterable[tuple[str, Any]]:
+    """Arrays with a row for each of a data set's rows, by name, of what it wraps, too."""
+    try:
+        rows = len(dataset)  # type: ignore[arg-type]
+        attributes = list(vars(dataset).items())
+    except TypeError:
+        return
+    for name, value in attributes:
+        members = [(name, value)]
+        if isinstance(value, tuple | list) and 0 < len(value) <= 8:
+            members = [(f"{name}[{at}]", one) for at, one in enumerate(value)]
+        for label, one in members:
+            numbers = isinstance(one, np.ndarray) and one.dtype.kind in "fiu"
+            if (numbers or isinstance(one, Tensor)) and one.ndim > 1 and len(one) >= max(rows, 2):
+                yield label, one if isinstance(one, np.ndarray) else one.detach().cpu()
+        if isinstance(value, torch.utils.data.Dataset) and depth:
+            yield from ((f"{name}.{label}", one) for label, one in _arrays_of(value, depth - 1))
+
+
+class _Values:
+    """Mean and deviation of the numbers that enter a network, over its first batches."""
+
+    def __init__(self) -> None:
+        self.batches = self.rows = 0
+        self.count, self.total, self.squares = 0, 0.0, 0.0
+        self.shape: tuple[int, ...] | None = None
+
+    def add(self, inputs: Tensor) -> None:
+        if self.batches >= COMPARED_BATCHES or not inputs.is_floating_point() or inputs.ndim < 2:
+            return
+        values = inputs.detach().double()
+        self.batches += 1
+        self.rows += len(inputs)
+        self.count += values.numel()
+        self.total += float(values.sum())
+        self.squares += float(values.square().sum())
+        self.shape = tuple(inputs.shape[1:2])
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+    @property
+    def deviation(self) -> float:
+        return math.sqrt(max(0.0, self.squares / self.count - self.mean**2))
+
+    def against(self, other: _Values) -> tuple[float, float] | None:
+        """The distance of the means in deviations of this one, and the ratio of the deviations; None of too few."""
+        if min(self.rows, other.rows) < 32 or self.shape != other.shape or not self.deviation:
+            return None
+        return abs(other.mean - self.mean) / self.deviation, other.deviation / self.deviation
+
+
+def _poles(loss: Tensor | None) -> list[str]:
+    """Operations behind a loss whose gradient may be infinite."""
+    found: dict[str, None] = {}
+    waiting = [loss.grad_fn if loss is not None else None]
+    seen: set[Any] = set()
+    while waiting and len(seen) < NODES:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        name = WITH_POLES.get(node.name())
+        if name is not None:
+            found[name] = None
+        waiting += [after for after, _ in node.next_functions]
+    return sorted(found)
+
+
+def _same_memory(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.numel() > 0 and one.data_ptr() == other.data_ptr()
+
+
+def _same_shapes(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have weights of the same shapes, or one of them holds a part that has."""
+    wanted = [tuple(value.shape) for value in one.parameters()]
+    return any([tuple(value.shape) for value in part.parameters()] == wanted for part in other.modules())
+
+
+_LIBRARIES = sysconfig.get_paths()
+_NOT_THE_SCRIPT = (
+    str(pathlib.Path(__file__).parent.parent),
+    *(_LIBRARIES[name] for name in ("purelib", "platlib", "stdlib")),
+    "<frozen",
+)
+
+
+def where_in_script() -> str:
+    """The innermost line of code that is neither babysit's nor a library's, as FILE:LINE; empty where there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_NOT_THE_SCRIPT):
+            return f"{pathlib.PurePath(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
