@@ -21,6 +21,10 @@ NAMES = {
         evaluation-mode-in-training training-mode-in-evaluation gradient-sign-flipped step-missing scheduler-misused
         rows-mixed batch-fails
     """,
+    "dependence": """
+        kept-state-is-live network-never-updated data-changed-in-place gradients-not-finite loss-impossible
+        positions-mixed targets-in-inputs targets-misaligned future-leaks inputs-ignored evaluation-inputs-differ
+    """,
     "set-up": """
         weights-symmetric activations-vanish activations-explode gradients-vanish gradients-explode units-saturated
         units-dead initial-loss-off dropout-too-high weight-decay-too-strong batch-norm-statistics-stale

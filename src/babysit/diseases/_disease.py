@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from babysit.record import Finding, Remedy, Severity, Trace
 
-Group = Literal["data", "wiring", "set-up", "dynamics", "search"]
+Group = Literal["data", "wiring", "dependence", "set-up", "dynamics", "search"]
 PAGES = "docs/diseases.md"
 
 

@@ -79,6 +79,10 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("twin-rows-share", "share", "training rows whose inputs another training row has, too"),
         Quantity("fitted-on-both-share", "share", "features whose mean and standard deviation are 0 and 1 over training"
                  " and validation rows together, and not over the training rows"),
+        Quantity("evaluation-shift", "deviations", "of all input values: distance of the mean in evaluation from that"
+                 " in training, over the deviation in training"),
+        Quantity("evaluation-spread-ratio", "", "of all input values: their deviation in evaluation over that in"
+                 " training"),
         Quantity("row-mixing", "", "largest change of a row's outputs when all other rows of the batch are others, in"
                  " evaluation mode, over the standard deviation of the outputs"),
         # a layer, forwards
@@ -149,12 +153,22 @@ FACTS: dict[str, str] = {
 }  # fmt: skip
 
 EVENTS: dict[str, str] = {
+    "data-changed-in-place": "stored rows changed in two epochs in a row; where they are gone through",
     "failed": "the training ended by an error; the layer in which it was raised",
+    "future-leaks": "answers depend on the later tokens that are their targets",
     "gradient-missing": "a parameter that asks for a gradient was never given one",
+    "gradients-not-finite": "gradients that are NaN or infinite under a finite loss; where the step is taken",
+    "inputs-ignored": "answers that depend on padding alone",
+    "kept-state-is-live": "a kept state that shares its memory with the weights is loaded; where",
+    "loss-impossible": "a loss with a value, or with targets, that it cannot have; where it is computed",
+    "network-never-updated": "a network is loaded with its own weights; where",
     "not-finite": "a number that is NaN or infinite appeared; the layer where it was born",
     "parameter-frozen": "a parameter does not ask for a gradient",
     "parameter-in-two-optimizers": "a parameter is in more than one optimizer",
     "parameter-not-optimised": "a parameter is given gradients and is in no optimizer",
+    "positions-mixed": "heads and positions are joined or split without a permute; where",
     "step-missing": "backward passes were never followed by an optimizer step",
+    "targets-in-inputs": "the target of an answer is the last token that it depends on",
+    "targets-misaligned": "the target of an answer is two or more tokens behind the last that it depends on",
     "unseen": "something of the network cannot be measured, and why",
 }

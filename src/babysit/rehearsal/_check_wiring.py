@@ -15,10 +15,10 @@ def check_wiring(examination: Examination) -> PreFlightStep:
         examination: Whose first steps.
 
     Returns:
-        The step, with the findings of the catalogue's group `wiring`.
+        The step, with the findings of the catalogue's groups `wiring` and `dependence`.
     """
     trace = examination.trace
-    findings = examination.of_groups({"wiring"})
+    findings = examination.of_groups({"wiring", "dependence"})
     facts = trace.facts
     numbers: dict[str, Any] = {
         name: facts[name]

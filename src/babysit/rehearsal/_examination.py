@@ -14,11 +14,12 @@ from babysit.rehearsal._live_parts import LiveParts
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
-from babysit.rehearsal._subject import CHECK_SECONDS, Probes, Subject
+from babysit.rehearsal._subject import CHECK_SECONDS, Ask, Probes, Subject
 
 WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
 # Shares of the time, at most. Small networks need less than they may take, and what is left is not spent.
 WATCHED_SHARE, ROWS_SHARE = 0.25, 0.1
+DEPENDENCE_STEPS = 4
 WHOLE_SHARE = 0.5  # of a script, which is watched to its end where there is time: its evaluations come there
 
 
@@ -74,8 +75,26 @@ class Examination:
         """A short training as it is, its first steps measured one by one."""
         start = time.monotonic()
         share = WHOLE_SHARE if self.subject.own_end else WATCHED_SHARE
-        found = self.rehearsed(self.steps, seconds=share * self.seconds)
+        if self.subject.own_end:
+            found = self._watched_and_tested(share * self.seconds)
+        else:
+            found = self.rehearsed(self.steps, seconds=share * self.seconds)
         self.watched_seconds = time.monotonic() - start
+        return found
+
+    def _watched_and_tested(self, seconds: float) -> Trace:
+        """The training, and beside it its first steps, in which is tested what depends on what."""
+        whole = Ask(self.steps, (), self.seed, "start", seconds)
+        tested = Ask(DEPENDENCE_STEPS, (), self.seed, "dependence", seconds)
+        found, looked_at = self.subject.rehearse_all([whole, tested])
+        if isinstance(found, RehearsalError):
+            found = found.trace or Trace(events=(Event(0, "failed", str(found)),))
+        elif not isinstance(found, Trace):
+            raise found
+        if isinstance(looked_at, Trace):
+            known = {(event.kind, event.text) for event in found.events}
+            more = tuple(one for one in looked_at.events if one.kind in DISEASES and (one.kind, one.text) not in known)
+            found = dataclasses.replace(found, events=(*found.events, *more))
         return found
 
     def rehearsed(self, steps: int, *remedies: Remedy, seconds: float, losses_only: bool = False) -> Trace:

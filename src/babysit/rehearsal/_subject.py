@@ -11,7 +11,7 @@ from typing import Literal, Self
 from babysit.record import BabysitError, Remedy, Trace
 from babysit.rehearsal._live_parts import LiveParts
 
-Probes = Literal["all", "start", "budget", "losses"]
+Probes = Literal["all", "start", "budget", "losses", "dependence"]
 
 
 TO_THE_END = 10**9  # steps: more than any training takes, where it ends by itself

@@ -56,7 +56,7 @@ class FaultsSeen:
         self._states = _States(lambda: self._step)
         self._stored = _StoredRows()
         self._entered = {"train": _Values(), "validation": _Values()}
-        self._loss: weakref.ref[Tensor] | None = None
+        self._graph: Any = None  # of the gradients under way: it lives until the step
         self._loss_value = math.nan
         self._network: nn.Module | None = None  # that is trained, once it is known
 
@@ -83,10 +83,11 @@ class FaultsSeen:
     def backward_begins(self, loss: Tensor) -> None:
         """A backward pass begins."""
         if self._every_step and loss.numel() == 1 and "gradients-not-finite" not in self._told:
-            self._loss, self._loss_value = weakref.ref(loss), float(loss.detach())
+            self._graph, self._loss_value = loss.grad_fn, float(loss.detach())
 
     def before_step(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step."""
+        graph, self._graph = self._graph, None
         if not self._every_step or "gradients-not-finite" in self._told or not math.isfinite(self._loss_value):
             return
         gradients = [one.grad for one in parameters_of(optimizer) if one.grad is not None and not one.grad.is_sparse]
@@ -97,7 +98,7 @@ class FaultsSeen:
         wrong = [one for one in gradients if not bool(torch.isfinite(one).all())]
         if not wrong:
             return  # finite numbers whose squares are not
-        poles = _poles(self._loss() if self._loss is not None else None)
+        poles = _poles(graph)
         text = (
             f"the loss is {self._loss_value:.3g}, and {len(wrong)} of {len(gradients)} gradients hold NaN or infinity"
         )
@@ -239,7 +240,7 @@ class _StoredRows:
         """Compare with the epoch before. Returns what to tell once the same array has changed twice."""
         for name, stored in _arrays_of(dataset):
             place = np.linspace(0, len(stored) - 1, min(SAMPLED_ROWS, len(stored))).astype(int)
-            rows = np.array(stored[place] if isinstance(stored, np.ndarray) else stored[torch.as_tensor(place)])
+            rows = stored[place] if isinstance(stored, np.ndarray) else stored[torch.as_tensor(place)].numpy()
             rows = rows.reshape(len(rows), -1).astype(np.float64)
             pointer = stored.ctypes.data if isinstance(stored, np.ndarray) else stored.data_ptr()
             key = id(dataset) ^ hash(name)
@@ -326,10 +327,10 @@ class _Values:
         return abs(other.mean - self.mean) / self.deviation, other.deviation / self.deviation
 
 
-def _poles(loss: Tensor | None) -> list[str]:
-    """Operations behind a loss whose gradient may be infinite."""
+def _poles(graph: Any) -> list[str]:
+    """Operations in a graph of gradients whose derivative may be infinite."""
     found: dict[str, None] = {}
-    waiting = [loss.grad_fn if loss is not None else None]
+    waiting = [graph]
     seen: set[Any] = set()
     while waiting and len(seen) < NODES:
         node = waiting.pop()

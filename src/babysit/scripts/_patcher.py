@@ -34,6 +34,7 @@ from babysit.record import Event, Row, TraceStore
 from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
 from babysit.scripts._changes import Changes
+from babysit.scripts._dependence import Dependence
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
 from babysit.scripts._forked import leave_when_forked, stay
@@ -103,6 +104,7 @@ class Patcher:
         self._parts: set[int] = set()  # ids of the network's modules
         self._others = OthersSeen()
         self._faults = FaultsSeen(self.store.add, every_step=overhead is None)
+        self._dependence = Dependence(self.store.add) if probes == "dependence" else None
         self._handles: list[Any] = []
         self._replaced = Replacements()
         self._open = False
@@ -201,7 +203,9 @@ class Patcher:
             else:
                 changed = self._before_forward(module, arguments, options)
                 arguments = arguments if changed is None else changed
-            outputs = original(module, *arguments, **options)
+            looking = self._dependence is not None and self._inside and torch.is_grad_enabled()
+            with self._dependence.looking() if looking and self._dependence else contextlib.nullcontext():
+                outputs = original(module, *arguments, **options)
             return outputs
         finally:
             self._within = False
@@ -280,7 +284,7 @@ class Patcher:
         self._faults.entered("train", first_tensor([arguments, options]))
         self._inside = True
         self.answers.inside = True
-        if self._probes != "losses":
+        if self._probes not in ("losses", "dependence"):
             self._observer = Observer(
                 self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
             )  # fmt: skip
@@ -296,6 +300,8 @@ class Patcher:
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
         self._faults.loss_computed(name, value, outputs)
+        if self._dependence is not None:
+            self._dependence.loss_computed(name, outputs, targets)
         if self.network is None and "loss" not in self._facts:
             self._facts |= loss_facts(name, outputs, targets, reduction)
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
@@ -365,6 +371,8 @@ class Patcher:
             self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
         self.epochs.stepped()
         self._faults.stepped()
+        if self._dependence is not None:
+            self._dependence.stepped()
         self.steps += 1
         if self.optimizers:
             self._backwards_without_step = 0

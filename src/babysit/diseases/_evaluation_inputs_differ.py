@@ -1,0 +1,75 @@
+"""Evaluated rows that are scaled or encoded otherwise than those that are trained on."""
+
+from __future__ import annotations
+
+from babysit.diseases._disease import Disease
+from babysit.diseases._learned import way_from_chance
+from babysit.diseases._reading import latest
+from babysit.record import INPUTS, TARGETS, Finding, Trace
+
+# Of the training inputs' deviation. Measured: cropping with a border moves the mean of images by 0.24 deviations and
+# takes the deviation to 0.77 of what it was; images that are not normalised in evaluation 0.91 and 0.24.
+SHIFTED = 0.5
+SPREAD = 1.5  # ratio of deviations, in either direction
+WORSE = 0.5  # of the way from chance to perfect that training answers have gone
+LEARNED = 0.2  # of that way: below, nothing was learned that evaluation could lack
+
+
+def find(trace: Trace) -> list[Finding]:
+    """Inputs' mean and deviation in evaluation against training, where evaluation is much worse."""
+    shift = latest(trace, "evaluation-shift", layer=INPUTS, phase="validation")
+    ratio = latest(trace, "evaluation-spread-ratio", layer=INPUTS, phase="validation")
+    trained, evaluated = way_from_chance(trace), _evaluated(trace)
+    if shift is None or ratio is None or trained is None or evaluated is None:
+        return []
+    differs = shift > SHIFTED or ratio > SPREAD or ratio < 1 / SPREAD
+    if not differs or trained < LEARNED or evaluated > WORSE * trained:
+        return []
+    evidence = {
+        "distance of the means in deviations": shift, "ratio of the deviations": ratio, "threshold": SHIFTED,
+        "threshold of the ratio": SPREAD, "way from chance to perfect, training": trained, "evaluation": evaluated,
+    }  # fmt: skip
+    return [DISEASE.finding("inputs", evidence=evidence)]
+
+
+def _evaluated(trace: Trace) -> float | None:
+    """What answers to evaluated rows are worth: 0 by chance, 1 when all are right."""
+    accuracy = latest(trace, "accuracy", phase="validation")
+    if accuracy is None:
+        accuracy = latest(trace, "balanced-accuracy", phase="validation")
+    classes = latest(trace, "classes-seen", layer=TARGETS)
+    if accuracy is not None and classes is not None and classes > 1:
+        return (accuracy - 1 / classes) / (1 - 1 / classes)
+    return latest(trace, "r2", phase="validation")
+
+
+DISEASE = Disease(
+    name="evaluation-inputs-differ",
+    group="dependence",
+    severity="sick",
+    seen_as="What is evaluated has another mean or another spread than what is trained on, and is answered much worse.",
+    threshold=(
+        f"The means of all input values lie more than {SHIFTED:g} deviations apart, or their deviations differ by more"
+        f" than a factor of {SPREAD:g}; and evaluation has gone less than {WORSE:g} of the way from chance to perfect"
+        f" that training has, which is at least {LEARNED:g}."
+    ),
+    source=(
+        "Measured on images: an augmentation that crops with a border moves the mean by 0.24 deviations and the"
+        " deviation to 0.77; a forgotten normalisation by 0.91 and to 0.24 (ResNet-pytorch issue 1)."
+    ),
+    why=(
+        "The network is asked about numbers that it has never seen, and its score says nothing of what it has learned."
+        " Scale and encode evaluated rows by the statistics of the training rows, in the same code."
+    ),
+    remedies=(),
+    explained_by=(),
+    reads=(
+        "evaluation-shift",
+        "evaluation-spread-ratio",
+        "accuracy",
+        "balanced-accuracy",
+        "classes-seen",
+        "r2",
+    ),
+    find=find,
+)

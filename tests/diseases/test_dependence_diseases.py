@@ -1,0 +1,58 @@
+"""Diseases of dependence: proven ones are told by an event; evaluated rows that differ by numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from babysit.diseases import DISEASES, diagnose
+from babysit.record import INPUTS, TARGETS, Event, Row, Trace
+
+PROVEN = sorted(name for name, one in DISEASES.items() if one.group == "dependence" and one.reads == (f"event:{name}",))
+
+
+@pytest.mark.parametrize("name", PROVEN)
+def test_an_event_is_a_finding_with_its_line_and_what_was_seen(name: str) -> None:
+    trace = Trace(events=(Event(7, name, "train.py:12: it was seen: twice"), Event(9, name, "train.py:12: again")))
+    (found,) = DISEASES[name].find(trace)
+    assert (found.name, found.severity, found.where) == (name, "sick", "train.py:12")
+    assert found.evidence == {"step": 7, "seen": "it was seen: twice", "threshold": "seen once"}
+
+
+@pytest.mark.parametrize("name", PROVEN)
+def test_without_its_event_there_is_none(name: str) -> None:
+    others = tuple(Event(0, other, "train.py:1: seen") for other in PROVEN if other != name)
+    assert DISEASES[name].find(Trace(events=others)) == []
+
+
+def test_there_are_ten_of_them() -> None:
+    assert len(PROVEN) == 10
+
+
+def evaluated(*, shift: float = 0.0, ratio: float = 1.0, trained: float = 0.95, validation: float = 0.2) -> Trace:
+    return Trace(
+        (
+            Row(0, "train", TARGETS, "classes-seen", 10.0),
+            Row(90, "train", "", "balanced-accuracy", trained),
+            Row(90, "validation", "", "accuracy", validation),
+            Row(99, "validation", INPUTS, "evaluation-shift", shift),
+            Row(99, "validation", INPUTS, "evaluation-spread-ratio", ratio),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("trace", "sick"),
+    [
+        (evaluated(shift=0.91, ratio=0.24), True),
+        (evaluated(shift=0.6), True),
+        (evaluated(ratio=1.6), True),
+        (evaluated(ratio=0.6), True),
+        (evaluated(shift=0.24, ratio=0.77), False),  # a crop with a border
+        (evaluated(shift=0.91, ratio=0.24, validation=0.9), False),  # it does not matter
+        (evaluated(shift=0.91, ratio=0.24, trained=0.15), False),  # nothing was learned at all
+        (Trace(), False),
+    ],
+)
+def test_evaluated_rows_of_another_scale(trace: Trace, sick: bool) -> None:
+    found = diagnose(trace)
+    assert ("evaluation-inputs-differ" in [one.name for one in found]) == sick
