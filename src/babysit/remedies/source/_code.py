@@ -1,4 +1,4 @@
-"""The text of a script as a tree that keeps every byte, and what its names stand for."""
+"""The text of a script as a syntax tree that keeps every byte, and what the names in it refer to."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LOOPS = (cst.For, cst.While, cst.BaseComp)
 
 
 class Code:
-    """A script's text, parsed. Written out again, it is the same text byte for byte.
+    """A script's text, parsed. When it is written out again, every byte is the same.
 
     Args:
         content: The file's bytes, or its text.
-        arguments: Of the command line that the script is run with.
+        arguments: The command-line arguments that the script runs with.
 
     Raises:
-        SyntaxError: It is not Python.
+        SyntaxError: The text is not Python, or it could not be written out again without a change.
 
     Example:
         >>> code = Code("from torch import nn\\nnet = nn.Linear(2, 1)")
@@ -44,7 +44,7 @@ class Code:
     def __init__(self, content: bytes | str, arguments: Sequence[str] = ()) -> None:
         whole = content.encode() if isinstance(content, str) else content
         body = as_python(content).body
-        # What follows the last statement is kept aside: libcst 1.9 loses some lines of white space there.
+        # What follows the last statement is stored apart, because libcst 1.9 loses some blank lines there.
         ends = [found.end() for found in re.finditer(rb"\r\n|\r|\n", whole)]
         last = (body[-1].end_lineno or 0) if body else 0
         end = ends[last - 1] if 0 < last <= len(ends) else len(whole)
@@ -52,25 +52,25 @@ class Code:
             module = cst.parse_module(whole[:end])
         except cst.ParserSyntaxError as error:
             raise SyntaxError(f"line {error.raw_line}: {error.message}") from error
-        if whole[:end].endswith(b"\r"):  # which libcst does not take for the end of a line
+        if whole[:end].endswith(b"\r"):  # libcst does not count this as the end of a line
             module = module.with_changes(has_trailing_newline=True)
         self._read(module, whole[end:].decode(module.encoding), arguments)
         if self.content != whole:
-            raise SyntaxError("its text cannot be kept as it is")
+            raise SyntaxError("libcst cannot write this text again without changing it")
 
     def with_module(self, module: cst.Module) -> Code:
-        """The same file with another tree."""
+        """The same file with another syntax tree."""
         code = Code.__new__(Code)
         code._read(module, self._tail, self.arguments)
         return code
 
     def _read(self, module: cst.Module, tail: str, arguments: Sequence[str]) -> None:
         self.module, self._tail, self.arguments = module, tail, tuple(arguments)
-        # A tree from the parser holds each node once, and edits put in new ones only: it needs no copy.
+        # The parser and the edits use each node once, so the tree needs no copy.
         self._metadata = MetadataWrapper(module, unsafe_skip_copy=True)
         self._dotted: dict[cst.CSTNode, str] = {}
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
-        self._nodes: list[cst.CSTNode] = []  # in the order in which they are written
+        self._nodes: list[cst.CSTNode] = []  # in the order of the text
         waiting: list[cst.CSTNode] = [module]
         while waiting:
             node = waiting.pop()
@@ -80,7 +80,7 @@ class Code:
                     self.parents[child] = node
                     waiting.append(child)
         self.order = {node: place for place, node in enumerate(self._nodes)}
-        self._sizes = dict.fromkeys(self._nodes, 1)  # how many nodes each is, with those that it holds
+        self._sizes = dict.fromkeys(self._nodes, 1)  # of each node: how many nodes it holds, itself included
         for node in reversed(self._nodes[1:]):
             self._sizes[self.parents[node]] += self._sizes[node]
         self._kinds: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
@@ -89,12 +89,12 @@ class Code:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return self.module.code + self._tail
 
     @property
     def content(self) -> bytes:
-        """All of it, as it is stored."""
+        """The whole text as bytes, in the encoding of the file."""
         return self.text.encode(self.module.encoding)
 
     @functools.cached_property
@@ -110,59 +110,59 @@ class Code:
         return self.module.code_for_node(node)
 
     def line(self, node: cst.CSTNode) -> int:
-        """The number of the line that a node begins on; 0 where it is not in the text."""
+        """The number of the line that a node begins on; 0 if the node is not in the text."""
         found = self._positions.get(node)
         return found.start.line if found is not None else 0
 
-    # What holds what.
+    # Which node is inside which.
 
     def within(self, node: cst.CSTNode) -> list[cst.CSTNode]:
-        """A node and all that it holds, in the order in which they are written."""
+        """A node and all nodes inside it, in the order of the text."""
         return self._nodes[self.order[node] : self.order[node] + self._sizes[node]]
 
     def every(self, kind: type[Node], within: cst.CSTNode | None = None) -> list[Node]:
-        """All nodes of a class, in the order in which they are written."""
+        """All nodes of one class, in the order of the text."""
         if within is None:
             return cast(list[Node], self._kinds.get(kind, []))
         return [one for one in self.within(within) if isinstance(one, kind)]
 
     def calls(self, within: cst.CSTNode | None = None) -> list[cst.Call]:
-        """All calls, in the order in which they are written."""
+        """All calls, in the order of the text."""
         return self.every(cst.Call, within)
 
     def calls_of(self, dotted: Collection[str]) -> list[cst.Call]:
-        """Calls of something imported."""
+        """All calls of imported functions or classes with one of these full names."""
         return [call for call in self.calls() if self.dotted(call.func) in dotted]
 
     def methods(self, name: str, within: cst.CSTNode | None = None) -> list[cst.Call]:
-        """Calls of a method of this name."""
+        """All calls of a method with this name."""
         return [one for one in self.calls(within) if isinstance(one.func, cst.Attribute) and called(one) == name]
 
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-        """What holds it, from the inside to the outside."""
+        """All nodes that contain it, from the inside to the outside."""
         while node in self.parents:
             node = self.parents[node]
             yield node
 
     def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
-        """The function that it is in."""
+        """The function that contains the node."""
         return next((one for one in self.above(node) if isinstance(one, cst.FunctionDef)), None)
 
     def statement(self, node: cst.CSTNode) -> Statement:
-        """The statement that a node is in: of several on a line, the one alone."""
+        """The statement that contains the node; if several statements share a line, only the one."""
         while not isinstance(node, cst.BaseSmallStatement | cst.BaseCompoundStatement):
             node = self.parents[node]
         return node
 
     def block(self, statement: Statement) -> list[Statement]:
-        """The statements among which it stands."""
+        """All statements of the block that the statement belongs to."""
         holder = self.parents[statement]
         if isinstance(holder, cst.SimpleStatementLine):
             holder = self.parents[holder]
         return statements(holder)
 
     def runs_once(self, node: cst.CSTNode) -> bool:
-        """Whether it cannot be run twice: in no loop, nor in a function that is called in one, or several times."""
+        """Whether the node runs at most once: not in a loop, and not in a function that is called more than once."""
         for _ in range(10):
             for one in self.above(node):
                 if isinstance(one, (*LOOPS, cst.Lambda)):
@@ -177,20 +177,20 @@ class Code:
         return False
 
     def callers(self, function: cst.FunctionDef) -> list[cst.Call]:
-        """Calls of a function, or of the class that it makes the objects of."""
+        """All calls of a function; for `__init__`, all calls of its class."""
         holder = self.class_of(function)
         name = holder.name.value if holder is not None and function.name.value == "__init__" else function.name.value
         return [call for call in self.calls() if called(call) == name]
 
     def class_of(self, function: cst.FunctionDef) -> cst.ClassDef | None:
-        """The class whose method a function is."""
+        """The class that has this function as a method."""
         holder = self.parents.get(self.parents[function])
         return holder if isinstance(holder, cst.ClassDef) else None
 
-    # What names stand for.
+    # What names refer to.
 
     def dotted(self, node: cst.CSTNode) -> str:
-        """What an expression stands for, through the script's imports; empty where it is nothing imported."""
+        """The full name of something imported, such as `torch.optim.SGD`; empty for everything else."""
         if node not in self._dotted:
             first = node
             while isinstance(first, cst.Attribute):
@@ -201,7 +201,7 @@ class Code:
 
     @functools.cached_property
     def imports(self) -> dict[str, str]:
-        """Names that imports give, with what they stand for."""
+        """Each name that an import defines, with the full name that it refers to."""
         found = {}
         for node in self.every(cst.ImportFrom):
             front = self.words(node.module) if node.module is not None and not node.relative else ""
@@ -213,7 +213,7 @@ class Code:
         return found
 
     def spelled(self, dotted: str, at: cst.CSTNode) -> str | None:
-        """How something of a library can be written at a place, with the imports that the script has."""
+        """How to write a full name at this place with the imports that the script has; None if they do not allow it."""
         parts = dotted.split(".")
         for length in range(len(parts), 0, -1):
             front = ".".join(parts[:length])
@@ -223,11 +223,11 @@ class Code:
         return None
 
     def is_free(self, name: str) -> bool:
-        """Whether the script uses a name for nothing at all."""
+        """Whether the script does not use this name at all."""
         return name not in self.imports and not any(one.value == name for one in self.names())
 
     def names(self, within: cst.CSTNode | None = None) -> Iterator[cst.Name]:
-        """Names as they are written, but those of attributes and keywords."""
+        """All names in the text, without names of attributes and keywords."""
         for node in self.every(cst.Name, within):
             match self.parents.get(node):
                 case cst.Attribute(attr=other) | cst.Arg(keyword=other) if other is node:
@@ -235,26 +235,26 @@ class Code:
             yield node
 
     def stores(self) -> Iterator[cst.Name]:
-        """Names that are set: assigned, or those of parameters; not those of functions, classes and imports."""
+        """All names where they are assigned or are parameters; not names of functions, classes and imports."""
         for name in self.names():
             target = next((one for one in self.given(name) if getattr(one, "node", None) is name), None)
             if target is not None or isinstance(self.parents[name], cst.Param):
                 yield name
 
     def given(self, name: cst.Name) -> list[BaseAssignment]:
-        """Everywhere that what a name stands for is set, as a parameter too."""
+        """All places that give this name its value, parameters included."""
         scope = self._scopes.get(name)
         return list(scope[name.value]) if scope is not None else []
 
     def reads(self, name: cst.Name) -> list[cst.CSTNode]:
-        """Everywhere that what a name stands for is read."""
+        """All places that read this name."""
         made = self.given(name)
-        # Of its own scope also what stands above the place where it is set: that may be in a loop.
+        # A read above the assignment counts too, because both may be in a loop.
         found = {one.node for each in made for one in [*each.references, *each.scope.accesses[name.value]]}
         return sorted(found, key=lambda node: self.order.get(node, 0))
 
     def value_of(self, node: cst.CSTNode | None) -> cst.BaseExpression | None:
-        """The one value that a name is given; None where there are several, or none."""
+        """The value that a name has, if exactly one assignment gives it; None otherwise."""
         made = self.given(node) if isinstance(node, cst.Name) else []
         target = getattr(made[0], "node", None) if len(made) == 1 else None
         holder = self.parents.get(target) if isinstance(target, cst.Name) else None
@@ -264,14 +264,14 @@ class Code:
         return holder.value if isinstance(holder, cst.AnnAssign) else None
 
     def assigned(self) -> Iterator[tuple[str, cst.BaseExpression]]:
-        """Every name that a statement gives a value, with the value."""
+        """Each name that an assignment sets, with the value."""
         for node in self.every(cst.Assign):
             for one in node.targets:
                 if isinstance(one.target, cst.Name):
                     yield one.target.value, node.value
 
     def same_name(self, one: cst.Name, other: cst.CSTNode) -> bool:
-        """Whether a name, written at another place, would stand for the same."""
+        """Whether the name refers to the same thing at another place."""
         there = self._scopes.get(other)
         return there is not None and set(there[one.value]) == set(self.given(one)) != set()
 
@@ -282,10 +282,10 @@ def _one_import(scope: Scope, name: str | cst.CSTNode) -> str:
 
 
 def as_python(content: bytes | str) -> ast.Module:
-    """The syntax tree that Python itself makes; what it warns of is the script's own affair.
+    """Python's own syntax tree. Warnings about the script's text are not shown.
 
     Raises:
-        SyntaxError: It is not Python.
+        SyntaxError: The text is not Python.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -301,7 +301,7 @@ def called(call: cst.Call) -> str:
 
 
 def statements(block: cst.CSTNode) -> list[Statement]:
-    """The statements of a block, or of a module; those that share a line one by one."""
+    """All statements of a block or a module. Statements that share a line are listed one by one."""
     if not isinstance(block, cst.BaseSuite | cst.Module):
         return []
     found: list[Statement] = []
@@ -311,5 +311,5 @@ def statements(block: cst.CSTNode) -> list[Statement]:
 
 
 def is_text(statement: cst.CSTNode) -> bool:
-    """Whether a statement is a string alone, such as a docstring."""
+    """Whether a statement is only a string, such as a docstring."""
     return isinstance(statement, cst.Expr) and isinstance(statement.value, cst.SimpleString | cst.ConcatenatedString)

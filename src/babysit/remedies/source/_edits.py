@@ -1,9 +1,9 @@
-"""Edits of a script's tree: gathered, then made at once."""
+"""Edits of a script's syntax tree: collected first, then made all at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import libcst as cst
 
@@ -14,12 +14,12 @@ Become = Callable[[cst.CSTNode], cst.CSTNode]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a text was changed.
+    """One place where a text was changed.
 
     Attributes:
-        was: What is changed, or beside which something is put: of the tree before.
-        now: What can be seen of it: of the tree after.
-        say: In words, where the line alone, as it will be, does not tell what is to be done.
+        was: The node that was changed, or beside which something was inserted. It belongs to the tree before.
+        now: The node that shows the change. It belongs to the tree after.
+        say: What to do, in words. Empty where the new line shows it by itself.
     """
 
     was: cst.CSTNode
@@ -32,9 +32,9 @@ class Edited:
     """A text after edits.
 
     Attributes:
-        code: The text.
+        code: The new text.
         places: Where it was changed, in the order of the edits.
-        became: Nodes of the tree before, where another one stands in their place.
+        became: For each node of the tree before that was replaced: the node that stands there now.
     """
 
     code: Code
@@ -43,10 +43,10 @@ class Edited:
 
 
 class Edits:
-    """Edits of a text, gathered and then made at once. What they do not touch stays as it is, byte for byte.
+    """Collects edits of a text, and makes them all at once. All other bytes of the text stay the same.
 
     Args:
-        code: The text; it is not changed.
+        code: The text. This object itself is not changed.
 
     Example:
         >>> edits = Edits(Code("opt = SGD(lr=0.1)  # fast\\n"))
@@ -68,34 +68,35 @@ class Edits:
         return bool(self._places)
 
     def change(self, node: cst.CSTNode, become: Become, say: str = "", shown: cst.CSTNode | None = None) -> None:
-        """Let a node become what a function makes of it, which is given it with all edits within it made."""
+        """Replace a node by what a function returns. The function gets the node with the edits inside it made."""
         self._changes.setdefault(node, []).append(become)
         self._places.append(Place(node, shown or node, say))
 
     def put(self, node: cst.CSTNode, text: str, say: str = "") -> None:
-        """Put an expression in the place of another."""
+        """Replace an expression. Parentheses around it stay."""
         new = cst.parse_expression(text, self.code.module.config_for_parsing)
         self._changes[node] = []
         self.change(node, lambda old: within_parentheses_of(old, new), say)
 
     def before(self, statement: Statement, *texts: str, say: str = "", apart: bool = False) -> None:
-        """Put statements before one: on lines of their own, where that begins one, and `apart` with empty ones."""
+        """Insert statements before another: on lines of their own if it begins a line. `apart` adds empty lines."""
         holder = self.code.parents[statement]
         if isinstance(holder, cst.SimpleStatementLine) and holder.body[0] is statement:
             statement, holder = holder, self.code.parents[holder]
         if isinstance(holder, cst.SimpleStatementLine | cst.SimpleStatementSuite):
             new: list[cst.CSTNode] = [one.body[0] for one in map(self._line, texts)]
         else:
-            # Comments above a statement stand above what is put before it, too.
+            # Comments above the statement stay above what is inserted.
             gap = [cst.EmptyLine(indent=False)] if apart else []
+            above = () if statement in self._before else getattr(statement, "leading_lines", ())
             lines = [self._line(text).with_changes(leading_lines=gap) for text in texts]
-            new = [lines[0].with_changes(leading_lines=getattr(statement, "leading_lines", ())), *lines[1:]]
+            new = [lines[0].with_changes(leading_lines=above), *lines[1:]]
             self._changes.setdefault(statement, []).append(lambda old: old.with_changes(leading_lines=gap))
         self._before.setdefault(statement, []).extend(new)
         self._places.append(Place(statement, new[0], say))
 
     def after(self, statement: Statement, text: str, say: str = "") -> None:
-        """Put another statement after a simple one."""
+        """Insert a statement after a simple statement."""
         line, holder = self._line(text), self.code.parents[statement]
         alone = isinstance(holder, cst.SimpleStatementLine) and len(holder.body) == 1
         new: cst.CSTNode = line if alone else line.body[0]
@@ -103,31 +104,27 @@ class Edits:
         self._places.append(Place(statement, new, say))
 
     def at_end(self, *texts: str) -> None:
-        """Put statements behind all others."""
+        """Insert statements at the end of the file."""
         lines = [self._line(text) for text in texts]
         self.change(self.code.module, lambda old: old.with_changes(body=[*self.code.module.body, *lines]))
 
     def add_keyword(self, call: cst.Call, name: str, value: str) -> None:
-        """Give a call one more argument, behind the last one."""
+        """Add a keyword argument to a call, after its last argument."""
         new = cst.Arg(cst.parse_expression(value), cst.Name(name), cst.AssignEqual(*(cst.SimpleWhitespace(""),) * 2))
         behind = call.args[-1] if call.args else call
         self._after.setdefault(behind, []).append(new)
         self._places.append(Place(behind, new.value))
 
     def add_argument(self, behind: cst.Arg, value: str, say: str = "") -> None:
-        """Give a call one more argument behind another, on a line of its own where they have such."""
+        """Add an argument after another one: on a line of its own if the arguments have lines of their own."""
         new = cst.Arg(cst.parse_expression(value, self.code.module.config_for_parsing))
         self._after.setdefault(behind, []).append(new)
         self._places.append(Place(behind.value, new.value, say))
 
     def remove_argument(self, argument: cst.Arg, say: str = "") -> None:
-        """Take an argument out of a call, with its line where it has one of its own."""
+        """Remove an argument from a call, and its line if it has a line of its own."""
         self._removed.add(argument)
-        call = self.code.parents[argument]
-        assert isinstance(call, cst.Call)
-        place = call.args.index(argument)
-        left = [one for one in (*call.args[place + 1 :], *reversed(call.args[:place])) if one not in self._removed]
-        self._places.append(Place(argument.value, left[0].value if left else call, say))
+        self._places.append(Place(argument, argument, say))
 
     def _line(self, text: str) -> cst.SimpleStatementLine:
         made = cst.parse_statement(text, self.code.module.config_for_parsing)
@@ -135,20 +132,30 @@ class Edits:
         return made
 
     def made(self) -> Edited:
-        """The text with the edits.
+        """Make the edits.
 
         Raises:
-            SyntaxError: It is not Python any more.
+            SyntaxError: The result is not Python.
         """
         maker = _Maker(self.code, self._changes, self._before, self._after, self._removed)
         module = self.code.module.visit(maker)
-        as_python(module.bytes)  # libcst lets some through that Python does not
-        places = [Place(one.was, maker.became.get(one.now, one.now), one.say) for one in self._places]
+        as_python(module.bytes)  # libcst accepts some trees that are not Python
+        places = [replace(one, now=self._seen(one.now)) for one in self._places]
+        places = [replace(one, now=maker.became.get(one.now, one.now)) for one in places]
         return Edited(self.code.with_module(module), tuple(places), maker.became)
+
+    def _seen(self, node: cst.CSTNode) -> cst.CSTNode:
+        """The node itself; of a removed argument the next one that stays, or the one before it."""
+        call = self.code.parents.get(node)
+        if node not in self._removed or not isinstance(node, cst.Arg) or not isinstance(call, cst.Call):
+            return node
+        place = call.args.index(node)
+        around = [*call.args[place + 1 :], *reversed(call.args[:place])]
+        return next((one.value for one in around if one not in self._removed), call)
 
 
 class _Maker(cst.CSTTransformer):
-    """Makes edits; nodes that hold none stay the same objects."""
+    """Makes the edits. Nodes without an edit inside stay the same objects, so that places can be found again."""
 
     def __init__(
         self,
@@ -183,7 +190,7 @@ class _Maker(cst.CSTTransformer):
         return node
 
     def _arguments(self, before: cst.Call, call: cst.Call) -> list[cst.Arg]:
-        """Arguments with those that are put in, without those that are taken out; commas and lines as they were."""
+        """The arguments with the added ones and without the removed ones. Commas and lines stay as they were."""
         found = [_as_argument(one) for one in self._after.get(before, ())]
         begins_line = isinstance(call.whitespace_before_args, cst.ParenthesizedWhitespace)
         for was, one in zip(before.args, call.args, strict=True):
@@ -194,7 +201,8 @@ class _Maker(cst.CSTTransformer):
             found.append(one)
             for new in map(_as_argument, self._after.get(was, ())):
                 last, gap = found[-1], _gap(found[-1])
-                if new.keyword is None and begins_line and isinstance(gap, cst.ParenthesizedWhitespace):
+                own_line = new.keyword is None and begins_line and was is not before.args[-1]
+                if own_line and isinstance(gap, cst.ParenthesizedWhitespace):
                     bare = gap.with_changes(first_line=cst.TrailingWhitespace(), empty_lines=())
                     found.append(new.with_changes(comma=cst.Comma(whitespace_after=bare)))
                 else:
@@ -213,29 +221,32 @@ def _as_argument(node: cst.CSTNode) -> cst.Arg:
 
 
 def _gap(argument: cst.Arg) -> cst.BaseParenthesizableWhitespace:
-    """What stands between an argument and the next one, or the parenthesis."""
+    """The white space and comments between an argument and the next one, or the closing parenthesis."""
     return argument.comma.whitespace_after if isinstance(argument.comma, cst.Comma) else argument.whitespace_after_arg
 
 
 def _with_tail_of(one: cst.Arg, removed: cst.Arg, last: bool) -> cst.Arg:
-    """An argument in front of another that is taken out: with the comma and the line's end that followed that one."""
+    """An argument whose next argument is removed: it takes over the comma and the line end of the removed one."""
     mine, other = _gap(one), _gap(removed)
     comma, after = removed.comma, removed.whitespace_after_arg
     if isinstance(mine, cst.ParenthesizedWhitespace):
         if not last:
-            return one  # the other one begins a line, which what follows it takes
+            return one  # the removed argument begins a line; the next argument takes this place
+        # Comments behind this argument stay. The closing parenthesis stays where it was.
+        gap: cst.BaseParenthesizableWhitespace = other
         if isinstance(other, cst.ParenthesizedWhitespace):
-            # The comment behind this one stays; the parenthesis stands where it stood.
-            other = mine.with_changes(indent=other.indent, last_line=other.last_line)
-            if isinstance(comma, cst.Comma):
-                comma = comma.with_changes(whitespace_after=other)
-            else:
-                after = other
+            gap = mine.with_changes(indent=other.indent, last_line=other.last_line)
+        elif mine.first_line.comment or any(line.comment for line in mine.empty_lines):
+            gap = mine
+        if isinstance(comma, cst.Comma):
+            comma = comma.with_changes(whitespace_after=gap)
+        else:
+            after = gap
     return one.with_changes(comma=comma, whitespace_after_arg=after)
 
 
 def within_parentheses_of(old: cst.CSTNode, new: cst.BaseExpression) -> cst.BaseExpression:
-    """An expression within the parentheses that another one had, and its own."""
+    """An expression with its own parentheses and those of the expression that it replaces."""
     if not isinstance(old, cst.BaseExpression):
         return new
     return new.with_changes(lpar=[*old.lpar, *new.lpar], rpar=[*new.rpar, *old.rpar])
