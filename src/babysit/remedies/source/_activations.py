@@ -1,4 +1,4 @@
-"""Another activation, another loss, none on the outputs: written where the script makes or calls them."""
+"""Remedies that change activations, outputs and losses of a script."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from babysit.remedies.source._training import (
 from babysit.remedies.source._values import argument_of, is_open
 
 NAMES = frozenset({*FUNCTIONS, *FUNCTIONS.values()})
-SWAPPED = frozenset(FUNCTIONS.values()) - {"softmax"}  # what an activation between layers may be
+SWAPPED = frozenset(FUNCTIONS.values()) - {"softmax"}  # activations that are used between layers
 
 
 def write_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another activation between layers; what gives the outputs stays."""
+    """Use another activation between layers. The activation on the outputs stays."""
     code = edits.code
     outputs = outputs_of(code)
     if outputs is None or _passed_around(code):
@@ -36,19 +36,19 @@ def write_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_linear_output(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """No activation on the outputs."""
+    """Remove the activation from the outputs."""
     outputs = outputs_of(edits.code)
     return outputs is not None and _take_off(edits, outputs)
 
 
 def write_sigmoid_output(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """A sigmoid in the place of the softmax over the outputs."""
+    """Replace the softmax on the outputs by a sigmoid."""
     site = _softmax(edits.code)
     return site is not None and _swap(edits, site, "sigmoid")
 
 
 def write_softmax_axis(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """The softmax over the classes."""
+    """Apply the softmax over the classes."""
     site = _softmax(edits.code)
     if site is None or is_open(site.node):
         return False
@@ -66,18 +66,18 @@ def _softmax(code: Code) -> Site | None:
 
 
 def write_remove_softmax(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """No softmax in front of a loss that applies one."""
+    """Remove the softmax before a loss that applies one itself."""
     return _without(edits, "softmax", {"cross-entropy"}, {"nll": ("CrossEntropyLoss", "cross_entropy")})
 
 
 def write_remove_sigmoid(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """No sigmoid in front of a loss that applies one."""
+    """Remove the sigmoid before a loss that applies one itself."""
     names = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
     return _without(edits, "sigmoid", {"bce-with-logits", "cross-entropy"}, {"bce": names})
 
 
 def write_loss(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another loss, where outputs and targets are what it takes: the cross-entropy, of targets that are one-hot."""
+    """Use another loss. Only cross-entropy for one-hot targets is certain to fit outputs and targets."""
     code = edits.code
     found, outputs = losses(code), outputs_of(code)
     if value != "cross-entropy" or len(found) != 1 or found[0][1] not in OF_SHAPES or outputs is None:
@@ -93,7 +93,7 @@ def write_loss(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def _without(edits: Edits, name: str, taking: set[str], exchanged: dict[str, tuple[str, str]]) -> bool:
-    """An activation taken off the outputs, or off what the loss is given; its loss exchanged where that needs it."""
+    """Remove an activation from the outputs or from the loss's input; change the loss if it needs that."""
     code = edits.code
     kinds, calls = loss_kinds(code), losses(code)
     if len(kinds) != 1 or len({kind for _, kind in calls}) != 1 or not kinds <= taking | set(exchanged):
@@ -114,7 +114,7 @@ def _without(edits: Edits, name: str, taking: set[str], exchanged: dict[str, tup
 
 
 def _call_loss(edits: Edits, call: cst.Call, names: tuple[str, str]) -> bool:
-    """Another loss called, module or function."""
+    """Use another loss module or function."""
     code, dotted = edits.code, f"torch.nn.functional.{names[1]}"
     if "torch.nn.functional" not in code.dotted(call.func):
         made = made_losses(code)
@@ -138,7 +138,7 @@ def _take_off(edits: Edits, outputs: Outputs) -> bool:
 
 
 def _unwrap(edits: Edits, site: Site) -> None:
-    """`x` of `softmax(x)`."""
+    """Replace `softmax(x)` by `x`."""
     holder = edits.code.parents[site.node]
     inside = isinstance(holder, cst.Attribute | cst.BinaryOperation | cst.UnaryOperation | cst.Subscript)
 
@@ -153,7 +153,7 @@ def _unwrap(edits: Edits, site: Site) -> None:
 
 
 def _swap(edits: Edits, site: Site, value: str) -> bool:
-    """An activation in the place of another."""
+    """Replace one activation by another."""
     try:
         made = type(activation(value))
     except InputError:
@@ -182,7 +182,7 @@ def _swap(edits: Edits, site: Site, value: str) -> bool:
 
 
 def _passed_around(code: Code) -> bool:
-    """Whether activations are named without being made, so that nobody knows where they are called."""
+    """Whether an activation is passed as a value, so that the place of its call is not known."""
     for node in [*code.every(cst.Attribute), *code.every(cst.Name)]:
         package, _, last = code.dotted(node).rpartition(".")
         holder = code.parents.get(node)
@@ -197,7 +197,7 @@ def _passed_around(code: Code) -> bool:
 
 
 def _reads_shares(code: Code) -> bool:
-    """Whether outputs may be read as shares of 1: compared with a number in between, or rounded."""
+    """Whether the script may read outputs as probabilities: it compares with a number between 0 and 1, or rounds."""
     for node in code.every(cst.Comparison):
         for one in [node.left, *(target.comparator for target in node.comparisons)]:
             if isinstance(one, cst.Float) and 0 < one.evaluated_value < 1:

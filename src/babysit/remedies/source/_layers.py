@@ -1,4 +1,4 @@
-"""Layers put into a network's text and taken out of it: elements of an nn.Sequential, calls in a `forward`."""
+"""Remedies that add, remove or change layers of a script's network: in an nn.Sequential, or in a `forward`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NORMS = frozenset(WEIGHTED.values())
 
 
 def write_dropout(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another share of units dropped, everywhere."""
+    """Change the dropout rate everywhere."""
     code = edits.code
     calls = code.calls_of(DROPOUTS)
     recurrent = [call for call in code.calls_of(RECURRENT) if argument_of(call, "dropout") is not None]
@@ -46,7 +46,7 @@ def write_dropout(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_insert_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """An activation after each layer with weights but the last."""
+    """Add an activation after each layer with weights, except the last."""
     code = edits.code
     try:
         module = type(activation(value)).__name__
@@ -61,13 +61,13 @@ def write_insert_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
     for layer, following in layers[:-1]:
         follows = site_of(code, following.value) if following is not None else None
         if follows is not None and follows.name == FUNCTIONS[module] == "relu":
-            continue  # twice is once
-        edits.add_argument(layer, f"{name}()", f"put {name}() behind {code.words(layer.value)}")
+            continue  # relu(relu(x)) is relu(x)
+        edits.add_argument(layer, f"{name}()", f"add {name}() after {code.words(layer.value)}")
     return name is not None and bool(edits)
 
 
 def write_insert_batch_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Batch normalisation between each layer and its activation."""
+    """Add batch normalisation between each layer with weights and its activation."""
     code = edits.code
     for layer, following in _layers_in_sequential(code)[:-1]:
         kind = module_name(code, layer.value)
@@ -82,30 +82,30 @@ def write_insert_batch_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
         if not isinstance(width, cst.Integer | cst.Name):
             return False
         text = f"{norm}({code.words(width)})"
-        edits.add_argument(layer, text, f"put {text} behind {code.words(made)}")
+        edits.add_argument(layer, text, f"add {text} after {code.words(made)}")
     return bool(edits)
 
 
 def write_move_batch_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """No batch normalisation on the outputs: the last one of an nn.Sequential that holds them all."""
+    """Remove the batch normalisation from the outputs, if one nn.Sequential contains all of them."""
     norms = [call for call in edits.code.calls() if module_name(edits.code, call) in NORMS]
     return _sequential_of(edits.code, norms) is not None and remove_layer(edits, norms[-1])
 
 
 def remove_layer(edits: Edits, element: cst.Call) -> bool:
-    """An element of an nn.Sequential taken out."""
+    """Remove a layer from an nn.Sequential."""
     code, argument = edits.code, edits.code.parents[element]
     holder = code.parents[argument]
     if not isinstance(holder, cst.Call) or not isinstance(argument, cst.Arg) or argument is holder.args[0]:
         return False
     if _counted(code, holder.args.index(argument)):
         return False
-    edits.remove_argument(argument, f"take out {code.words(element)}")
+    edits.remove_argument(argument, f"remove {code.words(element)}")
     return True
 
 
 def _sequential_of(code: Code, elements: list[cst.Call]) -> cst.Call | None:
-    """The nn.Sequential that holds all of these one by one."""
+    """The nn.Sequential that contains all of these layers directly."""
     holders = {code.parents.get(code.parents[one]) for one in elements}
     holder = holders.pop() if len(holders) == 1 else None
     if not isinstance(holder, cst.Call) or module_name(code, holder) != "Sequential" or is_open(holder):
@@ -114,17 +114,19 @@ def _sequential_of(code: Code, elements: list[cst.Call]) -> cst.Call | None:
 
 
 def _layers_in_sequential(code: Code) -> list[tuple[cst.Arg, cst.Arg | None]]:
-    """All layers with weights that the script makes, each with what follows it, if one nn.Sequential holds them."""
+    """All layers with weights, each with the next layer, if one nn.Sequential contains all of them."""
     weighted = [call for call in code.calls() if module_name(code, call) in WEIGHTED]
     holder = _sequential_of(code, weighted)
-    if holder is None or len(weighted) < 2 or not code.runs_once(holder) or _counted(code, 1):  # one is the outputs'
+    if (
+        holder is None or len(weighted) < 2 or not code.runs_once(holder) or _counted(code, 1)
+    ):  # one of them computes the outputs
         return []
     pairs = zip(holder.args, [*holder.args[1:], None], strict=True)
     return [(layer, following) for layer, following in pairs if layer.value in weighted]
 
 
 def _insert_in_forward(edits: Edits, function: str) -> bool:
-    """The calls of layers in a `forward` without branches, wrapped but for the last."""
+    """Wrap the calls of layers in a `forward` without branches in the activation, except the last."""
     code = edits.code
     classes = module_classes(code)
     forward = method_of(classes[0], "forward") if len(classes) == 1 else None
@@ -157,7 +159,7 @@ def _straight(code: Code, function: cst.FunctionDef) -> bool:
 
 
 def _in_order(code: Code, node: cst.CSTNode) -> Iterator[cst.Call]:
-    """Calls in the order in which they are made: what a call is given comes before it."""
+    """Calls in the order in which Python makes them: arguments first."""
     for child in node.children:
         yield from _in_order(code, child)
     if isinstance(node, cst.Call):
@@ -165,7 +167,7 @@ def _in_order(code: Code, node: cst.CSTNode) -> Iterator[cst.Call]:
 
 
 def _counted(code: Code, place: int) -> bool:
-    """Whether the script counts the elements of a network, from this place on, or loads weights by their names."""
+    """Whether the script uses positions of layers from this place on, or loads weights by layer names."""
     known = network_names(code)
     for node in code.every(cst.Subscript):
         match node:

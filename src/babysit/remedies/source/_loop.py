@@ -1,4 +1,4 @@
-"""Remedies of the loop, written around its backward pass; of the loss and the loaders, where they are called."""
+"""Remedies that change the training loop, the calls of the loss, and the data loaders of a script."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from babysit.remedies.source._training import (
 )
 from babysit.remedies.source._values import argument_of, give, is_literal, is_open, number_in, set_argument
 
-# Schedules that begin with the rate that the optimizer was made with.
+# Schedules that start with the learning rate of the optimizer.
 FROM_THE_FULL_RATE = frozenset(
     "CosineAnnealingLR CosineAnnealingWarmRestarts ExponentialLR MultiStepLR PolynomialLR ReduceLROnPlateau "
     "StepLR".split()
@@ -40,7 +40,7 @@ NO_GRADIENTS = ("torch.no_grad", "torch.inference_mode")
 
 
 def write_epochs(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another number of epochs."""
+    """Change the number of epochs."""
     loop = epoch_loop(edits.code)
     call = epoch_range(loop) if loop is not None else None
     if call is None or not value.isdecimal():
@@ -85,7 +85,7 @@ def with_epochs(content: bytes, epochs: int, arguments: Sequence[str] = ()) -> b
 
 
 def write_clear_gradients(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Gradients cleared before the backward pass."""
+    """Clear the gradients before the backward pass."""
     code = edits.code
     backward = backward_of(code)
     found = stepping(code, backward) if backward is not None else None
@@ -95,14 +95,14 @@ def write_clear_gradients(edits: Edits, value: str, wanted: Wanted) -> bool:
     block = code.block(backward)
     place = block.index(backward)
     if place and code.words(block[place - 1]) == text:
-        edits.change(block[place - 1], lambda old: old)  # it is there
+        edits.change(block[place - 1], lambda old: old)  # the call is there already
     else:
         edits.before(backward, text, say=f"call {text} before {code.words(backward.value)}")
     return True
 
 
 def write_call_step(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """A step after the backward pass, with an optimizer where there is none."""
+    """Call the optimizer's step after the backward pass; if there is no optimizer, make one."""
     code = edits.code
     backward = backward_of(code)
     made = optimizer_calls(code)
@@ -129,7 +129,7 @@ def write_call_step(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_clip_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """The gradient's length clipped before the step."""
+    """Clip the norm of the gradient before the step."""
     code = edits.code
     backward = backward_of(code)
     found = stepping(code, backward) if backward is not None else None
@@ -149,7 +149,7 @@ def write_clip_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_flip_sign(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """The loss made small, not large."""
+    """Minimize the loss, not maximize it."""
     code = edits.code
     made, backward = the_optimizer(code), backward_of(code)
     match argument_of(made, "maximize") if made is not None else None:
@@ -178,7 +178,7 @@ def _without_minus(edits: Edits, node: cst.BaseExpression) -> bool:
 
 
 def write_constant_schedule(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """The schedule's steps left out."""
+    """Remove the steps of the schedule."""
     code = edits.code
     made = [call for call in code.calls() if "lr_scheduler" in code.dotted(call.func)]
     if len(made) != 1 or last_part(code.dotted(made[0].func)) not in FROM_THE_FULL_RATE:
@@ -187,13 +187,13 @@ def write_constant_schedule(edits: Edits, value: str, wanted: Wanted) -> bool:
     for one in stepped:
         if not isinstance(one, cst.Expr):
             return False
-        say = f"leave out {code.words(one.value)}, so that the rate stays"
+        say = f"leave out {code.words(one.value)}, so that the learning rate stays the same"
         edits.change(one, lambda old: cst.Pass(semicolon=cst.ensure_type(old, cst.Expr).semicolon), say)
     return bool(stepped)
 
 
 def write_train_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Training mode before the batches of an epoch."""
+    """Set training mode before the batches of an epoch."""
     code = edits.code
     backward = backward_of(code)
     network = network_at(code, backward) if backward is not None else None
@@ -205,7 +205,7 @@ def write_train_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_evaluation_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Evaluation mode where no gradients are wanted, and training mode again for the next batches."""
+    """Set evaluation mode where gradients are off, and training mode again before the next batches."""
     code = edits.code
     if not write_train_mode(edits, value, wanted):
         return False
@@ -228,12 +228,12 @@ def write_evaluation_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def _before_batches(code: Code, backward: Statement) -> Statement | None:
-    """The loop over batches, or else the first statement in the loop over epochs."""
+    """The loop over batches; if there is none, the first statement of the loop over epochs."""
     around = loops_around(code, backward)
     inner = next(around, None)
     if inner is None or isinstance(inner, cst.FunctionDef):
         return None
-    # Without a loop around it, or a function, it is a loop over epochs that is not known as one.
+    # A loop outside of all others and of functions is a loop over epochs, though not over a range.
     outer = next(around, None)
     if inner is epoch_loop(code) or code.methods("eval", inner) or outer is None:
         return statements(inner.body)[0]
@@ -244,11 +244,11 @@ def _is_no_grad(code: Code, node: cst.BaseExpression) -> bool:
     return code.dotted(node.func if isinstance(node, cst.Call) else node) in NO_GRADIENTS
 
 
-# The loaders and the loss.
+# Data loaders and loss.
 
 
 def write_batch_size(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another number of rows a batch, in every loader."""
+    """Change the number of rows in a batch, in every loader."""
     calls = edits.code.calls_of(LOADERS)
     if not calls or any(is_open(call) or argument_of(call, "batch_sampler") is not None for call in calls):
         return False
@@ -261,7 +261,7 @@ def write_batch_size(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_shuffle(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Rows shuffled by the loader that is trained from."""
+    """Let the loader of the training rows shuffle them."""
     call = _training_loader(edits.code)
     if call is None or is_open(call) or argument_of(call, "sampler") or argument_of(call, "batch_sampler"):
         return False
@@ -270,7 +270,7 @@ def write_shuffle(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def _training_loader(code: Code) -> cst.Call | None:
-    """The loader of the innermost loop around the backward pass; the only one where there is only one."""
+    """The loader of the innermost loop around the backward pass, or the only loader."""
     calls = code.calls_of(LOADERS)
     backward = backward_of(code)
     loops = [one for one in code.above(backward) if isinstance(one, cst.For)] if backward is not None else []
@@ -283,13 +283,13 @@ def _training_loader(code: Code) -> cst.Call | None:
 
 
 def write_match_shapes(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """The targets in the outputs' shape."""
+    """Give the targets the shape of the outputs."""
     code = edits.code
     backward = backward_of(code)
     block = code.block(backward) if backward is not None else []
     found = [call for call, kind in losses(code) if kind in OF_SHAPES and code.statement(call) in block]
     if len(found) != 1 or len(found[0].args) != 2 or any(one.star or one.keyword for one in found[0].args):
-        return False  # outputs and targets
+        return False  # it needs exactly outputs and targets
     outputs, targets = (one.value for one in found[0].args)
     name = "outputs"
     if isinstance(outputs, cst.Name):
@@ -299,7 +299,7 @@ def write_match_shapes(edits: Edits, value: str, wanted: Wanted) -> bool:
         calls = code.calls(statement)
         before = [call for call in calls if call is not found[0] and code.order[call] < code.order[outputs]]
         if before or not code.is_free(name) or not isinstance(statement, cst.Assign | cst.Expr):
-            return False  # something else is called before the network
+            return False  # another call would then run after the network, not before
         edits.before(statement, f"{name} = {code.words(outputs)}")
         edits.put(outputs, name)
     words = code.words(targets)

@@ -1,4 +1,4 @@
-"""Remedies of the optimizer, written where the script makes it: rate, kind, weight decay, parameters."""
+"""Remedies that change how a script makes its optimizer: learning rate, class, weight decay, parameters."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from babysit.remedies.source._values import argument_of, by_place, is_open, set_
 
 Wanted = Mapping[str, str | None]
 KINDS = {"adagrad": "Adagrad", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
-USUAL = {"adagrad": "0.01", "adam": "0.001", "adamw": "0.001", "rmsprop": "0.01", "sgd": "0.01"}  # rates
+USUAL = {"adagrad": "0.01", "adam": "0.001", "adamw": "0.001", "rmsprop": "0.01", "sgd": "0.01"}  # learning rates
 MOMENTUM = "0.9"
-# Schedules that multiply the rate that the optimizer was made with, and so follow another one.
+# Schedules that multiply the first learning rate of the optimizer, so that they follow a change of it.
 MULTIPLYING = frozenset(
     "ConstantLR CosineAnnealingLR CosineAnnealingWarmRestarts ExponentialLR LambdaLR LinearLR MultiStepLR "
     "MultiplicativeLR PolynomialLR ReduceLROnPlateau SequentialLR StepLR".split()
 )
-ABSOLUTE = ("eta_min", "min_lr")  # their options that hold a rate
+ABSOLUTE = ("eta_min", "min_lr")  # options of schedules that are learning rates themselves
 
 
 def write_lr(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another rate."""
+    """Change the learning rate."""
     call = the_optimizer(edits.code)
     if call is None or not _rate_follows(edits.code):
         return False
@@ -41,16 +41,16 @@ def write_lr(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_weight_decay(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another weight decay."""
+    """Change the weight decay."""
     call = the_optimizer(edits.code)
-    if call is None or len(by_place(call)) > 2:  # parameters and rate; what the others mean differs
+    if call is None or len(by_place(call)) > 2:  # after parameters and learning rate, the meaning depends on the class
         return False
     set_argument(edits, call, "weight_decay", None, value)
     return True
 
 
 def write_optimizer(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Another kind of optimizer, with its usual rate where no other is wanted; the weight decay stays."""
+    """Change the class of the optimizer, with its usual learning rate if no other is wanted. Weight decay stays."""
     code = edits.code
     call = the_optimizer(code)
     if call is None or value not in KINDS or len(by_place(call)) > 2 or not _rate_follows(code):
@@ -71,13 +71,13 @@ def write_optimizer(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_all_parameters(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Every parameter of the network, once."""
+    """Give the optimizer every parameter of the network, once."""
     code = edits.code
     call = the_optimizer(code)
     given = argument_of(call, "params", 0) if call is not None else None
     if given is None:
         return False
-    # Of one network alone, and only its parameters: `model.head.parameters()`, or sums of such.
+    # Only parameters of one network: `model.head.parameters()`, or sums of such calls.
     read = {node.value for node in code.names(given)}
     names = read & network_names(code)
     if len(names) != 1 or read - names - {"list", "filter"} or ".parameters()" not in code.words(given):
@@ -87,7 +87,7 @@ def write_all_parameters(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_unfreeze(edits: Edits, value: str, wanted: Wanted) -> bool:
-    """Gradients for every parameter: no `requires_grad = False`, and all of them given to the optimizer."""
+    """Let every parameter have gradients, and give all of them to the optimizer."""
     code = edits.code
     for node in code.every(cst.Assign):
         match node:
@@ -112,7 +112,7 @@ def write_unfreeze(edits: Edits, value: str, wanted: Wanted) -> bool:
 
 
 def write_new_optimizer(edits: Edits, wanted: Wanted) -> str | None:
-    """An optimizer where a training has none, which somebody else lets step. Returns its name."""
+    """Insert an optimizer before the loop of a training that has none. Returns its name; the caller adds the step."""
     code = edits.code
     backward = backward_of(code)
     if backward is None or not code.is_free("optimizer"):
@@ -135,7 +135,7 @@ def write_new_optimizer(edits: Edits, wanted: Wanted) -> str | None:
 
 
 def _of_whole_network(code: Code, node: cst.BaseExpression) -> bool:
-    """Whether these are all parameters of a network, or those of them that learn."""
+    """Whether an expression is all parameters of a network, or all that have gradients."""
     match node:
         case cst.ListComp(for_in=cst.CompFor(iter=inner)) | cst.GeneratorExp(for_in=cst.CompFor(iter=inner)):
             node = inner
@@ -148,7 +148,7 @@ def _of_whole_network(code: Code, node: cst.BaseExpression) -> bool:
 
 
 def _rate_follows(code: Code) -> bool:
-    """Whether the rate is the one that the optimizer is made with, times what a schedule says."""
+    """Whether the learning rate is always the first one times the factor of a schedule."""
     for call in code.calls():
         dotted = code.dotted(call.func)
         if "lr_scheduler" in dotted and (
@@ -164,7 +164,7 @@ def _rate_follows(code: Code) -> bool:
 
 
 def _call_instead(edits: Edits, call: cst.Call, kind: str) -> bool:
-    """Another class of torch.optim to call, by the imports that the script has, or one more name in them."""
+    """Call another class of torch.optim; if no import of the script gives it, import it."""
     code, function = edits.code, call.func
     if isinstance(function, cst.Attribute) and code.dotted(function.value) == "torch.optim":
         edits.put(function.attr, kind)

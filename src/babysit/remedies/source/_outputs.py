@@ -1,4 +1,4 @@
-"""Activations as a script writes them, and which of them gives the network's outputs."""
+"""Where a script writes activations, and which of them computes the network's outputs."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ FUNCTIONS = {
     "LeakyReLU": "leaky_relu", "Mish": "mish", "ReLU": "relu", "ReLU6": "relu6", "SELU": "selu", "SiLU": "silu",
     "Sigmoid": "sigmoid", "Softmax": "softmax", "Softplus": "softplus", "Softsign": "softsign", "Tanh": "tanh",
 }  # fmt: skip
-IN_TORCH = frozenset({"relu", "sigmoid", "tanh"})  # functions that are called as torch.relu
-# Methods that leave an output's numbers as they are.
+IN_TORCH = frozenset({"relu", "sigmoid", "tanh"})  # these exist as torch.relu, too
+# Methods that change the shape of outputs only.
 SHAPING = frozenset({"squeeze", "unsqueeze", "view", "reshape", "flatten"})
 
 Form = Literal["module", "function", "method"]
@@ -31,11 +31,11 @@ Form = Literal["module", "function", "method"]
 
 @dataclass(frozen=True)
 class Site:
-    """An activation as it is written.
+    """One activation in the text.
 
     Attributes:
-        name: Of its function.
-        form: A module made, a function called, or a method of a tensor called.
+        name: The name of its function, such as `relu`.
+        form: Whether the text makes a module, calls a function, or calls a method of a tensor.
         node: The call.
     """
 
@@ -45,22 +45,22 @@ class Site:
 
     @property
     def inner(self) -> cst.BaseExpression:
-        """What it is given: of a method the tensor."""
+        """Its input; for a method, the tensor."""
         return inner_of(self.node, self.form)
 
 
 def inner_of(call: cst.Call, form: Form) -> cst.BaseExpression:
-    """What an activation's call is given: of a method the tensor."""
+    """The input of an activation's call; for a method, the tensor."""
     return owner_of(call) if form == "method" else call.args[0].value
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What gives a network's outputs: an activation, or anything else that is known to be none.
+    """What computes a network's outputs.
 
     Attributes:
-        site: The activation; None where it is none.
-        call: The call of it within `forward`, where the module is made elsewhere.
+        site: The activation; None if the last layer is not an activation.
+        call: The call of the module in `forward`, if the module is made somewhere else.
     """
 
     site: Site | None
@@ -68,7 +68,7 @@ class Outputs:
 
 
 def site_of(code: Code, node: cst.CSTNode) -> Site | None:
-    """The activation that a call is, if it is one."""
+    """The activation, if this call is one."""
     if not isinstance(node, cst.Call):
         return None
     module = module_name(code, node)
@@ -85,7 +85,7 @@ def site_of(code: Code, node: cst.CSTNode) -> Site | None:
 
 
 def outputs_of(code: Code) -> Outputs | None:
-    """What gives the outputs of the script's only network; None where that is not plain."""
+    """What computes the outputs of the script's only network; None if that is not certain."""
     classes, names = module_classes(code), network_names(code)
     made = {
         called(call)
@@ -112,7 +112,7 @@ def _of_value(code: Code, owner: cst.ClassDef, at: Statement, value: cst.BaseExp
     if not depth:
         return None
     if isinstance(value, cst.Name):
-        # Set in the statement before, for which nothing else can have come in between.
+        # Only a value from the statement directly before is certain.
         match _before(code, at):
             case cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value=name))]) as before if name == value.value:
                 return _of_value(code, owner, before, before.value, depth - 1)
@@ -130,7 +130,7 @@ def _of_value(code: Code, owner: cst.ClassDef, at: Statement, value: cst.BaseExp
 
 
 def _of_attribute(code: Code, owner: cst.ClassDef, call: cst.Call) -> Outputs | None:
-    """Of a module that the class made once: it must be called once, too."""
+    """For a module that the class makes once and calls once."""
     made: list[cst.BaseExpression] = []
     read = 0
     for node in code.every(cst.Attribute, owner):
@@ -164,7 +164,7 @@ def _of_sequential(code: Code, call: cst.Call) -> Outputs | None:
 
 
 def _last_put_in(code: Code, call: cst.Call, layers: cst.BaseExpression) -> cst.BaseExpression | None:
-    """What was put last into a list: in the statement before it is taken out."""
+    """The last layer that was appended to a list, if that was in the statement directly before."""
     match _before(code, code.statement(call)):
         case cst.Expr(value=cst.Call(func=cst.Attribute(value=to, attr=cst.Name(value="append")), args=[new])):
             return new.value if code.words(to) == code.words(layers) else None
@@ -184,6 +184,6 @@ def is_self(node: cst.CSTNode) -> bool:
 
 
 def function_name(code: Code, function: str, at: cst.CSTNode) -> str | None:
-    """How an activation's function is called there."""
+    """How to write an activation's function at this place."""
     name = code.spelled(f"torch.{function}", at) if function in IN_TORCH else None
     return name or code.spelled(f"torch.nn.functional.{function}", at)

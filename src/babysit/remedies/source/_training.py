@@ -1,4 +1,4 @@
-"""What a script's text tells of its training: optimizers, networks, losses, loaders, the loop, the backward pass."""
+"""What a script's text shows of its training: optimizers, networks, losses, loaders, the loop, the backward pass."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from babysit.record import LOSS_FACTS
 from babysit.remedies.source._code import Code, Statement, called
 from babysit.remedies.source._values import argument_of, by_place, is_open
 
-# What torch.optim has, and which weight decay each takes where none is written.
+# The optimizers of torch.optim, with the weight decay that each uses if none is written.
 OPTIMIZERS = {
     "ASGD": 0.0, "Adadelta": 0.0, "Adagrad": 0.0, "Adam": 0.0, "AdamW": 0.01, "Adamax": 0.0, "NAdam": 0.0,
     "RAdam": 0.0, "RMSprop": 0.0, "SGD": 0.0,
 }  # fmt: skip
-# Those that take outputs and targets alone.
+# Losses that take only outputs and targets.
 LOSS_MODULES = {facts.module: name for name, facts in LOSS_FACTS.items() if facts.plain}
 LOSS_CALLS = {facts.function: name for name, facts in LOSS_FACTS.items() if facts.plain}
 LOADERS = frozenset({"torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader"})
@@ -32,7 +32,7 @@ def last_part(dotted: str) -> str:
 
 
 def optimizer_calls(code: Code) -> list[cst.Call]:
-    """Where optimizers of torch are made."""
+    """All calls that make an optimizer of torch.optim."""
     found = []
     for call in code.calls():
         dotted = code.dotted(call.func)
@@ -42,7 +42,7 @@ def optimizer_calls(code: Code) -> list[cst.Call]:
 
 
 def the_optimizer(code: Code) -> cst.Call | None:
-    """The only place where an optimizer is made, once, of parameters that are in one group."""
+    """The call that makes the only optimizer, if it runs once and all parameters are in one group."""
     calls = optimizer_calls(code)
     if len(calls) != 1 or is_open(calls[0]) or last_part(code.dotted(calls[0].func)) not in OPTIMIZERS:
         return None
@@ -75,7 +75,7 @@ def _one_group(code: Code, node: cst.BaseExpression | None, depth: int) -> bool:
 
 
 def is_schedule(code: Code, node: cst.BaseExpression) -> bool:
-    """Whether a name stands for a schedule of the rate."""
+    """Whether a name is a learning-rate schedule."""
     if not isinstance(node, cst.Name):
         return False
     made = [value for name, value in code.assigned() if name == node.value]
@@ -85,12 +85,12 @@ def is_schedule(code: Code, node: cst.BaseExpression) -> bool:
 
 
 def steps(code: Code) -> list[cst.Call]:
-    """Calls of `step` on anything but a schedule."""
+    """All calls of `step`, except those of schedules."""
     return [call for call in code.methods("step") if not is_schedule(code, owner_of(call))]
 
 
 def owner_of(call: cst.Call) -> cst.BaseExpression:
-    """`net` of `net.train()`; of a function the function itself."""
+    """`net` of `net.train()`; for a plain function call, the function itself."""
     return call.func.value if isinstance(call.func, cst.Attribute) else call.func
 
 
@@ -98,24 +98,24 @@ def owner_of(call: cst.Call) -> cst.BaseExpression:
 
 
 def module_name(code: Code, node: cst.CSTNode | None) -> str:
-    """`Linear` of a call `nn.Linear(...)`; empty for everything else."""
+    """`Linear` for a call `nn.Linear(...)`; empty for everything else."""
     dotted = code.dotted(node.func) if isinstance(node, cst.Call) else ""
     of_modules = dotted.startswith("torch.nn.") and not dotted.startswith("torch.nn.functional")
     return last_part(dotted) if of_modules else ""
 
 
 def module_classes(code: Code) -> list[cst.ClassDef]:
-    """Classes of the script that are networks or parts of them: those with a `forward`."""
+    """Classes of the script with a `forward` method: networks or parts of networks."""
     return [node for node in code.every(cst.ClassDef) if method_of(node, "forward")]
 
 
 def method_of(node: cst.ClassDef, name: str) -> cst.FunctionDef | None:
-    """A method by name."""
+    """The method with this name."""
     return next((one for one in node.body.body if isinstance(one, cst.FunctionDef) and one.name.value == name), None)
 
 
 def makes_network(code: Code, value: cst.BaseExpression | None, depth: int = 5) -> bool:
-    """Whether an expression makes a network, or gives back one."""
+    """Whether an expression makes or returns a network."""
     if not isinstance(value, cst.Call) or not depth:
         return False
     name = module_name(code, value)
@@ -135,7 +135,7 @@ def makes_network(code: Code, value: cst.BaseExpression | None, depth: int = 5) 
 
 
 def network_names(code: Code) -> set[str]:
-    """Names that stand for networks: by what is assigned to them, or by what is called on them."""
+    """Names of networks: a network is assigned to them, or a method of networks is called on them."""
     found = {name for name, value in code.assigned() if makes_network(code, value)}
     for call in code.calls():
         match call.func:
@@ -145,7 +145,7 @@ def network_names(code: Code) -> set[str]:
 
 
 def network_at(code: Code, place: cst.CSTNode) -> cst.Name | None:
-    """The one network that is called where `place` is; None where there are none or several."""
+    """The network that is called in the same function as `place`, if there is exactly one."""
     function = code.function(place)
     known = network_names(code)
     found = {
@@ -160,7 +160,7 @@ def network_at(code: Code, place: cst.CSTNode) -> cst.Name | None:
 
 
 def losses(code: Code) -> list[tuple[cst.Call, str]]:
-    """Calls of losses, with what kind each is."""
+    """All calls of losses, each with the name of its loss."""
     by_name = loss_names(code)
     found = []
     for call in code.calls():
@@ -177,22 +177,22 @@ def losses(code: Code) -> list[tuple[cst.Call, str]]:
 
 
 def loss_made(code: Code, node: cst.CSTNode | None) -> str:
-    """The kind of loss module that an expression makes; empty where it makes none."""
+    """The name of the loss whose module an expression makes; empty for everything else."""
     return LOSS_MODULES.get(module_name(code, node), "")
 
 
 def made_losses(code: Code) -> list[tuple[cst.Call, str]]:
-    """Where loss modules are made, with their kinds."""
+    """All calls that make loss modules, each with the name of its loss."""
     return [(call, kind) for call in code.calls() if (kind := loss_made(code, call))]
 
 
 def loss_kinds(code: Code) -> set[str]:
-    """All kinds of losses that are called or made."""
+    """The names of all losses that are made or called."""
     return {kind for _, kind in [*losses(code), *made_losses(code)] if kind}
 
 
 def loss_names(code: Code) -> set[str]:
-    """Names that stand for losses, also as parameters of functions."""
+    """Variables and parameters that hold loss modules."""
     found = {name for name, value in code.assigned() if loss_made(code, value)}
     for function in code.every(cst.FunctionDef):
         names = dict(enumerate(one.name.value for one in function.params.params))
@@ -209,14 +209,14 @@ def loss_names(code: Code) -> set[str]:
 
 
 def backward_of(code: Code) -> cst.Expr | None:
-    """The only backward pass, where it is a statement of its own."""
+    """The only call of `backward`, if it is a statement by itself."""
     found = code.methods("backward")
     statement = code.parents[found[0]] if len(found) == 1 else None
     return statement if isinstance(statement, cst.Expr) else None
 
 
 def stepping(code: Code, statement: Statement) -> tuple[str, Statement] | None:
-    """The optimizer that steps in the same block as a statement, and where it does; None where that is not plain."""
+    """The optimizer that steps in the same block as a statement, with that step; None unless it is the only step."""
     found: list[tuple[str, Statement]] = []
     for one in code.block(statement):
         match one:
@@ -227,7 +227,7 @@ def stepping(code: Code, statement: Statement) -> tuple[str, Statement] | None:
 
 
 def epoch_loop(code: Code) -> cst.For | None:
-    """The outermost loop over a `range` in which the network is trained, directly or in functions of the script."""
+    """The outermost loop over a `range` that trains the network, directly or through functions of the script."""
     of_step = {"backward", "step"}
     trains = of_step | {one.name.value for one in code.every(cst.FunctionDef) if _called_in(code, one) & of_step}
     waiting: list[cst.CSTNode] = [code.module]
@@ -240,7 +240,7 @@ def epoch_loop(code: Code) -> cst.For | None:
 
 
 def epoch_range(loop: cst.For) -> cst.Call | None:
-    """The call that says how many times a loop goes round: `range(n)`, `trange(n)` or `tqdm(range(n))`."""
+    """The call that sets how often a loop repeats: `range(n)`, `trange(n)` or the `range` in `tqdm(range(n))`."""
     node = loop.iter
     while isinstance(node, cst.Call) and node.args:
         if called(node) in ("range", "trange"):
@@ -254,5 +254,5 @@ def _called_in(code: Code, node: cst.CSTNode) -> set[str]:
 
 
 def loops_around(code: Code, node: cst.CSTNode) -> Iterator[cst.For | cst.While | cst.FunctionDef]:
-    """Loops and functions that hold a node, from the inside to the outside."""
+    """All loops and functions that contain a node, from the inside to the outside."""
     return (one for one in code.above(node) if isinstance(one, cst.For | cst.While | cst.FunctionDef))

@@ -1,4 +1,4 @@
-"""Values and arguments as they are written in a script, and other ones for them where they are defined."""
+"""Values and arguments of calls in a script: how to read them, and how to change them where they are defined."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import libcst as cst
 from babysit.remedies.source._code import Code, called
 from babysit.remedies.source._edits import Edits
 
-DEPTH = 5  # of names that stand for names
+DEPTH = 5  # how many names are followed: a = b, b = c, ...
 
 
 def give(edits: Edits, places: Sequence[cst.BaseExpression], value: str) -> None:
     """Give all of these expressions a value.
 
-    A name's definition, a parameter's default or an option's is changed where these expressions alone read it, except
-    for what prints or compares it; otherwise the expressions themselves are.
+    If an expression is a name, a parameter or a command-line option, and only these expressions use it (printing and
+    comparing do not count), its definition or default is changed. Otherwise the expressions themselves are changed.
 
     Example:
         >>> edits = Edits(Code("RATE = 0.1\\nopt = SGD(net.parameters(), lr=RATE)"))
@@ -29,7 +29,7 @@ def give(edits: Edits, places: Sequence[cst.BaseExpression], value: str) -> None
 
 
 def argument_of(call: cst.Call, name: str, place: int | None = None) -> cst.BaseExpression | None:
-    """The value of an argument by keyword, or by place."""
+    """The value of an argument, given by keyword or by position."""
     for number, one in enumerate(call.args):
         if one.keyword.value == name if one.keyword is not None else number == place:
             return one.value
@@ -37,17 +37,17 @@ def argument_of(call: cst.Call, name: str, place: int | None = None) -> cst.Base
 
 
 def by_place(call: cst.Call) -> list[cst.BaseExpression]:
-    """The values of all arguments that are given by place."""
+    """The values of all arguments that are given by position."""
     return [one.value for one in call.args if one.keyword is None]
 
 
 def is_open(call: cst.Call) -> bool:
-    """Whether arguments come out of a list or dictionary, so that they are not known."""
+    """Whether the call has `*arguments` or `**arguments`, so that not all arguments are known."""
     return any(one.star for one in call.args)
 
 
 def set_argument(edits: Edits, call: cst.Call, name: str, place: int | None, value: str) -> None:
-    """Give an argument a value, or the call one more argument."""
+    """Change the value of an argument, or add the argument."""
     found = argument_of(call, name, place)
     if found is None:
         edits.add_keyword(call, name, value)
@@ -56,7 +56,7 @@ def set_argument(edits: Edits, call: cst.Call, name: str, place: int | None, val
 
 
 def is_literal(node: cst.CSTNode | None) -> bool:
-    """Whether a value is made of numbers, texts and signs alone."""
+    """Whether an expression consists of numbers, strings and operators only."""
     match node:
         case cst.UnaryOperation(expression=inner):
             return is_literal(inner)
@@ -68,7 +68,7 @@ def is_literal(node: cst.CSTNode | None) -> bool:
 
 
 def number_in(node: cst.CSTNode) -> float | int | None:
-    """The number that is written; None for everything else."""
+    """The value of a number as it is written; None for everything else."""
     return node.evaluated_value if isinstance(node, cst.Integer | cst.Float) else None
 
 
@@ -93,7 +93,7 @@ def _definition(
 
 
 def _passed(code: Code, function: cst.FunctionDef, parameter: cst.Param, depth: int) -> cst.BaseExpression | None:
-    """Where a parameter has its value from: the only call, or the default."""
+    """Where a parameter gets its value: in the only call of its function, or as its default."""
     callers = code.callers(function)
     names = [*function.params.posonly_params, *function.params.params]
     if len(callers) != 1 or is_open(callers[0]) or parameter not in [*names, *function.params.kwonly_params]:
@@ -107,7 +107,7 @@ def _passed(code: Code, function: cst.FunctionDef, parameter: cst.Param, depth: 
 
 
 def _option(code: Code, place: cst.Attribute, places: Sequence[cst.BaseExpression]) -> cst.BaseExpression | None:
-    """The default of an option of the command line, unless it is given there."""
+    """The default of a command-line option; None if the command line gives the option."""
     parsed = code.value_of(place.value)
     if not isinstance(parsed, cst.Call) or called(parsed) != "parse_args":
         return None
@@ -131,13 +131,13 @@ def _option(code: Code, place: cst.Attribute, places: Sequence[cst.BaseExpressio
 def _gives(given: str, flag: str) -> bool:
     if not given.startswith("-") or not flag.startswith("-"):
         return not flag.startswith("-")
-    # Options may be shortened as long as they stay plain.
+    # argparse accepts shortened options.
     front = given.partition("=")[0]
     return flag.startswith(front) if flag.startswith("--") else given.startswith(flag)
 
 
 def _harmless(code: Code, node: cst.CSTNode) -> bool:
-    """Whether a value is read only to be printed or compared."""
+    """Whether a value is only printed or compared here."""
     for one in code.above(node):
         match one:
             case cst.Comparison() | cst.Call(func=cst.Name(value="print")):
