@@ -1,5 +1,6 @@
 """watch on loops of one's own: what it finds, what it says, how it stops, what it leaves behind."""
 
+import gc
 import json
 import math
 import pathlib
@@ -160,9 +161,9 @@ def test_evaluations_show_overfitting() -> None:
                 optimizer.step()
             w.evaluated(phase="train", loss=1.0 / (epoch + 1), accuracy=0.9)
             w.evaluated(loss=1.0 + 0.1 * epoch, accuracy=0.6)
+            with pytest.raises(InputError, match="perplexity"):
+                w.evaluated(perplexity=3.0)
     assert "overfitting" in names(w.findings, "sick", "warning", "note")
-    with pytest.raises(InputError, match="perplexity"):
-        w.evaluated(perplexity=3.0)
 
 
 def test_a_kept_trace_is_diagnosed_later(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,9 +218,24 @@ def test_a_hand_written_loss_that_crosses_rows_is_named() -> None:
     assert "loss-broadcasts" in names(w.findings)
 
 
-def test_the_room_can_be_called_by_its_functions_name() -> None:
-    trace = train(mlp(), 20.0, epochs=1).trace
-    assert babysit.diagnose(trace) == babysit.diagnose.diagnose(trace)  # type: ignore[attr-defined]
+def test_a_trace_is_diagnosed_as_the_watch_does_it() -> None:
+    w = train(mlp(), 20.0, epochs=1)
+    assert babysit.diagnose(w.trace).findings == w.findings
+
+
+def test_the_store_is_closed_when_the_block_ends(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "trace.sqlite"
+    w = train(mlp(), 0.05, epochs=1, keep=file)
+    assert [path.name for path in tmp_path.iterdir()] == ["trace.sqlite"]  # no log of an open database beside it
+    assert w.trace.series("loss").steps
+    for late in (lambda: w.evaluated(loss=1.0), lambda: w.describe({"epochs": "2"}), w.__enter__):
+        with pytest.raises(InputError, match="has ended"):
+            late()
+    kept = tmp_path / "never.sqlite"
+    never = babysit.watch(mlp(), torch.optim.SGD(mlp().parameters()), show="nothing", keep=kept)
+    del never
+    gc.collect()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("never.sqlite-")]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from types import TracebackType
 from typing import Literal, Self
@@ -59,6 +60,8 @@ class Watch(Result):
         keep: pathlib.Path | None,
     ) -> None:
         self._store = TraceStore(keep)
+        weakref.finalize(self, self._store.close)  # where the block is never entered
+        self._ended: Trace | None = None
         self._ignore = tuple(ignore)
         self._on_not_finite = on_not_finite
         self._console = Console(file=sys.stderr) if show == "lines" else None
@@ -69,6 +72,7 @@ class Watch(Result):
         self._active = False
 
     def __enter__(self) -> Self:
+        self._refuse_after_the_end()
         self._active = True
         self._observer.attach()
         return self
@@ -78,7 +82,8 @@ class Watch(Result):
     ) -> bool:
         self._active = False
         self._observer.detach()
-        self._store.flush()
+        self._ended = self._read()
+        self._store.close()
         if self._console is not None:
             self._found(self.trace, list(self.findings))
         return isinstance(error, _Stop)
@@ -99,8 +104,9 @@ class Watch(Result):
             **numbers: `loss` (mean over the rows), `accuracy` (share), `r2`.
 
         Raises:
-            InputError: An unknown number.
+            InputError: An unknown number, or the block has ended.
         """
+        self._refuse_after_the_end()
         names = {"loss": "data-loss", "accuracy": "accuracy", "r2": "r2"}
         unknown = sorted(set(numbers) - set(names))
         if unknown:
@@ -112,8 +118,9 @@ class Watch(Result):
         """Tell what holds for the whole training, such as `{"epochs": "20"}`.
 
         Raises:
-            InputError: A fact that nobody reads; `babysit.record.FACTS` lists those that are.
+            InputError: There is no such fact (`babysit.record.FACTS` lists them), or the block has ended.
         """
+        self._refuse_after_the_end()
         unknown = sorted(set(facts) - set(FACTS))
         if unknown:
             raise InputError(f"there is no fact '{unknown[0]}'", legal=", ".join(FACTS))
@@ -127,10 +134,11 @@ class Watch(Result):
     @property
     def trace(self) -> Trace:
         """What was measured by now."""
+        if self._ended is not None:
+            return self._ended
         if self._active:
             self._observer.flush()
-        self._store.flush()
-        return self._store.read()
+        return self._read()
 
     def last_good(self) -> dict[str, Tensor] | None:
         """A state dict from before the last measured step whose loss was a number; None before the first.
@@ -155,6 +163,14 @@ class Watch(Result):
     def _more(self) -> None:
         if self._active and self._console is not None:
             self._repeatedly.when_due()
+
+    def _refuse_after_the_end(self) -> None:
+        if self._ended is not None:
+            raise InputError(
+                "the training that was watched has ended",
+                cause="what is kept of it is closed when the `with` block ends",
+                write="with babysit.watch(model, optimizer) as w: (the training, and what is said of it, inside)",
+            )
 
     def _read(self) -> Trace:
         self._store.flush()
