@@ -204,7 +204,7 @@ class PlainLoop:
         weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
         others = [parameter for parameter in network.parameters() if parameter.ndim < 2]
         groups = [
-            {"params": weights, "weight_decay": recipe.regularisation.l2},
+            {"params": weights, "weight_decay": recipe.regularisation.l2 or 0.0},
             {"params": others, "weight_decay": 0.0},
         ]
         section = recipe.optimizer

@@ -60,7 +60,10 @@ def one_by_one(starts: Starts, trial: Trial, steps: int) -> None:
     network.load_state_dict(starts.first_weights(trial))
     weights = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in network.parameters() if parameter.ndim < 2]
-    groups = [{"params": weights, "weight_decay": recipe.regularisation.l2}, {"params": others, "weight_decay": 0.0}]
+    groups = [
+        {"params": weights, "weight_decay": recipe.regularisation.l2 or 0.0},
+        {"params": others, "weight_decay": 0.0},
+    ]
     assert recipe.optimizer.lr is not None
     assert recipe.budget.batch_size is not None
     optimizer = optim.SGD(groups, lr=recipe.optimizer.lr, momentum=recipe.optimizer.momentum, fused=True)

@@ -90,7 +90,7 @@ class Setting:
         weights = self.weights(network)
         others = [parameter for parameter in network.parameters() if parameter.ndim < 2]
         groups = [
-            {"params": weights, "weight_decay": self.recipe.regularisation.l2},
+            {"params": weights, "weight_decay": self.recipe.regularisation.l2 or 0.0},
             {"params": others, "weight_decay": 0.0},
         ]
         if section.name == "sgd":
@@ -248,7 +248,7 @@ def over_data_loader(chosen: Setting, train: DataLoader[Any], measured: list[Dat
             shown = loss.detach()
             if regularisation.l2_mode == "loss":
                 with torch.no_grad():
-                    shown = shown + sum(0.5 * regularisation.l2 * weight.square().sum() for weight in weights)
+                    shown = shown + sum(0.5 * (regularisation.l2 or 0.0) * weight.square().sum() for weight in weights)
             optimizer.step()
             losses.append(shown)
         network.eval()
@@ -286,7 +286,7 @@ class Module(lightning.LightningModule):
         if regularisation.l2_mode == "loss":
             with torch.no_grad():
                 weights = self.chosen.weights(self.network)
-                shown = shown + sum(0.5 * regularisation.l2 * weight.square().sum() for weight in weights)
+                shown = shown + sum(0.5 * (regularisation.l2 or 0.0) * weight.square().sum() for weight in weights)
         self.losses.append(shown)
         return loss
 

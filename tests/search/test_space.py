@@ -137,6 +137,9 @@ def test_the_shape_of_images_is_searched_around_the_usual() -> None:
     fixed = default_space(with_settings(Recipe(), ["model.widths=[8]"]), filled, structure=True)
     assert fixed is not None
     assert "model.depth" not in fixed.by_path
+    pinned = default_space(with_settings(Recipe(), ["l2=1e-4"]), filled)
+    assert pinned is not None
+    assert "regularisation.l2" not in pinned.by_path, "what a user sets is not searched, whatever its value"
 
 
 def test_points_spread_and_continue() -> None:

@@ -31,7 +31,7 @@ def test_everything_is_filled_in_and_each_decision_has_a_reason(source: str) -> 
 def test_what_the_recipe_says_is_left_alone() -> None:
     chosen = with_settings(
         Recipe(),
-        ["loss.name=hinge", "widths=[]", "lr=0.5", "batch_size=7", "epochs=3", "batch_norm=false", "dropout=0"],
+        ["loss.name=hinge", "widths=[]", "lr=0.5", "batch_size=7", "epochs=3", "batch_norm=false", "dropout=0", "l2=0"],
     )
     filled, decisions = decide(chosen, prepare(chosen, "iris"))
     assert {decision.setting for decision in decisions} == {"model.architecture", "budget.patience"}

@@ -75,7 +75,7 @@ def by_hand(
                 optimizer.zero_grad()
                 loss = functional.cross_entropy(model(data.inputs[rows]), data.targets[rows])
                 if keep.l2_mode == "loss":
-                    loss = loss + sum(0.5 * keep.l2 * weight.square().sum() for weight in weights)
+                    loss = loss + sum(0.5 * (keep.l2 or 0.0) * weight.square().sum() for weight in weights)
                 loss = loss + sum(keep.l1 * weight.abs().sum() for weight in weights)
                 loss.backward()
                 if keep.clip_norm is not None:
@@ -83,7 +83,7 @@ def by_hand(
                 with torch.no_grad():
                     for weight in weights:
                         if keep.l2_mode == "decoupled":
-                            weight.mul_(1 - lr * keep.l2)
+                            weight.mul_(1 - lr * (keep.l2 or 0.0))
                     optimizer.step()
                     for weight in weights:
                         if keep.max_norm is not None:

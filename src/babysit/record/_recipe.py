@@ -209,7 +209,9 @@ class ScheduleSection(Section):
 class RegularisationSection(Section):
     """What keeps the network from memorising."""
 
-    l2: NotNegative = setting(1e-4, "half l2 w^2 on weights, not on biases or normalisation", when="it overfits: more")
+    l2: NotNegative | None = setting(
+        None, "half l2 w^2 on weights, not on biases or normalisation", when="it overfits: more"
+    )
     l2_mode: Literal["loss", "decoupled"] = setting(
         "decoupled", "added to the loss, or shrinking weights beside it (Loshchilov and Hutter 2019)"
     )

@@ -134,7 +134,7 @@ class RecipeSubject(Subject):
         examples = examples_of(model, self.prepared, recipe, device)
         criterion = loss_of(self.prepared, recipe, device)
         regularisation = recipe.regularisation
-        l2 = regularisation.l2 if regularisation.l2_mode == "loss" else 0.0
+        l2 = (regularisation.l2 or 0.0) if regularisation.l2_mode == "loss" else 0.0
 
         def step(network: nn.Module, batch: Batch) -> Tensor:
             loss: Tensor = criterion(network(batch[0]), batch[1])
@@ -178,7 +178,7 @@ def _optimizer(recipe: Recipe, parameters: list[nn.Parameter]) -> Optimizer:
     """The recipe's optimizer with decoupled decay built in, where PyTorch has one that does it."""
     section, regularisation = recipe.optimizer, recipe.regularisation
     holder = nn.ParameterList(parameters)
-    decay = regularisation.l2 if regularisation.l2_mode == "decoupled" else 0.0
+    decay = (regularisation.l2 or 0.0) if regularisation.l2_mode == "decoupled" else 0.0
     assert section.lr is not None, "decided before"
     if decay and section.name in ("adam", "adamw"):
         groups = [

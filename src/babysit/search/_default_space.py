@@ -29,13 +29,12 @@ def default_space(recipe: Recipe, filled: Recipe, *, structure: bool = False) ->
         filled: Every decision filled in.
         structure: Depth, width, activation, batch norm, first weights and preprocessing, too.
     """
-    unset = Recipe()
     texts: list[str] = []
     if recipe.optimizer.lr is None:
         assert filled.optimizer.lr is not None
         usual = filled.optimizer.lr
         texts.append(f"optimizer.lr={usual / BELOW:.3g}:{usual * ABOVE:.3g}:log")
-    if recipe.regularisation.l2 == unset.regularisation.l2:
+    if recipe.regularisation.l2 is None:
         texts.append("regularisation.l2=1e-6:1e-1:log")
     if recipe.model.dropout is None and recipe.model.factory is None:
         texts.append("model.dropout=0:0.5")

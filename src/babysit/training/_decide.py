@@ -22,6 +22,7 @@ SMALLEST_IMAGE = 8  # pixels a side; two halvings of it leave something to avera
 # best on iris, wine, breast-cancer, diabetes, digits and california, five seeds each, for adamw; the other optimizers'
 # are where their updates are about as large.
 RATES = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 1e-3, "adagrad": 3e-2}
+L2 = 1e-4  # a thousandth of the largest decay that the default search tries
 
 
 Choose = Callable[[str, str, Any, str], None]  # section, setting, value, why
@@ -47,6 +48,8 @@ def decide(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, tuple[Decision, 
     if recipe.optimizer.lr is None:
         lr = RATES[recipe.optimizer.name]
         choose("optimizer", "lr", lr, f"a rate at which {recipe.optimizer.name} seldom fails on scaled inputs")
+    if recipe.regularisation.l2 is None:
+        choose("regularisation", "l2", L2, "a decay that costs little and seldom fails")
     filled = recipe.model_copy(
         update={name: getattr(recipe, name).model_copy(update=values) for name, values in sections.items()}
     )

@@ -116,8 +116,8 @@ class StackedOptimizer:
 
     def _prepare_penalties(self) -> None:
         sections = self._regularisations
-        self._in_loss = [section.l2 if section.l2_mode == "loss" else 0.0 for section in sections]
-        self._decay = [section.l2 if section.l2_mode == "decoupled" else 0.0 for section in sections]
+        self._in_loss = [(section.l2 or 0.0) if section.l2_mode == "loss" else 0.0 for section in sections]
+        self._decay = [(section.l2 or 0.0) if section.l2_mode == "decoupled" else 0.0 for section in sections]
         self._l1 = [section.l1 for section in sections]
         self._clips = [section.clip_norm for section in sections]
         device = self._parameters.device

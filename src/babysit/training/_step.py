@@ -168,9 +168,9 @@ class Penalty:
 
     def __init__(self, section: RegularisationSection, network: nn.Module) -> None:
         self._weights = weights_of(network)
-        self._l2 = section.l2 if section.l2_mode == "loss" else 0.0
+        self._l2 = (section.l2 or 0.0) if section.l2_mode == "loss" else 0.0
         self._l1 = section.l1
-        self._decay = section.l2 if section.l2_mode == "decoupled" else 0.0
+        self._decay = (section.l2 or 0.0) if section.l2_mode == "decoupled" else 0.0
         self._max_norm = section.max_norm
 
     @property
