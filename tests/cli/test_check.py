@@ -39,7 +39,7 @@ def test_a_sick_one_ends_with_one(tmp_path: pathlib.Path, capsys: pytest.Capture
         (["check", "iris", "--only", "dta"], "no step 'dta'"),
         (["check", "iris", "--only", "data", "wirring"], "no step 'wirring'"),
         (["check", "iris", "--seconds", "0"], "a check of 0 seconds"),
-        (["check", "iris", "--ignore", "overfittng"], "no finding is called"),
+        (["check", "iris", "--ignore", "overfittng"], "is not the name of a finding"),
         (["check", "iris", "--json=."], "--json answer.json"),
         (["compare-init", "iris", "--schemes", "hee"], "no initialisation 'hee'"),
         (["explain", "rellu"], "no page about 'rellu'"),

@@ -126,7 +126,7 @@ def test_a_module_of_a_package(
         (["run", "--remedy", "epochs=many", "SCRIPT"], "needs a number of epochs"),
         (["run", "--remedy", "linear-output", "SCRIPT"], "come from no activation"),
         (["run", "--overhead", "3", "SCRIPT"], "overhead is 3"),
-        (["run", "--ignore", "overfittng", "SCRIPT"], "no finding is called"),
+        (["run", "--ignore", "overfittng", "SCRIPT"], "is not the name of a finding"),
         (["run", "--json=.", "SCRIPT"], "--json . is a folder"),
         (["run"], "SCRIPT"),
     ],

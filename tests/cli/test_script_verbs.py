@@ -59,7 +59,7 @@ def test_check_names_the_cause_and_heal_mends_it(script: pathlib.Path, capsys: p
         (["heal", "train.py", "--json=."], "is a folder"),
         (["heal", "train.py", "--apply", "."], "--apply train_patched.py"),
         (["check", "digits", "--", "--epochs"], "which is no script"),
-        (["heal", "train.py", "--ignore", "nonsense"], "no finding is called 'nonsense'"),
+        (["heal", "train.py", "--ignore", "nonsense"], "'nonsense' is not the name of a finding"),
     ],
 )
 def test_bad_input_is_one_clear_error(

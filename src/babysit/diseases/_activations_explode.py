@@ -1,4 +1,4 @@
-"""A signal that grows from layer to layer, before anything is learned."""
+"""Activations that grow from layer to layer at the first step."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ DISEASE = Disease(
     name="activations-explode",
     group="set-up",
     severity="sick",
-    seen_as="At the start, outputs grow from layer to layer by orders of magnitude.",
+    seen_as="At the first step, the outputs of the layers grow from layer to layer by orders of magnitude.",
     threshold=(
         f"Standard deviation over rows of the deepest hidden layers (the smaller of the last two of {ENOUGH} and more)"
         f" over that of the first: from {GROWN:g} a warning, from {EXPLODED:g} sick, where it is {LARGE:g} at least;"
-        " one step milder where the loss is under half of a constant answer's. Behind a normalisation, what leaves it."
+        " one step milder where the loss is below half of a constant answer's. Behind a normalisation, what leaves it."
     ),
     source=(
         "He et al. 2015, arXiv:1502.01852, equation 14: the variance is multiplied by n Var(w) / 2 a ReLU layer;"
@@ -64,8 +64,8 @@ DISEASE = Disease(
         " become NaN. The doubling of residual blocks: Zhang et al. 2019 (Fixup), arXiv:1901.09321."
     ),
     why=(
-        "Outputs start far from anything sensible: the first loss is huge, and so is the first step. What follows is"
-        " NaN, or a network that answers wildly on new rows."
+        "The outputs of the deep layers are far too large at the start, so the first loss and the first step are"
+        " huge. The training then becomes NaN, or the network gives wild answers for new rows."
     ),
     remedies=("initialise=he", "insert-batch-norm"),
     explained_by=("evaluation-mode-in-training",),

@@ -1,4 +1,4 @@
-"""A signal that dies on its way through the layers, before anything is learned."""
+"""Activations that shrink from layer to layer at the first step."""
 
 from __future__ import annotations
 
@@ -53,22 +53,22 @@ DISEASE = Disease(
     name="activations-vanish",
     group="set-up",
     severity="sick",
-    seen_as="At the start, what tells rows apart shrinks from layer to layer until little is left.",
+    seen_as="At the first step, the differences between rows shrink from layer to layer until almost nothing is left.",
     threshold=(
         f"Standard deviation over rows of the deepest of {LEAST_LAYERS} hidden layers and more (the larger of the last"
         f" two) over that of the first, over depth^{SOUND_DECLINE:g}: under {FADING:g} a warning, under {GONE:g} sick;"
-        " one step milder where the loss is under half of a constant answer's. Behind a normalisation, what leaves it."
+        " one step milder where the loss is below half of a constant answer's. Behind a normalisation, what leaves it."
     ),
     source=(
         "CS231n lecture 6: ten layers of 500 units, tanh with 0.01 randn falls to nothing, Xavier keeps .36 of the"
-        " first layer. Measured on digits and small synthetic tasks in this reading, where this line was set too: 85"
+        " first layer. Measured on digits and small synthetic tasks in this reading, which also set the threshold: 85"
         " trainings that learn keep .06 and more; ReLU layers of 256 with PyTorch's default weights after 400 steps of"
         " plain SGD at 0.1: six hidden ones keep .04 and reach 67 %, seven keep .02 and nine .003 and stay at chance."
         " Adam learns with all of them."
     ),
     why=(
-        "Deep layers see nearly the same for every row, so that the outputs cannot depend on the inputs. Their"
-        " weights' gradients shrink with it, and plain SGD stands still."
+        "The deep layers see nearly the same numbers for every row, so the outputs can hardly depend on the"
+        " inputs. The gradients of their weights shrink as well, and plain SGD does not learn."
     ),
     remedies=("initialise=he", "insert-batch-norm"),
     explained_by=("evaluation-mode-in-training", "weights-symmetric"),

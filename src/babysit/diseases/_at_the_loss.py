@@ -42,7 +42,7 @@ def _several_losses(trace: Trace) -> bool:
 
 
 def output_width(trace: Trace) -> int:
-    """Outputs a row; 0 where nobody looked."""
+    """Outputs of one row; 0 where that was not measured."""
     widths = of_outputs(trace, "width").values
     return int(widths[-1]) if widths else 0
 
@@ -104,7 +104,7 @@ class OutputActivation(NamedTuple):
 
 
 def activation_name(layer: TraceLayer) -> str:
-    """The activation's name; of a function that nobody took for an activation, the function's own name.
+    """The name of the activation; for a function that is not known as one, the name of the function.
 
     Example:
         >>> activation_name(TraceLayer("net.log_softmax#2", "function"))

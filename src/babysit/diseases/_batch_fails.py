@@ -1,4 +1,4 @@
-"""A batch that does not go through: the training ends by an error."""
+"""A batch that raises an error and ends the training."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DISEASE = Disease(
     name="batch-fails",
     group="wiring",
     severity="sick",
-    seen_as="A forward pass, the loss or the backward pass raises an error.",
+    seen_as="The forward pass, the loss or the backward pass raises an error.",
     threshold="One error.",
     source="PyTorch's own error is the evidence.",
     why=(
-        "Shapes, types or devices do not fit each other where the error was raised. Nothing can be said of a training"
+        "Shapes, types or devices do not match at the place of the error. Nothing can be said about a training"
         " that does not run."
     ),
     remedies=(),

@@ -1,4 +1,4 @@
-"""Batch normalisation where it does harm: on the outputs, or over a single row."""
+"""Batch normalisation in a harmful place: on the outputs, or over a single row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SINGLE = 1.0  # row, which has no spread
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Two places where it cannot be right."""
+    """Look in two places where it is wrong."""
     return _on_the_outputs(trace) + _over_one_row(trace)
 
 
@@ -51,10 +51,10 @@ DISEASE = Disease(
     name="batch-norm-misplaced",
     group="set-up",
     severity="warning",
-    seen_as="Batch normalisation is the last layer, or has a single row to take its statistics from.",
+    seen_as="Batch normalisation is the last layer, or its batches have a single row.",
     threshold=(
         "The last layer called is a batch normalisation as wide as the outputs, under a loss of classes or numbers (a"
-        " note where the loss is under half of a constant answer's); or batches of one row in training mode."
+        " note where the loss is below half of a constant answer's); or batches of one row in training mode."
     ),
     source=(
         "Ioffe and Szegedy 2015, section 3.2: after the weights and before the nonlinearity, of which the outputs have"
@@ -62,8 +62,8 @@ DISEASE = Disease(
         " has no spread: PyTorch refuses it for linear layers."
     ),
     why=(
-        "On the outputs it makes every batch's answers have the same mean and spread, whatever the rows in it, and"
-        " answers depend on who else is in the batch. Over a single row it erases what the row has to say."
+        "Batch normalisation on the outputs forces the answers of every batch to the same mean and spread,"
+        " whatever its rows are. Over a single row it removes all that the row says."
     ),
     remedies=("move-batch-norm",),
     explained_by=("batch-too-small",),

@@ -1,4 +1,4 @@
-"""A deep plain network whose signal or gradients do not survive, and that normalises nothing."""
+"""A deep network without normalisation, in which activations or gradients vanish or explode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OWN_SCALE = frozenset(name for name, facts in ACTIVATIONS.items() if facts.keeps
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Named beside what it would treat, never alone."""
+    """Report it only beside a disease that it would treat."""
     weighted = [layer for layer in trace.layers if layer.kind in WEIGHTED]
     if len(weighted) < DEEP or any(layer.kind in NORMS for layer in trace.layers):
         return []
@@ -35,7 +35,7 @@ DISEASE = Disease(
     name="batch-norm-missing",
     group="set-up",
     severity="note",
-    seen_as="A deep network without any normalisation, whose activations or gradients vanish or explode.",
+    seen_as="A deep network has no normalisation, and its activations or gradients vanish or explode.",
     threshold=f"{DEEP} weighted layers and more, no normalisation, and one of these found as a warning or worse.",
     source=(
         "Ioffe and Szegedy 2015, arXiv:1502.03167; CS231n lecture 6. Measured on digits: ten layers of 128 learn with"
@@ -43,8 +43,8 @@ DISEASE = Disease(
         " not."
     ),
     why=(
-        "Normalising each layer's outputs keeps the signal's size through any depth, whatever the first weights."
-        " Without it, depth needs an initialisation made for the activation."
+        "Normalising the outputs of each layer keeps the signal at one size through any depth, whatever the first"
+        " weights are. Without it, a deep network needs an initialisation that fits its activation."
     ),
     remedies=("insert-batch-norm",),
     explained_by=("activations-vanish", "activations-explode", "gradients-vanish", "gradients-explode"),

@@ -86,7 +86,7 @@ DISEASE = Disease(
     name="batch-norm-statistics-stale",
     group="set-up",
     severity="sick",
-    seen_as="Training rows that cost little in training mode cost far more in evaluation mode.",
+    seen_as="Training rows have a small loss in training mode and a far larger one in evaluation mode.",
     threshold=(
         f"With batch normalisation, at {EPOCHS} epochs' ends in a row after {LEAST_STEPS} steps: training and"
         f" validation rows in evaluation mode cost {TIMES:g} times the last batches' loss, and {OF_CHANCE:g} of a"
@@ -102,8 +102,8 @@ DISEASE = Disease(
         " .46 to .59 with 0.0005, which loses a sixth of the accuracy."
     ),
     why=(
-        "In evaluation mode the network normalises by numbers that are not those of its inputs. All evaluations look"
-        " bad though the weights are good, and so will every use of it."
+        "In evaluation mode the network normalises with running statistics that do not fit its inputs. Every"
+        " evaluation and every later use gives bad answers, although the weights are good."
     ),
     remedies=("recalibrate-batch-norm",),
     explained_by=("batches-not-shuffled", "learning-rate-too-high"),

@@ -74,7 +74,7 @@ DISEASE = Disease(
     name="batch-too-large",
     group="data",
     severity="note",
-    seen_as="One to three steps an epoch, and a loss that still falls at the end.",
+    seen_as="An epoch has one to three steps, and the loss is still falling at the end.",
     threshold=(
         f"At most {FEW_STEPS} steps an epoch of {LARGE_BATCH} rows and more, and in the last fifth the loss falls by"
         f" {STILL_FALLS:.0%} and more. A warning where the training ended after at most {FEW_IN_ALL} steps;"
@@ -85,8 +85,8 @@ DISEASE = Disease(
         " batches have 32 to 512 rows. McCandlish et al. 2018: beyond the noise scale, more rows a step save no steps."
     ),
     why=(
-        "A network learns by steps, not by rows, and few large steps leave it where more small ones would not."
-        " Beyond the gradient's noise scale, more rows in a batch make a step dearer and hardly better."
+        "A network learns by steps, and a few large steps reach less than many small ones. Beyond the gradient's"
+        " noise scale, more rows in a batch cost time and hardly improve the step."
     ),
     remedies=("batch-size", "epochs"),
     explained_by=(),

@@ -60,7 +60,9 @@ def _noise(trace: Trace, rows: float) -> list[Finding]:
     if quarter < LEAST_SAMPLES or otherwise:
         return []
     first, last = statistics.median(losses[:quarter]), statistics.median(losses[-quarter:])
-    if first <= 0 or last < STANDS_STILL * first:  # a policy's gradient goes about zero, and nobody knows what it means
+    if (
+        first <= 0 or last < STANDS_STILL * first
+    ):  # the loss of a policy gradient is around zero, and its level means nothing
         return []
     evidence = {
         "noise scale": str(medians[quietest]) if math.isinf(medians[quietest]) else medians[quietest],
@@ -82,7 +84,10 @@ DISEASE = Disease(
     name="batch-too-small",
     group="data",
     severity="warning",
-    seen_as="One or two rows a batch with batch normalisation; or a loss that stands still in gradient noise.",
+    seen_as=(
+        "A batch has one or two rows and the network has batch normalisation, or the loss does not fall because"
+        " the gradients are noise."
+    ),
     threshold=(
         f"Batch normalisation with a median of at most {FEW_FOR_BATCH_NORM} rows a batch (sick where {NOT_LEARNED:g} of"
         f" the loss is left after {SURE_STEPS} steps); or at most {SMALL_BATCH} rows"
@@ -95,8 +100,8 @@ DISEASE = Disease(
         " and reaches thousands of rows in trainings that go well, so that noise alone is no alarm."
     ),
     why=(
-        "A mean over a few rows is mostly chance: the gradient points nearly anywhere, and batch normalisation feeds"
-        " that chance to every layer after it. Evaluation then meets other statistics than training did."
+        "A mean over a few rows is mostly chance, so the gradient points almost anywhere. Batch normalisation"
+        " passes that chance on to every later layer, and evaluation uses other statistics than training."
     ),
     remedies=("batch-size=32",),
     explained_by=("activations-vanish",),

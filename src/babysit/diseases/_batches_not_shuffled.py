@@ -124,7 +124,7 @@ DISEASE = Disease(
     name="batches-not-shuffled",
     group="data",
     severity="sick",
-    seen_as="Batches that differ in their classes or mean targets by more than chance, or are of one class alone.",
+    seen_as="Batches differ in their classes or mean targets by more than chance, or all rows have one class.",
     threshold=(
         f"`label-dispersion` or `target-dispersion` above the chi-square bound that shuffled batches pass with a"
         f" probability of {ALARM:g}, above 1 + {RARE_MEET:g} / classes (numbers: 3), and such that two rows of a batch"
@@ -138,8 +138,8 @@ DISEASE = Disease(
         " 512 rows a batch, 3 to 150 batches: 2 alarms."
     ),
     why=(
-        "Each step then pulls towards the few classes of its batch and undoes what the step before has learned."
-        " Gradients of one kind of row in a row are no sample of the gradient over all."
+        "Each step learns the few classes of its batch and undoes what the step before has learned. The gradient"
+        " of similar rows is not a sample of the gradient over all rows."
     ),
     remedies=("shuffle",),
     explained_by=(),

@@ -1,4 +1,4 @@
-"""The best of a search at the end of a range: what lies beyond was never tried."""
+"""The best trial of a search is at the end of a range: what lies beyond was never tried."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ DISEASE = Disease(
     name="best-at-edge",
     group="search",
     severity="warning",
-    seen_as="The best trial, and most of the five best, lie at the end of the range that was searched.",
+    seen_as="The best trial, and most of the five best, are at the end of a searched range.",
     threshold=(
         f"From {LEAST_TRIALS} trials on: the best lies in the outer {EDGE:.0%} of a range (of a logarithmic one, of its"
         f" decades), as do at least {MOST:.0%} of the {LEADERS} best, no trial was made further out, and there are"
@@ -67,8 +67,8 @@ DISEASE = Disease(
         " five best at the same end less than once in a hundred."
     ),
     why=(
-        "What is better still may lie beyond the end, where nothing was tried. A range is only known to be wide enough"
-        " when the best lies within it."
+        "A better value may lie beyond the end of the range, where nothing was tried. A range is known to be wide"
+        " enough only when the best trial lies inside it."
     ),
     remedies=("widen",),
     explained_by=(),

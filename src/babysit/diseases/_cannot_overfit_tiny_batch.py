@@ -20,7 +20,7 @@ LEAST_STEPS = 30  # fewer prove nothing: measured on digits, sound networks need
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Read the rehearsal in which the same few rows came at every step; other traces cannot show it."""
+    """Read the rehearsal that trained on the same few rows at every step; other traces cannot show it."""
     if trace.facts.get("rehearsal") != TINY_BATCH:
         return []
     steps, losses = trace.series("loss")
@@ -48,7 +48,7 @@ DISEASE = Disease(
     name="cannot-overfit-tiny-batch",
     group="dynamics",
     severity="sick",
-    seen_as="A few examples, the same at every step and with nothing that regularises, are not fitted.",
+    seen_as="The network cannot overfit a few examples, given at every step without any regularisation.",
     threshold=(
         f"After the rehearsal's steps, {LEAST_STEPS} at least, accuracy on these rows is below {RIGHT['accuracy']:g},"
         f" or R2 below {RIGHT['r2']:g}; without either score, the loss is above {OVERFITTED:g} of a constant answer's."
@@ -58,8 +58,8 @@ DISEASE = Disease(
         " digits: sound networks need 15 to 300 steps."
     ),
     why=(
-        "A network with more weights than these rows have numbers can store them. When even that fails, more data or"
-        " more hours cannot help: something in the wiring, the start or the rate is wrong."
+        "A network with more weights than these rows have numbers can store them. If it cannot, more data or more"
+        " time will not help: the wiring, the initialisation or the learning rate is wrong."
     ),
     remedies=(),
     explained_by=(

@@ -1,4 +1,4 @@
-"""A network that has learned what it can, and that is not enough."""
+"""A network that is too small: it has learned what it can, and the loss is still high."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ EPOCHS = 8
 STANDS_STILL = 0.97  # mean loss of the last quarter of epochs over that of the quarter before
 LEFT, NOTHING_LEARNED = 0.2, 0.95  # of a constant answer's loss
 NO_GAP = 1.15  # validation over training loss
-ROWS_A_PARAMETER = 1.0  # a network with more numbers than rows could learn them by heart (Zhang et al. 2017)
+ROWS_A_PARAMETER = 1.0  # a network with more numbers than rows could memorise them (Zhang et al. 2017)
 
 
 LEAST_STEPS = 200  # a bottleneck is told of when what it costs has had time to show
-STILL_MOVES = 0.8  # last quarter's mean loss over the third quarter's: below it, nobody knows yet
+STILL_MOVES = 0.8  # last quarter's mean loss over the third quarter's: below it, nothing can be said yet
 
 
 def find(trace: Trace) -> list[Finding]:
@@ -92,7 +92,7 @@ DISEASE = Disease(
     name="capacity-too-low",
     group="set-up",
     severity="note",
-    seen_as="The loss has settled well above zero, on training and validation rows alike, in a small network.",
+    seen_as="A small network's loss no longer falls, well above zero, on training and validation rows alike.",
     threshold=(
         f"Over {EPOCHS} epochs and more: the last quarter's training loss at least {STANDS_STILL:g} of the quarter's"
         f" before, {LEFT:g} to {NOTHING_LEARNED:g} of a constant answer's, validation at most {NO_GAP:g} times it,"
@@ -103,12 +103,12 @@ DISEASE = Disease(
     source=(
         "CS231n lecture 7: no gap between training and validation, increase capacity. Zhang et al. 2017,"
         " arXiv:1611.03530: networks with more parameters than rows fit even noise. Noise in the data looks alike, so"
-        " it is no more than a note. Arithmetic: codes of C classes take log2 C bits. Measured on digits: two units"
+        " it is only a note. Arithmetic: codes of C classes take log2 C bits. Measured on digits: two units"
         " before ten classes leave .44 of the loss, 48 leave .001."
     ),
     why=(
-        "The network cannot represent more of what there is to learn, or there is no more. A wider or deeper one tells"
-        " which, within a few epochs."
+        "Either the network is too small for what there is to learn, or the inputs do not hold more. A wider or"
+        " deeper network shows which of the two is true within a few epochs."
     ),
     remedies=("wider=2",),
     explained_by=(

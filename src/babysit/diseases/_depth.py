@@ -15,7 +15,7 @@ from babysit.record import ACTIVATIONS, INPUTS, WEIGHTED, Trace, TraceLayer
 
 NORMS = frozenset({"batch-norm", "norm"})
 SQUASHING = frozenset(name for name, facts in ACTIVATIONS.items() if facts.squashing)
-ROWS_FOR_SPREAD = 8  # of fewer rows nobody can say how much a layer tells them apart
+ROWS_FOR_SPREAD = 8  # fewer rows do not show how much a layer tells them apart
 FIRST_SAMPLES = 10  # observations that make up the start of a training, and as many its end
 
 

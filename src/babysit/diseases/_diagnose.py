@@ -26,13 +26,13 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
 
     Args:
         trace: What was measured.
-        ignore: Names of findings not to report.
+        ignore: Findings to ignore, by name.
 
     Returns:
         Findings, each with its evidence.
 
     Raises:
-        InputError: A name in `ignore` is no finding's.
+        InputError: A name in `ignore` is not the name of a finding.
 
     Example:
         >>> from babysit.record import Row
@@ -50,7 +50,7 @@ def ranked(
 ) -> list[Finding]:
     """Findings in order, each with the finding that explains it.
 
-    A silenced finding is not reported, yet passes on what explains it to what it explains.
+    An ignored finding is not reported. What explains it then explains what it would have explained.
     """
     causes = {name: _causes(name, found, diseases) for name in found}
     shown = [name for name in diseases if name in found and name not in ignore]
@@ -71,10 +71,10 @@ def ranked(
 
 
 def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Disease]) -> set[str]:
-    """Everything found that explains it, directly or through others that do.
+    """All findings that explain it, directly or through others.
 
-    What is milder does not explain it: numbers of which a training merely suffers did not break it. An outcome has
-    a cause in any case, and is explained by all that is more than a note.
+    A milder finding does not explain it: what merely slows a training did not break it. An outcome always has a cause,
+    so everything that is more than a note explains it.
     """
     causes: set[str] = set()
     waiting = [name]
@@ -105,7 +105,7 @@ def _merged(findings: Sequence[Finding]) -> Finding:
 
 
 def check_names(ignore: Sequence[str]) -> None:
-    """Refuse names that no finding has.
+    """Refuse names that are not names of findings.
 
     Raises:
         InputError: With the nearest legal name.
@@ -116,21 +116,21 @@ def check_names(ignore: Sequence[str]) -> None:
         if name not in DISEASES:
             nearest = difflib.get_close_matches(name, DISEASES, n=1, cutoff=0.0)[0]
             raise InputError(
-                f"no finding is called '{name}'", legal="the names in docs/diseases.md", write=f"'{nearest}'"
+                f"'{name}' is not the name of a finding", legal="the names in docs/diseases.md", write=f"'{nearest}'"
             )
 
 
-LEAST_SECONDS = 1.0  # between two looks: people read no faster
-SHARE = 0.005  # of the time, at most, goes into looking
+LEAST_SECONDS = 1.0  # between two diagnoses: people do not read faster
+SHARE = 0.005  # of the time, at most, is spent on diagnosing
 
 
 class Repeatedly:
-    """Diagnoses when it is due, and tells what it found.
+    """Diagnoses when it is due, and reports the findings.
 
     Args:
         read: Gives what was measured so far.
         tell: Gets the trace and the findings each time.
-        ignore: Names of findings not to report.
+        ignore: Findings to ignore, by name.
         clock: Seconds that run evenly.
 
     Example:
@@ -157,12 +157,12 @@ class Repeatedly:
         self._next = clock() + LEAST_SECONDS
 
     def when_due(self) -> None:
-        """Look if enough time has gone by since the last look; otherwise cost nothing."""
+        """Diagnose if enough time has passed since the last time; otherwise do nothing."""
         if self._clock() >= self._next:
             self.now()
 
     def now(self) -> list[Finding]:
-        """Look at once."""
+        """Diagnose now."""
         start = self._clock()
         trace = self._read()
         findings = diagnose(trace, ignore=self._ignore)

@@ -1,4 +1,4 @@
-"""Disease: a rule that reads a Trace, and everything worth knowing about what it finds."""
+"""Disease: a rule that reads a Trace, and all there is to know about what it finds."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Disease:
         seen_as: What shows it, in a sentence.
         threshold: The rule, with its numbers.
         source: Where those numbers come from: a paper, a lecture, a measurement and how it was made.
-        why: What it does to a training, in two sentences.
-        remedies: Changes that treat it, the likeliest first, in their text form.
+        why: What it does to a training and why that matters, in two short sentences.
+        remedies: Remedies that treat it, the likeliest first, in their text form.
         explained_by: Diseases that cause this one: where one of them is found too, this is its consequence.
         reads: What `find` asks a trace for: quantities, facts as `fact:NAME`, events as `event:KIND`. Held by a test.
         find: Reads a Trace and answers with `finding()`s, none when the trace cannot show the disease.

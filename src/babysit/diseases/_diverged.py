@@ -1,4 +1,4 @@
-"""A loss that is lost: no number any more, or far above where it began."""
+"""A loss that is NaN, infinite, or far above its first value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from babysit.diseases._learned import READS_LOSS
 from babysit.diseases._reading import observed
 from babysit.record import Finding, Severity, Trace
 
-# Of a loss function nobody knows, three times the first may be meant: a game of two networks, an annealed penalty.
+# An unknown loss may rise to three times the first on purpose: a game of two networks, an annealed penalty.
 FAR = 100.0
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Say what came first: NaN, an infinity, or a number far too large, and where."""
+    """Find what came first, NaN, an infinity or a far too large number, and where."""
     steps, values = trace.series("loss")
     evidence: dict[str, Any] = {}
     born = trace.happened("not-finite")
@@ -91,7 +91,7 @@ DISEASE = Disease(
     name="diverged",
     group="dynamics",
     severity="sick",
-    seen_as="The loss is NaN or infinite, or far above where it began, and stays there.",
+    seen_as="The loss is NaN or infinite, or far above its first value, and stays there.",
     threshold=(
         f"A last loss that is NaN or infinite, or a median of the last tenth above {TIMES_THE_FIRST:g} times the start:"
         " the first loss, or that of the best constant answer where it is larger. Weights that are no numbers at the"
@@ -99,8 +99,8 @@ DISEASE = Disease(
     ),
     source="CS231n, lecture 6: `if cost > 3 * original_cost: break out early`; rates of 1e6 and 3e-3 give NaN and inf.",
     why=(
-        "Weights were thrown so far that no later step brings them back; once they are no numbers, none can. Nothing"
-        " that was learned before is left."
+        "The weights are so far off that no later step brings them back, and weights that are NaN stay NaN."
+        " Everything learned before is lost."
     ),
     remedies=("lr", "clip-norm=1"),
     explained_by=(

@@ -55,7 +55,7 @@ DISEASE = Disease(
     name="double-softmax",
     group="wiring",
     severity="sick",
-    seen_as="The rows that enter the cross-entropy sum to one: they are probabilities already.",
+    seen_as="The rows that enter the cross-entropy sum to one: they are already probabilities.",
     threshold=(
         "At least 99 % of the rows of two outputs or more lie in [0, 1] and sum to one, in every batch observed; or a"
         " log-softmax directly after a softmax. Log-probabilities in a cross-entropy are a note."
@@ -65,8 +65,8 @@ DISEASE = Disease(
         " of 1.46 nats at least. log-softmax of log-probabilities gives them back as they were."
     ),
     why=(
-        "The loss takes the softmax itself; a second one squeezes all answers together. The loss cannot come near"
-        " zero, and gradients are small from the first step on."
+        "The loss applies a softmax itself, and a second one makes all answers nearly equal. The loss cannot come"
+        " near zero, and the gradients are small from the first step on."
     ),
     remedies=("remove-softmax",),
     explained_by=(),

@@ -1,4 +1,4 @@
-"""So much dropout that the network cannot even fit what it is trained on."""
+"""So much dropout that the network cannot even fit its training rows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _dropped(trace: Trace, layer: TraceLayer) -> float | None:
         if previous.kind == "activation" and zeros:
             before = statistics.median(zeros)
         elif previous.kind in ("activation", "pooling", "function", "other"):
-            return None  # may hold zeros that nobody counted
+            return None  # may have zeros that were not counted
     return 1 - (1 - statistics.median(after)) / (1 - before) if before < 1 else None
 
 
@@ -89,7 +89,7 @@ DISEASE = Disease(
     name="dropout-too-high",
     group="set-up",
     severity="warning",
-    seen_as="Most of a layer is dropped, or batches cost far more than without, and little is learned.",
+    seen_as="Dropout removes most of a layer, or raises the loss of the batches a lot, and little is learned.",
     threshold=(
         f"A dropout layer sets at least {HIGH:g} of what enters it to zero, and after {LEAST_STEPS} steps the loss is"
         f" still {HARDLY:g} of a constant answer's; or in {EPOCHS} epochs batches cost {COSTS:g} times what the same"
@@ -101,8 +101,8 @@ DISEASE = Disease(
         " Measured on digits: .8 still ends at 95 % of validation rows, .95 at 35 %."
     ),
     why=(
-        "What is left of the layer changes with every row, and the network never sees a clear signal. Dropout works"
-        " against overfitting; a network that does not fit yet needs none."
+        "What is left of the layer changes with every row, so the network never sees a clear signal. Dropout is a"
+        " means against overfitting, and this network does not fit its training rows yet."
     ),
     remedies=("dropout=0.2", "dropout=0"),
     explained_by=("learning-rate-too-high", "learning-rate-too-low", "activations-vanish", "labels-unrelated"),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from babysit.diseases._reading import latest, observed
 from babysit.record import TARGETS, Trace
 
-WINDOW = 3  # epochs of which a median is taken: one epoch's weights may be lucky ones
+WINDOW = 3  # epochs of which a median is taken: the weights of one epoch may be good by chance
 
 
 class ScoreByEpoch(NamedTuple):

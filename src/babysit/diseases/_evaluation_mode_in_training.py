@@ -6,7 +6,7 @@ from babysit.diseases._disease import Disease
 from babysit.diseases._reading import latest, observed
 from babysit.record import Finding, Trace
 
-SHARE = 0.05  # of the training passes: a pass or two are somebody looking
+SHARE = 0.05  # of the training passes: one or two passes may be a look at shapes
 LEAST_STEPS = 3
 MODAL = ("dropout", "batch-norm")  # layers that answer differently in the two modes
 
@@ -35,12 +35,12 @@ DISEASE = Disease(
     seen_as="Training passes run in evaluation mode, in a network with dropout or batch normalisation.",
     threshold="More than 5 % of the training passes.",
     source=(
-        "Our choice: a call of eval() at the end of an epoch that is never taken back makes at least half of all"
+        "Our own choice: a call of eval() at the end of an epoch that is never taken back makes at least half of all"
         " passes after two epochs."
     ),
     why=(
-        "Dropout is off and batch normalisation uses averages that it no longer renews. The network trains without the"
-        " regularisation and the normalisation that it was built with."
+        "In evaluation mode dropout is off, and batch normalisation uses averages that are no longer updated. The"
+        " network trains without the regularisation and normalisation it was built with."
     ),
     remedies=("train-mode",),
     explained_by=(),

@@ -63,8 +63,8 @@ DISEASE = Disease(
         " tens of rows early and thousands late in trainings that go well, so noise alone is no sign."
     ),
     why=(
-        "Steps follow the accident of which rows were drawn more than what the rows have in common. Steps cancel each"
-        " other, and the loss stays where it is."
+        "Each step depends more on which rows were drawn than on what the rows have in common. The steps cancel"
+        " each other, and the loss does not fall."
     ),
     remedies=("batch-size", "lr"),
     explained_by=(

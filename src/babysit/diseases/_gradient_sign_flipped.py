@@ -1,4 +1,4 @@
-"""A loss that is made large."""
+"""The training makes the loss larger instead of smaller."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ DISEASE = Disease(
     name="gradient-sign-flipped",
     group="wiring",
     severity="sick",
-    seen_as="The loss is the negative of what the loss function gave, or steps go up the gradient.",
+    seen_as="The loss is the negative of what the loss function gave, or the steps go up the gradient.",
     threshold=(
         "At 90 % of three steps or more: the loss equals the negative of a loss function that is never negative, within"
         " 5 %; or the step's cosine with the negative gradient is below -0.1 (median below -0.2) and the loss has not"
@@ -119,11 +119,11 @@ DISEASE = Disease(
     ),
     source=(
         "Geometry: plain descent has a cosine of 1, ascent of -1; Adam and momentum may be negative for single steps,"
-        " so persistence is asked for. The shares are our choice."
+        " so persistence is asked for. The shares are our own choice."
     ),
     why=(
-        "The training makes the error as large as it can. The loss it watches falls without end, or its numbers blow"
-        " up, and answers get worse with every step."
+        "The training makes the error as large as it can. The answers get worse with every step, while the loss"
+        " that is shown may fall without end."
     ),
     remedies=("flip-sign",),
     explained_by=("scheduler-misused",),

@@ -1,4 +1,4 @@
-"""Clipping that never lets a gradient through as it is."""
+"""Clipping that shortens every gradient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STRONGLY = 0.1  # median factor; mild clipping at each step is usual for transfo
 
 
 def find(trace: Trace) -> list[Finding]:
-    """The factor at every step that was observed."""
+    """Judge the clipping factor at every observed step."""
     factors = observed(trace, "clip-factor").values
     if len(factors) < LEAST_STEPS or max(factors) >= UNTOUCHED or statistics.median(factors) >= STRONGLY:
         return []
@@ -39,7 +39,7 @@ DISEASE = Disease(
     name="gradients-clipped-always",
     group="dynamics",
     severity="note",
-    seen_as="Each gradient is cut to a small part of its length.",
+    seen_as="Every gradient is clipped to a small part of its length.",
     threshold=(
         f"Clipped at each of at least {LEAST_STEPS} observed steps, to a median of less than {STRONGLY:g} of its"
         f" length. A warning where {NOT_LEARNED:g} of the loss is left and the optimizer is not an adaptive one."
@@ -49,8 +49,8 @@ DISEASE = Disease(
         " gradient's length. Pascanu et al. 2013 set the threshold at half to ten times the average length."
     ),
     why=(
-        "All steps have one length, near the goal as far from it, so the threshold has become the learning rate. A rate"
-        " that is tuned with such clipping says nothing without it."
+        "All steps have the same length, near the minimum as far from it, so the clipping threshold acts as the"
+        " learning rate. A learning rate tuned this way says nothing about a training without clipping."
     ),
     remedies=("clip-norm", "lr"),
     explained_by=(

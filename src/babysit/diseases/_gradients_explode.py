@@ -54,11 +54,11 @@ DISEASE = Disease(
     name="gradients-explode",
     group="set-up",
     severity="sick",
-    seen_as="Gradients grow from layer to layer on their way back; the first layers are torn about.",
+    seen_as="Gradients grow from layer to layer on their way back, and the first layers get far too large steps.",
     threshold=(
         "Gradient at the outputs of the first hidden layers over that of the last, of three and more, in the first ten"
         f" observations and in the last ten, over {PER_NORM:g} for each normalisation: from {GROWN:g} a warning, from"
-        f" {EXPLODED:g} sick; one step milder where the loss is under half of a constant answer's."
+        f" {EXPLODED:g} sick; one step milder where the loss is below half of a constant answer's."
     ),
     source=(
         "AUTOTRAINER (ICSE 2021) takes 70 of first over last. Measured on digits and small synthetic tasks, where this"
@@ -67,8 +67,8 @@ DISEASE = Disease(
         " arXiv:1902.08129."
     ),
     why=(
-        "No rate suits all layers: one that moves the last ones throws the first ones about. The loss leaps, or"
-        " becomes NaN."
+        "No learning rate suits all layers: one that moves the last layers is far too high for the first ones. The"
+        " loss jumps or becomes NaN."
     ),
     remedies=("initialise", "insert-batch-norm", "clip-norm=1"),
     explained_by=("activations-explode", "units-saturated"),

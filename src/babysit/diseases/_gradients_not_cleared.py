@@ -13,7 +13,9 @@ TRACE_OF = 0.01  # of the gradient's length: a leftover below it changes no step
 
 def find(trace: Trace) -> list[Finding]:
     """Gathering gradients over several backward passes of one step is sound; over steps it is not."""
-    if trace.happened("parameter-not-optimised"):  # what no optimizer has, none of them clears, and nobody uses
+    if trace.happened(
+        "parameter-not-optimised"
+    ):  # a parameter in no optimizer is never cleared, and its gradient is not used
         return []
     steps, left = observed(trace, "left-over-gradient")
     passes = dict(zip(*observed(trace, "backwards"), strict=True))
@@ -40,15 +42,15 @@ DISEASE = Disease(
     name="gradients-not-cleared",
     group="wiring",
     severity="sick",
-    seen_as="Before the first backward pass of a step, the gradients of the step before are still there.",
+    seen_as="The gradients of the step before are still there at the first backward pass of a step.",
     threshold=(
         "A leftover above 1 % of the gradient's length at three observed steps in a row and at half of all, each with"
         " one backward pass."
     ),
-    source="PyTorch adds gradients up on purpose (torch.Tensor.backward); the three in a row are our choice.",
+    source="PyTorch adds gradients up on purpose (torch.Tensor.backward); the three in a row are our own choice.",
     why=(
-        "Every step follows the sum of all gradients so far. It is momentum that never fades: the weights run past each"
-        " minimum, ever faster."
+        "Every step follows the sum of all gradients so far, like momentum that never fades. The weights overshoot"
+        " every minimum, faster and faster."
     ),
     remedies=("clear-gradients",),
     explained_by=("step-missing",),

@@ -64,7 +64,7 @@ DISEASE = Disease(
     name="gradients-vanish",
     group="set-up",
     severity="sick",
-    seen_as="Gradients shrink from layer to layer on their way back; the first layers hardly learn.",
+    seen_as="Gradients shrink from layer to layer on their way back, and the first layers hardly learn.",
     threshold=(
         "Gradient at the outputs of the first hidden layers over that of the last, of three and more, in the first ten"
         f" observations and in the last ten: under {FADING:g} a warning, under {GONE:g} sick; one step milder where the"
@@ -72,15 +72,15 @@ DISEASE = Disease(
     ),
     source=(
         "AUTOTRAINER (ICSE 2021) takes 0.001 of the very first over the very last, which is about 0.003 in this milder"
-        " reading. Measured on digits and small synthetic tasks, where this line was set too: 83 trainings that learn"
+        " reading. Measured on digits and small synthetic tasks, which also set the threshold: 83 trainings that learn"
         " keep .08 and more, one more, eight layers of a plain convolutional network with PyTorch's default weights,"
         " .006 and 91 % after 200 steps where He gives 98; six sigmoid layers .003 and end at 70 %, ten 2e-4 and stay"
         " at chance, nine ReLU layers with PyTorch's default weights .005 and stay at chance under SGD; three sigmoid"
         " layers begin at .02 and free themselves."
     ),
     why=(
-        "The first layers keep their random weights, and whatever they lose of the inputs no later layer can bring"
-        " back. A rate that suits the last layers moves the first ones by nothing."
+        "The first layers keep their random weights, and later layers cannot recover what those lose of the"
+        " inputs. A learning rate that suits the last layers hardly moves the first ones."
     ),
     remedies=("initialise=he", "insert-batch-norm", "activation=relu"),
     explained_by=(

@@ -1,4 +1,4 @@
-"""A first loss far above what knowing nothing costs."""
+"""A first loss far above that of a network that knows nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROUNDING = 1e-6
 
 
 def find(trace: Trace) -> list[Finding]:
-    """The loss at step 0 against that of outputs that are all zero. A low one is a network that learned elsewhere."""
+    """The loss at step 0 against that of outputs that are all zero. A low one is a network that was trained before."""
     loss = trace.facts.get("loss", "")
     measured = _measured(trace)
     expected = _expected(trace, loss)
@@ -110,7 +110,7 @@ DISEASE = Disease(
     name="initial-loss-off",
     group="set-up",
     severity="warning",
-    seen_as="Before the first step the loss is far above that of a network that knows nothing.",
+    seen_as="Before the first step, the loss is far above that of a network that knows nothing.",
     threshold=(
         "Loss at step 0, penalties left out, against ln C for cross-entropy, ln 2 for two classes, C - 1 for hinge:"
         f" above {TIMES:g} times and {PLUS:g} a warning, above {SICK_TIMES:g} times sick. Against the mean square of"
@@ -124,8 +124,8 @@ DISEASE = Disease(
         " all weights of std 1 at 761."
     ),
     why=(
-        "Outputs are large before anything is known, so that the network is certain and wrong. The first steps go into"
-        " taking that back, and what they leave behind is often worse than a fresh start."
+        "The outputs are large before anything is learned, so the network is certain and wrong. The first steps"
+        " only undo that, and often leave worse weights than a new initialisation."
     ),
     remedies=("initialise", "standardise-inputs"),
     explained_by=(

@@ -1,4 +1,4 @@
-"""Inputs far too large or far too small for freshly drawn weights."""
+"""Inputs far too large or far too small for initial weights."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ DISEASE = Disease(
     name="inputs-badly-scaled",
     group="data",
     severity="sick",
-    seen_as="A feature whose standard deviation, or values whose size, is far above 1; or all values far below 1.",
+    seen_as=(
+        "The standard deviation of a feature or the size of all values is far above 1, or all values are far below 1."
+    ),
     threshold=(
         f"Warning: standard deviation of a feature or root mean square of all values {LARGE:g} and more, or no value"
         f" above {SMALL:g}. Sick: {TOO_LARGE:g} and more, or no value above {TOO_SMALL:g}. One step milder where the"
@@ -104,8 +106,9 @@ DISEASE = Disease(
         " 20 epochs, two seeds. SGD at 0.1 reaches .98 up to a factor of 10, .57 at 30, .08 at 100, .11 at 0.01."
     ),
     why=(
-        "Weights are drawn for inputs of size one: larger ones saturate or blow up the first layer, and its gradients"
-        " grow with the square of their size. A rate that suits one feature is then far too high or too low for others."
+        "Initial weights are made for inputs of size 1: larger inputs saturate or blow up the first layer, and its"
+        " gradients grow with the square of their size. A learning rate that suits one feature is then far too"
+        " high or too low for others."
     ),
     remedies=("standardise-inputs", "scale-inputs"),
     explained_by=(),

@@ -37,7 +37,7 @@ def _different_rows(trace: Trace) -> float:
     there = whole_number(trace, "rows")
     if there:
         return min(seen, there)
-    # Nobody knows how many rows there are: a batch of one may be the same row again and again.
+    # The number of rows is unknown: a batch of one may be the same row again and again.
     sizes = observed(trace, "batch-rows", layer=INPUTS).values
     return seen if max(sizes, default=math.inf) > 1 else 0.0
 
@@ -46,15 +46,15 @@ DISEASE = Disease(
     name="inputs-constant",
     group="data",
     severity="note",
-    seen_as="Features that have the same value in every row.",
+    seen_as="Some features have the same value in every row.",
     threshold=f"A feature with one value over {LEAST_ROWS} rows and more: a note. Sick where all features are so.",
     source=(
         "Arithmetic: such a feature is a second bias. Digits have 3 such pixels of 64 and MNIST 67 of 784, and train"
         " well: so a note. A flag set in one row of twenty is missed by 100 rows with a probability of 0.6 %."
     ),
     why=(
-        "A feature without variance tells rows apart no better than a bias does, and standardising it divides by zero."
-        " Where all features are constant, a network can learn the mean answer alone."
+        "A constant feature says as little about a row as a bias does, and standardising it divides by zero. If"
+        " all features are constant, the network can learn only the mean answer."
     ),
     remedies=("drop-constant-features",),
     explained_by=("inputs-not-finite",),

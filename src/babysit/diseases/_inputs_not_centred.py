@@ -61,7 +61,7 @@ DISEASE = Disease(
     name="inputs-not-centred",
     group="data",
     severity="note",
-    seen_as="Means of features that are large against their standard deviations; the zig-zag in the first gradients.",
+    seen_as="The means of features are large against their standard deviations.",
     threshold=(
         f"Note: |mean| / std of the median feature {OFFSET:g} and more, or features of one sign with {ZIG_ZAG:g} of the"
         f" first layer's gradients of one sign. Warning: {FAR_OFFSET:g} and more, or so for a column whose mean is"
@@ -73,8 +73,8 @@ DISEASE = Disease(
         " (wine)."
     ),
     why=(
-        "Inputs of one sign give all weights of a unit gradients of one sign, and steps zig-zag towards the minimum."
-        " A large common offset also makes one direction of the loss far steeper than all others."
+        "Inputs of one sign give all weights of a unit gradients of one sign, so the steps zig-zag towards the"
+        " minimum. A large common offset also makes the loss far steeper in one direction than in all others."
     ),
     remedies=("centre-inputs", "standardise-inputs"),
     explained_by=("inputs-badly-scaled",),

@@ -62,12 +62,12 @@ DISEASE = Disease(
     name="inputs-not-finite",
     group="data",
     severity="sick",
-    seen_as="NaN or infinite numbers in a batch of inputs.",
+    seen_as="A batch of inputs has NaN or infinite values.",
     threshold="A single NaN or infinite value.",
     source="IEEE 754: a NaN makes every sum it enters a NaN, and so the loss, every gradient and every weight.",
     why=(
-        "One such value makes the loss NaN, and the next step writes that NaN into every weight. Nothing learned before"
-        " it survives."
+        "One such value makes the loss NaN, and the next step makes every weight NaN. Everything learned before is"
+        " lost."
     ),
     remedies=("impute-inputs",),
     explained_by=(),

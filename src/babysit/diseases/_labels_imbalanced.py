@@ -1,4 +1,4 @@
-"""One class that outweighs all others, and a network that answers nothing else."""
+"""One class has nearly all rows, and the network answers nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEARNED = 0.9  # of the loss of a constant answer; below it, inputs are made use
 UNLEARNED = 0.97  # of it; above, a constant answer is all that was learned. Evaluated rows differ a little in shares
 SAME = 0.005  # accuracy and share: "equal"
 EPOCHS = 3  # that it stays
-# Of the way from 1 / classes, which a constant answer has, to 1: who has come so far knows the rare classes.
+# Of the way from 1 / classes, which a constant answer has, to 1: a network that has come so far knows the rare classes.
 RARE_KNOWN = 0.5
 
 
@@ -85,7 +85,7 @@ DISEASE = Disease(
     name="labels-imbalanced",
     group="data",
     severity="warning",
-    seen_as="One class holds nearly all rows; at worst, accuracy equals its share and stays there.",
+    seen_as="One class has nearly all rows; at worst, accuracy equals the share of that class and stays there.",
     threshold=(
         f"Entropy of the classes' shares at most {EVENNESS:.3f} of that of even classes, as {TOP_OF_TWO:.0%} of two"
         f" have: a warning. A note where the loss is under {LEARNED:g} of a constant answer's or accuracy is far above"
@@ -98,8 +98,8 @@ DISEASE = Disease(
         " by their entropy: 76 % for ten, 67 % for a hundred; Zipf's law over 1000 classes stays far above it at 0.75."
     ),
     why=(
-        "Always answering the commonest class already gives a high accuracy and a low loss, and the gradients of rare"
-        " classes drown. Accuracy then says little: look at each class's recall."
+        "Always answering the commonest class already gives a high accuracy and a low loss, and the rare classes"
+        " have little weight in the gradient. Look at the recall of each class, since accuracy says little here."
     ),
     remedies=("class-weights",),
     explained_by=(),

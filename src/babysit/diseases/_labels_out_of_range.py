@@ -59,15 +59,15 @@ DISEASE = Disease(
     name="labels-out-of-range",
     group="data",
     severity="sick",
-    seen_as="A class number below 0, or not below the number of outputs, under cross-entropy.",
+    seen_as="A class number is negative, or not below the number of outputs, under cross-entropy.",
     threshold=(
         "Any label outside 0 .. outputs - 1, but for -100, which PyTorch leaves out. Only a warning where losses"
         " follow, as PyTorch refuses labels that are not to be left out; nothing where they are -1 or 255 besides."
     ),
     source="PyTorch, documentation of CrossEntropyLoss: class indices in [0, C), and ignore_index, -100 by default.",
     why=(
-        "The loss looks up the output of the row's class and finds none: an error, on a GPU one that breaks the whole"
-        " process. Where the look-up wraps round, the wrong class is learned."
+        "The loss needs the output of the row's class, and there is none: PyTorch raises an error, and on a GPU"
+        " the whole process fails. Where no error is raised, the wrong class is learned."
     ),
     remedies=(),
     explained_by=("wrong-loss",),

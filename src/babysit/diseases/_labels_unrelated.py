@@ -21,7 +21,7 @@ LEAST_ROWS, LEAST_ROWS_A_CLASS = 500, 50
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Training far better than chance, validation never."""
+    """Training is far better than chance, and validation never is."""
     rows = _rows(trace)
     if rows < LEAST_ROWS:
         return []
@@ -33,7 +33,7 @@ def find(trace: Trace) -> list[Finding]:
 
 
 def _rows(trace: Trace) -> float:
-    """Different training rows; 0 where nobody knows."""
+    """Different training rows; 0 where that is unknown."""
     return whole_number(trace, "rows") or whole_number(trace, "steps-per-epoch") * whole_number(trace, "batch-size")
 
 
@@ -66,7 +66,7 @@ def _classes(trace: Trace, rows: float) -> tuple[Severity, dict[str, Any]] | Non
 def _learned(trace: Trace, top: float, even: float) -> tuple[float | None, float, float, str]:
     """Accuracy in training, that of a constant answer, and how much of the way between it and 1 says something.
 
-    Balanced accuracy, where that is what is known, is of so many answers that a little of the way is no chance.
+    Balanced accuracy, where only that is known, is over so many answers that even a little of the way is not chance.
     """
     accuracy = latest(trace, "accuracy")
     if accuracy is not None:
@@ -87,7 +87,7 @@ DISEASE = Disease(
     name="labels-unrelated",
     group="data",
     severity="sick",
-    seen_as="Training rows are memorised while validation never does better than an answer that ignores the inputs.",
+    seen_as="Training rows are memorised, while validation is never better than an answer that ignores the inputs.",
     threshold=(
         f"Training accuracy over half of the way from the commonest class's share to 1, while in all of at least"
         f" {LEAST_EPOCHS} epochs validation accuracy stays within {CHANCE:g} of that share and validation loss above"
@@ -100,8 +100,8 @@ DISEASE = Disease(
         " at validation accuracy of chance. The entropy of the labels is the loss of the best constant answer."
     ),
     why=(
-        "What is learned row by row says nothing about other rows. Labels were shuffled against the inputs, come from"
-        " the wrong column, or the validation rows were prepared in another way than the training rows."
+        "What is learned about one row says nothing about other rows. The labels were shuffled against the inputs"
+        " or come from the wrong column, or the validation rows were prepared differently."
     ),
     remedies=(),
     explained_by=(

@@ -57,7 +57,7 @@ def _in_a_line(names: Sequence[str], most: int = 5) -> str:
 
 
 # A first layer whose outputs have a tenth of the spread that its inputs would give it was fed something smaller: a
-# network may divide by 255 in its forward pass, or begin with a layer that nobody measured.
+# network may divide by 255 in its forward pass, or begin with a layer that was not measured.
 SCALED_BEFORE = 0.1
 
 

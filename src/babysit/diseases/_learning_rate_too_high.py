@@ -1,4 +1,4 @@
-"""Steps that overshoot."""
+"""A learning rate so high that the steps overshoot."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find(trace: Trace) -> list[Finding]:
     large = [ratio for ratio in late.values() if ratio > TOO_LARGE]
     evidence: dict[str, Any] = {"last loss over start": left, "steps": last_step + 1}
     long = last_step + 1 >= SURE_STEPS
-    # Of a loss written by hand nobody knows that it should fall.
+    # It is unknown whether a loss written by hand should fall.
     worst: Severity = "sick" if long and means_progress(trace) else "warning"
     rate = _highest_rate(trace)
     if left >= NOT_LEARNED and is_adaptive(trace) and rate is not None and rate >= ADAPTIVE_RATE:
@@ -141,7 +141,7 @@ DISEASE = Disease(
     name="learning-rate-too-high",
     group="dynamics",
     severity="sick",
-    seen_as="The loss leaps, or stays where it began, while each step changes a good part of the weights.",
+    seen_as="The loss jumps or does not fall, while each step changes a large part of the weights.",
     threshold=(
         f"A loss that is NaN, infinite, or above {TIMES_THE_FIRST:g} times the start for 5 steps, with a typical update"
         f" ratio above {ABOUT_OKAY:g} before (or none measured). Without that, from {LEAST_STEPS} steps on (a warning"
@@ -150,7 +150,7 @@ DISEASE = Disease(
         f" {RISEN:g} times the start with ratios above {ABOUT_OKAY:g}. A warning where {LEARNED:g} to"
         f" {NOT_LEARNED:g} of the loss is left, or only the first {EARLY} ratios are so large; a note where the loss"
         f" recovered. Ratios of weights that shrank to {SHRUNK:g} and less are told over their first length. Of a loss"
-        f" written by hand no more than a warning, and a note where it only rises, unless it is no number or passes"
+        f" written by hand only a warning, and a note where it only rises, unless it is no number or passes"
         f" {FAR:g} times the start (and {FAR:g})."
     ),
     source=(
@@ -159,8 +159,8 @@ DISEASE = Disease(
         " CIFAR-10: ratios of the worst layer .02 at a good rate, .08 at a rate of .001, .3 at .003, which diverges."
     ),
     why=(
-        "Each step goes past the valley and up its other side, further with every step. The loss leaps or hovers, and"
-        " units that were thrown far off may never come back."
+        "Each step goes past the minimum and up the other side. The loss jumps or does not fall, and units that"
+        " were moved far off may never recover."
     ),
     remedies=("lr", "clip-norm=1"),
     explained_by=(

@@ -20,8 +20,8 @@ AIM = 1e-3  # the lecture's update ratio
 SHORT = 20  # steps: below it losses say nothing
 LONG = 100
 LONG_ENOUGH = 300  # losses of a fall that is not tiny
-STEADY = 1.5  # how much steeper one half of such a fall may be: sound curves bend
-MUCH = 0.95  # of the loss is left at most: a fall that is there to see
+STEADY = 1.5  # how much steeper one half of such a fall may be: sound curves level off
+MUCH = 0.95  # of the loss is left at most: a fall that can be seen
 CONSTANT = 1.05  # highest rate over the lowest
 STANDARD_ERRORS = 5.0  # of the fall within either half
 LITTLE = 0.01  # AUTOTRAINER: a gain below .01 is slow. The lecture's rate of 1e-6 gives 7e-5 in 1000 steps
@@ -124,7 +124,7 @@ DISEASE = Disease(
     name="learning-rate-too-low",
     group="dynamics",
     severity="sick",
-    seen_as="The loss falls by next to nothing, in a straight line, and steps hardly change the weights.",
+    seen_as="The loss falls by almost nothing, in a straight line, and the steps hardly change the weights.",
     threshold=(
         f"Update ratios (the largest median of {IN_A_ROW} in a row) are below {TOO_SMALL:g} in every layer that moves"
         f" and did not begin at zero (a warning below {SHORT} steps); or below {SMALL:g}, or unknown (a warning), while"
@@ -139,8 +139,8 @@ DISEASE = Disease(
         " (ICSE 2021): gains below .01. Measured on the lecture's net at 1e-6: ratios 5e-6 and 8e-5, a fall of 3e-5."
     ),
     why=(
-        "Weights end where they were drawn at random, whatever the gradient says. The training is not wrong, it would"
-        " take a thousand times as long as anyone waits."
+        "At this learning rate the weights stay close to their random start. The training would need about a"
+        " thousand times as many steps."
     ),
     remedies=("lr",),
     explained_by=(

@@ -59,7 +59,7 @@ def _severity(
 
 
 def _of_unknown_loss(trace: Trace) -> Severity | None:
-    """Nobody knows what a hand-written loss does with its shapes; whether it falls tells."""
+    """What a hand-written loss does with its shapes is unknown; whether it falls tells."""
     spread = target_value(trace, "value-std")
     values = observed(trace, "loss").values
     if not spread or not values:
@@ -85,8 +85,8 @@ DISEASE = Disease(
         " every answer is their mean. PyTorch warns of it in mse_loss and l1_loss alone, and goes on."
     ),
     why=(
-        "Each output is compared with the targets of all rows, so the best answer to every row is the mean target. The"
-        " loss falls to that and stays."
+        "Each output is compared with the targets of all rows, so the best answer to every row is the mean target."
+        " The loss falls to that level and stays there."
     ),
     remedies=("match-shapes",),
     explained_by=("wrong-loss",),

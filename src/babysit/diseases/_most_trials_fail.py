@@ -1,4 +1,4 @@
-"""A search most of whose trials learn nothing: the ranges are wider than they need be."""
+"""A search in which many trials learn nothing: the ranges are wider than necessary."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DISEASE = Disease(
     name="most-trials-fail",
     group="search",
     severity="note",
-    seen_as="Over a third of the trials that were spread over the whole space diverged, exploded or sit at chance.",
+    seen_as="More than a third of the trials spread over the whole space diverged, exploded or stayed at chance.",
     threshold=(
         f"From {LEAST_TRIALS} coarse trials on: the share of those that failed, less a standard error, is over a third."
     ),
@@ -37,8 +37,8 @@ DISEASE = Disease(
         " times the first and 47 % sat at chance: searches that wide spend most of what they have on failures."
     ),
     why=(
-        "Every trial that fails is one that could have been spent where trainings succeed. A narrower range finds the"
-        " same answer with fewer trials, or a better one with as many."
+        "Every failed trial is time that was not spent where trainings succeed. A narrower range finds the same"
+        " answer with fewer trials, or a better one with as many."
     ),
     remedies=("narrow",),
     explained_by=(),

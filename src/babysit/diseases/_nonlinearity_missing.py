@@ -30,14 +30,14 @@ def _keeps_linear(layer: TraceLayer) -> bool:
 
 
 def _whole(trace: Trace, inside: tuple[TraceLayer, ...], normalised: bool) -> list[Finding]:
-    """A linear network, if its layers feed each other; layer normalisation alone bends it a little."""
+    """A linear network, if its layers feed each other; layer normalisation alone is slightly nonlinear."""
     chain = [layer for layer in inside if layer.kind in LINEAR]
     pairs = list(itertools.pairwise(chain))
     unknown = sum(not layer.fan_in for layer in chain) > 1  # weights that are no layer's, such as in x @ w @ v
     if not all(_may_feed(*pair) or unknown for pair in pairs):
         return []  # heads beside each other
     redundant = [pair for pair in pairs if not _narrows(*pair)]
-    # Layers of equal inputs may be two heads on the same ones; where every pair is so, nobody can tell.
+    # Layers of equal inputs may be two heads on the same ones; where every pair is so, it cannot be told.
     beside = all(_may_stand_beside(*pair) for pair in redundant)
     unsure = normalised or unknown or bool(trace.happened("unseen")) or beside
     where = f"{chain[0].name} to {chain[-1].name}"
@@ -122,7 +122,7 @@ DISEASE = Disease(
     name="nonlinearity-missing",
     group="wiring",
     severity="sick",
-    seen_as="Linear layers in a row, with no activation between them.",
+    seen_as="Linear layers follow each other without an activation between them.",
     threshold=(
         "Two or more linear layers, one feeding the next, and nothing but dropout and batch normalisation between: sick"
         " when the whole network is so, a warning when every pair has a narrow middle. A pair in a network that is"
@@ -131,11 +131,11 @@ DISEASE = Disease(
     source=(
         "Algebra: W2 (W1 x + b1) + b2 is one linear layer. Pairs with a narrow middle are factors of low rank"
         " (Sainath et al. 2013; MobileNetV2, arXiv:1801.04381, has no activation there on purpose). Layer"
-        " normalisation bends a little (Ni et al. 2024, arXiv:2406.01255)."
+        " normalisation is slightly nonlinear (Ni et al. 2024, arXiv:2406.01255)."
     ),
     why=(
-        "Linear layers in a row can do nothing that one of them could not. The network draws straight borders, however"
-        " many layers and weights it has."
+        "Several linear layers in a row can do no more than one of them. The network can learn only linear"
+        " relations, however many layers and weights it has."
     ),
     remedies=("insert-activation=relu",),
     explained_by=(),

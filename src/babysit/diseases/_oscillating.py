@@ -1,4 +1,4 @@
-"""Swings that batches do not explain."""
+"""Swings of the loss that the noise of batches does not explain."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ DISEASE = Disease(
     name="oscillating",
     group="dynamics",
     severity="warning",
-    seen_as="The smoothed loss goes up and down by a good part of itself, and does not calm.",
+    seen_as="The smoothed loss goes up and down by a large part of itself, and the swings do not shrink.",
     threshold=(
         f"In the second half of at least {2 * LEAST_LOSSES} losses, means of {BLOCKS} blocks (of whole epochs where"
         f" there are {LEAST_EPOCHS_IN_BLOCKS}) turn {LEAST_SWINGS} times or more by {OF_LEVEL:g} of the loss and"
@@ -129,11 +129,11 @@ DISEASE = Disease(
     ),
     source=(
         "AUTOTRAINER (ICSE 2021): swings of .03 in accuracy in a fifth of the epochs. The standard error of a block's"
-        " mean is what the noise of batches makes of it; the share of the loss is our choice."
+        " mean is what the noise of batches makes of it; the share of the loss is our own choice."
     ),
     why=(
-        "Steps carry the weights across the valley and back instead of along it. The training ends wherever it happens"
-        " to be, better or worse than a few steps before."
+        "The steps carry the weights across the minimum and back again. The result depends on the step at which"
+        " the training happens to stop."
     ),
     remedies=("lr", "batch-size"),
     explained_by=(

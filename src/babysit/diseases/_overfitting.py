@@ -1,4 +1,4 @@
-"""A training that goes on learning its rows while it forgets the others."""
+"""A training that still improves on its training rows and gets worse on the validation rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from babysit.record import Finding, Trace
 
 LEAST_EPOCHS = 5
 RISE = 0.1  # of the best validation loss, for three epochs at the end
-OF_THE_START = 0.02  # of the first validation loss: a tenth more of nearly nothing is nothing
+OF_THE_START = 0.02  # of the first validation loss: a tenth more of a tiny loss means nothing
 WORSE = 0.01  # of accuracy or R2 from its best: below it, only the confidence of wrong answers grew
 
 
@@ -53,7 +53,7 @@ DISEASE = Disease(
     name="overfitting",
     group="dynamics",
     severity="warning",
-    seen_as="Validation loss rises while training loss goes on falling.",
+    seen_as="The validation loss rises while the training loss goes on falling.",
     threshold=(
         f"From {LEAST_EPOCHS} epochs on: the last {WINDOW} validation losses are all {RISE:g} above the best (a running"
         f" median of {WINDOW}), by {OF_THE_START:g} of the first one at least, and training loss fell since. A note"
@@ -64,8 +64,8 @@ DISEASE = Disease(
         " choice, twice the jumps from epoch to epoch in a sound training on 500 validation rows."
     ),
     why=(
-        "The network learns its own rows by heart, and pays for it with rows it has not seen. The best weights were"
-        " those of an earlier epoch."
+        "The network memorises its training rows and gets worse on rows that it has not seen. An earlier epoch had"
+        " better weights."
     ),
     remedies=("stop-earlier", "weight-decay", "dropout"),
     explained_by=(

@@ -116,7 +116,7 @@ DISEASE = Disease(
     name="parameters-frozen",
     group="wiring",
     severity="warning",
-    seen_as="No gradient reaches a layer: it is detached, frozen, or the gradient is zero at every step.",
+    seen_as="A layer gets no gradient: it is detached, frozen, or its gradient is zero at every step.",
     threshold=(
         "A layer's weights without a gradient, or with one of exactly 0 at three steps or more; sick when all layers"
         " are so, or half of them are detached and still have the spread of PyTorch's first weights (within 5 %)."
@@ -125,11 +125,11 @@ DISEASE = Disease(
     ),
     source=(
         "PyTorch's first weights have standard deviation 1 / sqrt(3 fan-in) (torch/nn/modules/linear.py). Frozen layers"
-        " that were trained before are how fine-tuning is done. The 0.8 is our choice."
+        " that were trained before are how fine-tuning is done. The 0.8 is our own choice."
     ),
     why=(
-        "Weights without a gradient stay as they are. Where they are random still, the rest of the network learns from"
-        " noise."
+        "Weights without a gradient never change. If they still have their random first values, the rest of the"
+        " network learns from noise."
     ),
     remedies=("unfreeze",),
     explained_by=(

@@ -41,15 +41,15 @@ DISEASE = Disease(
     name="parameters-not-optimised",
     group="wiring",
     severity="warning",
-    seen_as="A parameter is given gradients, and no optimizer has it, or two have.",
+    seen_as="A parameter gets gradients, and it is in no optimizer, or in two.",
     threshold="A single parameter; sick when no layer with weights that asks for a gradient is in an optimizer.",
     source=(
-        "Counting. A part left out is no more than a warning because a fixed part can be meant; freezing it by"
+        "Counting. A part left out is only a warning because a fixed part can be meant; freezing it by"
         " requires_grad would say so, and save its gradients."
     ),
     why=(
-        "What is in no optimizer stays as it was made, though its gradients are computed. What is in two is moved twice"
-        " a step, by two opinions."
+        "A parameter that is in no optimizer never changes, although its gradient is computed. A parameter that is"
+        " in two is changed twice in each step."
     ),
     remedies=("optimise-all-parameters",),
     explained_by=("step-missing",),

@@ -1,4 +1,4 @@
-"""Rows of a batch that change each other's answers."""
+"""Rows of a batch that change the answers to other rows."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ DISEASE = Disease(
     name="rows-mixed",
     group="wiring",
     severity="warning",
-    seen_as="In evaluation mode a row's answer depends on which other rows are in its batch.",
+    seen_as="In evaluation mode, the answer to a row depends on the other rows of its batch.",
     threshold=f"Exchanging all other rows changes a row's outputs by more than {MIXED:g} of the outputs' spread.",
     source=(
         "Arithmetic: the order in which float32 numbers are summed changes a result by about 1e-6. Measured: a"
         " recurrent layer that takes the rows for time changes it by .1 to 2."
     ),
     why=(
-        "Somewhere the axis of the rows is taken for another: a recurrent layer without `batch_first`, a reshape, a"
-        " softmax or a mean over the wrong axis. It learns from neighbours that are not there, or are others, in use."
+        "Some operation works along the axis of the rows by mistake: a recurrent layer without `batch_first`, a"
+        " reshape, a softmax or a mean over the wrong axis. The network learns from neighbouring rows that are"
+        " missing or different in use."
     ),
     remedies=(),
     explained_by=("softmax-wrong-axis",),

@@ -1,4 +1,4 @@
-"""A learning rate that falls to nothing before anything is learned."""
+"""A learning rate that falls to nearly zero before anything is learned."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from babysit.record import Finding, Severity, Trace
 NOTHING = 1e-3  # of the highest rate
 EARLY = 0.6  # of the training: by then cosine is at 0.35, linear at 0.4, three steps of a tenth at 0.01
 FAST_EPOCHS = 3  # a plateau schedule waits for epochs before each fall, ten by default
-FAST_STEPS = 300  # where nobody knows how many steps an epoch has
+FAST_STEPS = 300  # where the number of steps of an epoch is unknown
 STILL_HIGH = 0.5  # of the first loss
-# Of an epoch's loss: what each of the two epochs before the first cut took off, so that nobody had cause to cut.
+# Of an epoch's loss: what each of the two epochs before the first cut took off, so that there was no reason to cut.
 # Measured: a plateau schedule that waits for a loss to rise cuts after epochs of -28 and -21 %, one that waits for it
 # to rest after epochs of +6, -2 and +19 %.
 WAS_FALLING = 0.03
@@ -142,7 +142,7 @@ DISEASE = Disease(
     name="scheduler-misused",
     group="wiring",
     severity="sick",
-    seen_as="The learning rate falls to nothing early: it is lowered every batch in place of every epoch.",
+    seen_as="The learning rate falls to nearly zero early: the schedule is stepped every batch instead of every epoch.",
     threshold=(
         "Below a thousandth of its highest value within the first 0.6 of the training, for good, and the loss is"
         " above half of its start, or was falling by 3 % and more in each of the two epochs before the first cut; or a"
@@ -157,8 +157,7 @@ DISEASE = Disease(
         " rest after epochs of +6, -2 and +19 %."
     ),
     why=(
-        "Steps become too small to change anything long before the loss is low. The rest of the training is spent"
-        " standing still."
+        "The steps become too small to change anything long before the loss is low. The rest of the training is wasted."
     ),
     remedies=("constant-schedule",),
     explained_by=(),

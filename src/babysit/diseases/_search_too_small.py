@@ -1,4 +1,4 @@
-"""A search that would have found better with more trials."""
+"""A search that would have found better settings with more trials."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DISEASE = Disease(
     name="search-too-small",
     group="search",
     severity="note",
-    seen_as="The curve of the best of n coarse trials still climbs where the trials end.",
+    seen_as="The expected best score still rises with the number of trials where the search ends.",
     threshold=(
         f"From {LEAST_TRIALS} coarse trials on: the median best of all of them is more than {GAIN:g}, and more than"
         f" {ERRORS:g} standard error of a score, above that of half as many; and the gain is over {SLOPE:.0%} of what"
@@ -50,7 +50,7 @@ DISEASE = Disease(
         " rows cannot be told from luck, so they are asked to be larger."
     ),
     why=(
-        "Each doubling of the trials still finds settings that are clearly better. What was found is the best of too"
+        "Each doubling of the trials still finds clearly better settings. The search has found the best of too"
         " few, and another seed would find something else."
     ),
     remedies=("more-trials",),

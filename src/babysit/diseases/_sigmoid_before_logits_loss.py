@@ -8,7 +8,7 @@ from babysit.diseases._reading import always
 from babysit.record import Finding, Trace
 
 WHOLE = 1 - 1e-6  # every value, up to the rounding of a mean in float32
-# Where nobody saw the activation: logits of an untrained network may lie in [0, 1] for a while, but they do not come
+# Where the activation was not seen: logits of an untrained network may lie in [0, 1] for a while, but they do not come
 # near both ends and keep to them.
 NEAR_END = 0.1
 LATE_STEP = 100
@@ -44,7 +44,7 @@ DISEASE = Disease(
     name="sigmoid-before-logits-loss",
     group="wiring",
     severity="sick",
-    seen_as="All that enters the binary cross-entropy with logits lies in [0, 1]: it went through a sigmoid already.",
+    seen_as="All values that enter the binary cross-entropy with logits are in [0, 1]: a sigmoid was already applied.",
     threshold=(
         "Every value in [0, 1] in every batch, and a sigmoid or softmax as the last activation, or outputs that are the"
         " sigmoid of what the last layer gave. Where neither was seen: values within 0.1 of both ends and none beyond,"
@@ -52,11 +52,11 @@ DISEASE = Disease(
     ),
     source=(
         "Arithmetic: the sigmoid of a number in [0, 1] lies in [0.5, 0.73], so the loss of a row of class 0 is never"
-        " below ln 2. The rule for unseen activations: our choice, so that logits of noise near a class prior pass."
+        " below ln 2. The rule for unseen activations: our own choice, so that logits of noise near a class prior pass."
     ),
     why=(
-        "The loss applies a sigmoid itself, and of values in [0, 1] it makes probabilities between 0.5 and 0.73. No row"
-        " can be called negative, and the loss cannot come near zero."
+        "The loss applies a sigmoid itself, which turns values in [0, 1] into probabilities between 0.5 and 0.73."
+        " No row can get a negative answer, and the loss cannot come near zero."
     ),
     remedies=("remove-sigmoid",),
     explained_by=("softmax-over-one-unit",),

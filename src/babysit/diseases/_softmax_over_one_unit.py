@@ -21,7 +21,7 @@ CONSTANT = {"softmax": 1.0, "log-softmax": 0.0}  # what it makes of a single num
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Outputs that were one for every row seen, of one unit or of a dimension of size one."""
+    """Find outputs that were 1 for every row seen, of one unit or of a dimension of size 1."""
     width, seen, shape = output_width(trace), output_range(trace), shape_of(trace, "output-shape")
     rows = of_outputs(trace, "batch-rows").values
     if seen is None or (rows and sum(rows) < LEAST_ROWS):
@@ -51,15 +51,15 @@ DISEASE = Disease(
     name="softmax-over-one-unit",
     group="wiring",
     severity="sick",
-    seen_as="The only output is one for every row.",
+    seen_as="The only output is 1 for every row.",
     threshold=(
         "One output a row, equal to 1 (a log-softmax: 0) within 1e-6 for all rows seen, two at least, and the last"
         " activation no other than a softmax."
     ),
     source="Arithmetic: exp(z) / exp(z) = 1 for every z, and its derivative is 0.",
     why=(
-        "The softmax of a single number is one, whatever the number is. No gradient passes it, so that no weight ever"
-        " moves."
+        "The softmax of a single number is 1, whatever the number is. No gradient passes through it, so no weight"
+        " ever changes."
     ),
     remedies=("sigmoid-output",),
     explained_by=(),

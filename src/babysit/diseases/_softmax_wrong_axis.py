@@ -75,7 +75,10 @@ DISEASE = Disease(
     name="softmax-wrong-axis",
     group="wiring",
     severity="sick",
-    seen_as="Columns of the outputs sum to one over the batch, rows do not; or logarithms of no row's probabilities.",
+    seen_as=(
+        "The columns of the outputs sum to one over the batch instead of the rows; or log-probabilities do not sum"
+        " to one in a row."
+    ),
     threshold=(
         "At least 99 % of the columns in [0, 1] sum to one and at most half of the rows do, in every batch of more than"
         " one row. Or, under the negative log-likelihood: no output above 0 in any batch, and of at most half of the"
@@ -85,8 +88,8 @@ DISEASE = Disease(
     " Logarithms of probabilities are at most 0 and their exponentials sum to one; after a softmax over another axis"
     " than the classes they are at most 0 all the same. Logits are above 0 as often as below.",
     why=(
-        "The softmax runs over the rows of the batch, so that rows compete with each other instead of classes. A row's"
-        " answer depends on its neighbours, and means nothing alone."
+        "The softmax runs over the rows of the batch, so rows compete with each other instead of classes. The"
+        " answer to a row depends on its neighbours and means nothing alone."
     ),
     remedies=("softmax-axis",),
     explained_by=(),

@@ -1,4 +1,4 @@
-"""Validation rows that are the training rows."""
+"""Validation rows that are also training rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEARNED = 0.9  # of the labels' entropy: constant answers give equal losses to r
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Rows in both splits and statistics taken from both, where somebody compared them; equal losses anyway."""
+    """Rows in both splits or statistics of both, where they were compared; else equal losses."""
     return _duplicates(trace) or _fitted_on_both(trace) or _equal_losses(trace)
 
 
@@ -68,8 +68,8 @@ DISEASE = Disease(
     group="data",
     severity="sick",
     seen_as=(
-        "Validation rows stand among the training rows; or features are standardised over both together; or both losses"
-        " are the same number, epoch after epoch."
+        "Validation rows are among the training rows, or features are standardised over both together, or both"
+        " losses are equal in every epoch."
     ),
     threshold=(
         f"Where rows were compared: more than {DUPLICATES:g} of the validation rows are training rows, and more than"
@@ -83,8 +83,8 @@ DISEASE = Disease(
         " percent for a thousand rows. Sums of the same float32 numbers in another order differ by about 1e-6."
     ),
     why=(
-        "Validation on rows that were learned measures memory. Overfitting cannot show, and every choice made by such"
-        " numbers, from the learning rate to when to stop, is made blindly."
+        "A score on rows that were learned measures memory. Overfitting cannot show, and every choice made by such"
+        " a score, from the learning rate to when to stop, is unfounded."
     ),
     remedies=(),
     explained_by=(),

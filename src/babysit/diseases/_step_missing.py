@@ -1,4 +1,4 @@
-"""Weights that never move, because nobody takes the step."""
+"""Weights that never change, because the optimizer takes no step."""
 
 from __future__ import annotations
 
@@ -53,13 +53,15 @@ DISEASE = Disease(
     name="step-missing",
     group="wiring",
     severity="sick",
-    seen_as="Backward passes are not followed by a step of the optimizer: no weight ever moves.",
+    seen_as="The optimizer takes no step after the backward passes, so no weight ever changes.",
     threshold=(
         "No step at all after backward passes; or updates of exactly 0 in every layer at three observed steps or more"
         " where rate times gradient is above 1e-6 of the weights."
     ),
     source="float32 keeps 24 bits: a change of more than 6e-8 of a weight is seen in it, and 1e-6 leaves room.",
-    why="Gradients are computed and thrown away. The loss of the last step is that of the first, but for the batch.",
+    why=(
+        "Gradients are computed and never used. The loss of the last step is that of the first, apart from the batch."
+    ),
     remedies=("call-step",),
     explained_by=(),
     reads=("gradient-norm", "lr", "update-norm", "weight-norm", "event:parameter-not-optimised", "event:step-missing"),

@@ -14,7 +14,7 @@ from babysit.record import Finding, Severity, Trace
 
 LEAST_EPOCHS = 5
 FALL = 0.1  # of the validation loss, in the last third of the epochs
-OF_ALL = 0.1  # and of all that it fell by: what nears zero falls by a tenth for ever
+OF_ALL = 0.1  # and of all that it fell by: a loss near zero always falls by a tenth
 STEEP = 0.5  # of the loss at the end, in the last third: it came down from half as much again and more
 NEARLY_ALL = 0.75  # of the last third's steps go down
 ANNEALED = 0.1  # of the highest rate: a schedule at its end is meant to stop
@@ -22,13 +22,13 @@ ANNEALED = 0.1  # of the highest rate: a schedule at its end is meant to stop
 
 FEW_EPOCHS = 5  # planned and taken
 LEAST_LOSSES = 45  # of a training whose thirds can be told apart
-AS_STEEP = 0.5  # of the first two thirds' fall, in the last two: a curve that has not begun to bend
+AS_STEEP = 0.5  # of the first two thirds' fall, in the last two: a curve that has not begun to level off
 MUCH = 0.1  # of the loss, in the last third
 FAR_FROM_DONE = 0.5  # of a constant answer's loss
 
 
 def find(trace: Trace) -> list[Finding]:
-    """By validation loss; where there is none, by a training loss that has not begun to bend."""
+    """By validation loss; where there is none, by a training loss that has not begun to level off."""
     return _validation(trace) or _training(trace)
 
 
@@ -88,7 +88,7 @@ DISEASE = Disease(
     name="stopped-too-early",
     group="dynamics",
     severity="note",
-    seen_as="Validation loss, or a training loss that had not begun to bend, was still falling at the end.",
+    seen_as="The validation loss, or a training loss that had not begun to level off, was still falling at the end.",
     threshold=(
         f"From {LEAST_EPOCHS} epochs on, all that were planned: over the last third validation loss fell by {FALL:g} of"
         f" itself and {OF_ALL:g} of its whole fall, in {NEARLY_ALL:g} of the epochs, to its lowest. Not where the rate"
@@ -97,11 +97,11 @@ DISEASE = Disease(
         f" planned and taken, {FAR_FROM_DONE:g} of a constant answer's loss and more is left, and the mean loss of the"
         f" steps' last third is below the second's by {MUCH:g} of itself and {AS_STEEP:g} of the fall before."
     ),
-    source="CS231n, lecture 6: look at the curves. A tenth in the last third of the epochs: our choice."
-    " Measured: two epochs on hidden motifs fall from 1.31 over 1.12 to .92 by thirds, thirty bend and end at .03.",
+    source="CS231n, lecture 6: look at the curves. A tenth in the last third of the epochs: our own choice."
+    " Measured: two epochs on hidden motifs fall from 1.31 over 1.12 to .92 by thirds, thirty epochs end at .03.",
     why=(
-        "The last epochs still taught the network something about rows it had not seen. Some more of them cost little"
-        " and would very likely help."
+        "The last epochs still improved the answers to rows that the network has not seen. A few more epochs cost"
+        " little and would very likely help."
     ),
     remedies=("epochs",),
     explained_by=("learning-rate-too-low", "scheduler-misused", "gradients-vanish"),

@@ -1,4 +1,4 @@
-"""A network that answers every row alike, and goes on doing so."""
+"""A network that gives every row the same answer, and keeps doing so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from babysit.record import TARGETS, Finding, Series, Trace
 LEAST_STEPS = 100  # some sound networks stay at chance for fifty steps
 SURE_STEPS = 200  # and fewer for so long; below, a warning
 LEAST_LOSSES = 20  # in the second half
-NEAR = 0.01  # of a constant answer's loss: who learns 1 % of it has begun to learn
+NEAR = 0.01  # of a constant answer's loss: a network that has learned 1 % of it has begun to learn
 ABOVE = 1.02
 AS_AT_THE_START = 0.95
 TOO_NOISY = 0.03  # standard error of the mean loss over that of a constant answer: such losses tell no level
@@ -99,7 +99,7 @@ DISEASE = Disease(
     name="stuck-at-chance",
     group="dynamics",
     severity="sick",
-    seen_as="The loss is that of an answer which ignores the inputs, and does not move.",
+    seen_as="The loss equals that of an answer that ignores the inputs, and does not change.",
     threshold=(
         f"From {LEAST_STEPS} steps on (a warning below {SURE_STEPS}): the mean loss of the second half is at least"
         f" {1 - NEAR:g} of a constant answer's (the entropy of the labels, the variance of the targets) and at most"
@@ -113,8 +113,8 @@ DISEASE = Disease(
         " some fifty steps before they learn, so twice that is asked for."
     ),
     why=(
-        "The network has found the answer that is right most often and gives it to every row. What it is shown changes"
-        " nothing any more, and more steps of the same kind will not either."
+        "The network gives the same answer to every row, the one that is right most often. Its inputs no longer"
+        " matter, and more steps of the same kind will not change that."
     ),
     remedies=("lr", "initialise", "standardise-inputs"),
     explained_by=(

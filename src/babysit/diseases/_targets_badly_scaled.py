@@ -1,4 +1,4 @@
-"""Regression targets far larger, far smaller or far more off zero than a fresh network's answers."""
+"""Regression targets far larger, far smaller or farther from zero than the answers of an untrained network."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ DISEASE = Disease(
     name="targets-badly-scaled",
     group="data",
     severity="sick",
-    seen_as="Targets of a regression whose size, spread or offset is far from what a fresh network answers.",
+    seen_as="The size, spread or offset of regression targets is far from the answers of an untrained network.",
     threshold=(
         f"Under the squared error: warning from a size (the larger of |mean| and std) of {LARGE:g} on, sick from"
         f" {TOO_LARGE:g}, with plain SGD from {TOO_LARGE_FOR_SGD:g}. Under any loss: warning from |mean| {LARGE:g} with"
@@ -86,8 +86,9 @@ DISEASE = Disease(
         " Adam at 0.001: .90 at 30, .78 at 1000, below 0 from an offset of 30 on."
     ),
     why=(
-        "The squared error's gradient grows with the targets' size, so that a usual rate overshoots. Far from zero, or"
-        " much smaller than the first answers, the network spends its steps on reaching the targets' mean and scale."
+        "The gradient of the squared error grows with the size of the targets, so a usual learning rate"
+        " overshoots. With a large offset or a tiny spread, the network spends its steps on reaching the mean and"
+        " scale of the targets."
     ),
     remedies=("standardise-targets",),
     explained_by=("targets-not-finite",),

@@ -35,12 +35,12 @@ DISEASE = Disease(
     name="targets-not-finite",
     group="data",
     severity="sick",
-    seen_as="NaN or infinite numbers among the targets of a batch; a note where the loss leaves them out.",
+    seen_as="The targets of a batch have NaN or infinite values; a note where the loss leaves them out.",
     threshold="A single NaN or infinite value; a note where every loss from that step on is a number all the same.",
     source="IEEE 754: the loss is a sum over the targets, and a NaN makes every sum it enters a NaN.",
     why=(
-        "A loss that compares with NaN is NaN, and so are its gradients. The next step writes that into every weight,"
-        " and nothing learned before survives."
+        "A loss that compares with NaN is NaN, and so are its gradients. The next step makes every weight NaN, and"
+        " everything learned before is lost."
     ),
     remedies=(),
     explained_by=(),

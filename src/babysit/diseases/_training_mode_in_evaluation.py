@@ -28,12 +28,12 @@ DISEASE = Disease(
     seen_as="The network is evaluated while dropout and batch normalisation are in training mode.",
     threshold="Three passes without gradients or more, in training mode.",
     source=(
-        "Our choice: a pass that finds out shapes is one. Averages of batch normalisation that are taken again, and"
-        " dropout kept on to measure doubt, look the same, so it is no more than a warning."
+        "Our own choice: a pass that finds out shapes is one. Averages of batch normalisation that are taken again, and"
+        " dropout kept on to measure doubt, look the same, so it is only a warning."
     ),
     why=(
-        "Dropout throws answers away and batch normalisation depends on the batch, so the numbers are worse and differ"
-        " from call to call. The averages also take in rows that they should not see."
+        "In training mode dropout removes outputs and batch normalisation depends on the batch, so the scores are"
+        " worse and differ from call to call. The running averages also take in rows that they should not see."
     ),
     remedies=("evaluation-mode",),
     explained_by=(),

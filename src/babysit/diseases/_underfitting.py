@@ -1,4 +1,4 @@
-"""A training that has come to rest far from the answer, on its own rows as on others."""
+"""A training whose loss no longer falls, with poor scores on training and validation rows."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ DISEASE = Disease(
     name="underfitting",
     group="dynamics",
     severity="note",
-    seen_as="Training and validation are equally poor, and nothing moves any more.",
+    seen_as="Training and validation scores are equally poor, and the loss no longer falls.",
     threshold=(
         f"From {LEAST_EPOCHS} epochs on: training accuracy or R2 is below {POOR:g} of the way from chance to 1,"
         f" validation is within {NO_GAP:g} of it and its loss within {GAP:g}, and the training loss fell by"
         f" {PLATEAU:g} of itself at most between the last two thirds of the epochs."
     ),
     source=(
-        "CS231n, lecture 6: no gap means that capacity may be raised. The share is our choice; a note, because rows"
+        "CS231n, lecture 6: no gap means that capacity may be raised. The share is our own choice; a note, because rows"
         " whose answer cannot be told from their inputs look the same."
     ),
     why=(
-        "The network cannot fit even the rows it is shown, so it is too small, too restrained, or the inputs do not"
-        " hold the answer. More steps will not help."
+        "The network cannot fit even its training rows: it is too small, too strongly regularised, or the inputs"
+        " do not hold the answer. More steps will not help."
     ),
     remedies=("wider", "dropout=0", "weight-decay=0", "lr"),
     explained_by=(

@@ -1,4 +1,4 @@
-"""Rectified units that are active for no row."""
+"""Rectified units that are zero for every row."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ DISEASE = Disease(
     name="units-dead",
     group="set-up",
     severity="warning",
-    seen_as="Units behind a ReLU that are zero for every row looked at, more than its depth explains.",
+    seen_as="Units behind a ReLU are zero for every row, more of them than the depth of the layer explains.",
     threshold=(
         f"Share of units never active over {LEAST_ROWS} rows and more. Normal: {PER_LAYER:g} to"
         f" {PER_LAYER_OF_FEW_ROWS:g} for each layer before (1000 to 32 rows), plus {NARROWNESS:g} over the units."
@@ -119,8 +119,8 @@ DISEASE = Disease(
         " and TheDeepChecker warn from half of a layer."
     ),
     why=(
-        "A unit that is zero for every row has no gradient and cannot come back. The layer is that much narrower, and"
-        " when all of it is dead nothing passes in either direction."
+        "A unit that is zero for every row has no gradient and cannot recover. The layer has that many units less,"
+        " and if all are dead, nothing passes in either direction."
     ),
     remedies=("lr", "initialise=he", "activation=leaky-relu"),
     explained_by=(

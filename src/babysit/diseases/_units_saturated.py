@@ -1,4 +1,4 @@
-"""Sigmoids and tanhs at their flat ends."""
+"""Sigmoid and tanh units at their flat ends."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ DISEASE = Disease(
     name="units-saturated",
     group="set-up",
     severity="warning",
-    seen_as="Sigmoid or tanh units between layers sit at their flat ends, where no gradient passes.",
+    seen_as="Sigmoid or tanh units between layers are at their flat ends, where no gradient passes.",
     threshold=(
         f"Median over the first steps of a layer's outputs with a slope under 0.01: from {MANY:g} a warning, from"
         f" {MOST:g} sick. Later, {UNITS:.0%} of units flat on 95 % of {LEAST_ROWS} rows and more, in {LEAST_SAMPLES}"
@@ -87,13 +87,13 @@ DISEASE = Disease(
     ),
     source=(
         "CS231n lecture 6: tanh with weights of 1.0 randn over 500 inputs, 90 % of outputs beyond 0.99. Measured on"
-        " digits and small synthetic tasks, where this line was set too: 162 tanh and sigmoid layers of sound"
+        " digits and small synthetic tasks, where this threshold was set as well: 162 tanh and sigmoid layers of sound"
         " trainings have at most .003 at the start and .38 when all rows are learned, and no unit flat on 95 % of"
         " rows; with 1.0 randn .65 to .89 at the start. TheDeepChecker (TOSEM 2022) warns from half of the units."
     ),
     why=(
-        "At a flat end the slope is nearly zero, and a gradient that has to pass it is gone. The layers before learn"
-        " next to nothing, and units rarely come back."
+        "At a flat end the slope is nearly zero, so almost no gradient passes. The layers before learn almost"
+        " nothing, and the units rarely recover."
     ),
     remedies=("initialise=xavier", "activation=relu", "standardise-inputs"),
     explained_by=("inputs-badly-scaled", "inputs-not-centred", "learning-rate-too-high"),

@@ -1,4 +1,4 @@
-"""Weights that are pulled to zero faster than the data can pull them away."""
+"""Weight decay so strong that the weights go to zero and nothing is learned."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ DISEASE = Disease(
     name="weight-decay-too-strong",
     group="set-up",
     severity="sick",
-    seen_as="The weights shrink towards zero from step to step, and the loss stays at chance.",
+    seen_as="The weights shrink towards zero with every step, and the loss stays at chance.",
     threshold=(
         f"Length of the weights (median of the layers) after {LEAST_STEPS} steps and more at most {SHRUNK:g} of the"
         f" first, with {LEAST_LOSSES} losses and the last of them at least {AT_CHANCE:g} of a constant answer's, where"
@@ -91,8 +91,8 @@ DISEASE = Disease(
         " chance."
     ),
     why=(
-        "The pull to zero is stronger than what the data says, and a network of zeros answers every row alike. The"
-        " loss rests at that of a constant answer."
+        "Weight decay pulls the weights to zero more strongly than the data can move them, and a network of zeros"
+        " gives one answer to every row. The loss stays at that of a constant answer."
     ),
     remedies=("weight-decay=0.0001", "weight-decay=0"),
     explained_by=("learning-rate-too-high", "weights-symmetric", "labels-unrelated"),

@@ -68,8 +68,8 @@ DISEASE = Disease(
         " dropout tells them apart. Measured on digits: constants of 0.01 reach 26 % where random weights reach 99 %."
     ),
     why=(
-        "Units that begin alike get the same gradient and stay alike: the layer is as wide as one unit. With zeros in"
-        " two layers in a row, no gradient comes through at all."
+        "Units that start equal get equal gradients and stay equal, so the layer is as good as one unit. With"
+        " zeros in two layers in a row, no gradient passes at all."
     ),
     remedies=("initialise=he",),
     explained_by=(),

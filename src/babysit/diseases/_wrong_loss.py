@@ -113,7 +113,7 @@ def _no_probabilities(trace: Trace, loss: str) -> list[Finding]:
 
 
 def _one_output(trace: Trace) -> list[Finding]:
-    """A softmax over one class, or over the rows of a batch whose outputs were squeezed."""
+    """A softmax over one class, or over the rows of a batch whose outputs lost a dimension."""
     output, target = shape_of(trace, "output-shape"), shape_of(trace, "target-shape")
     if output is None:
         return []
@@ -148,7 +148,7 @@ def _numbers_as_shares(trace: Trace) -> list[Finding]:
 
 
 def _no_log_probabilities(trace: Trace) -> list[Finding]:
-    """Raw outputs under a negative log-likelihood: it falls for ever as they grow."""
+    """Raw outputs under a negative log-likelihood: the loss falls without end as they grow."""
     steps, shares = of_outputs(trace, "log-normalised-share")
     seen = output_range(trace)
     rows = of_outputs(trace, "row-sum-one-share").values
@@ -171,7 +171,7 @@ DISEASE = Disease(
     name="wrong-loss",
     group="wiring",
     severity="sick",
-    seen_as="Squared error on labels, cross-entropy on one output, or probabilities expected where none are.",
+    seen_as="A squared error on labels, a cross-entropy on one output, or a loss of probabilities on other values.",
     threshold=(
         "One label a row against several outputs under a squared or absolute error (one-hot targets: a warning; 0 and 1"
         " against one output: a note; whole numbers from 0 to below 20 against one output, which an evaluation compares"
@@ -184,8 +184,8 @@ DISEASE = Disease(
         " worse than a warning: Hui and Belkin 2021, arXiv:2006.07322, where it does as well as cross-entropy."
     ),
     why=(
-        "The loss measures something else than the mistake that is to be made small. Its minimum, where it has one, is"
-        " not where answers are right."
+        "The loss measures something else than the mistake that should become small. Its minimum, if it has one,"
+        " is not where the answers are right."
     ),
     remedies=("loss=cross-entropy",),
     explained_by=("softmax-over-one-unit",),

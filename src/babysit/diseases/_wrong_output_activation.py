@@ -34,9 +34,9 @@ def find(trace: Trace) -> list[Finding]:
     if loss in SQUARED_OR_ABSOLUTE:
         return _cuts_targets(trace, last)
     if loss == "cross-entropy":
-        return _squeezes_classes(trace, last)
+        return _limits_classes(trace, last)
     if loss == "bce-with-logits":
-        return _squeezes_two(trace, last)
+        return _limits_two(trace, last)
     if loss in ("nll", "kl") and last.name == "softmax":
         evidence = {"loss": loss, "last activation": last.name, "threshold": "the loss takes log-probabilities"}
         # No single change turns probabilities under KL into their logarithms.
@@ -46,7 +46,7 @@ def find(trace: Trace) -> list[Finding]:
 
 
 def _softmax_unnamed(trace: Trace) -> OutputActivation | None:
-    """Rows that sum to one are a softmax, whoever wrote it."""
+    """Rows that sum to one come out of a softmax, however it is written."""
     width = output_width(trace)
     rows = of_outputs(trace, "row-sum-one-share").values
     if width < 2 or not always(rows, lambda share: share >= NEARLY_ALL):
@@ -90,31 +90,31 @@ def _beyond_share(mean: float, std: float, last: OutputActivation) -> float:
     return below + (0.0 if math.isinf(last.high) else 1 - normal.cdf(last.high))
 
 
-def _squeezes_classes(trace: Trace, last: OutputActivation) -> list[Finding]:
-    """Logits between limits: the likeliest class can be only so likely. Softmaxes are another disease's."""
+def _limits_classes(trace: Trace, last: OutputActivation) -> list[Finding]:
+    """Logits with limits: the likeliest class has a limited probability. A softmax is another disease."""
     width = output_width(trace)
     if width < 2 or last.name in ("softmax", "log-softmax"):
         return []
     if math.isinf(last.high):
         # A hard limit at zero silences units for good; smooth ones that dip below it do no harm.
-        return [_squeezed(last, "cross-entropy", 0.0, math.log(width), "warning")] if last.low == 0 else []
+        return [_limited(last, "cross-entropy", 0.0, math.log(width), "warning")] if last.low == 0 else []
     if math.isinf(last.low):
         return []
     floor = math.log1p((width - 1) * math.exp(last.low - last.high))
     guess = math.log(width)
-    return [_squeezed(last, "cross-entropy", floor, guess, "sick" if floor >= FLOOR_SHARE * guess else "warning")]
+    return [_limited(last, "cross-entropy", floor, guess, "sick" if floor >= FLOOR_SHARE * guess else "warning")]
 
 
-def _squeezes_two(trace: Trace, last: OutputActivation) -> list[Finding]:
+def _limits_two(trace: Trace, last: OutputActivation) -> list[Finding]:
     """One class of two is out of reach when logits cannot be far enough on its side."""
     if last.probability:
         return []
     floor = max(math.log1p(math.exp(last.low)), math.log1p(math.exp(-last.high)))
     guess = math.log(2)
-    return [_squeezed(last, "bce-with-logits", floor, guess, "sick")] if floor >= FLOOR_SHARE * guess else []
+    return [_limited(last, "bce-with-logits", floor, guess, "sick")] if floor >= FLOOR_SHARE * guess else []
 
 
-def _squeezed(last: OutputActivation, loss: str, floor: float, guess: float, severity: Severity) -> Finding:
+def _limited(last: OutputActivation, loss: str, floor: float, guess: float, severity: Severity) -> Finding:
     evidence = {
         "loss": loss,
         "last activation": last.name,
@@ -130,7 +130,7 @@ DISEASE = Disease(
     name="wrong-output-activation",
     group="wiring",
     severity="sick",
-    seen_as="An activation is the last thing called, and the targets or the loss need values that it cuts off.",
+    seen_as="The network ends with an activation, and it cuts off values that the targets or the loss need.",
     threshold=(
         "Numbers: targets pass the activation's limits by over 0.1 of their standard deviation; sick when over 5 % of"
         " normal numbers with their mean and spread would. Logits: sick when the best outputs within the limits still"
@@ -139,11 +139,11 @@ DISEASE = Disease(
     ),
     source=(
         "Arithmetic of the limits: with ten classes and outputs in [0, 1], the loss stays above 1.46 of 2.30 nats. The"
-        " shares are our choice, so that outliers and a tanh over two classes are no more than a warning."
+        " shares are our own choice, so that outliers and a tanh over two classes are only a warning."
     ),
     why=(
-        "No weights can make the outputs pass the activation's limits, so part of the targets is out of reach. Where"
-        " the activation is flat, no gradient comes back either."
+        "No weights can make the outputs pass the limits of the activation, so some targets are out of reach."
+        " Where the activation is flat, no gradient passes either."
     ),
     remedies=("linear-output",),
     explained_by=("softmax-over-one-unit", "double-softmax", "sigmoid-before-logits-loss"),

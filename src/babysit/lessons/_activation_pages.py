@@ -44,36 +44,37 @@ TITLES = {
 
 # What it is, for somebody who has never heard of it.
 WORDS = {
-    "celu": "It is ELU with its bend made smooth for every alpha: the slope is 1 at zero from both sides.",
-    "elu": "Above zero it lets numbers through; below, it bends softly towards -1 instead of cutting off. Outputs can"
-    " so be negative, their mean lies nearer to zero, and a unit that is pushed down still feels a slope.",
-    "gelu": "It lets a number through in proportion to how unusual it is: multiplied by the share of a normal"
-    " distribution that lies below it. Large numbers pass, small negative ones are weakened, large negative ones go.",
-    "hardsigmoid": "A sigmoid drawn with a ruler: a straight slope between -3 and 3, flat outside. It costs no exp.",
-    "hardswish": "SiLU drawn with a ruler: the number times a hard sigmoid of it.",
-    "hardtanh": "A tanh drawn with a ruler: it lets numbers between -1 and 1 through and cuts the rest off, on both"
-    " sides, so that a unit can die on either.",
+    "celu": "CELU is ELU made smooth for every alpha: its slope at zero is 1 from both sides.",
+    "elu": "ELU passes positive numbers unchanged. Below zero it approaches -1 smoothly instead of cutting off, so"
+    " outputs can be negative, their mean is nearer to zero, and a unit with negative inputs still has a gradient.",
+    "gelu": "GELU multiplies a number by the share of a normal distribution that lies below it. Large numbers pass,"
+    " small negative numbers become smaller, and large negative numbers become zero.",
+    "hardsigmoid": "A sigmoid made of straight lines: linear between -3 and 3, flat outside. It needs no exp.",
+    "hardswish": "SiLU with a hard sigmoid: the number times its hard sigmoid.",
+    "hardtanh": "A tanh made of straight lines: numbers between -1 and 1 pass, others are cut off at these limits. A"
+    " unit can die on either side.",
     "identity": "Numbers pass as they are. Two layers with nothing between them are one layer: a product of two"
-    " matrices is a matrix. A network needs something that is not straight to learn what is not straight.",
-    "leaky-relu": "ReLU that is not quite shut below zero: a hundredth of the number passes. So there is always a"
-    " slope, and a unit cannot die.",
-    "maxout": "Each unit computes several weighted sums of its inputs and passes on the largest. It learns the shape of"
-    " its own bend; it neither saturates nor dies, and costs as many times the weights as it has pieces.",
-    "mish": "Much like SiLU, a little deeper below zero: the number times tanh of its softplus.",
+    " matrices is a matrix. A network needs a nonlinearity to learn anything nonlinear.",
+    "leaky-relu": "ReLU with a small slope below zero: a hundredth of a negative number passes. There is always a"
+    " gradient, so a unit cannot die.",
+    "maxout": "Each unit computes several weighted sums of its inputs and passes on the largest. It learns the shape"
+    " of its own nonlinearity; it neither saturates nor dies, and it needs as many times the weights as it has"
+    " pieces.",
+    "mish": "Mish is the number times the tanh of its softplus: much like SiLU, a little lower below zero.",
     "prelu": "Leaky ReLU whose slope below zero is learned along with the weights.",
-    "relu": "It passes what is positive and cuts off what is not: a unit is either off, or a straight line. That bend"
-    " is all a network needs. It is the cheapest there is, it never saturates above zero, and in the lecture's words"
-    " it converges about six times faster than sigmoid or tanh.",
-    "relu6": "ReLU with a ceiling of 6, so that outputs fit into few bits.",
-    "selu": "ELU with two constants chosen so that outputs drift to mean 0 and variance 1 by themselves, layer after"
-    " layer.",
-    "sigmoid": "It squeezes any number into 0 to 1, like a firing rate, or a probability. Between layers it has three"
-    " faults: far from zero it is flat, so that no gradient passes; its outputs are all positive, so that gradients"
-    " of the next layer's weights all have one sign and learning zig-zags; and exp is dear.",
-    "silu": "The number times its own sigmoid: a ReLU with a soft knee and a small dip below zero.",
-    "softplus": "A ReLU with its corner rounded off; always positive, never quite zero.",
-    "softsign": "Shaped like tanh, but it comes to its ends slowly, so that it saturates later.",
-    "tanh": "A sigmoid stretched to run from -1 to 1. Its outputs are centred on zero, which takes the zig-zag away; it"
+    "relu": "ReLU passes positive numbers and sets all others to zero. That nonlinearity is enough for a network. It"
+    " is the fastest one to compute, it never saturates above zero, and in the lecture's words it converges about"
+    " six times faster than sigmoid or tanh.",
+    "relu6": "ReLU with an upper limit of 6, so that outputs fit into few bits.",
+    "selu": "ELU with two constants that bring the outputs to mean 0 and variance 1 by themselves, layer after layer.",
+    "sigmoid": "A sigmoid maps any number to a value between 0 and 1, such as a probability. Between layers it has"
+    " three faults. Far from zero it is flat, so almost no gradient passes. Its outputs are all positive, so the"
+    " gradients of a unit's weights in the next layer all have one sign, and learning zig-zags. And exp is slow to"
+    " compute.",
+    "silu": "SiLU is the number times its own sigmoid: a smooth ReLU with small negative outputs just below zero.",
+    "softplus": "A smooth ReLU, always positive and never exactly zero.",
+    "softsign": "Shaped like tanh, but it approaches its limits more slowly, so it saturates later.",
+    "tanh": "A sigmoid scaled to run from -1 to 1. Its outputs are centred on zero, which removes the zig-zag; it"
     " still saturates at both ends.",
 }
 
@@ -82,8 +83,8 @@ def _wrong(facts: ActivationFacts) -> str:
     parts = []
     if facts.can_die:
         parts.append(
-            "A unit whose every input falls where the slope is exactly zero has no gradient that could bring it back:"
-            " it is dead. Too high a rate does that, or a bad start."
+            "A unit is dead if its slope is exactly zero for every row: it has no gradient and cannot recover. A too"
+            " high learning rate or a bad initialisation causes that."
         )
     elif facts.saturates:
         ends = [
@@ -91,7 +92,7 @@ def _wrong(facts: ActivationFacts) -> str:
             for side, edge in (("below", facts.flat_below), ("above", facts.flat_above))
             if edge is not None
         ]
-        parts.append(f"The slope is under a hundredth {' and '.join(ends)}: what falls there learns very slowly.")
+        parts.append(f"The slope is below 0.01 {' and '.join(ends)}: units with such inputs learn very slowly.")
     if not facts.zero_centred and facts.name != "identity":
         parts.append(f"Its outputs are not centred: inputs of mean 0 and variance 1 give a mean of {facts.mean:.3g}.")
     return " ".join(parts) or "Little by itself."
@@ -116,7 +117,12 @@ def _curves(name: str) -> tuple[LessonFigure, ...]:
         lines = (Line("f(x)", at, tuple(function(x).tolist())), Line("slope f'(x)", at, tuple(gradient(x).tolist())))
     figures: list[LessonFigure] = [
         LinesFigure(
-            "curve", "Output and slope", "What comes out, and what of a gradient passes back.", "x", "f(x)", lines
+            "curve",
+            "Output and slope",
+            "The output, and the factor for a gradient on its way back.",
+            "x",
+            "f(x)",
+            lines,
         )
     ]
     if name in ("sigmoid", "tanh", "relu"):
@@ -127,8 +133,8 @@ def _curves(name: str) -> tuple[LessonFigure, ...]:
         ("outputs to", _number(facts.high)),
         ("mean of f(z), z normal", f"{facts.mean:.3g}"),
         ("zero-centred", _yes(facts.zero_centred)),
-        ("slope under 0.01 below", _number(facts.flat_below)),
-        ("slope under 0.01 above", _number(facts.flat_above)),
+        ("slope below 0.01 for x below", _number(facts.flat_below)),
+        ("slope below 0.01 for x above", _number(facts.flat_above)),
         ("units can die", _yes(facts.can_die)),
         ("initialisation made for it", f"{facts.scheme}, gain {facts.gain:.3g}"),
         ("time, forward and back, over ReLU's", f"{cost.times_relu:.2g} ({cost.low:.2g} to {cost.high:.2g})"),
@@ -138,7 +144,7 @@ def _curves(name: str) -> tuple[LessonFigure, ...]:
 
 
 def _chain(name: str) -> LinesFigure:
-    """What is left of a gradient after ten units in a row."""
+    """How much is left of a gradient after ten units in a row."""
     _, gradient = ORACLES[name]
     stream = np.random.default_rng(0)
     inputs = stream.standard_normal((2000, CHAIN))
@@ -147,8 +153,8 @@ def _chain(name: str) -> LinesFigure:
     return LinesFigure(
         "chain",
         "A gradient through ten units",
-        "The mean size of what is left of a gradient of 1 that goes back through units with inputs of variance 1, their"
-        " weights left aside.",
+        "A gradient of 1 goes back through units with inputs of variance 1: the mean size of what is left, without the"
+        " weights.",
         "units passed",
         "left",
         (Line(name, depth, tuple(left.tolist())),),
@@ -188,7 +194,7 @@ def _overview() -> tuple[LessonFigure, ...]:
             )
         )
     columns = ("activation", "mean", "gain", "flat", "dies", "time / ReLU")
-    text = "Mean of outputs for inputs of mean 0 and variance 1; where the slope is under 0.01; times measured now."
+    text = "Mean of outputs for inputs of mean 0 and variance 1; where the slope is below 0.01; times measured now."
     return curves, TableFigure("table", "All of them", text, columns, tuple(rows))
 
 
@@ -236,8 +242,8 @@ def _page(name: str) -> Page:
         kind="activation",
         title=TITLES[name],
         words=(
-            "An activation is what a unit does with its weighted sum before it passes it on. Its bend is what lets a"
-            " network learn more than straight lines.",
+            "An activation is the function that a unit applies to its weighted sum. It makes the network nonlinear:"
+            " without it, a network could learn only linear relations.",
             WORDS[name],
         ),
         formula=_formula(facts),
@@ -256,18 +262,17 @@ ACTIVATION_PAGES: tuple[Page, ...] = (
         kind="activation",
         title="Activations side by side",
         words=(
-            "A layer multiplies its inputs by weights and adds them up; an activation then bends each sum. Without it a"
-            " stack of layers is one layer, however deep. With it, a network is made of many small bends and can follow"
-            " any shape.",
-            "What matters is how the bend treats a gradient on its way back: where it is flat, nothing passes, and"
-            " what lies before it does not learn.",
+            "A layer multiplies its inputs by weights and adds them up; a nonlinear activation is then applied to"
+            " each sum. Without it, many layers can do no more than one. With it, a network can approximate any"
+            " function.",
+            "What matters is what the activation does to a gradient on its way back: where it is flat, no gradient"
+            " passes, and the layers before it do not learn.",
         ),
         formula="h = f(W x + b)",
-        when="Take ReLU and mind the rate. Try Leaky ReLU, Maxout or ELU. Try tanh, and expect less. Do not use sigmoid"
-        " between layers.",
-        wrong="Flat ends kill gradients (sigmoid, tanh), an exact zero kills units (ReLU), outputs that are all"
-        " positive"
-        " make weights zig-zag.",
+        when="Take ReLU, with a moderate learning rate. Try Leaky ReLU, Maxout or ELU. Try tanh, and expect less. Do"
+        " not use sigmoid between layers.",
+        wrong="Flat ends stop gradients (sigmoid, tanh), a slope of exactly zero makes units die (ReLU), and outputs"
+        " that are all positive make learning zig-zag.",
         source="CS231n lecture 6, activation functions",
         figures=_overview,
         see=("zig-zag", "relu", "initialisation"),

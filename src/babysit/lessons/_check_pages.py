@@ -30,7 +30,7 @@ def _first_loss() -> tuple[LessonFigure, ...]:
         rows.append((name, f"{zero:.4f}", f"{measured:.4f}", f"{constant:.4f}"))
     text = "Measured: a network with small weights. The last column is what output biases at the shares would give."
     columns = ("classes", "ln C", "measured", "entropy of shares")
-    return (TableFigure("losses", "What knowing nothing costs", text, columns, tuple(rows)),)
+    return (TableFigure("losses", "The loss of a network that knows nothing", text, columns, tuple(rows)),)
 
 
 def _regularisation() -> tuple[LessonFigure, ...]:
@@ -64,8 +64,8 @@ def _tiny() -> tuple[LessonFigure, ...]:
         Line("a softmax too many", at, broken.losses),
         Line("a rate far too low", at, frozen.losses),
     )
-    text = "Twenty digits, trained now. The sound one knows them by heart; the others show that something is wrong."
-    return (LinesFigure("curves", "Learning twenty rows by heart", text, "step", "loss", lines, log_y=True),)
+    text = "Twenty digits, trained now. The sound network overfits them; the others show that something is wrong."
+    return (LinesFigure("curves", "Overfitting twenty rows", text, "step", "loss", lines, log_y=True),)
 
 
 def _ratios() -> tuple[LessonFigure, ...]:
@@ -106,11 +106,13 @@ def _gradient_check() -> tuple[LessonFigure, ...]:
         rows.append((f"{h:g}", f"{oracles.relative_error(counted, written):.1e}"))
     wrong = oracles.relative_error(2 * written, written)
     text = f"Softmax and cross-entropy. A gradient that is wrong by a factor of two has an error of {wrong:.1g}."
-    return (TableFigure("steps", "Written against counted", text, ("h", "relative error"), tuple(rows)),)
+    return (
+        TableFigure("steps", "Written gradient against numeric gradient", text, ("h", "relative error"), tuple(rows)),
+    )
 
 
 def _shrunk() -> nn.Module:
-    """A network that begins badly: nothing passes until its weights have grown."""
+    """A network with a bad initialisation: no signal passes until its weights have grown."""
     network = nn.Sequential(
         nn.Linear(64, 50), nn.Tanh(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 50), nn.Tanh(), nn.Linear(50, 10)
     )
@@ -126,7 +128,7 @@ def _curves() -> tuple[LessonFigure, ...]:
     kinds = (
         ("good", sgd(0.1, steps)),
         ("too low: nearly straight", sgd(1e-3, steps)),
-        ("too high: leaps", sgd(3.0, steps)),
+        ("too high: it jumps", sgd(3.0, steps)),
         ("bad start: flat, then a drop", train_a_little(_shrunk, torch.optim.SGD, 0.3, steps)),
     )
     few = train_a_little(partial(small_network, 256), torch.optim.Adam, 1e-2, 300, rows=60, held=True)
@@ -143,11 +145,11 @@ def _curves() -> tuple[LessonFigure, ...]:
         LinesFigure(
             "gap",
             "The gap",
-            "Sixty rows only: they are known by heart, others are not.",
+            "Only sixty rows: the network overfits them and fails on others.",
             "step",
             "loss",
             (
-                Line("rows it learns from", tuple(float(step) for step in range(300)), few.losses),
+                Line("training rows", tuple(float(step) for step in range(300)), few.losses),
                 Line("rows held out", held, few.held_losses),
             ),
             log_y=True,
@@ -254,16 +256,16 @@ CHECK_PAGES: tuple[Page, ...] = (
         kind="check",
         title="The first loss",
         words=(
-            "Before the first step a network knows nothing, so its loss should be what knowing nothing costs:"
-            " with ten"
-            " classes ln 10 = 2.303. Is it much more, the outputs are large for no reason; the first steps go into"
-            " taking that back.",
-            "Where classes are rare, knowing only how rare they are is worth something: biases of the outputs that"
-            " start at the logarithms of the shares have that from the beginning.",
+            "Before the first step a network knows nothing, and the loss of equal answers is known: with ten classes"
+            " ln 10 = 2.303. If the first loss is much higher, the outputs are large for no reason, and the first"
+            " steps only undo that.",
+            "Where classes are rare, their shares alone already lower the loss: output biases that start at the"
+            " logarithms of the shares use that from the beginning.",
         ),
         formula="ln C; the entropy of the shares with biases there",
-        when="Always: it costs one batch.",
-        wrong="A first loss of 20 is a bad initialisation, inputs without scale, or a loss that is fed something else.",
+        when="Always: it takes one batch.",
+        wrong="A first loss of 20 means a bad initialisation, inputs that are not scaled, or a loss that gets wrong"
+        " values.",
         source=LECTURE,
         oracle=(oracles.first_loss,),
         figures=_first_loss,
@@ -275,13 +277,14 @@ CHECK_PAGES: tuple[Page, ...] = (
         title="Regularisation raises the loss",
         words=(
             "Turn the penalty up, and the loss must go up, by half lambda times the sum of squared weights. That"
-            " proves that it is wired.",
+            " proves that the penalty is in the loss.",
             "PyTorch's weight_decay acts on the weights, not on the loss, so it never shows there; babysit computes"
-            " what it would add, and holds one step against it.",
+            " what it would add, and compares one step with it.",
         ),
         formula="L + lambda/2 sum w^2",
         when="Once, before a training with regularisation.",
-        wrong="It goes unseen that decay is off, far too strong, or pulls at biases and normalisations too.",
+        wrong="Without this check nothing shows that the decay is off, far too strong, or acts on biases and"
+        " normalisations too.",
         source=LECTURE,
         oracle=(oracles.penalty,),
         figures=_regularisation,
@@ -290,12 +293,12 @@ CHECK_PAGES: tuple[Page, ...] = (
     Page(
         name="overfit-tiny",
         kind="check",
-        title="Learning twenty rows by heart",
+        title="Overfitting twenty rows",
         words=(
             "Take twenty rows, turn off everything that regularises, and train. A network has more than enough"
             " weights"
-            " to store twenty rows: the loss must go to zero and every answer be right, in seconds.",
-            "When that fails, more rows or more hours cannot help. It is the most telling test there is for its price.",
+            " to store twenty rows: the loss must reach zero and every answer must be right, within seconds.",
+            "If that fails, more rows or more hours cannot help. No other test finds as many faults in as little time.",
         ),
         formula="20 rows, loss near 0, accuracy 1",
         when="Before every long training.",
@@ -309,11 +312,9 @@ CHECK_PAGES: tuple[Page, ...] = (
         kind="check",
         title="How far a step moves the weights",
         words=(
-            "Compare the length of a step with that of the weights. About a thousandth means that a thousand"
-            " steps can"
-            " change everything; a hundred-thousandth, that nothing happens; a tenth, that each step throws over"
-            " what"
-            " the last one did.",
+            "Compare the length of a step with that of the weights. About a thousandth means that a thousand steps"
+            " can change everything; a hundred-thousandth means that nothing happens; a tenth means that each step"
+            " undoes what the last one did.",
         ),
         formula="|w_after - w_before| / |w_before|, about 1e-3",
         when="In the first steps, layer by layer.",
@@ -326,15 +327,14 @@ CHECK_PAGES: tuple[Page, ...] = (
     Page(
         name="gradient-check",
         kind="check",
-        title="Gradients written against gradients counted",
+        title="Written gradients against numeric gradients",
         words=(
-            "Whoever writes a gradient by hand can count it, too: move one weight up a little, then down a"
-            " little, and"
-            " see how the loss changes. Both must agree to many digits.",
+            "A gradient written by hand can be checked with a numeric one: move one weight up a little, then down a"
+            " little, and see how the loss changes. Both must agree to many digits.",
         ),
         formula="(L(w + h) - L(w - h)) / 2h",
         when="For own functions with own gradients; in double precision.",
-        wrong="h too large misses the bend, too small drowns in rounding; kinks disagree.",
+        wrong="A too large h misses the curvature, a too small one is lost in rounding; at kinks the two differ.",
         source="CS231n notes 3",
         oracle=(oracles.numeric_gradient, oracles.relative_error),
         figures=_gradient_check,
@@ -345,13 +345,13 @@ CHECK_PAGES: tuple[Page, ...] = (
         kind="check",
         title="Reading a loss curve",
         words=(
-            "A nearly straight fall: the rate is low. A quick fall and then a plateau: it is high. Flat for long and"
-            " then a drop: the start was bad. Far apart on rows it learns from and rows it does not: it overfits; no"
-            " gap at all: it could be larger.",
+            "A nearly straight fall: the learning rate is too low. A quick fall and then a plateau: it is too high."
+            " Flat for long and then a drop: the initialisation was bad. A large gap between training and validation"
+            " rows: the network overfits. No gap at all: it could be larger.",
         ),
         formula="loss against step",
         when="Always, with the raw loss beside the smoothed one.",
-        wrong="Smoothing hides leaps; a filter hides NaN.",
+        wrong="Smoothing hides jumps; a filter hides NaN.",
         source=LECTURE,
         figures=_curves,
         see=("learning-rate", "overfitting", "update-ratio"),
@@ -363,14 +363,13 @@ CHECK_PAGES: tuple[Page, ...] = (
         words=(
             "Train the same network several times, a few dozen steps each, at constant rates a factor of three"
             " apart;"
-            " then finer where it is good. What comes out is an interval, and how sure one can be of it.",
+            " then finer where it is good. The result is an interval of good rates, and how certain it is.",
             "One sweep in which the rate rises with every step is cheaper, but confounds the rate with how much was"
-            " learned by then; and read by the rate instead of its logarithm it answers where neighbours are"
-            " closest.",
+            " learned by then; and if its slope is taken by the rate instead of its logarithm, the answer is wrong.",
         ),
         formula="rates 10^(k/2), then 10^(k/6) around the best",
         when="Before every long training, and after every change of the network.",
-        wrong="Too few steps flatter high rates; a flat or noisy answer has to be refused.",
+        wrong="Too few steps make high rates look better than they are; a flat or noisy answer must be refused.",
         source="CS231n lecture 6; Smith 2017, arXiv:1506.01186, for the sweep",
         oracle=(oracles.steepest,),
         figures=_rate_range,
@@ -388,7 +387,7 @@ CHECK_PAGES: tuple[Page, ...] = (
         ),
         formula="d answer_i / d input_j = 0 for i other than j",
         when="Once for each network with reshapes or sequences.",
-        wrong="A recurrent layer that takes rows for time passes all other tests.",
+        wrong="A recurrent layer that takes the rows for time steps passes all other tests.",
         source="Karpathy, A recipe for training neural networks, 2019",
         figures=_independence,
         see=("rows-mixed", "batch-norm"),
@@ -398,14 +397,13 @@ CHECK_PAGES: tuple[Page, ...] = (
         kind="check",
         title="Coarse to fine, at random",
         words=(
-            "Draw settings at random, on a log scale where they are factors; train each a little; look where the"
-            " good"
-            " ones lie; draw again there, and train longer. Random points try as many values of each number as there"
-            " are trials; a grid tries a few of them again and again.",
+            "Draw settings at random, on a log scale where factors matter. Train each for a short time, see where"
+            " the good ones are, draw again there, and train longer. Random points try as many values of each number"
+            " as there are trials; a grid tries a few of them again and again.",
             "When the best one lies at the edge of the range, the range was wrong.",
         ),
         formula="rate = 10^U(-6, -3)",
-        when="Once the checks pass, to go from good to best.",
+        when="Once the checks pass, to find the best settings.",
         wrong="Linear scales, grids, ranges that end at the best point.",
         source="CS231n lecture 6; Bergstra and Bengio 2012",
         figures=_search,

@@ -19,7 +19,7 @@ from babysit.lessons._step_pages import STEP_PAGES
 from babysit.record import InputError
 from babysit.reports import Lesson
 
-# In the order in which a name that is several things is decided: a technique before the remedy that uses it.
+# A name may be several things: the first in this order is shown, a technique before the remedy that uses it.
 ALL: tuple[Page, ...] = (
     *ACTIVATION_PAGES,
     *PREPROCESSING_PAGES,
@@ -65,7 +65,7 @@ LECTURE = (
 
 @functools.cache
 def pages() -> dict[str, Page]:
-    """Every page by its name; of a name that is several things, the others as `kind:name`.
+    """Every page by its name; where a name is several things, the others are `kind:name`.
 
     Example:
         >>> pages()["relu"].kind, pages()["lr"].kind, "remedy:lr" in pages()
@@ -79,14 +79,14 @@ def pages() -> dict[str, Page]:
 
 
 def explain(name: str) -> Lesson:
-    """What something is, with its figures computed here and now.
+    """Explain something, with figures computed here and now.
 
     Args:
         name: An activation, initialisation, preprocessing step, normalisation, loss, optimizer, check, disease,
             quantity or remedy. Case, blanks and underscores do not matter.
 
     Returns:
-        Words, formula, figures, code. `babysit.reports.print_lesson` prints it, `write_lessons_page` makes a page.
+        Text, formula, figures and code. `babysit.reports.print_lesson` prints it, `write_lessons_page` makes a page.
 
     Raises:
         InputError: There is no such page.
@@ -107,10 +107,10 @@ def explain_lecture() -> list[Lesson]:
 
 
 def page_of(name: str) -> Page:
-    """The page of that name, written as people write it.
+    """The page of that name, in any spelling that people use.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such page.
     """
     known = pages()
     plain = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
@@ -127,7 +127,7 @@ def page_of(name: str) -> Page:
 
 
 def _nearest(written: str, names: list[str], count: int = 3) -> list[str]:
-    """Names that begin alike in one of their words, the likest first; without any, the likest by letters.
+    """Names with a word that begins alike, the most similar first; without any, the most similar by letters.
 
     Example:
         >>> _nearest("vanishing", ["hinge", "activations-vanish", "gradients-vanish", "batch-norm"])
@@ -145,7 +145,7 @@ def _nearest(written: str, names: list[str], count: int = 3) -> list[str]:
     )
 
 
-STEM = 5  # letters that a word has to share: fewer are shared by chance
+STEM = 5  # letters that a word must share: fewer are shared by chance
 
 ALIASES = {
     "bn": "batch-norm",

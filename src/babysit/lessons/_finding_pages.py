@@ -18,7 +18,9 @@ def _disease_page(disease: Disease) -> Page:
         if not treats:
             return ()
         rows = tuple((str(remedy), REMEDIES[remedy.name].partition(":")[0]) for remedy in treats)
-        return (TableFigure("remedies", "What treats it", "The likeliest first.", ("remedy", "what it does"), rows),)
+        return (
+            TableFigure("remedies", "What treats it", "The likeliest remedy first.", ("remedy", "what it does"), rows),
+        )
 
     return Page(
         name=disease.name,
@@ -26,7 +28,7 @@ def _disease_page(disease: Disease) -> Page:
         title=disease.name.replace("-", " ").capitalize(),
         words=(disease.seen_as, disease.why),
         formula="",
-        when=f"It counts as found by this rule: {disease.threshold}",
+        when=f"The rule that finds it: {disease.threshold}",
         wrong=_consequences(disease, causes),
         source=disease.source,
         figures=figures,

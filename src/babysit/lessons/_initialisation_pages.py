@@ -92,14 +92,14 @@ def _figures(scheme: str) -> tuple[LessonFigure, ...]:
         ahead.append(Line(name, depth, spreads(scheme, tanh)))
         back.append(Line(name, depth, gradient_spreads(scheme, tanh)))
         table.append((f"std, {name}", *(f"{layers[number - 1].std():.4g}" for number in SHOWN)))
-    experiment = f"{ROWS:,} inputs of mean 0 and variance 1 through ten layers of {UNITS} units. Of relu's outputs"
-    experiment += " those above zero are drawn."
+    experiment = f"{ROWS:,} inputs of mean 0 and variance 1 through ten layers of {UNITS} units. Of relu's outputs,"
+    experiment += " only those above zero are drawn."
     return (
         HistogramsFigure("histograms", "Outputs of each layer", experiment, tuple(rows)),
         LinesFigure(
             "forwards",
             "Spread of activations",
-            "Level is good: what shrinks or grows is lost ten layers on.",
+            "A level line is good: what shrinks or grows is lost after ten layers.",
             "layer",
             "std",
             tuple(ahead),
@@ -137,7 +137,7 @@ def _overview() -> tuple[LessonFigure, ...]:
             LinesFigure(
                 name,
                 f"Spread through ten layers, {name}",
-                "Each scheme's standard deviation of activations; level is good.",
+                "The standard deviation of activations with each scheme; a level line is good.",
                 "layer",
                 "std",
                 lines,
@@ -165,89 +165,91 @@ TEXTS: dict[str, tuple[str, str, str, str, str, str]] = {
     # title, words, formula, when, what goes wrong, source
     "small-random": (
         "Small random numbers",
-        "Every weight is a small random number, of the same size whatever the layer. In a shallow network that is fine."
-        " In a deep one each layer adds up its inputs into something smaller, and after ten layers nothing is left.",
+        "Every weight is a small random number, of the same size in every layer. In a shallow network that is fine."
+        " In a deep network the outputs of each layer are smaller than its inputs, and after ten layers almost"
+        " nothing is left.",
         "W = 0.01 N(0, 1)",
         "In a network of one or two layers.",
-        "Activations shrink layer by layer, and so do gradients: deep layers answer every row alike.",
+        "Activations shrink layer by layer, and so do gradients: deep layers give nearly the same outputs for every"
+        " row.",
         "CS231n lecture 6",
     ),
     "xavier": (
         "Xavier (Glorot)",
-        "A unit adds up fan_in numbers, so that its sum varies fan_in times as much as one of them. Weights that are"
-        " smaller by the square root of that keep the spread: what comes out varies as much as what came in.",
+        "A unit adds up fan_in numbers, so the variance of its sum is fan_in times that of one of them. Weights that"
+        " are smaller by the square root of fan_in keep the variance: outputs vary as much as inputs.",
         "W = N(0, 1) / sqrt(fan_in)",
         "For tanh, sigmoid and other S-shaped activations, and for layers without any.",
-        "ReLU cuts off half of the spread at each layer, so that the rest halves ten times: use He there.",
+        "ReLU removes half of the variance at each layer: use He there.",
         "Glorot and Bengio 2010, in the lecture's form",
     ),
     "xavier-uniform": (
         "Xavier, uniform",
-        "Xavier's spread drawn from an even distribution, and a compromise between both ways: fan_in keeps activations"
-        " level, fan_out gradients, and their mean keeps both nearly so.",
+        "Xavier drawn from a uniform distribution, with a compromise: fan_in keeps the variance of activations,"
+        " fan_out that of gradients, and their mean nearly keeps both.",
         "W = U(-a, a), a = sqrt(6 / (fan_in + fan_out))",
-        "As Xavier; where layers change much in width.",
-        "As Xavier with ReLU.",
+        "Like Xavier, where the widths of layers differ a lot.",
+        "Like Xavier, too small with ReLU.",
         "Glorot and Bengio 2010, equation 16",
     ),
     "he": (
         "He (Kaiming)",
-        "ReLU throws half of what a layer computes away. He's weights are larger by the square root of two, which makes"
-        " up for it, so that activations neither shrink nor grow however deep the network is.",
+        "ReLU sets half of what a layer computes to zero. He's weights are larger by the square root of two, which"
+        " makes up for that: activations neither shrink nor grow, however deep the network is.",
         "W = N(0, 1) sqrt(2 / fan_in)",
         "For ReLU and its relatives.",
-        "With S-shaped activations it drives units towards their flat ends.",
+        "With S-shaped activations it pushes units to their flat ends.",
         "He et al. 2015, arXiv:1502.01852",
     ),
     "orthogonal": (
         "Orthogonal",
-        "A random rotation: no direction of the inputs is stretched or lost. A stack of rotations is a rotation, so"
-        " that depth alone changes nothing.",
+        "A random rotation: no direction of the inputs is stretched or lost. Several rotations in a row are a"
+        " rotation, so depth alone changes nothing.",
         "W = Q of the QR decomposition of N(0, 1), times a gain",
         "In recurrent networks, where one matrix is applied many times, and in very deep plain ones.",
-        "Without the gain of the activation (here it has none) ReLU halves what passes, as with Xavier.",
+        "Without the gain of the activation (as here), ReLU halves the variance in each layer, as with Xavier.",
         "Saxe et al. 2014, arXiv:1312.6120",
     ),
     "lsuv": (
         "LSUV: layer-sequential unit variance",
-        "Instead of computing what the spread should be, measure it: send a batch through, divide each layer's weights"
-        " by the spread of its outputs, go on to the next layer. It fits any activation.",
+        "LSUV measures the variance instead of computing it: run a batch, divide the weights of each layer by the"
+        " standard deviation of its outputs, and go on to the next layer. It fits any activation.",
         "W = Q / std(x Q), layer after layer",
         "Where no formula fits the architecture.",
-        "It needs a batch that is like the data, and inputs at scale.",
+        "It needs a batch that represents the data, and scaled inputs.",
         "Mishkin and Matas 2016, arXiv:1511.06422",
     ),
     "pytorch": (
-        "What PyTorch does unasked",
-        "Linear and convolutional layers draw evenly within 1 / sqrt(fan_in), a spread of 1 / sqrt(3 fan_in): a"
-        " third of"
-        " Xavier's variance, a sixth of He's. Ten layers of it lose almost all, without anyone having chosen so.",
+        "PyTorch's default",
+        "Linear and convolutional layers draw uniformly within 1 / sqrt(fan_in), a standard deviation of 1 / sqrt(3"
+        " fan_in): a third of Xavier's variance, a sixth of He's. Ten such layers lose almost all of the signal.",
         "W = U(-a, a), a = 1 / sqrt(fan_in)",
-        "In shallow networks, or with batch norm, which makes up for it.",
+        "In shallow networks, or with batch norm, which corrects the scale.",
         "Deep plain networks start with activations near zero and learn late or never.",
         "torch.nn.Linear's documentation; simulated here",
     ),
     "constant": (
         "A constant",
-        "All weights equal. Then all units of a layer compute the same, get the same gradient and stay the same: a"
-        " layer of a hundred units is one unit a hundred times.",
+        "All weights are equal. Then all units of a layer compute the same, get the same gradient and stay equal: a"
+        " layer of a hundred units is as good as one unit.",
         "W = 0.01",
         "Never between layers; for biases a constant is fine.",
-        "Units stay alike for ever: nothing breaks the symmetry.",
+        "The units stay equal: nothing breaks the symmetry.",
         "CS231n notes 2, pitfall: all zero initialisation",
     ),
     "zero": (
         "Zeros",
-        "All weights zero. Every output is the same for every row, and behind a ReLU no gradient passes at all.",
+        "All weights are zero. Every output is the same for every row, and no gradient passes back through a ReLU.",
         "W = 0",
         "Never between layers; for biases, and for the last layer of a residual branch, it is usual.",
-        "Nothing is learned but the output's bias.",
+        "Only the bias of the output is learned.",
         "CS231n lecture 6: what happens when W = 0 init is used?",
     ),
     "auto": (
         "What babysit chooses",
-        "For each layer, the scheme derived for the activation that really follows it: He for ReLU and its relatives,"
-        " Xavier for S-shaped ones; the output layer a tenth of it, so that the first loss is that of knowing nothing.",
+        "For each layer, the scheme derived for the activation that really follows it: He for ReLU and its"
+        " relatives, Xavier for S-shaped ones; the output layer gets a tenth of it, so that the first loss is that"
+        " of a network that knows nothing.",
         "He or Xavier by what follows; outputs times 0.1",
         "By default.",
         "What follows a layer is found by running a sample; without one it is guessed by the order of layers.",
@@ -272,8 +274,8 @@ def _page(name: str) -> Page:
         kind="initialisation",
         title=title,
         words=(
-            "Before the first step a network's weights are random numbers. How large they are decides whether anything"
-            " gets from its inputs to its outputs, and whether a gradient gets back.",
+            "Before the first step a network's weights are random numbers. Their size decides whether a signal"
+            " reaches the outputs, and whether a gradient reaches the first layers.",
             words,
         ),
         formula=formula,
@@ -292,16 +294,15 @@ INITIALISATION_PAGES: tuple[Page, ...] = (
         kind="initialisation",
         title="Initialisations side by side",
         words=(
-            "A layer's outputs are sums of many products. Too small weights make each layer's outputs smaller than its"
-            " inputs, too large ones larger, and a deep network multiplies that up: ten layers that each halve the"
-            " spread leave a thousandth.",
-            "The right size depends on how many numbers a unit adds up (fan_in) and on what its activation throws"
-            " away.",
+            "A layer's outputs are sums of many products. Weights that are too small make the outputs of each layer"
+            " smaller than its inputs, and weights that are too large make them larger. A deep network multiplies"
+            " that: ten layers that each halve the spread leave a thousandth.",
+            "The right size depends on how many numbers a unit adds up (fan_in) and on what its activation removes.",
         ),
         formula="var(W) = gain^2 / fan_in",
         when="He for ReLU and its relatives, Xavier for tanh and sigmoid, LSUV where neither fits. With batch norm it"
         " matters much less.",
-        wrong="Zeros and constants make all units alike; PyTorch's default is too small for deep plain networks.",
+        wrong="Zeros and constants make all units equal; PyTorch's default is too small for deep plain networks.",
         source="CS231n lecture 6, weight initialisation",
         figures=_overview,
         see=("he", "xavier", "batch-norm", "activations-vanish"),

@@ -1,4 +1,4 @@
-"""Pages of losses: what each makes small, and what it costs to know nothing."""
+"""Pages of losses: what each measures, and what a network that knows nothing gets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _by_margin() -> tuple[LessonFigure, ...]:
     return (
         LinesFigure(
             "margin",
-            "What a row costs",
+            "The loss of one row",
             "Two classes: by how much the right class's score is ahead.",
             "score of the right class less the other's",
             "loss",
@@ -44,7 +44,7 @@ def _knowing_nothing() -> TableFigure:
             )
         )
     text = "The loss of equal scores for all classes: what the first loss of a training should be."
-    return TableFigure("nothing", "Knowing nothing", text, ("classes", "cross-entropy", "ln C", "hinge"), tuple(rows))
+    return TableFigure("nothing", "Without knowledge", text, ("classes", "cross-entropy", "ln C", "hinge"), tuple(rows))
 
 
 def _errors() -> tuple[LessonFigure, ...]:
@@ -54,7 +54,7 @@ def _errors() -> tuple[LessonFigure, ...]:
     return (
         LinesFigure(
             "errors",
-            "What an error costs",
+            "The loss of an error",
             "Twice the error costs four times as much; the absolute error is drawn beside it.",
             "answer less target",
             "loss",
@@ -71,8 +71,8 @@ def _logits() -> tuple[LessonFigure, ...]:
     return (
         LinesFigure(
             "logits",
-            "What a logit costs",
-            "The output before the sigmoid, for rows that are and are not.",
+            "The loss of a logit",
+            "The output before the sigmoid, for rows with target 1 and with target 0.",
             "logit",
             "loss",
             (Line("target 1", at, one), Line("target 0", at, none)),
@@ -116,11 +116,10 @@ LOSS_PAGES: tuple[Page, ...] = (
         "softmax-cross-entropy",
         "Softmax and cross-entropy",
         "The network gives a score for each class. Softmax turns scores into shares that add up to one; the loss is"
-        " how surprised one is by the right class: minus the logarithm of its share. Equal scores for C classes cost"
-        " ln C: 2.303 for ten.",
+        " minus the logarithm of the share of the right class. Equal scores for C classes give ln C: 2.303 for ten.",
         "L = -ln( exp(s_right) / sum exp(s) )",
         "For classes.",
-        "PyTorch's cross_entropy takes scores: a softmax before it is one too many.",
+        "PyTorch's cross_entropy takes scores: a softmax before it is wrong.",
         "CS231n notes 1",
         _by_margin,
         "double-softmax",
@@ -129,11 +128,11 @@ LOSS_PAGES: tuple[Page, ...] = (
     _page(
         "hinge",
         "Hinge (SVM)",
-        "Each wrong class whose score comes within 1 of the right one's costs what is missing. Once the right one is"
-        " ahead by 1 nothing is left to gain. Equal scores cost C - 1: 9 for ten classes.",
+        "Each wrong class whose score comes within 1 of the right one's adds the missing difference to the loss."
+        " Once the right class is ahead by 1, the loss is 0. Equal scores give C - 1: 9 for ten classes.",
         "L = sum over wrong classes of max(0, s_wrong - s_right + 1)",
         "For classes, where shares are not needed.",
-        "It says nothing of how sure an answer is.",
+        "It does not say how certain an answer is.",
         "Weston and Watkins 1999; CS231n notes 1",
         _by_margin,
         "softmax-cross-entropy",
@@ -141,11 +140,11 @@ LOSS_PAGES: tuple[Page, ...] = (
     _page(
         "mse",
         "Squared error",
-        "The mean of squared differences between answers and targets. The best constant answer is the mean, and costs"
-        " the targets' variance.",
+        "The mean of squared differences between answers and targets. The best constant answer is the mean, and its"
+        " loss is the variance of the targets.",
         "L = mean (answer - target)^2",
         "For numbers.",
-        "Large targets give huge gradients; outliers rule; [N, 1] against [N] becomes [N, N].",
+        "Large targets give huge gradients; outliers dominate; [N, 1] against [N] becomes [N, N].",
         "Gauss 1809",
         _errors,
         "targets-badly-scaled",
@@ -155,10 +154,11 @@ LOSS_PAGES: tuple[Page, ...] = (
     _page(
         "bce-with-logits",
         "Binary cross-entropy on logits",
-        "One output a row, any number; a sigmoid within the loss makes it the share of yes. Zero costs ln 2 = 0.693.",
+        "One output a row, any number; a sigmoid within the loss turns it into the probability of yes. An output of"
+        " zero gives ln 2 = 0.693.",
         "L = -t ln sigmoid(z) - (1 - t) ln(1 - sigmoid(z))",
-        "For two classes, or several that may hold at once.",
-        "A sigmoid before it is one too many; targets outside 0 to 1 make it fall for ever.",
+        "For two classes, or several labels that may be true at once.",
+        "A sigmoid before it is wrong; targets outside 0 to 1 make it fall without end.",
         "CS231n notes 2",
         _logits,
         "sigmoid-before-logits-loss",

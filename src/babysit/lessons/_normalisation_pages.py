@@ -61,7 +61,7 @@ def _batch_norm() -> tuple[LessonFigure, ...]:
                     counts, edges = np.histogram(values, BINS, (-reach, reach))
                     panels.append(
                         Panel(
-                            f"before bend {len(panels) + 1}",
+                            f"before nonlinearity {len(panels) + 1}",
                             tuple(edges.tolist()),
                             tuple(counts.tolist()),
                             f"std {values.std():.2g}",
@@ -72,11 +72,9 @@ def _batch_norm() -> tuple[LessonFigure, ...]:
     return (
         HistogramsFigure(
             "histograms",
-            "What each layer's bend is given",
-            "Digits through seven layers with small first"
-            " weights (std 0.05). Without normalisation the numbers die away; with it every layer gets"
-            " mean"
-            " 0 and variance 1: a unit gaussian.",
+            "The inputs of each layer's nonlinearity",
+            "Digits through seven layers with small first weights (std 0.05). Without normalisation the numbers"
+            " shrink to zero; with it, every layer gets mean 0 and variance 1.",
             tuple(rows),
         ),
         LinesFigure(
@@ -118,7 +116,11 @@ def _layer_norm() -> tuple[LessonFigure, ...]:
         for number, (one, two) in enumerate(zip(x, after, strict=True))
     )
     columns = ("row", "mean", "std", "mean after", "std after")
-    return (TableFigure("rows", "Each row by itself", "Rows of very different size become alike.", columns, rows),)
+    return (
+        TableFigure(
+            "rows", "Each row by itself", "Rows of very different size get the same mean and spread.", columns, rows
+        ),
+    )
 
 
 def _dropout() -> tuple[LessonFigure, ...]:
@@ -155,20 +157,19 @@ NORMALISATION_PAGES: tuple[Page, ...] = (
         kind="normalisation",
         title="Batch normalisation",
         words=(
-            "Suppose you want the numbers that enter a layer's bend to be well-behaved: around zero, varying by about"
-            " one, not all huge and not all tiny. Numbers like that are called unit gaussian. Batch norm does not hope"
-            " for it; it makes them so. For each unit it takes its numbers over the rows of the batch, subtracts their"
-            " mean and divides by their standard deviation.",
-            "Then it lets the network undo that where it wants to: a learned scale and a learned shift for each unit."
-            " With the right two numbers the layer is what it was before.",
-            "In use there may be only one row, so there it takes running averages of mean and variance, gathered in"
-            " training, instead of the batch's.",
+            "The numbers that enter a nonlinearity should lie around zero and vary by about one. Batch norm makes"
+            " them so: for each unit, it takes the numbers over the rows of the batch, subtracts their mean and"
+            " divides by their standard deviation.",
+            "A learned scale and a learned shift for each unit then let the network undo that: with the right two"
+            " numbers the layer is what it was before.",
+            "In use there may be only one row. So evaluation mode uses running averages of mean and variance,"
+            " collected in training, instead of those of the batch.",
         ),
         formula="y = scale (x - mean) / sqrt(var + 1e-5) + shift, mean and var over the batch",
-        when="After a linear or convolutional layer, before its bend. Gradients flow better, rates can be higher, first"
-        " weights matter less, and it regularises a little.",
-        wrong="Small batches give noisy statistics; training mode in use, or running averages that never settled, give"
-        " other answers than in training.",
+        when="After a linear or convolutional layer, before its nonlinearity. Gradients keep their size, learning"
+        " rates can be higher, first weights matter less, and it regularises a little.",
+        wrong="Small batches give noisy statistics; training mode in use, or running averages that are not up to"
+        " date, give other answers than in training.",
         source="Ioffe and Szegedy 2015, arXiv:1502.03167; CS231n lecture 6",
         oracle=(oracles.batch_norm, oracles.batch_norm_gradient, oracles.batch_norm_evaluation),
         figures=_batch_norm,
@@ -179,9 +180,8 @@ NORMALISATION_PAGES: tuple[Page, ...] = (
         kind="normalisation",
         title="Layer normalisation",
         words=(
-            "Batch norm's idea turned by a right angle: each row is normalised over its own units. Rows stay"
-            " independent"
-            " of each other, training and use are the same, and a batch of one will do.",
+            "Like batch norm along the other axis: each row is normalised over its own units. Rows stay independent"
+            " of each other, training and use are the same, and a batch of one row is enough.",
         ),
         formula="y = scale (x - mean) / sqrt(var + 1e-5) + shift, mean and var over the units of a row",
         when="In transformers and recurrent networks, and with small batches.",
@@ -196,12 +196,11 @@ NORMALISATION_PAGES: tuple[Page, ...] = (
         kind="normalisation",
         title="Dropout",
         words=(
-            "At every step a random share of a layer's outputs is set to zero, so that no unit can rely on another"
-            " being"
-            " there. What is kept is divided by the share kept, so that the mean stays, and in use nothing is dropped.",
-            "It makes learning by heart harder. So it helps a network that learns by heart, and hinders one that has"
-            " not"
-            " even learned yet.",
+            "At every step a random share of a layer's outputs is set to zero, so no unit can rely on another one."
+            " The outputs that are kept are divided by the share kept, so that the mean stays the same. In use"
+            " nothing is dropped.",
+            "It makes overfitting harder. So it helps a network that overfits, and harms one that does not fit its"
+            " training rows yet.",
         ),
         formula="y = x kept / (1 - share) in training, y = x in use",
         when="When the gap between training and validation is large; a share of 0.2 to 0.5.",

@@ -90,8 +90,8 @@ def _zig_zag() -> tuple[LessonFigure, ...]:
         LinesFigure(
             "path",
             "From 0, 0 to 1.5, -1",
-            "Each step is one row's. With inputs of one sign both weights move"
-            " the same way in each step, so that the way to a place that lies up and down is a zig-zag.",
+            "Each step uses one row. With inputs of one sign, both weights move in the same direction in each step,"
+            " so the way to a place where one is higher and one is lower is a zig-zag.",
             "first weight",
             "second weight",
             tuple(paths),
@@ -137,8 +137,8 @@ def _rates() -> tuple[LessonFigure, ...]:
         ),
         LinesFigure(
             "curves",
-            "How they look while they run",
-            "Too low: nearly a straight line. Good: a quick fall that goes on. Too high: it leaps, or stays up.",
+            "The loss while they train",
+            "Too low: nearly a straight line. Good: a quick fall that goes on. Too high: it jumps, or stays high.",
             "step",
             "loss",
             tuple(curves),
@@ -196,9 +196,8 @@ TEXTS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     (
         "sgd",
         "Stochastic gradient descent",
-        "Take a batch, see which way its loss falls, take a step that way. In a"
-        " narrow"
-        " valley it bounces from side to side and creeps along.",
+        "Take a batch, compute in which direction its loss falls, and take a step in that direction. In a narrow"
+        " valley it goes from side to side and moves slowly along the valley.",
         "w -= lr g",
         "With momentum, for images.",
         "One rate for all weights: too high across the valley, too low along it.",
@@ -207,9 +206,7 @@ TEXTS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     (
         "momentum",
         "Momentum",
-        "Let the steps add up, like a ball that rolls: what pulls one way and then the other"
-        " cancels,"
-        " what pulls the same way again and again grows.",
+        "The steps add up: gradients of changing direction cancel each other, gradients of one direction grow.",
         "v = mu v + g; w -= lr v",
         "With SGD nearly always, mu 0.9.",
         "It overshoots; with mu 0.9 the steps are up to ten times as long.",
@@ -218,50 +215,50 @@ TEXTS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     (
         "nesterov",
         "Nesterov momentum",
-        "Momentum that looks ahead: the gradient is taken as if the ball had rolled on"
-        " already, so that it brakes earlier.",
+        "Momentum that looks ahead: the gradient is taken at the place where the momentum will lead, so it slows"
+        " down earlier.",
         "v = mu v + g; w -= lr (g + mu v)",
         "In place of momentum.",
-        "As momentum.",
+        "Like momentum.",
         "Nesterov 1983; Sutskever et al. 2013",
     ),
     (
         "adagrad",
         "Adagrad",
-        "A rate of its own for each weight: divided by all it has moved so far. Weights that seldom"
-        " get a gradient take larger steps.",
+        "Each weight has its own rate, divided by the size of all its gradients so far. Weights that seldom get a"
+        " gradient take larger steps.",
         "s += g^2; w -= lr g / sqrt(s)",
         "For sparse features.",
-        "Its rates only ever fall, until nothing moves.",
+        "Its rates only fall, until nothing changes.",
         "Duchi et al. 2011",
     ),
     (
         "rmsprop",
         "RMSprop",
-        "Adagrad that forgets: each weight's rate is divided by the size of its recent gradients.",
+        "Adagrad that forgets old gradients: each weight's rate is divided by the size of its recent gradients.",
         "s = d s + (1 - d) g^2; w -= lr g / sqrt(s)",
         "For recurrent networks.",
-        "Its steps never get small by themselves.",
+        "Its steps never become small by themselves.",
         "Hinton, Coursera lecture 6, 2012",
     ),
     (
         "adam",
         "Adam",
-        "Momentum and RMSprop together: the mean of recent gradients over their size. Each weight then"
-        " moves"
-        " by about the rate in each step, whatever the loss's scale.",
+        "Momentum and RMSprop together: the mean of recent gradients over their size. Each weight then changes by"
+        " about the rate in each step, whatever the scale of the loss is.",
         "w -= lr mean / sqrt(square)",
         "A good first choice: 1e-3.",
-        "Weight decay within its gradient is divided, too: use AdamW.",
+        "Weight decay within its gradient is divided as well: use AdamW.",
         "Kingma and Ba 2015, arXiv:1412.6980",
     ),
     (
         "adamw",
         "AdamW",
-        "Adam with the pull to zero beside the gradient instead of within it, so that all weights shrink alike.",
+        "Adam with weight decay beside the gradient instead of within it, so that all weights shrink by the same"
+        " share.",
         "w *= 1 - lr decay; then Adam's step",
-        "Where Adam is, with weight decay.",
-        "As Adam.",
+        "In place of Adam, with weight decay.",
+        "Like Adam.",
         "Loshchilov and Hutter 2019, arXiv:1711.05101",
     ),
 )
@@ -274,7 +271,7 @@ def _optimizer(name: str, title: str, words: str, formula: str, when: str, wrong
         kind="optimizer",
         title=title,
         words=(
-            "The gradient says which way the loss rises most steeply, at this place. An optimizer makes steps of it.",
+            "The gradient is the direction in which the loss rises most steeply. An optimizer turns it into a step.",
             words,
         ),
         formula=formula,
@@ -297,7 +294,8 @@ OPTIMISATION_PAGES: tuple[Page, ...] = (
             "A unit's gradient with respect to a weight is the error times that weight's input. When all inputs are"
             " positive, as sigmoid's outputs are, all the weights' gradients of a row have the sign of the error:"
             " in one step all weights go up, or all go down.",
-            "To raise one weight and lower another takes many steps, now up, now down. Centred inputs do not do that.",
+            "To raise one weight and lower another takes many steps, up and down in turns. With centred inputs it"
+            " does not.",
         ),
         formula="dL/dw = error x",
         when="The reason for centring inputs, and for activations with mean zero.",
@@ -312,9 +310,9 @@ OPTIMISATION_PAGES: tuple[Page, ...] = (
         kind="optimisation",
         title="The learning rate",
         words=(
-            "How long a step is. Too low, and a training that would take an hour takes a month; too high, and each"
-            " step leaps over the valley, up the other side. Between them lie one or two decades of good rates, and"
-            " finding them matters more than any other choice.",
+            "The learning rate is the length of a step. If it is too low, a training of an hour takes a month. If it"
+            " is too high, each step goes past the minimum and up the other side. Between them are one or two"
+            " decades of good rates, and finding them matters more than any other choice.",
             "So try rates by factors, not by differences: 1e-4, 1e-3, 1e-2.",
         ),
         formula="w -= lr g",
@@ -330,13 +328,13 @@ OPTIMISATION_PAGES: tuple[Page, ...] = (
         kind="optimisation",
         title="Schedules: the rate over time",
         words=(
-            "Large steps get near a good place quickly, small ones settle there. So the rate falls while a training"
-            " runs; and it may begin low, while first gradients are wild (warm-up).",
+            "Large steps come near a minimum quickly, and small steps reach it. So the rate falls during a training;"
+            " and it may begin low, while the first gradients are very large (warm-up).",
         ),
         formula="cosine: lr (1 + cos(pi t)) / 2, t from 0 to 1",
         when="In long trainings; with warm-up for transformers.",
-        wrong="A rate that falls too early ends the training too early; stepped a batch instead of an epoch it is"
-        " gone.",
+        wrong="A rate that falls too early stops the training; a schedule stepped every batch instead of every epoch"
+        " does so at once.",
         source="Loshchilov and Hutter 2017, arXiv:1608.03983; CS231n notes 3",
         oracle=(oracles.cosine,),
         figures=_schedules,
@@ -347,12 +345,12 @@ OPTIMISATION_PAGES: tuple[Page, ...] = (
         kind="optimisation",
         title="L2: weight decay",
         words=(
-            "Large weights let a network bend sharply around single rows. A penalty of half lambda times the sum of"
-            " their squares pulls them to zero, a little in each step, so that only weights that earn it grow.",
+            "Large weights let a network fit single rows. A penalty of half lambda times the sum of their squares"
+            " pulls all weights to zero a little in each step, so only weights that lower the loss stay large.",
         ),
         formula="L + lambda/2 sum w^2; gradient lambda w",
         when="Against overfitting: 1e-5 to 1e-2, on a log scale.",
-        wrong="Too much, and the data cannot pull against it. PyTorch's weight_decay never shows in the loss.",
+        wrong="If it is too strong, nothing is learned. PyTorch's weight_decay never shows in the loss.",
         source="Krogh and Hertz 1992; CS231n lecture 3",
         oracle=(oracles.l2, oracles.l2_gradient),
         figures=_decay,

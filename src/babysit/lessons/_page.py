@@ -19,10 +19,10 @@ class Page:
         name: As `babysit explain` takes it.
         kind: activation, initialisation, preprocessing, normalisation, optimisation, check, lecture, disease, quantity.
         title: For people.
-        words: Paragraphs in plain words, for somebody who has never heard of it.
+        words: Paragraphs for readers who have never heard of it.
         formula: What is computed; empty where nothing is.
         when: When to use it.
-        wrong: What goes wrong with it, or without it.
+        wrong: What goes wrong with it or without it.
         source: Who proposed or measured it.
         oracle: NumPy functions that compute it and its gradient: readers see their source, tests hold them against
             the fast version.

@@ -36,7 +36,7 @@ def _before_and_after(step: Callable[[Floats, Floats], Floats]) -> Callable[[], 
 
 
 def _steps_needed(before: Floats, after: Floats) -> TableFigure:
-    """How much a plain gradient descent gains: its number of steps grows with the condition number."""
+    """How much plain gradient descent gains: its number of steps grows with the condition number."""
     rows = []
     for name, values in (("before", before), ("after", after)):
         # With the column of ones of the bias: what is not centred shows here.
@@ -78,7 +78,7 @@ def _components() -> tuple[LessonFigure, ...]:
         *_before_and_after(lambda x, train: oracles.pca(x, train, 2))(),
         LinesFigure(
             "share",
-            "How much the first directions tell",
+            "The variance in the first directions",
             "Digits: the share of all variance in the first so many of 64 directions.",
             "directions kept",
             "share",
@@ -104,9 +104,8 @@ def _whitened() -> tuple[LessonFigure, ...]:
         TableFigure(
             "small",
             "Why a little is added",
-            "Of the digits' 64 directions the last ones hardly vary: dividing by"
-            " their"
-            " deviation alone would blow up what is noise, so 1e-5 is added under the root.",
+            "The last of the digits' 64 directions hardly vary. Dividing by their standard deviation alone would"
+            " amplify noise, so 1e-5 is added under the root.",
             ("direction", "variance", "divided by"),
             tuple(
                 (
@@ -149,22 +148,22 @@ LECTURE = "CS231n lecture 6, data preprocessing"
 TEXTS: dict[str, Text] = {
     "centre": Text(
         "Centring",
-        "Subtract from each feature its mean, so that the cloud of rows lies around zero. Inputs that are all positive"
-        " make all gradients of a unit's weights have one sign; centred ones do not.",
+        "Subtract the mean from each feature, so that the rows lie around zero. Inputs that are all positive give"
+        " the gradients of a unit's weights one sign; centred inputs do not.",
         "x - mean",
-        "Always, with images often alone.",
-        "The mean of all rows, test rows included, leaks.",
+        "Always; for images often nothing else is needed.",
+        "A mean over all rows, test rows included, is a leak.",
         LECTURE,
         (oracles.centre, oracles.centre_gradient),
         _before_and_after(oracles.centre),
     ),
     "standardise": Text(
         "Standardising",
-        "Subtract each feature's mean and divide by its standard deviation: every feature then has mean 0 and varies by"
-        " about 1, whatever unit it was measured in. A step of the optimizer then means the same for each weight.",
+        "Subtract each feature's mean and divide by its standard deviation: every feature then has mean 0 and"
+        " standard deviation 1, whatever its unit is. A step of the optimizer then means the same for each weight.",
         "(x - mean) / std",
         "For tables always, unless all features have one unit and scale.",
-        "A feature that never varies has std 0; rare features are blown up.",
+        "A constant feature has std 0; features that are rarely not zero become very large.",
         LECTURE,
         (oracles.standardise, oracles.standardise_gradient),
         _before_and_after(oracles.standardise),
@@ -174,50 +173,50 @@ TEXTS: dict[str, Text] = {
         "Move each feature so that its smallest value becomes 0 and its largest 1.",
         "(x - min) / (max - min)",
         "Where numbers have hard bounds, such as pixels.",
-        "One outlier squeezes all others together; new rows may fall outside.",
+        "One outlier pushes all other values together; new rows may lie outside the range.",
         LECTURE,
         (oracles.scale_to_range, oracles.scale_to_range_gradient),
         _before_and_after(oracles.scale_to_range),
     ),
     "pca": Text(
         "PCA: decorrelating",
-        "Turn the axes until they lie along the directions in which the rows vary most. Features are then no longer"
-        " correlated, and the first few directions tell most of it, so that the rest can be left out.",
+        "Rotate the axes to the directions in which the rows vary most. The features are then no longer correlated,"
+        " and the first few hold most of the variance, so the rest can be left out.",
         "(x - mean) @ directions[:, :k]",
         "For small networks on many correlated features; seldom for images.",
-        "Directions of little variance may be those that tell the classes apart.",
+        "Directions of little variance may be those that separate the classes.",
         f"{LECTURE}; 144 of 3072 for CIFAR-10",
         (oracles.axes, oracles.pca, oracles.pca_gradient),
         _components,
     ),
     "whiten": Text(
         "Whitening",
-        "After turning the axes, divide each by its own spread: the cloud becomes a ball, of equal width in every"
-        " direction. That is as easy as a task can be made for gradient descent.",
+        "After rotating the axes, divide each by its standard deviation: the rows then vary equally in every"
+        " direction. That is the easiest case for gradient descent.",
         "(x - mean) @ directions / sqrt(variance + 1e-5)",
         "For shallow models on correlated features.",
-        "It blows up directions that are only noise.",
+        "It amplifies directions that are only noise.",
         LECTURE,
         (oracles.axes, oracles.whiten, oracles.whiten_gradient),
         _whitened,
     ),
     "zca": Text(
         "ZCA whitening",
-        "Whitening, and then turned back, so that what comes out is as near as can be to what went in: whitened images"
-        " still look like images, with their edges drawn out.",
+        "Whitening, then a rotation back to the original axes: whitened images still look like images, with clearer"
+        " edges.",
         "whiten(x) @ directions.T",
-        "For images where whitening is wanted and neighbours must stay neighbours.",
-        "As whitening.",
+        "For images where whitening is wanted and pixels must keep their places.",
+        "Like whitening.",
         "Bell and Sejnowski 1997; Krizhevsky 2009",
         (oracles.axes, oracles.whiten, oracles.zca, oracles.zca_gradient),
         _digits(oracles.zca, "ZCA"),
     ),
     "mean-image": Text(
         "Subtracting the mean image",
-        "Average all training images and subtract that picture: each pixel is centred on its own.",
+        "Subtract the mean of all training images: each pixel is centred on its own.",
         "x - mean over images, [H, W, C]",
-        "As AlexNet did, where things sit in the same place in every image.",
-        "It presumes one image size.",
+        "As AlexNet did, where objects have the same place in every image.",
+        "All images must have one size.",
         f"{LECTURE}; Krizhevsky et al. 2012",
         (oracles.mean_image,),
         _digits(oracles.centre, "mean image subtracted"),
@@ -244,11 +243,11 @@ TEXTS: dict[str, Text] = {
     ),
     "impute": Text(
         "Filling what is missing",
-        "A network cannot compute with a hole. A missing number becomes the mean of the training rows, and a feature of"
-        " its own may say that it was missing.",
+        "A network cannot compute with a missing number. It becomes the mean of the training rows, and an extra"
+        " feature may say that it was missing.",
         "mean where x is NaN, else x",
         "Wherever numbers are missing.",
-        "What is missing is often missing for a reason, which a mean hides.",
+        "A number is often missing for a reason, and a mean hides that.",
         "Little and Rubin 2002, chapter 4",
         (oracles.impute, oracles.impute_gradient),
         _missing,
@@ -277,7 +276,7 @@ def _overview() -> tuple[LessonFigure, ...]:
     half = len(rows) // 2
     leak = rows.mean(axis=0) - rows[:half].mean(axis=0)
     table.append(("means of all rows less those of the first half", _pair(leak), "", ""))
-    text = "The condition number says how many steps a plain gradient descent needs. The last line is what leaks when"
+    text = "The condition number says how many steps a plain gradient descent needs. The last line is the leak if"
     text += " statistics are taken from all rows instead of the training rows."
     return (*clouds, TableFigure("table", "Step by step", text, ("", "means", "stds", "condition"), tuple(table)))
 
@@ -288,16 +287,15 @@ PREPROCESSING_PAGES: tuple[Page, ...] = (
         kind="preprocessing",
         title="Preprocessing",
         words=(
-            "A network sees numbers without units. A feature in the thousands pulls a thousand times as hard at its"
-            " weight as one near 1, so that one rate cannot suit both; and inputs that are all positive make learning"
-            " zig-zag.",
-            "So rows are centred, scaled, and sometimes turned. All statistics come from the training rows alone and"
-            " are"
-            " kept with the model: what validation and test rows tell must not leak into what is learned.",
+            "A network sees numbers without units. A feature in the thousands gives its weight a gradient a thousand"
+            " times as large as one near 1, so one learning rate cannot suit both. Inputs that are all positive make"
+            " learning zig-zag.",
+            "So rows are centred, scaled, and sometimes rotated. All statistics come from the training rows alone"
+            " and are kept with the model: validation and test rows must not influence what is learned.",
         ),
         formula="statistics of the training rows, applied to all rows",
         when="Tables: standardise. Images: centre, by pixel or by channel; PCA and whitening are seldom used for them.",
-        wrong="Statistics over all rows leak; scaling done in training only, and forgotten in use, gives nonsense.",
+        wrong="Statistics over all rows are a leak; scaling in training only, and not in use, gives wrong answers.",
         source=LECTURE,
         figures=_overview,
         see=("standardise", "centre", "inputs-badly-scaled", "zig-zag"),

@@ -17,7 +17,7 @@ STEPS, LR, ROWS = 150, 0.05, 64
 
 
 class _Rescaled(nn.Module):
-    """Inputs as somebody else might have given them."""
+    """Inputs with another offset and scale."""
 
     def __init__(self, offset: float, factor: float) -> None:
         super().__init__()
@@ -55,18 +55,18 @@ def _rounded(mean: float) -> str:
 
 
 class _Detached(nn.Module):
-    """Somebody took the numbers out of the graph, for a picture perhaps, and put them back."""
+    """Outputs detached from the graph, as for a figure."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         return inputs.detach()
 
 
 def _wired(fault: str) -> nn.Module:
-    first, bend, last = small_network().children()
+    first, nonlinearity, last = small_network().children()
     return nn.Sequential(
         first,
         *([_Detached()] if fault == "detached" else []),
-        *([] if fault == "linear" else [bend]),
+        *([] if fault == "linear" else [nonlinearity]),
         last,
         *([nn.Softmax(1)] if fault == "softmax" else [nn.Softmax(0)] if fault == "axis" else []),
     )
@@ -109,15 +109,15 @@ STEP_PAGES: tuple[Page, ...] = (
         kind="check",
         title="Looking at the rows first",
         words=(
-            "A network learns what the rows say, at a pace that their scale sets. So they are looked at before"
-            " anything is trained: are all of them numbers, of about the same size, around zero; does one class"
-            " stand for most of them; do they come in a mixed order?",
-            "And the rows that are kept back for scoring have to be rows it has never seen: one that stands in both"
-            " parts makes the score a memory test, and so, a little, does a mean taken over both.",
+            "What a network learns, and how fast, depends on its rows and their scale. So look at them before any"
+            " training: are all values numbers, of about the same size, around zero? Does one class have most rows?"
+            " Are the rows shuffled?",
+            "Validation and test rows must be rows that the network has never seen. A row in both parts makes the"
+            " score a test of memory, and a mean taken over both parts does so a little.",
         ),
         formula="mean about 0, std about 1; no row in both splits",
         when="Before anything else.",
-        wrong="Nothing stops: a column of size 10,000 drowns the others, and the curve merely looks slow.",
+        wrong="No error is raised: a column of size 10,000 outweighs the others, and the loss just falls slowly.",
         source="CS231n lecture 6, data preprocessing; Karpathy, A recipe for training neural networks, 2019",
         oracle=(oracles.scales, oracles.shared_rows),
         figures=_data,
@@ -128,15 +128,14 @@ STEP_PAGES: tuple[Page, ...] = (
         kind="check",
         title="One batch through",
         words=(
-            "A network that is put together wrongly seldom stops with an error. It runs, its loss even falls a"
-            " little, and it learns something else, or with half of its weights.",
-            "One batch tells most of it: what enters the loss and in which shape, which weights a gradient reaches,"
-            " whether every weight is in an optimizer exactly once, and whether rows of a batch leave each other"
-            " alone.",
+            "A wrongly built network seldom raises an error. It runs, its loss even falls a little, and it learns"
+            " something else, or uses half of its weights.",
+            "One batch shows most of it: what enters the loss and in which shape, which weights get a gradient,"
+            " whether every weight is in an optimizer exactly once, and whether rows of a batch are independent.",
         ),
         formula="every parameter: gradient not 0, in one optimizer",
         when="After every change of the network or the loss.",
-        wrong="Taken for a matter of rates or of patience, it costs days.",
+        wrong="Without this check, such a fault looks like a bad learning rate and costs days.",
         source="Karpathy, A recipe for training neural networks, 2019",
         figures=_wiring,
         see=(
