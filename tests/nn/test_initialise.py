@@ -137,7 +137,7 @@ def test_zero_last_norm_makes_each_branch_begin_as_nothing() -> None:
     ]
     hidden = normal(4, 8, 5, 5).relu()
     assert torch.equal(model.blocks(hidden), hidden)
-    with pytest.raises(InputError, match="no normalisation to start at zero"):
+    with pytest.raises(InputError, match="no normalisation at the end"):
         initialise(Functional(), zero_last_norm=True)
 
 
@@ -346,10 +346,10 @@ def test_models_that_cannot_be_drawn_anew_are_refused() -> None:
     [
         (lambda m: initialise(m, scheme=cast(Any, "kaiming")), "no initialisation 'kaiming'"),
         (lambda m: initialise(m, scheme=cast(Any, "xavier_uniform")), "no initialisation"),
-        (lambda m: initialise(m, "lsuv"), "without a sample"),
+        (lambda m: initialise(m, "lsuv"), "needs a sample"),
         (lambda m: initialise(m, "he", std=0.1), "std = 0.1 was given with he"),
-        (lambda m: initialise(m, "small-random", std=0.0), "no standard deviation"),
-        (lambda m: initialise(m, "small-random", std=math.nan), "no standard deviation"),
+        (lambda m: initialise(m, "small-random", std=0.0), "not a standard deviation"),
+        (lambda m: initialise(m, "small-random", std=math.nan), "not a standard deviation"),
         (lambda m: initialise(m, "constant"), "needs a value"),
         (lambda m: initialise(m, "zero", value=1.0), "value = 1.0 was given with zero"),
         (lambda m: initialise(m, bias=math.inf), "bias = inf"),

@@ -167,13 +167,13 @@ def _by_place(inputs: int, /, outputs: int) -> nn.Module:
 @pytest.mark.parametrize(
     ("model", "given", "said"),
     [
-        (nn.Linear(4, 3), {}, "a Linear makes no networks"),
+        (nn.Linear(4, 3), {}, "a Linear does not make networks"),
         (_too_narrow, {}, r"gives \[2, 2\] for 2 rows"),
         (_other_rows, {}, r"does not take 2 rows \[2, 4\]"),
         (_none, {}, "gave a int"),
         (_frozen, {}, "nothing that can be trained"),
         (_needs, {}, "needs 'heads'"),
-        (_by_place, {}, "takes 'inputs' by place only"),
+        (_by_place, {}, "takes 'inputs' by position only"),
         (perceptron, {"space": {"heads": [1, 2]}}, "no argument of the function"),
         (perceptron, {"space": {"model.activation": ["relu", "tanh"]}}, "activation is no argument of it"),
         (perceptron, {"settings": ["model.widths=[3]"]}, "widths is no argument of it"),

@@ -80,7 +80,7 @@ def activation_facts(name: str, **options: float | int | str) -> ActivationFacts
     """
     if not options:
         return _usual(name)
-    # Facts are asked for in the midst of other people's forward passes, whatever mode those run in.
+    # Facts may be requested inside a user's forward pass, in any mode.
     with torch.inference_mode(False):
         return computed_facts(name, tuple(sorted(options.items())))
 

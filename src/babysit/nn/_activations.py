@@ -64,7 +64,7 @@ def _of_prelu(weight: object) -> ActivationFacts | None:
 
 
 def _of_clamp(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> ActivationFacts | None:
-    """`clamp` is relu, relu6 or hardtanh by hand."""
+    """`clamp` may be used as relu, relu6 or hardtanh."""
     low = options.get("min", arguments[0] if arguments else None)
     high = options.get("max", arguments[1] if len(arguments) > 1 else None)
     if not isinstance(low, int | float) or isinstance(low, bool):

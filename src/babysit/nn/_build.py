@@ -220,7 +220,7 @@ def build(model: ModelSection, inputs: Features | Pixels, outputs: int) -> nn.Se
         Input [N, numbers + categories] or [N, channels, height, width], output [N, outputs].
 
     Raises:
-        RecipeError: A convolutional network was asked for a table, or the recipe names a function that makes it.
+        RecipeError: A table gets a convolutional network, or the recipe names a user's function for it.
 
     Example:
         >>> network = build(ModelSection(widths=(8,), batch_norm=False, dropout=0.0), Features(4), outputs=3)

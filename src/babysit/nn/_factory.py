@@ -1,4 +1,4 @@
-"""A function of the user's as what makes networks, in the place of `build`."""
+"""A user's function that makes networks, in place of `build`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class NetworkFactory:
 
     Args:
         function: Gives an `nn.Module` with its first weights, which are kept as they are unless the recipe names an
-            initialisation. Where it has a parameter `inputs` it is told how a preprocessed row looks: the number of
-            columns of a table, (channels, height, width) of an image; as `outputs` how many numbers must come out; as
-            `levels` how many codes each category has, whose columns come last. All its other parameters are arguments
+            initialisation. A parameter `inputs` receives the shape of a preprocessed row: the number of
+            columns of a table, (channels, height, width) of an image; `outputs` the number of outputs for a row;
+            `levels` the number of codes of each category, whose columns come last. All other parameters are arguments
             that may be searched.
 
     Attributes:
@@ -34,7 +34,7 @@ class NetworkFactory:
         arguments: Names that may be searched, in the order of the parameters.
 
     Raises:
-        InputError: It is no function, or has parameters that cannot be given by name.
+        InputError: It is not a function, or has parameters that cannot be given by name.
 
     Example:
         >>> def perceptron(inputs, outputs, width=16):
@@ -50,9 +50,9 @@ class NetworkFactory:
     def __init__(self, function: Callable[..., nn.Module]) -> None:
         if isinstance(function, nn.Module) or not callable(function):
             raise InputError(
-                f"a {type(function).__name__} makes no networks",
+                f"a {type(function).__name__} does not make networks",
                 legal="a function or class that gives a torch.nn.Module",
-                cause="a network was given, and a search needs a fresh one for each trial",
+                cause="a network was given, and a search needs a new one for each trial",
                 write="model=lambda inputs, outputs: nn.Sequential(...)",
             )
         self.function = function
@@ -61,21 +61,21 @@ class NetworkFactory:
         try:
             parameters = [*inspect.signature(function).parameters.values()]
         except (TypeError, ValueError):
-            raise InputError(f"{self.name} does not say its parameters", legal="a Python function") from None
+            raise InputError(f"{self.name} has parameters that cannot be read", legal="a Python function") from None
         unnamed = [one.name for one in parameters if one.kind is one.POSITIONAL_ONLY and one.default is one.empty]
         if unnamed:
-            raise InputError(f"{self.name} takes '{unnamed[0]}' by place only", legal="parameters that have a name")
+            raise InputError(f"{self.name} takes '{unnamed[0]}' by position only", legal="parameters that have a name")
         named = [one for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
         self._takes = {one.name for one in named}
         self._needs = {one.name for one in named if one.default is one.empty}
         self.arguments = tuple(one.name for one in named if one.name not in OF_THE_DATA)
 
     def __call__(self, section: ModelSection, inputs: Features | Pixels, outputs: int) -> nn.Module:
-        """A network for such rows, tried on two of them.
+        """A network for such rows, after a try on two of them.
 
         Raises:
-            InputError: The recipe holds another function, an argument is unknown or missing, or what came back is no
-                network for these rows. What the function itself raises is passed on.
+            InputError: The recipe holds another function, an argument is unknown or missing, or the result is not a
+                network for these rows. Errors of the function itself are passed on.
         """
         if section.factory != self.name:
             raise InputError(
@@ -86,7 +86,7 @@ class NetworkFactory:
         self.check_arguments(section.arguments)
         if missing := sorted(self._needs - given.keys()):
             raise InputError(
-                f"{self.name} needs '{missing[0]}', and nobody says what it is",
+                f"{self.name} needs '{missing[0]}', and it was not given",
                 legal="an argument with a default, one that is searched, or one under model.arguments",
                 write=f"--set model.arguments.{missing[0]}=64",
             )
@@ -100,13 +100,13 @@ class NetworkFactory:
         """Whether the function has parameters of these names.
 
         Raises:
-            InputError: It has not.
+            InputError: It does not have one.
         """
         for name in arguments:
             if name not in self.arguments:
                 raise InputError(
                     f"{self.name} has no argument '{name}' that can be chosen",
-                    legal=", ".join(self.arguments) or "none: it has no parameters but those that the data fills in",
+                    legal=", ".join(self.arguments) or "no argument: the data gives all its parameters",
                 )
 
     def _of_the_data(self, inputs: Features | Pixels, outputs: int) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class NetworkFactory:
         if levels and "levels" not in self._takes:
             raise InputError(
                 f"the data has {len(levels)} category columns, and {self.name} does not ask for their `levels`",
-                cause="codes of categories are no quantities, and a network has to embed them",
+                cause="codes of categories are not quantities, and a network has to embed them",
                 write=f"def {self.name.rpartition(':')[2]}(inputs, outputs, levels, ...), and"
                 " babysit.nn.CategoryEmbedding(inputs - len(levels), levels) as its first layer",
             )
@@ -130,11 +130,11 @@ class NetworkFactory:
         try:
             with torch.no_grad():
                 answers = network(rows)
-        except Exception as error:  # whatever a network does not like about its rows
+        except Exception as error:  # a network may raise any error
             raise InputError(
                 f"the network of {self.name} does not take {ROWS} rows {[*rows.shape]}: {error}".splitlines()[0],
                 cause="its first layer is made for other rows",
-                write="a parameter `inputs`, which is told how a row looks",
+                write="a parameter `inputs`, which receives the shape of a row",
             ) from error
         finally:
             network.train(training)
@@ -144,7 +144,7 @@ class NetworkFactory:
                 f"the network of {self.name} gives {shape} for {ROWS} rows",
                 legal=f"{[ROWS, outputs]}",
                 cause="its last layer has another width than the data has answers",
-                write="a parameter `outputs`, which is told how many numbers must come out",
+                write="a parameter `outputs`, which receives the number of outputs",
             )
         if not any(parameter.requires_grad for parameter in network.parameters()):
             raise InputError(f"the network of {self.name} has nothing that can be trained", legal="parameters")
@@ -163,7 +163,7 @@ def row_shape(inputs: Features | Pixels) -> tuple[int, ...]:
 
 
 def maker_of(model: Callable[..., nn.Module] | None) -> MakeNetwork:
-    """What makes networks: a user's function, or `build` where there is none.
+    """The maker of networks: a user's function, or `build` without one.
 
     Example:
         >>> maker_of(None) is build, isinstance(maker_of(nn.Linear), NetworkFactory)

@@ -50,7 +50,7 @@ class RawWeight:
 def raw_weight(
     function: str, arguments: Sequence[Any], options: Mapping[str, Any], names: Mapping[int, str]
 ) -> RawWeight | None:
-    """The weight that a call reads, if it is a parameter of a module that is no layer.
+    """The weight that a call reads, if it is a parameter of a module that is not a layer.
 
     Args:
         function: The name of the function called.
@@ -289,7 +289,7 @@ def is_number_function(name: str) -> bool:
 
 
 def passes_through(class_name: str) -> bool:
-    """Whether a module without weights hands the data on: dropout, pooling, reshaping."""
+    """Whether a module without weights passes the data on: dropout, pooling, reshaping."""
     return class_name in _PASS_MODULES or "Dropout" in class_name or "Pool" in class_name or "Pad" in class_name
 
 

@@ -80,7 +80,7 @@ def _can_fold(layer: nn.Module, norm: nn.Module, dimensions: int | None) -> bool
     if not isinstance(norm, _BatchNorm) or norm.running_mean is None or "weight" not in layer._parameters:
         return False
     if isinstance(layer, nn.Linear):
-        # Over sequences [N, T, F], a normalisation of T steps is none of F units.
+        # Over sequences [N, T, F], a normalisation of T steps is not one of F units.
         return layer.out_features == norm.num_features and dimensions in (None, 2)
     return isinstance(layer, _ConvNd) and layer.out_channels == norm.num_features
 

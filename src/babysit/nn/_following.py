@@ -29,7 +29,7 @@ class Follows:
     Attributes:
         facts: About the first activation its output reaches, None when there is none.
         meets: The step that ends the search when no activation was found, for the report.
-        is_output: No other layer lies behind it.
+        is_output: Whether no other layer comes after it.
         normalised: A normalisation lies before the activation.
         ends_branch: Its output is added to a shortcut, and no normalisation between sets its size.
         calls: How often the layer is used in one forward pass.
@@ -37,7 +37,7 @@ class Follows:
         dimensions: Of its output, when a sample was run.
         output: Its output for the sample, when one was run.
         activated: The activation's output for the sample, when one was run.
-        raw: The weight, when it is a parameter of a module that is no layer of PyTorch's.
+        raw: The weight, when it is a parameter of a module that is not a layer of PyTorch's.
     """
 
     facts: ActivationFacts | None = None
@@ -92,7 +92,7 @@ def follow(model: nn.Module, sample: Sample | None = None, *, measure: bool = Fa
     """
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
         raise InputError(
-            "a scripted model cannot be looked into",
+            "a scripted model cannot be inspected",
             legal="a model whose forward is Python",
             cause="it was made by torch.jit.script or torch.jit.trace",
             write="hand over the model before it is scripted",
@@ -130,7 +130,7 @@ class _Walk:
 
     @cached_property
     def lead_to_layers(self) -> list[bool]:
-        """Whether another layer lies behind each step."""
+        """Whether another layer comes after each step."""
         lead = [False] * len(self.steps)
         for number in reversed(range(len(self.steps))):
             lead[number] = any(self.steps[user].kind == "layer" or lead[user] for user in self.users[number])
@@ -149,7 +149,7 @@ class _Walk:
         return Following(self.way, layers, len(branches), tuple(dict.fromkeys(norms)), self._folds())
 
     def _follows(self, start: int, ends_branch: bool) -> Follows:
-        """The nearest activation behind a layer, breadth first through whatever hands the data on."""
+        """The nearest activation after a layer, breadth first through all steps that pass the data on."""
         step = self.steps[start]
         meets, normalised, seen = "the model's end", False, {start}
         waiting = deque((user, False) for user in self.users[start])

@@ -18,7 +18,7 @@ from babysit.nn._schemes import SCHEMES, SMALL, SOURCES, Scheme
 from babysit.nn._treat import Treatment
 from babysit.record import InputError
 
-_UNKNOWN = Follows(meets="nothing seen: it did not take part in the forward pass")
+_UNKNOWN = Follows(meets="not seen: it did not take part in the forward pass")
 
 
 def initialize(
@@ -33,13 +33,13 @@ def initialize(
     seed: int = 0,
     measure: bool = True,
 ) -> InitialisationReport:
-    """Draw a model's weights anew, in place, and say what was done layer by layer.
+    """Draw new weights for a model, in place, and report what was done layer by layer.
 
     The activation that follows each layer is found by running the sample, if there is one; else by symbolic tracing;
-    else by the order of the modules. The report says which.
+    else by the order of the modules. The report says which way was used.
 
     What `auto` does: `he` or `xavier`, whichever was derived for the activation that follows. Layers that end the
-    model get gain 0.1, so that the first loss is what chance gives (the lecture's first check; Goyal et al. 2017,
+    model get gain 0.1, so that the first loss is that of chance (the lecture's first check; Goyal et al. 2017,
     arXiv:1706.02677, section 5.1, draw theirs with std 0.01). Layers that end a residual branch without
     normalisation are scaled by 1/sqrt(number of branches) (Radford et al. 2019, GPT-2, section 2.3).
 
@@ -78,9 +78,9 @@ def initialize(
     following = follow(model, sample)
     if zero_last_norm and (scheme == "pytorch" or not following.last_norms):
         raise InputError(
-            "zero_last_norm found no normalisation to start at zero",
+            "zero_last_norm found no normalisation at the end of a residual branch",
             legal="models with residual branches that end in a normalisation, and any scheme but pytorch",
-            cause=f"looked for by {following.way}; a sample makes it surer" if scheme != "pytorch" else None,
+            cause=f"looked for by {following.way}; a sample finds more" if scheme != "pytorch" else None,
         )
     treatment = Treatment(
         scheme=scheme,
@@ -127,19 +127,19 @@ def _check(
         raise InputError(f"there is no initialisation {scheme!r}", legal=", ".join(SCHEMES), write=write)
     if scheme == "lsuv" and sample is None:
         raise InputError(
-            "initialisation lsuv was asked for without a sample",
+            "initialisation lsuv needs a sample, and none was given",
             cause="it scales each layer by the variance the sample's data has there",
             write='initialize(model, "lsuv", sample=batch)',
         )
     if std is not None and scheme != "small-random":
-        raise InputError(f"std = {std} was given with {scheme}", legal="std goes with small-random alone")
+        raise InputError(f"std = {std} was given with {scheme}", legal="std goes only with small-random")
     if std is not None and not (math.isfinite(std) and std > 0):
-        raise InputError(f"std = {std} is no standard deviation", legal="a number above 0")
+        raise InputError(f"std = {std} is not a standard deviation", legal="a number above 0")
     if (value is not None) != (scheme == "constant"):
         given = "constant needs a value" if value is None else f"value = {value} was given with {scheme}"
-        raise InputError(given, legal="value goes with constant, and with it alone")
+        raise InputError(given, legal="value goes only with constant, which needs it")
     if not math.isfinite(bias):
-        raise InputError(f"bias = {bias} is no number to start with", legal="a finite number, as a rule 0 or 0.01")
+        raise InputError(f"bias = {bias} is not a number to start with", legal="a finite number, as a rule 0 or 0.01")
     for name, parameter in model.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter) or parameter.device.type == "meta":
             raise InputError(
@@ -149,7 +149,7 @@ def _check(
             )
         if parameter.is_inference():
             raise InputError(
-                f"{name} was made for inference and cannot be drawn anew",
+                f"{name} was made for inference and cannot be changed",
                 cause="the model was made inside torch.inference_mode()",
                 write="make the model outside of it",
             )

@@ -114,7 +114,7 @@ def max_pieces(inputs: Tensor, pieces: int, dim: int = 1) -> Tensor:
         [..., units, ...].
 
     Raises:
-        InputError: The size along `dim` is no multiple of `pieces`.
+        InputError: The size along `dim` is not a multiple of `pieces`.
 
     Example:
         >>> max_pieces(torch.tensor([[1.0, 5.0, 3.0, 2.0]]), pieces=2)

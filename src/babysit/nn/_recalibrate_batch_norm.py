@@ -1,4 +1,4 @@
-"""Running statistics of batch normalisation measured anew, exactly, over a stream of batches."""
+"""Running statistics of batch normalisation, measured again exactly over a stream of batches."""
 
 from __future__ import annotations
 

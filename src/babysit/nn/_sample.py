@@ -1,4 +1,4 @@
-"""A forward pass that leaves no trace: modes, buffers, attributes and random numbers are as before."""
+"""A forward pass without side effects: modes, buffers, attributes and random numbers are as before."""
 
 from __future__ import annotations
 
