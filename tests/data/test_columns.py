@@ -77,8 +77,8 @@ def test_the_first_column_without_a_name_may_count_rows() -> None:
     [
         (["31/12/2020", "01/01/2021"], "%d/%m/%Y", ""),
         (["12/31/2020", "01/01/2021"], "%m/%d/%Y", ""),
-        (["01/02/2020", "03/04/2020"], "%d/%m/%Y", "day before month"),
-        (["01/02/2020", "01/12/2020", "02/03/2020"], "%m/%d/%Y", "month before day"),
+        (["01/02/2020", "03/04/2020"], "%d/%m/%Y", "the day before the month"),
+        (["01/02/2020", "01/12/2020", "02/03/2020"], "%m/%d/%Y", "the month before the day"),
     ],
 )
 def test_days_and_months_are_told_apart_or_it_is_said(cells: Any, form: str, said: Any) -> None:
@@ -173,7 +173,7 @@ def test_only_training_rows_teach() -> None:
     assert prepared.inputs[torch.tensor([199])][0, -1] == 1
     by_name = {column.name: column for column in prepared.summary.columns}
     assert by_name["x"].type == "drop"
-    assert by_name["x"].why == "it has one value in the training rows"
+    assert by_name["x"].why == "it has only one value in the training rows"
     assert by_name["t"].high == 179
 
 
@@ -182,7 +182,7 @@ def test_rare_levels_teach_the_unknown_code() -> None:
     types = find_types(pl.DataFrame({"level": levels, "y": range(100)}), {}, "y")
     columns, (summary,) = fit_columns([pl.DataFrame({"level": levels})], types, target="y", place=1)
     assert columns.categories[0].levels == ("common", "other")
-    assert summary.why.endswith("2 rare levels share the code of unknown ones")
+    assert summary.why.endswith("2 rare levels are encoded like unknown levels")
 
 
 def test_pieces_give_what_the_whole_gives() -> None:
@@ -236,7 +236,7 @@ def test_other_columns_are_refused_by_name() -> None:
         columns.encode(FRAME.rename({"town": "twon"}).drop("age"))
     error = caught.value
     assert "2 columns missing: 'age', 'town'" in str(error)
-    assert "1 column never seen in training: 'twon'" in str(error)
+    assert "1 column that the training data did not have: 'twon'" in str(error)
     assert error.cause == "renamed: 'twon' for 'town'"
     assert torch.equal(columns.encode(FRAME.drop("y")).nan_to_num(), columns.encode(FRAME).nan_to_num())
 
@@ -244,7 +244,7 @@ def test_other_columns_are_refused_by_name() -> None:
 def test_text_among_numbers_is_refused_with_its_row() -> None:
     columns = prepare(Recipe(), FRAME).columns
     assert columns is not None
-    with pytest.raises(DataError, match="column 'age' holds 'old' in row 1, which is no number"):
+    with pytest.raises(DataError, match="column 'age' holds 'old' in row 1, where a number is expected"):
         columns.encode(FRAME.head(2).with_columns(age=pl.Series(["old", "3"])))
 
 

@@ -119,7 +119,7 @@ def test_blank_lines_and_old_line_ends_do_not_count() -> None:
 def test_rows_without_any_value_are_left_out_and_said() -> None:
     table = table_of_text("a,b\n1,2\n,\n3,4\n", "table.csv", DataSection())
     assert table.frame.height == 2
-    assert table.notes == ("1 row without any value left out",)
+    assert table.notes == ("1 row without any value was left out",)
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_rows_without_any_value_are_left_out_and_said() -> None:
     [("a,b\n1,2\n3,4,5\n6,7\n", 3, 3), ("a,b\n1,2\n\n3\n4,5\n", 4, 1), ('a,b\n1,"x\ny"\n3\n4,5\n', 4, 1)],
 )
 def test_ragged_lines_are_named(text: str, line: int, cells: Any) -> None:
-    with pytest.raises(DataError, match=rf"line {line} has {cells} cells? where the others have 2"):
+    with pytest.raises(DataError, match=rf"line {line} has {cells} cells? and the other lines have 2"):
         table_of_text(text, "table.csv", DataSection())
 
 
 def test_a_file_cut_short_is_told_so() -> None:
     with pytest.raises(DataError) as caught:
         table_of_text("a,b,c\n1,2,3\n4,5,6\n7,8", "table.csv", DataSection())
-    assert caught.value.cause == "the file was cut short"
+    assert caught.value.cause == "the file was cut off"
 
 
 def test_a_quote_never_closed_is_told_so() -> None:

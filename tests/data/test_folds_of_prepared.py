@@ -76,7 +76,7 @@ def test_a_full_trial_is_one_of_the_largest_fold() -> None:
 
 def test_fewer_times_than_folds_are_refused() -> None:
     rows, recipe = prepared(table(day=np.arange(ROWS) // 30), "split.time=day")
-    with pytest.raises(DataError, match="3 folds of rows at"):
+    with pytest.raises(DataError, match="3 folds cannot be made of rows with"):
         folds_of_prepared(rows, recipe.split, 3, seed=0)
 
 

@@ -100,7 +100,7 @@ def test_mixed_sizes_take_the_median_side_and_say_so() -> None:
     assert result.pixels.shape == (3, 10, 10)
     assert result.decisions[0].value == "10"
     assert "3 sizes from 12 by 8 to 34 by 30 pixels" in result.decisions[0].why
-    assert result.notes == ("3 images of 3 scaled and cut to 10 by 10",)
+    assert result.notes == ("3 images of 3 scaled and cropped to 10 by 10 pixels",)
 
 
 def test_large_images_are_brought_down_and_a_stated_size_wins() -> None:
@@ -131,7 +131,7 @@ def test_a_folder_with_given_phases(tmp_path: pathlib.Path) -> None:
     assert prepared.task.classes == ("cat", "dog")
     assert prepared.layout == ImageLayout((8, 8), "NHW")
     assert prepared.inputs.dtype == torch.uint8
-    assert "1 file other than images left aside: train/cat/notes.txt" in prepared.summary.notes
+    assert "1 file ignored, not an image: train/cat/notes.txt" in prepared.summary.notes
 
 
 def test_encoded_images_end_to_end(tmp_path: pathlib.Path) -> None:
@@ -176,7 +176,7 @@ def test_axes_are_found_by_their_sizes(shape: tuple[int, ...], whole: bool, axes
     layout, (decision,) = find_layout(shape, "test", whole)
     assert isinstance(layout, ImageLayout)
     assert (layout.axes, layout.shape) == (axes, shape[1:])
-    assert ("either end" in decision.why) == (shape == (9, 3, 8, 3))
+    assert ("the first or the last axis" in decision.why) == (shape == (9, 3, 8, 3))
 
 
 def test_axes_that_mean_nothing_are_refused() -> None:

@@ -296,7 +296,7 @@ def test_new_rows_are_encoded_as_those_of_training(tmp_path: pathlib.Path) -> No
     scored = read_new_rows(labelled, data, columns, layout, task)
     assert scored.targets is not None
     assert scored.targets.tolist() == [0] * 60
-    with pytest.raises(DataError, match="which the model has never learned"):
+    with pytest.raises(DataError, match="which the model was not trained on"):
         read_new_rows(FRAME.with_columns(label=pl.lit("w")), data, columns, layout, task)
     for name, source in frames(tmp_path).items():
         again = read_new_rows(source, data, columns, layout, task)

@@ -395,7 +395,7 @@ def test_it_learns_with_the_model_it_travels_in() -> None:
         (lambda: ScaleToRange(2, 1, 1), "low below high"),
         (lambda: ScalePixels((2, 2), 3, 1), "low below high"),
         (lambda: Centre(0), "at least one"),
-        (lambda: ChannelMean((3, 2, 2), 3), "none of the axes"),
+        (lambda: ChannelMean((3, 2, 2), 3), "not an axis of"),
         (lambda: Impute(3, [3]), "from 0 to 2"),
         (lambda: Preprocessing(TableLayout(3), numbers="standardize"), "standardise"),  # type: ignore[arg-type]
         (lambda: Preprocessing(TableLayout(3), images="means"), "mean-image"),  # type: ignore[arg-type]

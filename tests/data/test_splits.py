@@ -112,7 +112,7 @@ def test_too_few_groups_are_refused() -> None:
 
 
 def test_stratified_needs_classes() -> None:
-    with pytest.raises(DataError, match="deals classes"):
+    with pytest.raises(DataError, match="needs classes"):
         deal(10, SplitSection(method="stratified"), 0, Keys())
 
 
@@ -124,21 +124,21 @@ def test_given_test_rows_stay_and_validation_comes_from_training() -> None:
     assert len(split["validation"]) == 15
     assert set(split["train"]) | set(split["validation"]) == set(range(100))
     assert decision.value == "given"
-    assert "20 test rows came as given" in decision.why
+    assert "20 test rows were given" in decision.why
 
 
 def test_given_validation_alone_is_said_to_flatter() -> None:
     split, decision = deal(12, SplitSection(), 0, Keys(), {"train": 10, "validation": 2})
     assert split["validation"].tolist() == [10, 11]
     assert not len(split["test"])
-    assert "a little too good" in decision.why
+    assert "slightly too good" in decision.why
 
 
 def test_a_class_judged_but_never_learned_is_refused() -> None:
     task = Task("classification", "kind", ("a", "b", "c"))
     targets = np.array([0, 1, 0, 1, 2])
     split = {"train": np.arange(4), "validation": np.array([], dtype=np.int64), "test": np.array([4])}
-    with pytest.raises(DataError, match="'c' of 'kind' is among the test rows and never among the training rows"):
+    with pytest.raises(DataError, match="'c' of 'kind' is in the test rows and not in the training rows"):
         refuse_unlearned(task, targets, split)
 
 
@@ -175,7 +175,7 @@ def test_folds_of_groups_and_of_time() -> None:
 
 
 def test_folds_that_cannot_be_are_refused() -> None:
-    with pytest.raises(DataError, match="6 folds of 5 rows"):
+    with pytest.raises(DataError, match="6 folds cannot be made of 5 rows"):
         k_folds([0, 1, 0, 1, 0], 6, 0)
-    with pytest.raises(DataError, match="need groups"):
+    with pytest.raises(DataError, match="need the groups"):
         k_folds([0, 1], 2, 0, kind="grouped")

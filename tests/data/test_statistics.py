@@ -251,5 +251,5 @@ def test_bad_streams() -> None:
         statistics_of([torch.zeros(2, 4)], 3)
     with pytest.raises(DataError, match="complex"):
         statistics_of([torch.zeros(2, 3, dtype=torch.complex64)], 3)
-    with pytest.raises(DataError, match="cannot join"):
+    with pytest.raises(DataError, match="cannot be joined"):
         RunningStatistics(3).merge(RunningStatistics(3, covariance=True))

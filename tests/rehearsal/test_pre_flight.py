@@ -130,7 +130,7 @@ def test_only_and_skip_and_ignore() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((3,), "a int is no source of data"),
+        ((3,), "an object of type int"),
         ((3, CROSS_ENTROPY), "a int is no network"),
         ((mlp(),), "a loader of training batches is missing"),
         ((mlp(), CROSS_ENTROPY, [(torch.zeros(2, 64), torch.zeros(2).long())]), "an optimizer is missing"),

@@ -103,7 +103,7 @@ class Centre(Affine):
 
     def describe(self) -> str:
         """What it does to the data, in a sentence."""
-        return f"{counted(self.features, 'feature')} zero-centred: the training mean is subtracted"
+        return f"{counted(self.features, 'feature')} zero-centred: the mean of the training rows is subtracted"
 
 
 class Standardise(Affine):
@@ -154,9 +154,9 @@ class Standardise(Affine):
 
     def describe(self) -> str:
         """What it does to the data, in a sentence."""
-        text = f"{counted(self.features, 'feature')} standardised: mean 0, std 1 on the training rows"
-        constant = len(self.constant_features)
-        return text if not constant else f"{text}; {counted(constant, 'feature')} without variance divided by 1"
+        text = f"{counted(self.features, 'feature')} standardised: mean 0 and std 1 on the training rows"
+        constant = counted(len(self.constant_features), "feature")
+        return f"{text}; {constant} without variance only centred" if self.constant_features else text
 
 
 class ScaleToRange(Affine):
@@ -201,7 +201,8 @@ class ScaleToRange(Affine):
 
     def describe(self) -> str:
         """What it does to the data, in a sentence."""
-        return f"{counted(self.features, 'feature')} scaled: the training range becomes {self.low:g} to {self.high:g}"
+        scaled = f"{counted(self.features, 'feature')} scaled"
+        return f"{scaled}: the range of the training rows becomes {self.low:g} to {self.high:g}"
 
 
 def refuse_empty_range(low: float, high: float) -> None:
@@ -236,7 +237,7 @@ class TargetStandardise(Standardise):
         statistics = statistics_of((chunk.reshape(-1, 1) for chunk in chunks), 1)
         missing = statistics.rows - int(statistics.count)
         if missing:
-            raise DataError(f"{missing} of {statistics.rows} targets are missing", legal="a number for each row")
+            raise DataError(f"{missing} of {statistics.rows} targets are missing", legal="a number in each row")
         return self.fit_statistics(statistics)
 
     def forward(self, raw: Tensor) -> Tensor:

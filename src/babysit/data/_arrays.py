@@ -59,8 +59,8 @@ def from_arrays(
     if len(array) != len(values):
         raise DataError(
             f"{name}: {counted(len(array), 'row')} of inputs and {counted(len(values), 'target')}",
-            legal="as many targets as rows",
-            cause="inputs and targets were swapped or cut differently",
+            legal="one target for each row",
+            cause="inputs and targets were swapped, or rows were removed from one of them only",
         )
     if array.dtype.kind in "US" and array.ndim == 2:
         frame = pl.DataFrame({f"column_{i + 1}": array[:, i].astype(str) for i in range(array.shape[1])})
@@ -97,7 +97,7 @@ def _from_disk(rows: RowFile, targets: pl.Series, name: str, class_names: tuple[
     if len(rows) != len(targets):
         raise DataError(
             f"{name}: {counted(len(rows), 'row')} of inputs and {counted(len(targets), 'target')}",
-            legal="as many targets as rows",
+            legal="one target for each row",
         )
     if rows.dtype.is_complex:
         raise DataError(f"the inputs of {name}: type {rows.dtype} cannot be learned from", legal=LEGAL)
@@ -106,7 +106,7 @@ def _from_disk(rows: RowFile, targets: pl.Series, name: str, class_names: tuple[
     for piece in rows.chunks() if rows.dtype.is_floating_point else ():
         refuse_infinite(piece, f"{name} (from row {start + 1:,})", layout)
         start += len(piece)
-    note = f"rows stay on disk, in {rows.path}, and are read as they are needed"
+    note = f"the rows stay on disk, in {rows.path}; they are read when they are needed"
     return Arrays(
         name, rows, layout, targets, targets.name, class_names=class_names, decisions=decisions, notes=(note,)
     )
@@ -122,7 +122,7 @@ def as_array(value: object, what: str) -> AnyArray:
     try:
         array = np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{what} make no array: {error}", cause="rows of different lengths") from None
+        raise DataError(f"{what} cannot be made an array: {error}", cause="rows of different lengths") from None
     if array.dtype.kind == "O":
         raise DataError(
             f"{what}: Python objects cannot be learned from",
@@ -132,7 +132,7 @@ def as_array(value: object, what: str) -> AnyArray:
     if array.dtype.kind not in "biufUS":
         raise DataError(f"{what}: type {array.dtype} cannot be learned from", legal=LEGAL)
     if array.ndim == 0:
-        raise DataError(f"{what}: a single value", legal="an array with rows")
+        raise DataError(f"{what} are a single value", legal="an array with rows")
     return array
 
 
@@ -160,8 +160,8 @@ def target_series(values: object, name: str, target: str) -> pl.Series:
         one_hot = array.ndim == 2 and array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())
         raise DataError(
             f"the targets of {name} have shape {array.shape}",
-            legal="[N], one target a row",
-            cause="one-hot classes" if one_hot and bool((array.sum(1) == 1).all()) else "several targets a row",
+            legal="[N], one target for each row",
+            cause="one-hot classes" if one_hot and bool((array.sum(1) == 1).all()) else "several targets for each row",
             write="targets.argmax(axis=1)" if one_hot else None,
         )
     if array.dtype.kind == "S":
@@ -189,7 +189,7 @@ def refuse_infinite(numbers: Tensor, name: str, layout: object) -> None:
     raise DataError(
         f"{name} has infinite numbers in {several(columns)}, {row_numbers(rows)}",
         cause="a division by zero, or a logarithm of zero",
-        write="NaN where the value is missing, or a large number",
+        write="NaN where the value is missing, or a large finite number",
     )
 
 

@@ -129,9 +129,9 @@ class ColumnFit:
             if not column.levels or (len(column.levels) == 1 and len(self.levels) == 1 and not self.missing):
                 column = DroppedColumn(self.name, self._why_not_learned())
             elif rare := len(self.levels) - len(column.levels):
-                why += f"; {counted(rare, 'rare level')} {'shares' if rare == 1 else 'share'} the code of unknown ones"
+                why += f"; {counted(rare, 'rare level')} {'is' if rare == 1 else 'are'} encoded like unknown levels"
         elif self.found.type != "drop" and (not self.moments.count[0] or not varied):
-            column = DroppedColumn(self.name, "it has one value in the training rows")
+            column = DroppedColumn(self.name, "it has only one value in the training rows")
         if isinstance(column, DroppedColumn):
             why = column.why
         summary: dict[str, Any] = {}
@@ -149,8 +149,8 @@ class ColumnFit:
 
     def _why_not_learned(self) -> str:
         if len(self.levels) <= 1:
-            return "it has one value in the training rows"
-        return f"{counted(len(self.levels), 'level')}, and none often enough in the training rows to learn from"
+            return "it has only one value in the training rows"
+        return f"{counted(len(self.levels), 'level')}, none of which is frequent enough in the training rows"
 
 
 def fit_columns(
@@ -186,7 +186,7 @@ def fit_columns(
             f"'{column.name}': {column.why}" for column, _ in done[:5] if isinstance(column, DroppedColumn)
         )
         raise DataError(
-            f"no column is left to learn '{target}' from",
+            f"no column is left from which '{target}' can be predicted",
             cause=reasons,
             write='types = { "NAME" = "number" } under [data] keeps a column',
         )

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from babysit.data._cells import as_days, as_levels, as_moments, as_numbers, as_text, numbers_of
-from babysit.data._wording import counted, row_numbers, several
+from babysit.data._wording import row_numbers, several
 from babysit.record import ColumnType, DataError
 
 Encoded = list[npt.NDArray[np.float64]]
@@ -198,8 +198,7 @@ def refuse_wrong(name: str, what: str, cells: pl.Series, numbers: pl.Series, wor
     if len(rows):
         examples = several(f"'{text[:40]}'" for text in texts.gather(rows).unique(maintain_order=True).head(3))
         raise DataError(
-            f"column '{name}' holds {examples} in {row_numbers(rows)}, which {'is' if len(rows) == 1 else 'are'} "
-            f"no {what}",
-            cause=f"another file than the one learned from, or {counted(len(rows), 'cell')} with a word for 'missing'",
+            f"column '{name}' holds {examples} in {row_numbers(rows)}, where a {what} is expected",
+            cause="a file that differs from the training file, or a word that stands for a missing value",
             write=f'missing = [..., {examples}] or types = {{ "{name}" = "category" }} under [data]',
         )

@@ -112,7 +112,7 @@ def find_type(cells: pl.Series, decimal: str = ".", may_count_rows: bool = False
         return _of_ready_numbers(ready[~np.isnan(ready)], cells, may_count_rows)
     if kind.is_nested() or kind in (pl.Binary, pl.Object) or kind == pl.Null:
         return FoundType(
-            "drop", "it holds nothing" if kind == pl.Null else f"it holds {kind}, no single values", aloud=True
+            "drop", "it is empty" if kind == pl.Null else f"each cell holds a {kind}, not a single value", aloud=True
         )
     present = cells.drop_nulls()
     if not len(present):
@@ -149,7 +149,8 @@ def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> Fou
     present = cells.drop_nulls()
     if cells.dtype.is_nested() or cells.dtype in (pl.Binary, pl.Object):
         raise RecipeError(
-            f"data.types: '{name}' holds {cells.dtype} and can only be dropped", write=f'"{name}" = "drop"'
+            f"data.types: '{name}' holds cells of type {cells.dtype}; such a column can only be dropped",
+            write=f'"{name}" = "drop"',
         )
     if wanted == "category":
         return FoundType("category", why, numeric=_all_numbers(present))
@@ -180,7 +181,7 @@ def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> Fou
     examples = several([f"'{text[:40]}'" for text in as_text(present.head(3))])
     raise RecipeError(
         f"data.types: '{name}' cannot be read as date: it holds {examples}",
-        legal="one form in all rows, as 2024-02-29, 29.02.2024, 02/29/2024 13:45",
+        legal="dates written the same way in all rows, such as 2024-02-29, 29.02.2024 or 02/29/2024 13:45",
     )
 
 
@@ -196,7 +197,7 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
     if not wrong:
         codes = bool(present.str.contains(r"^0\d").any()) and not bool(present.str.contains(r"[.,:]").any())
         if codes and not compact_form(numbers.to_numpy()):
-            return FoundType("category", "numbers with leading zeros are codes", aloud=True)
+            return FoundType("category", "numbers with leading zeros are taken for codes", aloud=True)
         found = _of_numbers(numbers.to_numpy(), name, may_count_rows)
         comma = decimal == "," and found.type == "number" and bool(present.str.contains(",", literal=True).any())
         why = f"{found.why}, with a decimal comma" if comma else found.why
@@ -204,7 +205,7 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
     words = present.filter(numbers.is_null()).unique().sort()
     if len(words) <= MOST_WORDS and wrong <= (1 - NUMBERS_AT_LEAST) * len(present) and len(words) < wrong + 1:
         said = several(f"'{word[:40]}'" for word in words)
-        why = f"numbers but for {said} in {counted(wrong, 'row')}, taken as missing"
+        why = f"numbers, except {said} in {counted(wrong, 'row')}, taken as missing"
         return FoundType("number", why, aloud=True, decimal=decimal, words=tuple(words))
     if form := date_form(present):
         return FoundType(
@@ -214,9 +215,9 @@ def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool)
     if len(present) >= FEW:
         words_a_cell = float((present.head(10_000).str.count_matches(r"\s+") + 1).to_numpy().mean())
         if words_a_cell >= WORDS_OF_TEXT and distinct > len(present) / 2:
-            return FoundType("drop", f"free text, {words_a_cell:.0f} words a cell", aloud=True)
+            return FoundType("drop", f"free text, {words_a_cell:.0f} words per cell", aloud=True)
         if distinct > DISTINCT_IDS * len(present):
-            why = f"it names its rows: {counted(distinct, 'distinct text')} in {counted(len(present), 'row')}"
+            why = f"it identifies the rows: {counted(distinct, 'distinct text')} in {counted(len(present), 'row')}"
             return FoundType("drop", why, aloud=True)
     return FoundType("category", f"text, {counted(distinct, 'distinct value')}")
 
@@ -232,10 +233,10 @@ def _of_numbers(numbers: npt.NDArray[np.float64], name: str, may_count_rows: boo
     if is_id or (may_count_rows and counts):
         distinct = len(np.unique(numbers))
         if distinct == len(numbers) > 1:
-            why = f"its name and {counted(distinct, 'distinct number')} say that it names its rows"
-            return FoundType("drop", "it counts the rows" if counts else why, aloud=True)
+            why = f"it identifies the rows: so its name says, and all of its {counted(distinct, 'number')} are distinct"
+            return FoundType("drop", "it numbers the rows" if counts else why, aloud=True)
         if distinct <= MOST_ID_LEVELS:
-            why = f"its name says that its {counted(distinct, 'number')} are names, not quantities"
+            why = f"by its name, its {counted(distinct, 'distinct number')} are identifiers, not quantities"
             return FoundType("category", why, aloud=True, numeric=True)
     if form := compact_form(numbers):
         return FoundType("date", "dates of the form %Y%m%d", aloud=True, form=form)

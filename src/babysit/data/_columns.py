@@ -143,12 +143,12 @@ class Columns:
             DataError: They were written by another version, or damaged.
         """
         if kept.get("schema") != COLUMNS_SCHEMA:
-            raise DataError(f"columns of schema {kept.get('schema')!r}", legal=f"{COLUMNS_SCHEMA}")
+            raise DataError(f"the stored columns have the schema {kept.get('schema')!r}", legal=f"{COLUMNS_SCHEMA}")
         try:
             columns = tuple(_column(entry) for entry in kept["columns"])
             return cls(columns, kept["target"], kept["place"], kept["named"], tuple(kept["missing"]), kept["dtype"])
         except (KeyError, TypeError) as error:
-            raise DataError(f"the kept columns cannot be read: {error!r}", cause="the file was damaged") from None
+            raise DataError(f"the stored columns cannot be read: {error!r}", cause="the file was damaged") from None
 
 
 def _column(entry: Mapping[str, Any]) -> Column:
@@ -165,9 +165,10 @@ def _refuse_infinite(numbers: np.ndarray[tuple[int, int], np.dtype[np.floating]]
     columns = [f"'{names[place]}'" for place in np.flatnonzero(infinite.any(axis=0)).tolist()]
     rows = np.flatnonzero(infinite.any(axis=1)).tolist()
     raise DataError(
-        f"infinite numbers in {'column' if len(columns) == 1 else 'columns'} {several(columns)}, {row_numbers(rows)}",
+        f"there are infinite numbers in {'column' if len(columns) == 1 else 'columns'} {several(columns)}, "
+        f"{row_numbers(rows)}",
         cause="a division by zero, or a logarithm of zero",
-        write="an empty cell where the value is missing, or a large number",
+        write="an empty cell where the value is missing, or a large finite number",
     )
 
 
@@ -176,11 +177,13 @@ def _other_columns(missing: Sequence[str], surplus: Sequence[str], names: Sequen
     if missing:
         said.append(f"{counted(len(missing), 'column')} missing: {several(map(repr, missing))}")
     if surplus:
-        said.append(f"{counted(len(surplus), 'column')} never seen in training: {several(map(repr, surplus))}")
+        said.append(
+            f"{counted(len(surplus), 'column')} that the training data did not have: {several(map(repr, surplus))}"
+        )
     alike = [f"{name!r} for {other!r}" for name in surplus[:20] if (other := nearest(name, missing))]
-    cause = f"renamed: {several(alike)}" if alike else "another file than the one learned from"
+    cause = f"renamed: {several(alike)}" if alike else "a file that differs from the training file"
     if unnamed and not alike:
-        cause = "a file without a header and with another number of columns"
+        cause = "a file without a header whose number of columns differs"
     return DataError(
-        "the columns are not those of training; " + "; ".join(said), legal=several(names, most=30), cause=cause
+        "the columns are not those of the training data; " + "; ".join(said), legal=several(names, most=30), cause=cause
     )

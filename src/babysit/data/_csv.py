@@ -47,7 +47,9 @@ def table_of_text(text: str, name: str, data: DataSection) -> Table:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
-        raise DataError(f"{name} is empty", cause="the file was not written to the end, or is another one")
+        raise DataError(
+            f"{name} is empty", cause="the file was not written completely, or it is not the file you meant"
+        )
     shape = find_shape(text, name, data)
     frame = read_fast(text, shape)
     if frame is None:
@@ -57,13 +59,13 @@ def table_of_text(text: str, name: str, data: DataSection) -> Table:
     notes: tuple[str, ...] = ()
     if empty and empty < frame.height:
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        notes = (f"{counted(empty, 'row')} without any value left out",)
+        notes = (f"{counted(empty, 'row')} without any value {'was' if empty == 1 else 'were'} left out",)
     last = frame.columns[-1]
     if frame.width > 2 and (not shape.named or last.startswith("unnamed")) and frame[last].null_count() == frame.height:
         frame = frame.drop(last)
-        notes = (*notes, "each line ends with a delimiter; the empty column behind it is left out")
+        notes = (*notes, "each line ends with a delimiter; the empty last column is left out")
     if not frame.height or empty == frame.height:
-        raise DataError(f"{name} has a header and no rows below it", cause="the file was not written to the end")
+        raise DataError(f"{name} has a header and no rows below it", cause="the file was not written completely")
     return Table(name, frame, named=shape.named, decisions=shape.decisions, notes=notes)
 
 
@@ -150,15 +152,15 @@ def read_slowly(text: str, shape: Shape, name: str) -> pl.DataFrame:
         first = wrong[0]
         last = first == len(records) - 1 and text[-1:] != "\n"
         quoted = any("\n" in cell for cell in records[first])
-        cause = "a delimiter inside a cell without quotes around it, or a row cut short"
+        cause = "a delimiter inside a cell that has no quotes around it, or a row that was cut off"
         if quoted:
-            cause = f"a quote {shape.quote} that is opened in this line and never closed"
+            cause = f"a quote {shape.quote} that opens in this line and never closes"
         elif last and len(records[first]) < shape.width:
-            cause = "the file was cut short"
+            cause = "the file was cut off"
         raise DataError(
-            f"{name}: line {lines[first]:,} has {counted(len(records[first]), 'cell')} where the others have "
+            f"{name}: line {lines[first]:,} has {counted(len(records[first]), 'cell')} and the other lines have "
             f"{shape.width}" + (f"; so have {len(wrong) - 1:,} more lines" if len(wrong) > 1 else ""),
-            legal="equally many cells in each line",
+            legal="the same number of cells in each line",
             cause=cause,
             write=f"correct line {lines[first]:,}: {several(cell[:20] for cell in records[first])}",
         )
@@ -184,7 +186,7 @@ def _refuse_open_quote(text: str, shape: Shape, name: str, records: list[list[st
     except csv.Error as error:
         if "unexpected end" in str(error):
             raise DataError(
-                f"{name}: a quote {shape.quote} is opened in line {lines[-1]:,} and never closed",
+                f"{name}: a quote {shape.quote} opens in line {lines[-1]:,} and never closes",
                 write=f"correct line {lines[-1]:,}",
             ) from None
 

@@ -68,17 +68,23 @@ def find_shape(text: str, name: str, data: DataSection) -> Shape:
     if data.delimiter is not None:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(data.delimiter, data.delimiter)
         if len(delimiter) != 1 or delimiter in "\n\r" + quote or not delimiter.isascii():
-            raise DataError(f"a delimiter is one sign, not {data.delimiter!r}", legal="one of , ; | tab", write=",")
+            raise DataError(
+                f"a delimiter is one character, not {data.delimiter!r}",
+                legal="one character, for example , ; | or a tab",
+                write=",",
+            )
     else:
         delimiter = _find_delimiter(sample, quote, name)
         if delimiter != ",":
-            why = f"the first {RECORDS} rows have equally many cells with it"
+            why = f"the first {RECORDS} rows have the same number of cells with it"
             decisions.append(Decision(setting="data.delimiter", value=NAMES[delimiter], why=why))
     records = [
         [cell.strip() for cell in record] for record in parse(sample, delimiter, quote, name) if not is_blank(record)
     ]
     if not records:
-        raise DataError(f"{name} is empty", cause="the file was not written to the end, or is another one")
+        raise DataError(
+            f"{name} is empty", cause="the file was not written completely, or it is not the file you meant"
+        )
     widths = Counter(len(record) for record in records[1:] or records)
     width = max(widths, key=lambda width: (widths[width], width))
     header, names, named, decision = _find_header(records, width, name, data)
@@ -87,16 +93,16 @@ def find_shape(text: str, name: str, data: DataSection) -> Shape:
     if len(names) != width:
         raise DataError(
             f"{name}: line {header} names {counted(len(names), 'column')}, and the rows below it have {width}",
-            legal="a name for each cell of a row",
-            cause="a delimiter inside a name or a cell without quotes around it",
+            legal="one name for each column",
+            cause="a delimiter inside a name or a cell that has no quotes around it",
         )
     doubles = [column for column, count in Counter(names).items() if count > 1]
     if doubles:
         raise DataError(
             f"{name}: {counted(len(doubles), 'column name')} {'occurs' if len(doubles) == 1 else 'occur'} twice: "
             f"{several(map(repr, doubles))}",
-            legal="a name of its own for each column",
-            write="rename them in the first line, or --set data.header_rows=0 when it holds no names",
+            legal="a different name for each column",
+            write="rename them in the first line, or --set data.header_rows=0 if the first line holds no names",
         )
     return Shape(delimiter, quote, width, header, tuple(names), named, tuple(decisions))
 
@@ -112,7 +118,7 @@ def parse(text: str, delimiter: str, quote: str, name: str, most: int | None = R
     except csv.Error as error:
         raise DataError(
             f"{name}: the field that begins before line {reader.line_num + 1:,} cannot be read: {error}",
-            cause="a quote that is opened and never closed, or a file that is no table",
+            cause="a quote that opens and never closes, or a file that is not a table",
         ) from None
 
 
@@ -177,7 +183,7 @@ def _find_header(
         preamble += 1
     body = records[preamble:]
     if not body:
-        raise DataError(f"{name} has no rows of equally many cells", cause="it is no table")
+        raise DataError(f"{name} has no two rows with the same number of cells", cause="it is not a table")
     header = 0
     while header < min(MOST_HEADER_ROWS, len(body) - 1) and _is_header(body, header, missing):
         header += 1
@@ -186,19 +192,19 @@ def _find_header(
     if header == len(body):
         raise DataError(
             f"{name} has a header and no rows below it: {several(body[0])}",
-            cause="the file was not written to the end",
+            cause="the file was not written completely",
             write="--set data.header_rows=0 if its first line is a row",
         )
     if not header:
-        why = f"the first row, '{', '.join(body[0])[:60]}', is of the same kind as those below it"
+        why = f"the first row, '{', '.join(body[0])[:60]}', is like the rows below it, so it names no columns"
         if preamble:
-            why += f"; {counted(preamble, 'line')} before it {'is' if preamble == 1 else 'are'} no rows"
-        decision = Decision(setting="data.header_rows", value=str(preamble), why=f"{why}; columns are numbered")
+            why += f"; {counted(preamble, 'line')} before it {'is' if preamble == 1 else 'are'} not part of the table"
+        decision = Decision(setting="data.header_rows", value=str(preamble), why=f"{why}; the columns are numbered")
         return preamble, made_up, False, decision
     cells = body[header - 1]
     found: Decision | None = None
     if preamble + header > 1:
-        why = f"line {preamble + header} is the last before the rows begin and names the columns: {several(cells, 3)}"
+        why = f"line {preamble + header} is the last line before the rows and names the columns: {several(cells, 3)}"
         found = Decision(setting="data.header_rows", value=str(preamble + header), why=why)
     return preamble + header, _names(cells, width), True, found
 

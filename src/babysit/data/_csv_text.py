@@ -46,15 +46,17 @@ def read_bytes(path: pathlib.Path) -> bytes:
         memory = physical_memory()
         if size > SHARE_OF_MEMORY * memory:
             raise DataError(
-                f"{path} has {size / 2**30:.1f} GiB, and this machine {memory / 2**30:.1f} GiB of memory",
-                legal=f"text files up to {SHARE_OF_MEMORY:.0%} of the memory; Parquet of any size",
+                f"{path} has {size / 2**30:.1f} GiB; this machine has {memory / 2**30:.1f} GiB of memory",
+                legal=f"text files of up to {SHARE_OF_MEMORY:.0%} of the memory; Parquet files of any size",
                 write=f"polars.scan_csv('{path}').sink_parquet('{path.with_suffix('.parquet')}')",
             )
         content = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
     if not content.strip():
-        raise DataError(f"{path} is empty", cause="the file was not written to the end, or is another one")
+        raise DataError(
+            f"{path} is empty", cause="the file was not written completely, or it is not the file you meant"
+        )
     return content
 
 
@@ -62,7 +64,7 @@ def refuse_other_kinds(content: bytes, name: str) -> None:
     """Raises DataError for bytes that are no text."""
     for mark, kind, write in OTHER_KINDS:
         if content.startswith(mark):
-            raise DataError(f"{name} is no text file but {kind}, whatever its name says", write=write)
+            raise DataError(f"{name} is not a text file: by its first bytes it is {kind}", write=write)
 
 
 def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[Decision, ...]]:
@@ -83,7 +85,7 @@ def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[De
     except LookupError:
         alike = nearest(encoding, ("utf-8", "utf-16", "latin-1", "cp1252"))
         raise DataError(
-            f"no encoding '{encoding}'",
+            f"there is no encoding '{encoding}'",
             legal="utf-8, utf-16, cp1252, latin-1 and Python's other text encodings",
             write=f"--set data.encoding={alike or 'utf-8'}",
         ) from None
@@ -92,14 +94,14 @@ def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[De
         line = content[:start].count(b"\n") + 1
         other = _find(content)[0]
         raise DataError(
-            f"{name} is not {encoding}: line {line:,} holds bytes that mean nothing in it",
-            cause=f"it looks like {other}" if other != encoding else "the file is damaged or cut short",
+            f"{name} is not {encoding}: line {line:,} holds bytes that are not legal in this encoding",
+            cause=f"it looks like {other}" if other != encoding else "the file is damaged or was cut off",
             write=f"--set data.encoding={other}" if other != encoding else None,
         ) from None
     control = CONTROL.findall(text[:SAMPLE])
     if control and ("\x00" in control or len(control) > len(text[:SAMPLE]) / 1000):
         raise DataError(
-            f"{name} is no text file: it holds control signs such as {control[0]!r}",
+            f"{name} is not a text file: it holds control characters such as {control[0]!r}",
             legal="CSV or another text table, Parquet (.parquet), NumPy (.npy, .npz), a folder of images",
         )
     text = text.lstrip("\ufeff")
@@ -127,4 +129,7 @@ def _find(content: bytes) -> tuple[str, str]:
         found = "cp1252"
     except UnicodeDecodeError:
         found = "latin-1"
-    return found, f"line {line:,} holds the byte {letter.hex()}, no UTF-8; read as '{letter.decode(found)}'"
+    return (
+        found,
+        f"line {line:,} holds the byte {letter.hex()}, which is not UTF-8; it is read as '{letter.decode(found)}'",
+    )

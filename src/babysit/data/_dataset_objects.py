@@ -56,7 +56,7 @@ def from_torch_dataset(dataset: Dataset[Any], name: str, data: DataSection) -> F
         stacked = stack_items(inputs)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"{name}: its inputs make no array: {str(error)[:200]}",
+            f"{name}: its inputs cannot be made an array: {str(error)[:200]}",
             legal="numbers, arrays or tensors of one shape, or Pillow images of any size",
         ) from None
     return from_arrays(stacked, labels, name=name, target=target, class_names=names)
@@ -73,7 +73,7 @@ def _items(dataset: Dataset[Any], name: str) -> Iterator[Any]:
     if isinstance(dataset, IterableDataset):
         for place, item in enumerate(dataset):
             if place >= MOST_ITEMS:
-                raise DataError(f"{name} goes on after {MOST_ITEMS:,} items", cause="a stream without an end")
+                raise DataError(f"{name} does not end after {MOST_ITEMS:,} items", cause="an endless stream")
             yield item
         return
     try:
@@ -152,7 +152,7 @@ def from_hugging_face(dataset: Any, name: str, data: DataSection) -> Found:
     targets = pl.Series(target, list(dataset[target]))[list(decoded.kept)]
     layout, _ = find_layout(decoded.pixels.shape, name, whole=True)
     aside = [column for column in features if column not in (target, pictures[0])]
-    notes = [f"{counted(len(aside), 'column')} left aside: {several(aside)}"] if aside else []
+    notes = [f"{counted(len(aside), 'column')} ignored: {several(aside)}"] if aside else []
     return Arrays(
         name,
         decoded.pixels,

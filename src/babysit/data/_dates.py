@@ -65,8 +65,8 @@ def date_form(texts: pl.Series) -> tuple[str, str] | None:
             if other == form or not _fits(texts, other):
                 continue
             if as_moments(texts, other).is_sorted() and not as_moments(texts, form).is_sorted():
-                return other, "month before day, as that brings the rows into order"
-            return form, "day before month; month before day would be possible too"
+                return other, "the month before the day, as the rows are then in order"
+            return form, "the day before the month; the other way round would be possible too"
         return form, ""
     return None
 

@@ -163,12 +163,18 @@ def decode_images(openers: Sequence[Opener], names: Sequence[str], source: str, 
         if len(wrong) > UNREADABLE * len(openers):
             raise DataError(
                 f"{source}: {counted(len(wrong), 'image')} of {len(openers):,} ({part}) cannot be read: {shown}",
-                legal=f"up to {UNREADABLE:.0%} of unreadable images, which are left out",
-                cause="a download that was cut short",
+                legal=f"up to {UNREADABLE:.0%} of the images may be unreadable; they are left out",
+                cause="a download that was cut off",
             )
-        notes.append(f"{counted(len(wrong), 'image')} ({part}) left out, as they cannot be read: {shown}")
+        notes.append(
+            f"{counted(len(wrong), 'image')} ({part}) left out because {'it' if len(wrong) == 1 else 'they'} cannot be "
+            f"read: {shown}"
+        )
     if cut := int(fitted.sum()):
-        notes.append(f"{counted(cut, 'image')} of {len(openers):,} scaled and cut to {canvas.height} by {canvas.width}")
+        notes.append(
+            f"{counted(cut, 'image')} of {len(openers):,} scaled and cropped to {canvas.height} by {canvas.width} "
+            "pixels"
+        )
     kept = [place for place in range(len(openers)) if place not in wrong]
     tensor = torch.from_numpy(pixels if not wrong else pixels[kept])
     return Decoded(tensor, kept, decisions, tuple(notes))
@@ -205,7 +211,7 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
     if not sizes:
         raise DataError(
             f"{source}: none of {counted(len(openers), 'image')} can be read: {reason}",
-            cause="files of another kind under the name of images, or a download that was cut short",
+            cause="files of another kind with the names of images, or a download that was cut off",
         )
     deep = grey and any(mode in DEEP for mode in modes)
     mode: Mode = "F" if deep else "L" if grey else "RGB"
@@ -219,12 +225,14 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
     median = sides[len(sides) // 2]
     chosen = min(median, LARGEST_SIDE)
     if len(distinct) == 1:
-        why = f"images of {height} by {width} pixels would take long; all are brought to {chosen} by {chosen}"
+        why = (
+            f"images of {height} by {width} pixels would take long to train on; all are scaled to {chosen} by {chosen}"
+        )
     else:
         lows, highs = min(distinct), max(distinct)
         why = (
             f"{counted(len(distinct), 'size')} from {lows[0]} by {lows[1]} to {highs[0]} by {highs[1]} pixels; "
             f"the median of the shorter sides is {median}"
         )
-        why += f", and more than {LARGEST_SIDE} would take long" if median > LARGEST_SIDE else ""
+        why += f", and more than {LARGEST_SIDE} would take long to train on" if median > LARGEST_SIDE else ""
     return Canvas(mode, chosen, chosen), (Decision(setting="data.image_size", value=str(chosen), why=why),)

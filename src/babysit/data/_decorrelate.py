@@ -40,8 +40,8 @@ class _Rotation(Step):
         legal = components is None or (1 <= components <= features if whole else 0 < components <= 1)
         if not legal or isinstance(components, bool):
             raise InputError(
-                f"components = {components} with {counted(features, 'feature')}",
-                legal=f"a whole number from 1 to {features}, or a share of the variance above 0 and up to 1.0",
+                f"components = {components} is not possible with {counted(features, 'feature')}",
+                legal=f"a whole number from 1 to {features}, or a share of the variance, above 0 and at most 1.0",
             )
         self.components = components
         self.kept = components if isinstance(components, int) else (features if components is None else None)
@@ -114,7 +114,7 @@ class _Rotation(Step):
     def _refuse_unknown_width(self) -> int:
         if self.kept is None:
             raise InputError(
-                f"how many directions hold {self.components:g} of the variance is not known yet",
+                f"the number of directions that hold {self.components:g} of the variance is known only after fitting",
                 write="fit(chunks) first",
             )
         return self.kept

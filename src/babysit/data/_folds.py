@@ -51,12 +51,14 @@ def k_folds(
     if kind == "auto":
         kind = "grouped" if groups is not None else "random" if labels.dtype.kind == "f" else "stratified"
     if kind == "grouped" and groups is None:
-        raise DataError("folds of whole groups need groups", write="k_folds(..., groups=...)")
+        raise DataError("folds by group need the groups", write="k_folds(..., groups=...)")
     codes = _codes(labels, groups if kind == "grouped" else None, kind)
     units = len(np.unique(codes)) if kind == "grouped" else len(codes) - (kind == "time")
     if folds < 2 or folds > units:
         what = "group" if kind == "grouped" else "row"
-        raise DataError(f"{counted(folds, 'fold')} of {counted(units, what)}", legal=f"2 to {units} folds")
+        raise DataError(
+            f"{counted(folds, 'fold')} cannot be made of {counted(units, what)}", legal=f"2 to {units} folds"
+        )
     random = np.random.default_rng([seed, 2])
     if kind == "time":
         blocks = np.array_split(np.arange(len(labels)), folds + 1)
@@ -70,7 +72,9 @@ def _codes(labels: npt.NDArray[np.generic], groups: npt.ArrayLike | None, kind: 
         return np.zeros(len(labels), dtype=np.int64)
     keys = labels if groups is None else np.asarray(groups)
     if len(keys) != len(labels):
-        raise DataError(f"{counted(len(keys), 'group')} for {counted(len(labels), 'row')}", legal="a group a row")
+        raise DataError(
+            f"{counted(len(keys), 'group')} for {counted(len(labels), 'row')}", legal="one group for each row"
+        )
     return np.unique(keys, return_inverse=True)[1].astype(np.int64)
 
 
@@ -134,8 +138,8 @@ def folds_of_prepared(prepared: Prepared, section: SplitSection, folds: int, see
         _, block = np.unique(block, return_inverse=True)
         if not 2 <= folds <= block[-1]:
             raise DataError(
-                f"{counted(folds, 'fold')} of rows at {counted(len(times), 'time')}",
-                legal="2 folds and more, each of which holds out a time of its own, and one before them to learn from",
+                f"{counted(folds, 'fold')} cannot be made of rows with {counted(len(times), 'distinct time')}",
+                legal="at least 2 folds, and more distinct times than folds: the earliest is for training only",
                 cause="many rows have the same time" if folds < len(times) else None,
             )
         return [(rows[block[codes] <= fold], rows[block[codes] == fold + 1]) for fold in range(folds)]

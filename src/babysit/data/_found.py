@@ -70,10 +70,10 @@ def damaged(name: str, error: BaseException) -> DataError:
     """The error for Parquet that cannot be read."""
     reason = str(error).split("\n")[0][:200]
     if isinstance(error, MemoryError) or "allocate memory" in reason:
-        return DataError(f"{name} cannot be read: {reason}", cause="a limit on the memory of this process")
+        return DataError(f"{name} cannot be read: {reason}", cause="this process may not use more memory")
     return DataError(
-        f"{name} is no whole Parquet file: {reason}",
-        cause="it was not written or downloaded to the end, or is of another kind",
+        f"{name} is not a complete Parquet file: {reason}",
+        cause="it was not written or downloaded completely, or it is a file of another kind",
     )
 
 
@@ -138,7 +138,7 @@ class Arrays:
         if isinstance(self.inputs, Tensor):
             return self.inputs
         raise DataError(
-            f"{self.name} lies on disk, as it is too large for the memory, and cannot be joined with other rows",
+            f"{self.name} is too large for the memory and is read from disk; it cannot be joined with other rows",
             write="all rows in one file",
         )
 
@@ -157,5 +157,5 @@ def physical_memory() -> int:
 def unreadable(path: pathlib.Path, error: OSError) -> DataError:
     """What the system said of a file, as a DataError."""
     if isinstance(error, PermissionError):
-        return DataError(f"{path} may not be read: permission denied", write=f"chmod u+r '{path}'")
+        return DataError(f"{path} cannot be read: permission denied", write=f"chmod u+r '{path}'")
     return DataError(f"{path} cannot be read: {error.strerror or error}")

@@ -46,7 +46,7 @@ def _from_pandas(frame: Any, name: str) -> pl.DataFrame:
     doubles = sorted({column for column in names if names.count(column) > 1})
     if doubles:
         raise DataError(
-            f"{name}: column names occur twice: {several(doubles)}", legal="a name of its own for each column"
+            f"{name}: column names occur twice: {several(doubles)}", legal="a different name for each column"
         )
     return pl.DataFrame([_series(column, frame.iloc[:, place]) for place, column in enumerate(names)])
 

@@ -59,7 +59,9 @@ def read_image_folder(path: pathlib.Path, data: DataSection) -> Arrays:
     notes = list(decoded.notes)
     if others:
         shown = several(str(other.relative_to(path)) for other in others)
-        notes.append(f"{counted(len(others), 'file')} other than images left aside: {shown}")
+        notes.append(
+            f"{counted(len(others), 'file')} ignored, not {'an image' if len(others) == 1 else 'images'}: {shown}"
+        )
     layout, _ = find_layout(decoded.pixels.shape, str(path), whole=True)
     return Arrays(
         str(path),
@@ -129,13 +131,13 @@ def _no_classes(path: pathlib.Path, files: list[pathlib.Path]) -> DataError:
     if not inside:
         return DataError(f"the folder {path} is empty", legal=legal)
     if files:
-        return DataError(f"{path} has images of one class only, '{files[0].parent.name}'", legal=legal)
+        return DataError(f"{path} has images of only one class, '{files[0].parent.name}'", legal=legal)
     if loose:
-        return DataError(f"{path} holds {counted(len(loose), 'image')} that no folder gives a class", legal=legal)
+        return DataError(f"{path} holds {counted(len(loose), 'image')} that are in no class folder", legal=legal)
     if tables:
         return DataError(
             f"{path} is a folder without images",
-            cause=f"one of its files was meant: {several(tables)}",
+            cause=f"you may have meant one of its files: {several(tables)}",
             write=str(path / tables[0]),
         )
     shown = several(child.name + ("/" if child.is_dir() else "") for child in inside)

@@ -33,7 +33,7 @@ class MeanImage(Centre):
 
     def describe(self) -> str:
         """What it does to the data, in a sentence."""
-        return f"the mean image is subtracted (its pixels average {self.mean.mean():.4g})"
+        return f"the mean image is subtracted (its mean is {self.mean.mean():.4g})"
 
 
 class ScalePixels(Affine):
@@ -104,7 +104,7 @@ class ChannelMean(Affine):
     def __init__(self, shape: Sequence[int], channel_axis: int = 0) -> None:
         super().__init__(shape)
         if not -len(self.shape) <= channel_axis < len(self.shape):
-            raise InputError(f"channel_axis {channel_axis} is none of the axes of {self.shape}")
+            raise InputError(f"channel_axis {channel_axis} is not an axis of {self.shape}")
         self.channel_axis = channel_axis % len(self.shape)
         self._statistic("mean", self.shape[self.channel_axis])
 

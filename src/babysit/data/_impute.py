@@ -48,7 +48,7 @@ class Impute(Step):
         super().__init__(features)
         if indicators is not None and not set(indicators) <= set(range(features)):
             raise InputError(
-                f"indicators for the columns {list(indicators)} of {counted(features, 'column')}",
+                f"indicators for the columns {list(indicators)}, and there is no such column among {features}",
                 legal=f"column numbers from 0 to {features - 1}",
             )
         self.indicators = None if indicators is None else tuple(sorted(set(indicators)))
@@ -61,7 +61,7 @@ class Impute(Step):
     def outputs(self) -> tuple[int, ...]:
         """Shape of one row after the step."""
         if self.indicators is None:
-            raise InputError("which columns miss values is not known yet", write="fit(chunks) first")
+            raise InputError("the columns with missing values are known only after fitting", write="fit(chunks) first")
         return (self.features + len(self.indicators),)
 
     def forward(self, raw: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class Impute(Step):
         """What it does to the data, in a sentence."""
         lacking = int((self.missing_share > 0).sum())
         if lacking == 0 and not self.indicators:
-            return "no number was missing in training; one that is missing later becomes the training mean"
-        text = f"missing numbers become the training mean ({counted(lacking, 'column')} lacked some"
-        text += f", at most {self.missing_share.max():.1%} of the rows)"
-        return f"{text}; {counted(len(self.indicators or ()), 'column')} of 0 and 1 say where"
+            return "no number was missing in the training rows; one that is missing later is replaced by their mean"
+        text = f"missing numbers are replaced by the training mean ({counted(lacking, 'column')} had some"
+        text += f", in at most {self.missing_share.max():.1%} of the rows)"
+        return f"{text}; {counted(len(self.indicators or ()), 'column')} of 0 and 1 added that mark them"

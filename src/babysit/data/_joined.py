@@ -36,11 +36,11 @@ def with_given_files(found: Found, section: SplitSection, read: Reader) -> Found
         other = read(path)
         if isinstance(found, LargeTable) or isinstance(other, LargeTable):
             raise DataError(
-                f"{found.name} and {path}: a table that is read in pieces takes no rows from other files",
-                write="all rows in one Parquet file, and split.time or split.group to deal them",
+                f"{found.name} and {path}: rows of other files cannot be added to a table that is read in pieces",
+                write="all rows in one Parquet file, and split.time or split.group to split them",
             )
         if phase in found.given:
-            raise DataError(f"{found.name} holds {phase} rows already, and {path} was given too")
+            raise DataError(f"{found.name} holds {phase} rows already, and {path} was given as their file")
         if isinstance(found, Table) and isinstance(other, Table):
             found = join_tables(found, other, phase)
         elif isinstance(found, Arrays) and isinstance(other, Arrays):
@@ -57,7 +57,7 @@ def join_tables(table: Table, other: Table, phase: str) -> Table:
     given = dict(table.given) or {"train": table.frame.height}
     inserted = given | {phase: frame.height}
     if phase == "validation" and "test" in given:
-        raise DataError(f"{table.name} holds test rows already; validation rows cannot follow them")
+        raise DataError(f"{table.name} holds test rows already; validation rows cannot be added to it")
     return dataclasses.replace(table, frame=both, given=inserted, notes=(*table.notes, *other.notes, *notes))
 
 
@@ -91,7 +91,7 @@ def join_arrays(found: Arrays, other: Arrays, phase: str) -> Arrays:
     """Rows of other arrays as those of a phase."""
     if found.tensor.shape[1:] != other.tensor.shape[1:]:
         raise DataError(
-            f"a row of {other.name} has shape {tuple(other.inputs.shape[1:])}, one of {found.name} "
+            f"a row of {other.name} has shape {tuple(other.inputs.shape[1:])}, a row of {found.name} "
             f"{tuple(found.inputs.shape[1:])}"
         )
     kind = torch.promote_types(found.tensor.dtype, other.tensor.dtype)
@@ -125,7 +125,7 @@ def join_labels(values: pl.Series, training: int) -> tuple[pl.Series, tuple[Deci
     if not joined:
         return values, ()
     pairs = several(f"'{label}' as '{spelled}'" for label, spelled in joined.items())
-    why = "labels of the files differ by a trailing dot, case or blanks alone"
+    why = "the labels of the files differ only by a trailing dot, case or blanks"
     return values.replace(joined), (Decision(setting=f"labels of '{values.name}'", value=f"read {pairs}", why=why),)
 
 
@@ -156,5 +156,7 @@ def join_phases(parts: Mapping[str, Found], name: str) -> Found:
         elif isinstance(found, Arrays) and isinstance(other, Arrays):
             found = join_arrays(found, other, phase)
         else:
-            raise DataError(f"{name}: the {phase} part is of another kind than the training part, or too large")
+            raise DataError(
+                f"{name}: the {phase} part and the training part are of different kinds, or one is too large to join"
+            )
     return dataclasses.replace(found, name=name)

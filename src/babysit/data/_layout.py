@@ -52,7 +52,7 @@ def find_layout(shape: Sequence[int], name: str, whole: bool) -> tuple[TableLayo
     """
     own = tuple(shape[1:])
     if 0 in own:
-        raise DataError(f"the inputs of {name} have shape {tuple(shape)}: a row holds no numbers")
+        raise DataError(f"the inputs of {name} have shape {tuple(shape)}: its rows hold no numbers")
     if len(shape) == 2:
         return TableLayout(numbers=shape[1]), ()
     if len(shape) == 3:
@@ -62,7 +62,7 @@ def find_layout(shape: Sequence[int], name: str, whole: bool) -> tuple[TableLayo
         raise DataError(
             f"the inputs of {name} have shape {tuple(shape)}",
             legal="[N, D] numbers; images [N, H, W], [N, H, W, C] or [N, C, H, W] with 1, 3 or 4 channels",
-            cause="the axes are in another order, or these are neither numbers nor images",
+            cause="the axes are in another order, or the inputs are neither a table of numbers nor images",
         )
     first, last = own[0] in CHANNELS, own[2] in CHANNELS
     axes = "NHWC" if last and (not first or whole) else "NCHW"
@@ -71,6 +71,6 @@ def find_layout(shape: Sequence[int], name: str, whole: bool) -> tuple[TableLayo
     why = f"four axes {tuple(shape)} are read as images of {height} by {width} pixels with {colours}"
     if first and last:
         kind = "whole numbers, as image files are" if whole else "fractions, as PyTorch's tensors are"
-        why += f"; either end could hold the channels, and the pixels are {kind}"
+        why += f"; the first or the last axis could be the channels; the pixels are {kind}"
     layout = ImageLayout(own, "NHWC") if axes == "NHWC" else ImageLayout(own, "NCHW")
     return layout, (Decision(setting="images", value=axes, why=why),)

@@ -216,8 +216,8 @@ def as_numbers(chunk: Tensor, features: int) -> Numbers:
     if chunk.ndim == 0 or torch.Size(row).numel() != features:
         raise DataError(
             f"a piece of the data has shape {tuple(chunk.shape)}",
-            legal=f"rows first, then {features} numbers a row",
-            cause="the data has other columns, or another image size, than what is being fitted",
+            legal=f"rows first, then {features} numbers for each row",
+            cause="these rows have other columns or another image size than the rows before",
         )
     if chunk.is_complex():
         raise DataError("the data holds complex numbers", legal="real numbers")

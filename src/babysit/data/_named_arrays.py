@@ -95,7 +95,7 @@ def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) ->
     if guessed is not None:
         return {"": guessed}
     raise DataError(
-        f"{name} does not say which array is what: {_shapes(arrays)}",
+        f"{name} does not say which array is the inputs and which the targets: {_shapes(arrays)}",
         legal="x and y; x_train, y_train, x_test, y_test; or train_jpeg, train_len, train_label",
         write="np.savez(path, x=inputs, y=targets)",
     )
@@ -158,7 +158,7 @@ def from_matrix(array: AnyArray, name: str) -> Found:
     if array.ndim != 2 or array.dtype.kind not in "biufUS":
         raise DataError(
             f"{name} holds one array of shape {array.shape} and no targets",
-            legal="a table [N, D] with the target among its columns, or inputs and targets in one .npz",
+            legal="a table [N, D] with the target as one of its columns, or inputs and targets in one .npz file",
             write="np.savez(path, x=inputs, y=targets)",
         )
     if array.dtype.kind == "S":
@@ -202,7 +202,7 @@ def from_named_arrays(arrays: Mapping[str, AnyArray], name: str, data: DataSecti
             raise DataError(
                 f"{name}: {counted(len(own), 'row')} in '{part.roles.get('inputs', 'images')}' and "
                 f"{counted(len(labels), 'target')} in '{part.roles['targets']}'",
-                legal="as many targets as rows",
+                legal="one target for each row",
             )
         inputs.append(own)
         targets.append(target_series(labels, name, part.roles["targets"]))
@@ -238,7 +238,7 @@ def _decode_part(
     labels = arrays[part.roles["targets"]]
     if encoded.dtype != np.uint8 or lengths.ndim != 1 or lengths.dtype.kind not in "iu":
         raise DataError(
-            f"{name}: '{key}' and '{lengths_key}' are no bytes and lengths", legal="uint8 and whole numbers"
+            f"{name}: '{key}' and '{lengths_key}' are not bytes and their lengths", legal="uint8 and whole numbers"
         )
     sizes = lengths.astype(np.int64)
     ends = np.cumsum(sizes)
@@ -246,7 +246,7 @@ def _decode_part(
         total = int(ends[-1]) if len(ends) else 0
         raise DataError(
             f"{name}: the lengths in '{lengths_key}' add up to {total:,}, and '{key}' has {len(encoded):,} bytes",
-            cause="arrays that do not belong together",
+            cause="the arrays do not belong together",
         )
     if len(lengths) != len(labels):
         raise DataError(f"{name}: {counted(len(lengths), 'image')} and {counted(len(labels), 'target')}")

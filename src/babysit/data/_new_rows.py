@@ -148,13 +148,13 @@ def _as_arrays(table: Table, layout: TableLayout | ImageLayout) -> Arrays:
     if table.frame.width != layout.numbers + 1:
         raise DataError(
             f"{table.name} has {table.frame.width} columns",
-            legal=f"{layout.numbers} numbers, as in training, and the target behind them",
+            legal=f"{layout.numbers} numbers, as in training, and the target as the last column",
         )
     *inputs, target = table.frame.columns
     try:
         numbers = table.frame.select(pl.col(inputs).cast(pl.Float64)).to_numpy()
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{table.name} holds cells that are no numbers: {str(error)[:100]}") from None
+        raise DataError(f"{table.name} holds cells that are not numbers: {str(error)[:100]}") from None
     return Arrays(table.name, smallest_type(torch.from_numpy(numbers.copy())), layout, table.frame[target], target)
 
 
@@ -174,5 +174,7 @@ def _fitting(inputs: Tensor, layout: TableLayout | ImageLayout) -> Tensor:
     one = f"one of shape {own}" if own else "a single number"
     raise DataError(
         f"a row of the inputs is {one}, and the model was trained on rows of shape {wanted}",
-        cause="the target is among the inputs" if own == (wanted[0] + 1,) else "other data than that of training",
+        cause="the target is among the inputs"
+        if own == (wanted[0] + 1,)
+        else "these are not the same kind of data as the training data",
     )

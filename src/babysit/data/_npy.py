@@ -77,14 +77,16 @@ def read_npz(path: pathlib.Path) -> dict[str, AnyArray]:
         for member in members:
             name = member.filename.removesuffix(".npy")
             if member.file_size > DENSEST * (member.compress_size + 1):
-                raise DataError(f"{path}: array '{name}' claims a size that cannot be", cause="the file is damaged")
+                raise DataError(
+                    f"{path}: array '{name}' has an impossible size in its header", cause="the file is damaged"
+                )
             with archive.open(member) as file:
                 begin = io.BytesIO(file.read(1 << 16))
             _check_header(begin, f"{path}: array '{name}'", member.file_size)
             with archive.open(member) as file:
                 arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
     if not arrays:
-        raise DataError(f"{path} holds no arrays", cause="it is another kind of zip file")
+        raise DataError(f"{path} holds no arrays", cause="it is a zip file of another kind")
     return arrays
 
 
@@ -99,7 +101,7 @@ def _damage_told(path: pathlib.Path) -> Iterator[None]:
     except DAMAGE as error:
         raise DataError(
             f"{path} cannot be read: {str(error)[:200] or type(error).__name__}",
-            cause="the file was not written or downloaded to the end, or is of another kind",
+            cause="the file was not written or downloaded completely, or it is a file of another kind",
         ) from None
 
 
@@ -108,22 +110,22 @@ def _check_header(file: IO[bytes], name: str, size: int) -> int:
     version = np.lib.format.read_magic(file)
     read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if read is None:
-        raise DataError(f"{name} is a structured array", legal="numbers or text", write="one array a column")
+        raise DataError(f"{name} is a structured array", legal="numbers or text", write="one array for each column")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Python's parser, on what damage has made of the header
         shape, _, kind = read(file)
     if kind.hasobject:
         raise DataError(
-            f"{name} holds Python objects, which are kept as pickles; a pickle can run any program when it is read",
+            f"{name} holds Python objects, which are stored as pickles; reading a pickle can run any program",
             legal="numbers, booleans or text",
             write="np.savez(path, x=x.astype(float), y=y.astype(str))",
         )
     if kind.names is not None:
-        raise DataError(f"{name} is a structured array", legal="numbers or text", write="one array a column")
+        raise DataError(f"{name} is a structured array", legal="numbers or text", write="one array for each column")
     wanted = math.prod(shape) * kind.itemsize
     if wanted > size - file.tell():
         raise DataError(
-            f"{name} claims {wanted:,} bytes in its header and has {max(0, size - file.tell()):,}",
-            cause="the file was not written or downloaded to the end",
+            f"{name} should have {wanted:,} bytes by its header and has {max(0, size - file.tell()):,}",
+            cause="the file was not written or downloaded completely",
         )
     return wanted

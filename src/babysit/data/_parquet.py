@@ -31,17 +31,22 @@ def read_parquet(path: pathlib.Path, data: DataSection) -> Table | LargeTable:
     """
     try:
         if path.is_file() and path.stat().st_size == 0:
-            raise DataError(f"{path} is empty", cause="the file was not written to the end, or is another one")
+            raise DataError(
+                f"{path} is empty", cause="the file was not written completely, or it is not the file you meant"
+            )
         scan = pl.scan_parquet(path / "*.parquet" if path.is_dir() else path, glob=path.is_dir())
     except PermissionError as error:
         raise unreadable(path, error) from None
     rows, size = _extent(scan, str(path))
     if not rows:
-        raise DataError(f"{path} has columns and no rows", cause="a filter that let nothing through")
+        raise DataError(f"{path} has columns and no rows", cause="a filter that removed all rows")
     if size <= SHARE_OF_MEMORY * physical_memory():
         return Table(str(path), clean(collected(scan, str(path)), data.missing))
     sample = clean(collected(scan.head(ROWS_OF_SAMPLE), str(path)), data.missing)
-    note = f"{size / 2**30:.1f} GiB are read in pieces; types of columns were found in the first {sample.height:,} rows"
+    note = (
+        f"{size / 2**30:.1f} GiB are read in pieces; the types of the columns were found from the first "
+        f"{sample.height:,} rows"
+    )
     return LargeTable(str(path), scan, rows, data.missing, sample, (note,))
 
 

@@ -162,7 +162,10 @@ def _column(frame: pl.DataFrame, setting: str, name: str) -> pl.Series:
     if name in frame.columns:
         kind = frame.schema[name]
         if kind.is_nested() or kind in (pl.Binary, pl.Object):
-            raise RecipeError(f"split.{setting}: '{name}' holds {kind}, no single values", legal="text, numbers, dates")
+            raise RecipeError(
+                f"split.{setting}: '{name}' holds a {kind} in each cell, not a single value",
+                legal="text, numbers, dates",
+            )
         return frame[name]
     alike = nearest(name, frame.columns)
     raise RecipeError(
@@ -176,8 +179,8 @@ def _whole(cells: pl.Series, setting: str) -> None:
     missing = cells.is_null().arg_true().to_list()
     if missing:
         raise RecipeError(
-            f"split.{setting}: '{cells.name}' is missing in {row_numbers(missing)}, so these rows cannot be dealt",
-            write="remove these rows, or deal by another column",
+            f"split.{setting}: '{cells.name}' is missing in {row_numbers(missing)}",
+            write="remove these rows, or split by another column",
         )
 
 
@@ -204,8 +207,8 @@ def _times(frame: pl.DataFrame, recipe: Recipe) -> Labels | None:
     numbers = as_numbers(cells, found.decimal)
     if numbers.null_count():
         raise RecipeError(
-            f"split.time: '{name}' holds neither numbers nor dates, as '{cells[0]}'",
-            legal="numbers, or dates of one form, as 2024-02-29",
+            f"split.time: '{name}' holds neither numbers nor dates, for example '{cells[0]}'",
+            legal="numbers, or dates that are all written the same way, such as 2024-02-29",
         )
     return numbers.to_numpy()
 
@@ -246,7 +249,7 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
     )
     inputs = spill(encoded_pieces(table, columns))
     size = len(inputs) * inputs.shape[1] * inputs.dtype.itemsize / 2**30
-    kept = f"encoded rows, {size:.1f} GiB, lie in {inputs.path.parent} while they are used"
+    kept = f"the encoded rows, {size:.1f} GiB, are kept in {inputs.path.parent} as long as they are used"
     return prepared_from(
         inputs,
         target,

@@ -86,7 +86,7 @@ class Preprocessing(nn.Module):
         self._treatment = images if isinstance(layout, ImageLayout) else numbers
         if components is not None and self._treatment not in ROTATIONS:
             raise RecipeError(
-                f"components = {components}, but '{self._treatment}' has no components",
+                f"components = {components}, but preprocessing '{self._treatment}' has no components",
                 legal="components with pca, whiten or zca",
                 write="--set preprocessing.numbers=pca, or leave components out",
             )
@@ -198,7 +198,7 @@ class Preprocessing(nn.Module):
                 f"the table has shape {tuple(raw.shape)}",
                 legal=f"[N, {width}]: {counted(self.layout.numbers, 'number')}, "
                 f"then {counted(len(self.layout.levels), 'category code')}",
-                cause="columns are missing or too many",
+                cause="columns are missing, or there are too many",
             )
         return raw[:, : self.layout.numbers] if self.layout.levels else raw
 
@@ -207,7 +207,7 @@ class Preprocessing(nn.Module):
             raise DataError(
                 f"the images have shape {tuple(raw.shape)}",
                 legal=f"[N, {', '.join(str(side) for side in layout.shape)}], axes {layout.axes}",
-                cause="another image size, or axes in another order",
+                cause="the image size or the order of the axes is different",
             )
         shape = _channels_first_shape(layout)
         flat = self._treatment in ROTATIONS
@@ -266,7 +266,7 @@ def _step(module: nn.Module) -> Step:
 
 def _refuse_unknown(name: str, choice: str, legal: tuple[str, ...]) -> None:
     if choice not in legal:
-        raise RecipeError(f"preprocessing.{name} = '{choice}' is unknown", legal=", ".join(legal))
+        raise RecipeError(f"preprocessing.{name} = '{choice}' is not a kind of preprocessing", legal=", ".join(legal))
 
 
 def _layout_settings(layout: TableLayout | ImageLayout) -> dict[str, Any]:

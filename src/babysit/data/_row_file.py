@@ -147,7 +147,10 @@ class RowFile:
             except OSError as error:
                 raise DataError(f"cannot read {self.path}: {error.strerror}") from error
             if got == 0:
-                raise DataError(f"{self.path} has become shorter than its header says", cause="it was cut while in use")
+                raise DataError(
+                    f"{self.path} has become shorter than its header says",
+                    cause="another program cut it while it was in use",
+                )
             done += got
 
     def _read_some(self, target: memoryview, position: int) -> int:
@@ -212,8 +215,9 @@ def _write(file: BinaryIO, chunks: Iterable[Tensor]) -> None:
             start = _write_header(file, (0, *row), dtype)
         if numbers.ndim == 0 or (numbers.shape[1:], numbers.dtype) != (row, dtype):
             raise DataError(
-                f"rows of shape {numbers.shape[1:]} and type {numbers.dtype} follow rows of {row} and {dtype}",
-                legal="pieces of one shape a row and one type",
+                f"rows of shape {numbers.shape[1:]} and type {numbers.dtype} follow rows of shape {row} and type "
+                f"{dtype}",
+                legal="pieces with rows of one shape and one type",
             )
         file.write(_as_bytes(numbers))
         count += len(numbers)
@@ -241,21 +245,21 @@ def _read_header(file: BinaryIO, path: pathlib.Path) -> tuple[tuple[int, ...], n
         shape, columns_first, dtype = read(file)
     except ValueError as error:
         raise DataError(
-            f"{path} is no .npy file: {error}", legal="a file that numpy.save wrote", cause="another kind of file"
+            f"{path} is not a .npy file: {error}", legal="a file that numpy.save wrote", cause="another kind of file"
         ) from None
     if dtype.name not in TENSOR_TYPES or not dtype.isnative:
         why = "Python objects, which are pickled; pickles are never read" if dtype.hasobject else f"{dtype}"
         raise DataError(f"{path} holds {why}", legal="whole numbers or floating point of this machine's byte order")
     if columns_first and len(shape) > 1:
-        raise DataError(f"{path} is stored columns first", write="numpy.save(path, numpy.ascontiguousarray(array))")
+        raise DataError(f"{path} is stored column by column", write="numpy.save(path, numpy.ascontiguousarray(array))")
     if not shape or min(shape) < 0:
-        raise DataError(f"{path} has the shape {shape}, which is no shape of rows", legal="rows first: [N, ...]")
+        raise DataError(f"{path} has the shape {shape}, which has no axis of rows", legal="rows first: [N, ...]")
     start = file.tell()
     needed = start + math.prod(shape) * dtype.itemsize
     size = os.fstat(file.fileno()).st_size
     if size < needed:
         raise DataError(
             f"{path} is truncated: its header says {shape}, {needed:,} bytes, and it has {size:,}",
-            cause="a copy or a writing that was cut short",
+            cause="copying or writing it was interrupted",
         )
     return tuple(shape), dtype, start

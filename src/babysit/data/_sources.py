@@ -67,7 +67,7 @@ def find_source(source: object, data: DataSection) -> Found:
     if isinstance(source, np.ndarray | Tensor):
         return from_matrix(as_array(source, "the array"), "the array")
     raise DataError(
-        f"a {type(source).__name__} is no source of data",
+        f"data cannot be read from an object of type {type(source).__name__}",
         legal=KINDS,
         cause="inputs and targets go together in a pair" if isinstance(source, tuple | list) else None,
         write="(inputs, targets)" if isinstance(source, tuple | list) else None,
@@ -84,7 +84,9 @@ def _from_mapping(source: Mapping[Any, Any], data: DataSection) -> Found:
         if isinstance(value, np.ndarray | Tensor | list | tuple | pl.Series):
             arrays[str(key)] = as_array(value, f"array '{key}'")
     if not arrays:
-        raise DataError(f"the dictionary holds {', '.join(map(str, source))} and no arrays", legal="x and y")
+        raise DataError(
+            f"the dictionary holds {', '.join(map(str, source))} and no arrays", legal="arrays named x and y"
+        )
     if "x" not in {key.lower() for key in arrays} and all(array.ndim == 1 for array in arrays.values()):
         lengths = {len(array) for array in arrays.values()}
         if len(arrays) > 2 and len(lengths) == 1:  # columns of a table by name
@@ -111,7 +113,7 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
     except PermissionError as error:
         raise unreadable(path, error) from None
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero byte; RuntimeError: no such home
-        raise DataError(f"{str(named)[:200]!r} is no path: {error}") from None
+        raise DataError(f"{str(named)[:200]!r} is not a path: {error}") from None
     if in_parts:
         return read_parquet(path, data)
     if folder:

@@ -199,16 +199,16 @@ def deal(
     fixed = {phase: np.arange(start, start + given[phase]) for phase, start in starts.items()}
     train = fixed.pop("train", np.empty(0, dtype=np.int64))
     if not len(train):
-        raise DataError("the source holds validation or test rows but none to train on")
+        raise DataError("the source holds validation or test rows but no training rows")
     shares = {phase: share for phase, share in _shares(section).items() if phase not in fixed}
-    said = f"{_listed({phase: len(own) for phase, own in fixed.items()})} came as given"
+    said = f"{_listed({phase: len(own) for phase, own in fixed.items()})} were given in files or parts of their own"
     if set(fixed) == {"test"} and shares.get("validation"):
         split, decision = _deal_freely(len(train), section, seed, keys.of(train), {"validation": section.validation})
         split = {phase: train[own] for phase, own in split.items()} | fixed
         why = f"{said}; validation rows are taken from the training rows: {decision.why}"
         return split, Decision(setting="split.method", value="given", why=why)
     if set(fixed) == {"validation"}:
-        said += "; none was given for a final test, so the validation scores are a little too good"
+        said += "; no test rows were given, so the validation scores are slightly too good"
     none = np.empty(0, dtype=np.int64)
     split = {"train": train, "validation": none, "test": none} | fixed
     return split, Decision(setting="split.method", value="given", why=said)
@@ -221,9 +221,9 @@ def method_of(section: SplitSection, keys: Keys) -> tuple[str, str]:
     if keys.times is not None:
         return "time", f"rows are ordered by '{section.time}'"
     if keys.groups is not None:
-        return "grouped", f"rows of equal '{section.group}' stay together"
+        return "grouped", f"rows with the same '{section.group}' stay together"
     if keys.classes is not None:
-        return "stratified", "every phase keeps the shares of the classes"
+        return "stratified", "each class has the same share in every part"
     return "random", "the target is a number"
 
 
@@ -247,7 +247,7 @@ def _deal_freely(
     method, why = method_of(section, keys)
     if method == "stratified" and keys.classes is None:
         raise DataError(
-            "a stratified split deals classes, and the target is a number",
+            "a stratified split needs classes, and the target is a number",
             legal="random, grouped, time",
             write="--set split.method=random",
         )
@@ -258,7 +258,7 @@ def _deal_freely(
         groups = len(np.unique(keys.groups))
         if groups < 1 + sum(share > 0 for share in shares.values()):
             raise DataError(
-                f"'{section.group}' has {counted(groups, 'group')}, too few to give each phase its own",
+                f"'{section.group}' has {counted(groups, 'group')}, too few to give each part of the split its own",
                 cause="the wrong column",
                 write="--set split.group=COLUMN",
             )
@@ -282,7 +282,7 @@ def refuse_unlearned(task: Task, targets: Labels, split: Mapping[str, Indices]) 
     train = targets[split["train"]]
     if len(np.unique(train)) < 2:
         raise DataError(
-            f"{counted(len(train), 'training row')} with one value of '{task.target}' only",
+            f"{counted(len(train), 'training row')} have only one value of '{task.target}'",
             cause="too few rows" if len(targets) < FEW else "the split follows the order or the groups of the target",
             write=None if len(targets) < FEW else "--set split.method=random",
         )
@@ -295,11 +295,11 @@ def refuse_unlearned(task: Task, targets: Labels, split: Mapping[str, Indices]) 
         if unknown := sorted(present - learned):
             names = several(f"'{task.classes[code]}'" for code in unknown)
             raise DataError(
-                f"{names} of '{task.target}' is among the {phase} rows and never among the training rows",
-                cause="files that do not belong together, or a split by group or time that cuts the class off",
+                f"{names} of '{task.target}' is in the {phase} rows and not in the training rows",
+                cause="files that do not belong together, or a split by group or time that keeps the class out",
             )
         lacking = sorted(learned - present)
         if lacking and len(split[phase]):
             names = several(f"'{task.classes[code]}'" for code in lacking)
-            notes.append(f"no {phase} row has {names} of '{task.target}': the scores there say nothing about it")
+            notes.append(f"no {phase} row has {names} of '{task.target}': its scores say nothing about it")
     return tuple(notes)

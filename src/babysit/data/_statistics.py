@@ -122,7 +122,7 @@ class RunningStatistics:
         """
         if self.features != other.features or (self._covariance is None) != (other._covariance is None):
             raise DataError(
-                f"statistics of {other.features} features cannot join those of {self.features}",
+                f"statistics of {other.features} features cannot be joined with those of {self.features}",
                 legal="the same number of features, both with or both without the covariance",
             )
         if other._dtype is not None:
@@ -140,7 +140,7 @@ class RunningStatistics:
         """
         moments = self._moments
         if moments.rows == 0 or self._dtype is None:
-            raise DataError("there are no rows to learn statistics from", cause="an empty stream or an empty split")
+            raise DataError("there are no rows to compute statistics from", cause="the stream or the split is empty")
         finite = np.isfinite(moments.mean) & np.isfinite(moments.squares)
         if not finite.all():
             columns = np.flatnonzero(~finite)

@@ -98,14 +98,14 @@ class Step(nn.Module, abc.ABC):
         if not self.fitted:
             raise InputError(
                 f"{name} has not been fitted",
-                cause="its statistics are still unknown",
+                cause="its statistics are not known yet",
                 write=f"{name[0].lower()}{name[1:]}.fit(chunks of the training rows), or load_state_dict(...)",
             )
         if tuple(raw.shape[1:]) != self.shape:
             raise DataError(
                 f"{name} was given rows of shape {tuple(raw.shape[1:])}",
                 legal=f"{list(self.shape)}, as it was fitted",
-                cause="other columns, another image size, or axes in another order",
+                cause="the columns, the image size or the order of the axes are different",
             )
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:

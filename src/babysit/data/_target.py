@@ -125,7 +125,7 @@ def encode_known(values: pl.Series, task: Task, source: str) -> Tensor:
         unknown = [f"'{text}'" for text in texts.filter(codes.is_null()).unique(maintain_order=True)]
         raise DataError(
             f"{source}: '{values.name}' holds {several(unknown)} in "
-            f"{row_numbers(codes.is_null().arg_true())}, which the model has never learned",
+            f"{row_numbers(codes.is_null().arg_true())}, which the model was not trained on",
             legal=several(task.classes, most=30),
         )
     return torch.tensor(codes.to_numpy(), dtype=torch.int64)
@@ -149,13 +149,13 @@ def _looks_like_classes(numbers: pl.Series, name: str, named: bool) -> tuple[boo
     if distinct <= MOST_WHOLE_CLASSES:
         if rows >= ROWS_PER_CLASS * distinct:
             return True, few
-        return False, f"{few}, too few rows a number for classes"
+        return False, f"{few}, too few rows for each number to be classes"
     counts = numbers.value_counts()["count"]
     low, high = _ends(numbers)
     runs_through = low in (0, 1) and high - low == distinct - 1 and distinct <= MOST_COUNTED_CLASSES
     even = int(counts.max()) <= EVEN * int(counts.min())  # type: ignore[arg-type]
     if runs_through and even and rows >= ROWS_PER_CLASS * distinct:
-        return True, f"{few}, every number from {low:g} to {high:g} about equally often, as classes are counted"
+        return True, f"{few}, every number from {low:g} to {high:g} about equally often, as numbered classes are"
     return False, f"{few}, from {low:g} to {high:g}: a quantity"
 
 
@@ -185,7 +185,7 @@ def _classification(
     if len(classes) > max(2, len(values) // 2):
         raise DataError(
             f"{source}: '{name}' has {counted(len(classes), 'class', 'classes')} in {counted(len(values), 'row')}",
-            legal="a column with at least two rows a class",
+            legal="a column with at least two rows for each class",
             cause="the column is a name, a number or free text rather than a class",
             write="--target COLUMN, or --set data.task=regression when it is a quantity",
         )
@@ -195,7 +195,7 @@ def _classification(
         raise DataError(
             f"{source}: {which} of '{name}' {'has' if len(lonely) == 1 else 'have'} one row",
             legal="at least two rows for each class, one for training and one for testing",
-            cause="a spelling mistake, or a value too rare to learn",
+            cause="a spelling mistake, or a value that is too rare to be learned",
             write="remove the row, or join the class with another; --set data.task=regression if it is a quantity",
         )
     return Target(
@@ -236,7 +236,7 @@ def _one_value(name: str, value: str, source: str) -> DataError:
     return DataError(
         f"{source}: the target '{name}' is '{value}' in every row",
         legal="a column with at least two values",
-        cause="the wrong column, or a file that was filtered by it",
+        cause="the wrong column, or a file that was filtered by this column",
         write="--target COLUMN",
     )
 
@@ -262,7 +262,7 @@ def _missing_as_null(values: pl.Series) -> pl.Series:
 
 def _refuse_missing(values: pl.Series, source: str) -> None:
     if not len(values):
-        raise DataError(f"{source} has no rows", cause="a header only, or an empty file")
+        raise DataError(f"{source} has no rows", cause="a file with a header and nothing else, or an empty file")
     missing = values.is_null().arg_true().to_list()
     if not missing:
         return
@@ -271,7 +271,7 @@ def _refuse_missing(values: pl.Series, source: str) -> None:
     raise DataError(
         f"{source}: the target '{values.name}' is missing in {counted(len(missing), 'row')} of {len(values):,} "
         f"({share(len(missing), len(values))}): {row_numbers(missing)}",
-        legal="a target in every row that is learned from",
+        legal="a target in every row",
         write=f"remove these rows first: frame.drop_nulls('{values.name}')",
     )
 
@@ -288,8 +288,8 @@ def _not_numbers(values: pl.Series, source: str) -> DataError:
     return DataError(
         f"{source}: the target '{values.name}' holds text: {several(examples)} in {row_numbers(wrong.arg_true())}",
         legal="numbers, for a regression",
-        cause="a word for 'missing', or a unit beside the number",
-        write="--set data.missing=... for words that mean no value, or --set data.task=classification",
+        cause="a word that stands for a missing value, or a unit beside the number",
+        write="--set data.missing=... for words that stand for a missing value, or --set data.task=classification",
     )
 
 
@@ -307,8 +307,8 @@ def find_target(table: Table, stated: str | None) -> tuple[str, tuple[Decision, 
     if len(names) < 2:
         raise DataError(
             f"{table.name} has one column, '{names[0]}'" if names else f"{table.name} has no columns",
-            legal="a target and at least one column to learn it from",
-            cause="another delimiter than the one found",
+            legal="a target and at least one other column",
+            cause="the delimiter was not found correctly",
             write="--set data.delimiter=';'",
         )
     if stated is not None:
@@ -318,12 +318,12 @@ def find_target(table: Table, stated: str | None) -> tuple[str, tuple[Decision, 
         raise DataError(
             f"{table.name} has no column '{stated}'",
             legal=several(names, most=30),
-            cause=None if table.named else "the file has no header, so its columns are numbered",
+            cause=None if table.named else "the file has no header, so its the columns are numbered",
             write=f"--target '{alike or names[-1]}'",
         )
     if table.target is not None:
         return table.target, ()
     usual = [name for name in names if name.strip().lower() in USUAL_NAMES]
     chosen = usual[-1] if usual else names[-1]
-    why = "its name says so" if usual else "it is the last column, and no target was named"
+    why = "its name says so" if usual else "no target was named, and it is the last column"
     return chosen, (Decision(setting="data.target", value=chosen, why=why),)
