@@ -9,7 +9,8 @@ import pathlib
 from collections.abc import Iterable
 
 from babysit.diseases import DISEASES, Disease
-from babysit.record import REMEDIES, Remedy
+from babysit.record import Remedy
+from babysit.remedies import REMEDIES
 
 PAGE = pathlib.Path(__file__).with_name("diseases.md")
 COMMAND = "python docs/write_diseases.py"
@@ -57,7 +58,7 @@ def _contents(diseases: list[Disease]) -> str:
 
 
 def _section(disease: Disease) -> str:
-    remedies = [f"- `{text}`: {REMEDIES[Remedy.parse(text).name]}" for text in disease.remedies]
+    remedies = [f"- `{text}`: {REMEDIES[Remedy.parse(text).name].summary}" for text in disease.remedies]
     causes = ", ".join(f"`{cause}`" for cause in disease.explained_by)
     parts = [
         f"## {disease.name}",

@@ -122,7 +122,7 @@ def test_a_module_of_a_package(
         (["run", "-m", "json.decoder.nothing"], "there is no module json.decoder.nothing"),
         (["run", "--epochs", "3", "SCRIPT"], "babysit run has no option --epochs"),
         (["run", "--remedy", "lr=fast", "SCRIPT"], "'lr=fast' needs a number"),
-        (["run", "--remedy", "hope", "SCRIPT"], "'hope' cannot be tried on a script"),
+        (["run", "--remedy", "hope", "SCRIPT"], "there is no remedy 'hope'"),
         (["run", "--remedy", "epochs=many", "SCRIPT"], "needs a number of epochs"),
         (["run", "--remedy", "linear-output", "SCRIPT"], "come from no activation"),
         (["run", "--overhead", "3", "SCRIPT"], "overhead is 3"),

@@ -3,7 +3,8 @@
 import json
 
 from babysit.diseases import DISEASES, diagnose
-from babysit.record import REMEDIES, Finding, Trace, to_json
+from babysit.record import Finding, Trace, to_json
+from babysit.remedies import REMEDIES
 
 DYNAMICS = [name for name, disease in DISEASES.items() if disease.group == "dynamics"]
 

@@ -6,7 +6,8 @@ import pytest
 from docs.write_diseases import COMMAND, PAGE, page
 
 from babysit.diseases import DISEASES, Disease
-from babysit.record import REMEDIES, Remedy
+from babysit.record import Remedy
+from babysit.remedies import REMEDIES
 
 # The names that findings may have, in the order of the catalogue: a contract with those who read findings.
 NAMES = {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from babysit.diseases import DISEASES
-from babysit.record import INPUTS, REMEDIES, Row, Trace, TraceLayer, to_json
+from babysit.record import INPUTS, Row, Trace, TraceLayer, to_json
+from babysit.remedies import REMEDIES
 from tests.diseases.sick_data import (
     BATCH_NORM,
     EMBEDDING,

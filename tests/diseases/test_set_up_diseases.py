@@ -10,7 +10,8 @@ import pytest
 
 from babysit.diseases import DISEASES
 from babysit.diseases._units_dead import expected_share
-from babysit.record import REMEDIES, Trace, to_json
+from babysit.record import Trace, to_json
+from babysit.remedies import REMEDIES
 from tests.diseases.sick_set_up import (
     SET_UP,
     SEVERITIES,

@@ -8,7 +8,8 @@ import math
 import pytest
 
 from babysit.diseases import DISEASES
-from babysit.record import OUTPUTS, REMEDIES, Trace
+from babysit.record import OUTPUTS, Trace
+from babysit.remedies import REMEDIES
 from tests.diseases.traces_wiring import (
     MLP,
     event,

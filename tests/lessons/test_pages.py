@@ -9,7 +9,8 @@ import babysit
 from babysit.lessons import explain, page_of, pages
 from babysit.lessons._explain import LECTURE
 from babysit.nn import activation_names
-from babysit.record import PRE_FLIGHT_STEPS, QUANTITIES, REMEDIES, InputError
+from babysit.record import PRE_FLIGHT_STEPS, QUANTITIES, InputError
+from babysit.remedies import REMEDIES
 from babysit.reports import LinesFigure, TableFigure
 
 TECHNIQUES = [

@@ -20,7 +20,7 @@ from babysit.record import (
     Trace,
     silent,
 )
-from babysit.rehearsal import Candidate, RehearsalOutcome, _heal, candidates_from, gain, heal, outcome_of
+from babysit.rehearsal import Combination, RehearsalOutcome, _heal, combinations_from, gain, heal, outcome_of
 from tests.rehearsal.known import STEPS, Known
 
 CALLS = [Finding("clipped", "sick", remedies=(Remedy("lr"), Remedy("standardise-inputs"))),
@@ -112,12 +112,12 @@ def test_with_little_time_most_changes_get_a_third_of_the_steps(monkeypatch: pyt
     subject = Known(lambda names, seed: 0.9 if names.get("weight-decay") == "5" else 0.3)
     session = _heal.HealSession(subject, STEPS, 60.0, 0, silent)
     session.watch()
-    trials = _heal._halving(session, [Candidate((one,)) for one in remedies], "all")
+    trials = _heal._halving(session, [Combination((one,)) for one in remedies], "all")
     short = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS // 3]
     full = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS]
     assert short == [str(number) for number in range(9)]
     assert len(full) == 3
-    assert trials[0].candidate.remedies == (Remedy("weight-decay", "5"),)
+    assert trials[0].combination.remedies == (Remedy("weight-decay", "5"),)
 
 
 def test_without_time_nothing_is_tried() -> None:
@@ -173,7 +173,7 @@ def test_outcomes_of_errors() -> None:
     assert outcome_of(Trace((Row(0, "train", "", "loss", math.nan),))).loss == math.inf
 
 
-def test_candidates_are_the_findings_remedies_then_all_of_them() -> None:
+def test_combinations_are_the_findings_remedies_then_all_of_them() -> None:
     trace = Trace((Row(0, "train", "", "lr", 0.1),))
-    texts = [" ".join(map(str, one.remedies)) for one in candidates_from(CALLS, trace)]
+    texts = [" ".join(map(str, one.remedies)) for one in combinations_from(CALLS, trace)]
     assert texts == ["lr=0.01", "lr=1", "standardise-inputs", "insert-batch-norm", "lr=0.01 insert-batch-norm"]

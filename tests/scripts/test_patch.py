@@ -304,7 +304,7 @@ def test_a_copy_is_never_written_over_the_script_or_somebody_elses_file(tmp_path
     assert sorted(one.name for one in tmp_path.iterdir()) == ["link.py", "mine.py", "train.py", "train_patched.py"]
 
 
-@pytest.mark.parametrize(("asked", "told"), [("wider=2", "cannot be tried"), ("lr=quick", "needs a number"),
+@pytest.mark.parametrize(("asked", "told"), [("wider=2", "could not be applied"), ("lr=quick", "needs a number"),
                                              ("epochs=3", "no loop over epochs")])  # fmt: skip
 def test_what_cannot_be_patched(asked: str, told: str, tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError, match=told):

@@ -14,8 +14,10 @@ from torch.optim import Optimizer
 
 from babysit.diseases import check_names, diagnose
 from babysit.record import InputError, Remedy, TraceStore
+from babysit.rehearsal import KINDS
+from babysit.remedies import AppliedRemedies, applied_to_script
 from babysit.reports import print_findings, trace_headline
-from babysit.scripts import Changes, Patcher
+from babysit.scripts import Patcher
 
 OVERHEAD = 0.01
 USAGE = "%babysit on, %babysit off, or %%babysit [--remedy NAME=VALUE] [--ignore NAME] over a cell"
@@ -70,9 +72,10 @@ class Notebook:
     def _cell(self, line: str, cell: str) -> None:
         remedies, ignore = _options(line)
         check_names(ignore)
-        changes = Changes([Remedy.parse(one) for one in remedies]) if remedies else None
+        asked = [Remedy.parse(one) for one in remedies]
+        applied = applied_to_script(asked, kinds=KINDS) if asked else None
         self._end(())  # where all cells are watched, this one is watched as it is asked for
-        self._begin(changes)
+        self._begin(applied)
         try:
             self._shell.run_cell(cell)
         finally:
@@ -85,11 +88,11 @@ class Notebook:
     def _after(self, *_: object) -> None:
         self._end(())
 
-    def _begin(self, changes: Changes | None) -> None:
+    def _begin(self, applied: AppliedRemedies | None) -> None:
         store = TraceStore(None)
         # A loop's optimizer was mostly made in a cell before.
         known = [one for one in gc.get_objects() if issubclass(type(one), Optimizer)]
-        patcher = Patcher(store, changes=changes, overhead=OVERHEAD, scores=False, optimizers=known)
+        patcher = Patcher(store, remedies=applied, overhead=OVERHEAD, scores=False, optimizers=known)
         self._watching = patcher, store
         patcher.__enter__()
 
@@ -107,8 +110,9 @@ class Notebook:
         findings = diagnose(trace, ignore=ignore)
         console = Console(stderr=True)
         console.print(f"babysit: {trace_headline(trace, findings)}", soft_wrap=True, highlight=False, markup=False)
-        for event in trace.happened("unseen"):
-            console.print(f"unseen: {event.text}", soft_wrap=True, highlight=False, markup=False)
+        for event in trace.events:
+            if event.kind in ("unseen", "not-applied"):
+                console.print(f"{event.kind}: {event.text}", soft_wrap=True, highlight=False, markup=False)
         if findings:
             print_findings(findings, console)
 

@@ -17,13 +17,14 @@ from rich.text import Text
 from babysit.api._result import Result
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.record import Event, Finding, InputError, Remedy, ScriptAnswer, Trace, TraceStore
+from babysit.rehearsal import KINDS
+from babysit.remedies import Epochs, applied_to_script
 from babysit.reports import finding_line, findings_renderable, render_trace_page, trace_headline
-from babysit.scripts import Changes, Ended, Patcher, run_script, with_arguments
+from babysit.scripts import Ended, Patcher, run_script, with_arguments
 
 Show = Literal["lines", "plain", "nothing"]
 ScriptEnd = Literal["finished", "failed", "interrupted"]
-SHOWN_EVENTS = ("unseen", "not-finite")
-OF_TEXT = "epochs"  # the remedy that changes the script's text
+SHOWN_EVENTS = ("unseen", "not-applied", "not-finite")
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +66,8 @@ class ScriptRun(Result):
 
     def _record(self) -> ScriptAnswer:
         unseen = tuple(event.text for event in self.trace.happened("unseen"))
-        return ScriptAnswer(self.found, unseen, self.steps, self.ended, self.code, self.error)
+        not_applied = tuple(event.text for event in self.trace.happened("not-applied"))
+        return ScriptAnswer(self.found, unseen, self.steps, self.ended, self.code, self.error, not_applied)
 
     def _title(self) -> str:
         return trace_headline(self.trace, self.findings)
@@ -122,14 +124,13 @@ def run(
     check_names(ignore)
     _check(overhead, show)
     asked = [one if isinstance(one, Remedy) else Remedy.parse(one) for one in remedies]
-    epochs = _epochs([one for one in asked if one.name == OF_TEXT])
-    others = [one for one in asked if one.name != OF_TEXT]
-    changes = Changes(others) if others else None
+    epochs = Epochs().number(asked)
+    applied = applied_to_script(asked, kinds=KINDS) if asked else None
     target = with_arguments(str(script), arguments, module=module)
     with TraceStore(pathlib.Path(keep) if keep is not None else None) as store:
         teller = _Teller(store, ignore, show)
         began, process = time.monotonic(), os.getpid()
-        patcher = Patcher(store, changes=changes, overhead=overhead, more=teller.more, scores=False)
+        patcher = Patcher(store, remedies=applied, overhead=overhead, more=teller.more, scores=False)
         with patcher:
             ended = run_script(target, epochs=epochs)
             if os.getpid() != process:
@@ -189,7 +190,7 @@ class _Teller:
 
 def _event_lines(trace: Trace) -> list[str]:
     shown = [event for event in trace.events if event.kind in SHOWN_EVENTS]
-    return [f"step {one.step}: {one.text}" if one.kind == "not-finite" else f"unseen: {one.text}" for one in shown]
+    return [f"step {one.step}: {one.text}" if one.kind == "not-finite" else f"{one.kind}: {one.text}" for one in shown]
 
 
 def _leave(ended: Ended) -> NoReturn:
@@ -201,15 +202,6 @@ def _leave(ended: Ended) -> NoReturn:
         if stream is not None:
             stream.flush()
     os._exit(ended.code)
-
-
-def _epochs(remedies: Sequence[Remedy]) -> int | None:
-    if not remedies:
-        return None
-    value = remedies[-1].value or ""
-    if not value.isdecimal() or int(value) < 1:
-        raise InputError(f"the remedy '{remedies[-1]}' needs a number of epochs", write=f"{OF_TEXT}=20")
-    return int(value)
 
 
 def _check(overhead: float | None, show: str) -> None:

@@ -29,7 +29,7 @@ from babysit.search import (
     Searching,
     Space,
     Value,
-    check_changes,
+    check_remedies,
     conclude,
     described,
     placeholders,
@@ -119,7 +119,7 @@ def _engine(
     names = [one.path for one in space]
     epochs = bool(steps) and "steps" not in placeholders(command)
     engine = ScriptEngine(command, names, score=score, lower=lower, jobs=jobs, epochs=epochs)
-    check_changes([one for one in space if one.path in engine.changed])
+    check_remedies([one for one in space if one.path in engine.changed])
     return engine
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from babysit.diseases import DISEASES, Disease, readers_of
 from babysit.lessons._page import Page
-from babysit.record import QUANTITIES, REMEDIES, Quantity, Remedy
+from babysit.record import QUANTITIES, Quantity, Remedy
+from babysit.remedies import REMEDIES
 from babysit.reports import LessonFigure, TableFigure
 
 NAMED = 10  # diseases on the page of a quantity
@@ -17,7 +18,7 @@ def _disease_page(disease: Disease) -> Page:
     def figures() -> tuple[LessonFigure, ...]:
         if not treats:
             return ()
-        rows = tuple((str(remedy), REMEDIES[remedy.name].partition(":")[0]) for remedy in treats)
+        rows = tuple((str(remedy), REMEDIES[remedy.name].summary.partition(":")[0]) for remedy in treats)
         return (
             TableFigure("remedies", "What treats it", "The likeliest remedy first.", ("remedy", "what it does"), rows),
         )

@@ -11,7 +11,7 @@ from babysit.nn._initialise import initialise, initialize
 from babysit.nn._insert_batch_norm import insert_batch_norm
 from babysit.nn._maxout import Maxout, MaxoutConv2d, MaxPieces, max_pieces
 from babysit.nn._recalibrate_batch_norm import recalibrate_batch_norm
-from babysit.nn._sample import Sample
+from babysit.nn._sample import Sample, undisturbed
 from babysit.nn._schemes import SCHEMES, Scheme
 
 __all__ = [
@@ -41,4 +41,5 @@ __all__ = [
     "max_pieces",
     "measure_cost",
     "recalibrate_batch_norm",
+    "undisturbed",
 ]

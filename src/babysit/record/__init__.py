@@ -25,6 +25,7 @@ from babysit.record._errors import (
     DataError,
     InputError,
     MissingExtraError,
+    NotAppliedError,
     NotFiniteError,
     RecipeError,
     RehearsalError,
@@ -108,7 +109,7 @@ from babysit.record._recipe_text import (
     setting_paths,
     with_settings,
 )
-from babysit.record._remedies import INTERVENTIONS, REMEDIES
+from babysit.record._remedies import describe_remedies, remedy_summary
 from babysit.record._run_folder import Run, RunInfo
 from babysit.record._stored import Values, from_json, json_schema, plain, to_json
 from babysit.record._study import (
@@ -209,7 +210,6 @@ __all__ = [
     "Healing",
     "Histogram",
     "INPUTS",
-    "INTERVENTIONS",
     "InitialisationComparison",
     "InitialisationSection",
     "InputError",
@@ -222,6 +222,7 @@ __all__ = [
     "LossSection",
     "MissingExtraError",
     "ModelSection",
+    "NotAppliedError",
     "NotFiniteError",
     "OUTPUTS",
     "OptimizerSection",
@@ -235,7 +236,6 @@ __all__ = [
     "ProgressEvent",
     "QUANTITIES",
     "Quantity",
-    "REMEDIES",
     "Recipe",
     "RecipeError",
     "RegularisationSection",
@@ -296,6 +296,7 @@ __all__ = [
     "WEIGHTED",
     "WatchSection",
     "Winner",
+    "describe_remedies",
     "from_json",
     "json_schema",
     "load_recipe",
@@ -309,6 +310,7 @@ __all__ = [
     "recipe_from_dict",
     "recipe_names",
     "recipe_to_toml",
+    "remedy_summary",
     "setting_path",
     "setting_paths",
     "silent",

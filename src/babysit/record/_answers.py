@@ -58,6 +58,7 @@ class ScriptAnswer:
         ended: How it ended.
         code: Its exit code.
         error: The error that ended it, in one line.
+        not_applied: Remedies that it was to run under and that were not applied, each with the reason.
         schema: Version of this form.
     """
 
@@ -67,6 +68,7 @@ class ScriptAnswer:
     ended: Literal["finished", "failed", "interrupted"]
     code: int
     error: str
+    not_applied: tuple[str, ...] = ()
     schema: int = 1
 
 

@@ -3,6 +3,7 @@
     BabysitError
     ├── InputError                what the user gave cannot be used (exit code 2)
     │   ├── DataError             a file, a column, a target, an array
+    │   ├── NotAppliedError            a remedy that could not be applied to this training
     │   ├── RecipeError           a recipe or a setting
     │   └── RunFolderError        a Run folder
     │       ├── RunLockedError    another process is writing to it
@@ -19,6 +20,7 @@ and what to write instead.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,6 +82,33 @@ class DataError(InputError):
 
 class RecipeError(InputError):
     """A recipe or one of its settings cannot be used."""
+
+
+class NotAppliedError(InputError):
+    """A remedy could not be applied to a training, so that nothing is known of what it would do.
+
+    Attributes:
+        missing: The remedies in their text form, each with the reason.
+    """
+
+    missing: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, missing: Sequence[tuple[str, str]], failed: str = "") -> NotAppliedError:
+        """Of remedies in their text form, each with the reason.
+
+        Args:
+            missing: The remedies and the reasons.
+            failed: The error that the training ended by; empty where it ended by none.
+
+        Example:
+            >>> print(NotAppliedError.of([("dropout=0.2", "the network has no dropout")]))
+            dropout=0.2 could not be applied: the network has no dropout
+        """
+        told = "; ".join(f"{remedy} could not be applied: {reason}" for remedy, reason in missing)
+        made = cls(f"{told}; the training failed: {failed}" if failed else told)
+        made.missing = tuple(missing)
+        return made
 
 
 class RunFolderError(InputError):

@@ -1,6 +1,5 @@
 """Subjects, rehearsals, and the checks that come before hours are spent."""
 
-from babysit.rehearsal._candidates import Candidate, candidates_from, rate_of, usual_candidates
 from babysit.rehearsal._check_data import check_data
 from babysit.rehearsal._check_init import check_init
 from babysit.rehearsal._check_initial_loss import check_initial_loss
@@ -9,9 +8,11 @@ from babysit.rehearsal._check_rate_range import check_rate_range
 from babysit.rehearsal._check_regularisation import check_regularisation
 from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
+from babysit.rehearsal._combinations import Combination, combinations_from
 from babysit.rehearsal._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearsal._compare_initialisations import compare_initialisations
 from babysit.rehearsal._examination import WATCHED_STEPS, Examination
+from babysit.rehearsal._experiments import EXPERIMENTS, KINDS
 from babysit.rehearsal._heal import HEAL_SECONDS, heal
 from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
 from babysit.rehearsal._live_parts import LiveParts
@@ -22,7 +23,6 @@ from babysit.rehearsal._rate_range import RateRange, rate_range
 from babysit.rehearsal._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearsal._recipe_subject import RecipeSubject
 from babysit.rehearsal._restore import random_streams_restored, restored
-from babysit.rehearsal._state import RehearsalState
 from babysit.rehearsal._subject import (
     CHECK_SECONDS,
     TO_THE_END,
@@ -32,15 +32,16 @@ from babysit.rehearsal._subject import (
     Subject,
     one_by_one,
 )
-from babysit.rehearsal._treatments import treat
 
 __all__ = [
     "Ask",
     "CHECK_SECONDS",
     "COMPARED_SCHEMES",
-    "Candidate",
+    "Combination",
+    "EXPERIMENTS",
     "Examination",
     "HEAL_SECONDS",
+    "KINDS",
     "LiveObjects",
     "LiveParts",
     "OptimizerLike",
@@ -49,12 +50,11 @@ __all__ = [
     "RateSweep",
     "RecipeSubject",
     "RehearsalOutcome",
-    "RehearsalState",
     "RehearseLosses",
     "Subject",
     "TO_THE_END",
     "WATCHED_STEPS",
-    "candidates_from",
+    "combinations_from",
     "check_data",
     "check_init",
     "check_initial_loss",
@@ -71,11 +71,8 @@ __all__ = [
     "outcome_of",
     "pre_flight",
     "random_streams_restored",
-    "rate_of",
     "rate_range",
     "read_sweep",
     "restored",
     "sweep_rates",
-    "treat",
-    "usual_candidates",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from babysit.probes import listen, stop_listening
 from babysit.record import TARGETS, Row, losses_that
-from babysit.rehearsal._live_parts import Batch, LossOf
+from babysit.remedies import Batch, LossOf
 
 HALF = 0.5
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, SequentialSampler
 
 from babysit.record import InputError
-from babysit.rehearsal._live_parts import Batch
 from babysit.rehearsal._restore import Streams, generators_of, random_streams_restored
+from babysit.remedies import Batch
 
 # Batches kept in memory, so that the rehearsals of one check need not load and decode them again.
 KEPT_BYTES = 256 * 2**20
@@ -71,6 +71,12 @@ class Batches:
             return len(dataset) if isinstance(dataset, Sized) else None
         except TypeError:
             return None
+
+    @property
+    def shuffled(self) -> bool | None:
+        """Whether the loader draws the order of its rows; None when it does not tell."""
+        sampler = self.loader.sampler if isinstance(self.loader, DataLoader) else None
+        return None if sampler is None else not isinstance(sampler, SequentialSampler)
 
     def stream(self, seed: int) -> Iterator[Batch]:
         """Batches without end, epoch after epoch. The same seed gives the same batches.
@@ -198,14 +204,3 @@ def first_rows(batch: Batch, count: int) -> Batch:
         return value
 
     return cut(batch)
-
-
-def inputs_and_targets(batch: Batch) -> tuple[tuple[Any, ...], Any] | None:
-    """What enters the network and what the loss compares with: the last of a batch's parts is the targets.
-
-    Returns:
-        None where a batch is not made of two parts or more.
-    """
-    if isinstance(batch, tuple | list) and len(batch) > 1:
-        return tuple(batch[:-1]), batch[-1]
-    return None

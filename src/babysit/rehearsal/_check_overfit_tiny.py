@@ -17,7 +17,7 @@ from babysit.diseases import DISEASES, all_right, overfits_tiny_batch
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearsal._batches import first_rows
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
-from babysit.rehearsal._tiny_batch import TINY, contradictory
+from babysit.rehearsal._experiments import TINY, contradictory
 
 STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
 LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way

@@ -9,11 +9,11 @@ from typing import Any
 
 from babysit.diseases import DISEASES, starts_trained
 from babysit.record import Finding, InputError, PreFlightStep, Severity
-from babysit.rehearsal._candidates import rate_of
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
 from babysit.rehearsal._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
 from babysit.rehearsal._rate_range import RateRange
 from babysit.rehearsal._rate_sweep import RateSweep, sweep_rates
+from babysit.remedies import rate_of
 
 SHARE = 0.2  # of the check's time
 SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning

@@ -26,6 +26,7 @@ from babysit.record import (
     HealEnded,
     Healing,
     InputError,
+    NotAppliedError,
     Progress,
     RehearsalsBegan,
     RemediesTried,
@@ -34,7 +35,15 @@ from babysit.record import (
     Tried,
     silent,
 )
-from babysit.rehearsal._candidates import Candidate, candidates_from, more_epochs, unique, usual_candidates
+from babysit.rehearsal._combinations import (
+    Combination,
+    changes_the_loss,
+    combinations_from,
+    for_any_training,
+    more_epochs,
+    unique,
+    without,
+)
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, median_of, outcome_of
 from babysit.rehearsal._subject import TO_THE_END, Ask, Subject
 from babysit.rehearsal._trains import check_training
@@ -55,7 +64,6 @@ SEEDS = 3
 SLOWER = 4.0  # times the untouched training's seconds: a rehearsal that takes longer is ended
 REDUCTION = 3  # of the changes, and of the steps, from rung to rung
 FEWEST_STEPS = 30  # of the lowest rung; fewer say nothing
-NEW_LOSS = frozenset({"loss", "standardise-targets", "remove-softmax", "remove-sigmoid", "class-weights", "flip-sign"})
 
 
 @dataclass(frozen=True)
@@ -63,13 +71,13 @@ class HealAttempt:
     """A change, and what it came to.
 
     Attributes:
-        candidate: The change.
+        combination: The change.
         outcome: Of its rehearsal.
         gain: Over the untouched training after as many steps.
         share: Of all steps that it was rehearsed for.
     """
 
-    candidate: Candidate
+    combination: Combination
     outcome: RehearsalOutcome
     gain: float
     share: float = 1.0
@@ -77,8 +85,8 @@ class HealAttempt:
     @property
     def rank(self) -> float:
         """Its gain, with a little for being asked for by a finding, and a little less for each further change."""
-        asked = ROOT_BONUS if self.candidate.root else FOUND_BONUS if self.candidate.because else 0.0
-        return self.gain + asked - 0.01 * (len(self.candidate.remedies) - 1)
+        asked = ROOT_BONUS if self.combination.root else FOUND_BONUS if self.combination.because else 0.0
+        return self.gain + asked - 0.01 * (len(self.combination.remedies) - 1)
 
 
 class HealSession:
@@ -136,35 +144,49 @@ class HealSession:
         self.untouched[self.steps, self.seed] = outcome
         return trace
 
-    def compare(self, candidates: Sequence[Candidate], steps: int, stage: str, share: float = 1.0) -> list[HealAttempt]:
+    def compare(
+        self, combinations: Sequence[Combination], steps: int, stage: str, share: float = 1.0
+    ) -> list[HealAttempt]:
         """Rehearse changes, and the untouched training where it is not known yet; the best first."""
-        asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in candidates]
+        asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in combinations]
         if (steps, self.seed) not in self.untouched:
             asks.insert(0, Ask(steps, (), self.seed, "losses", self._longest(share)))
         found = self._rehearse(asks, stage, until=SEARCH_SHARE)
         if not found:
             return []
-        if len(asks) > len(candidates):
+        if len(asks) > len(combinations):
             self.untouched[steps, self.seed] = outcome_of(found.pop(0))
         before = self.untouched[steps, self.seed]
-        attempts = []
-        for candidate, one in zip(candidates, found, strict=False):  # some may have found no time
+        attempts, again = [], []
+        for combination, one in zip(combinations, found, strict=False):  # some may have found no time
+            refused = isinstance(one, InputError)
             outcome = outcome_of(one)
-            comparable = not any(remedy.name in NEW_LOSS for remedy in candidate.remedies)
-            refused = str(one).splitlines()[0] if isinstance(one, InputError) else ""
-            closed = -1.0 if refused else gain(before, outcome, comparable=comparable)
-            attempts.append(HealAttempt(candidate, outcome, closed, share))
-            told = Tried(candidate.remedies, closed, outcome.to_dict(), candidate.because, refused, share)
-            self.tried[tuple(sorted(map(str, candidate.remedies)))] = told
+            closed = math.nan if refused else gain(before, outcome, comparable=not changes_the_loss(combination))
+            told = Tried(
+                combination.remedies,
+                closed,
+                {} if refused else outcome.to_dict(),
+                combination.because,
+                str(one).splitlines()[0] if refused else "",
+                share,
+            )
+            self.tried[tuple(sorted(map(str, combination.remedies)))] = told
             self.progress(RemediesTried(told))
+            if not refused:
+                attempts.append(HealAttempt(combination, outcome, closed, share))
+            elif isinstance(one, NotAppliedError):
+                again.append(without(combination, one))
+        rest = [one for one in unique(again) if tuple(sorted(map(str, one.remedies))) not in self.tried]
+        if rest := [one for one in rest if one.remedies]:
+            attempts += self.compare(rest, steps, stage, share)
         return sorted(attempts, key=lambda attempt: -attempt.rank)
 
-    def on_seeds(self, candidates: Sequence[Candidate], seeds: Sequence[int]) -> dict[int, list[RehearsalOutcome]]:
+    def on_seeds(self, combinations: Sequence[Combination], seeds: Sequence[int]) -> dict[int, list[RehearsalOutcome]]:
         """Changes in full on further seeds, by place, with the untouched training under -1."""
-        places = [-1, *range(len(candidates))]
+        places = [-1, *range(len(combinations))]
         wanted = [(place, seed) for seed in seeds for place in places]
         asks = [
-            Ask(self.steps, candidates[place].remedies if place >= 0 else (), seed, "losses", self._longest(1.0))
+            Ask(self.steps, combinations[place].remedies if place >= 0 else (), seed, "losses", self._longest(1.0))
             for place, seed in wanted
         ]
         found = self._rehearse(asks, "further seeds", until=1.0)
@@ -248,9 +270,9 @@ def heal(
         interrupted = True
     finally:
         progress(HealEnded())
-    tried = tuple(sorted(session.tried.values(), key=lambda one: (-one.share, -one.gain)))
+    tried = tuple(sorted(session.tried.values(), key=lambda one: (bool(one.refused), -one.share, -one.gain)))
     return Healing(
-        subject.name, known, best.candidate.remedies if best is not None else (), effect, tried,
+        subject.name, known, best.combination.remedies if best is not None else (), effect, tried,
         seconds=time.monotonic() - session.began, runs=session.runs, steps=session.steps_taken, interrupted=interrupted,
     )  # fmt: skip
 
@@ -258,11 +280,11 @@ def heal(
 def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> list[HealAttempt]:
     """Finalists, the best first."""
     before = session.untouched[session.steps, session.seed]
-    asked = candidates_from(findings, trace)
+    asked = combinations_from(findings, trace)
     attempts = _halving(session, asked, "what the findings ask for") if asked else []
     best_asked = attempts[0].gain if attempts else -1.0
     if best_asked < DONE and not _solved(before):
-        attempts += _halving(session, _others(asked, usual_candidates(trace)), "what every training may need")
+        attempts += _halving(session, _others(asked, for_any_training(trace)), "what every training may need")
     attempts.sort(key=lambda attempt: -attempt.rank)
     best = attempts[0] if attempts else None
     last: list[HealAttempt] = []
@@ -280,8 +302,8 @@ def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> 
     if best is not None:
         best = _pruned(session, best)
         attempts.insert(0, best)
-    distinct = unique(attempt.candidate for attempt in attempts)
-    kept = [next(attempt for attempt in attempts if attempt.candidate is one) for one in distinct]
+    distinct = unique(attempt.combination for attempt in attempts)
+    kept = [next(attempt for attempt in attempts if attempt.combination is one) for one in distinct]
     return [attempt for attempt in kept if attempt.gain >= WORKS][:FINALISTS]
 
 
@@ -290,11 +312,11 @@ def _solved(outcome: RehearsalOutcome) -> bool:
     return scored is not None and solved(scored[1])
 
 
-def _others(known: Sequence[Candidate], more: Sequence[Candidate]) -> list[Candidate]:
+def _others(known: Sequence[Combination], more: Sequence[Combination]) -> list[Combination]:
     return unique([*known, *more])[len(unique(known)) :]
 
 
-def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) -> list[HealAttempt]:
+def _halving(session: HealSession, combinations: Sequence[Combination], stage: str) -> list[HealAttempt]:
     """Successive halving over changes: all for few steps, a third of them for three times as many, and so on.
 
     Where there is time for all in full there is one rung. Trials of lower rungs that were dropped are not returned.
@@ -302,9 +324,11 @@ def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) 
     full = session.untouched[session.steps, session.seed].steps
     afford = max(2.0, session.affordable(SINGLES_SHARE))
     rungs = 0
-    while len(candidates) * (rungs + 1) / REDUCTION**rungs > afford and full / REDUCTION ** (rungs + 1) >= FEWEST_STEPS:
+    while (
+        len(combinations) * (rungs + 1) / REDUCTION**rungs > afford and full / REDUCTION ** (rungs + 1) >= FEWEST_STEPS
+    ):
         rungs += 1
-    alive = list(candidates)
+    alive = list(combinations)
     attempts: list[HealAttempt] = []
     for rung in range(rungs, -1, -1):
         share = REDUCTION**-rung
@@ -313,38 +337,38 @@ def _halving(session: HealSession, candidates: Sequence[Candidate], stage: str) 
         found = session.compare(alive[:room], steps, stage, share)
         attempts = found or attempts
         if rung:
-            alive = [attempt.candidate for attempt in attempts[: max(2, math.ceil(len(attempts) / REDUCTION))]]
+            alive = [attempt.combination for attempt in attempts[: max(2, math.ceil(len(attempts) / REDUCTION))]]
     return attempts
 
 
-def _partners(best: HealAttempt, attempts: Sequence[HealAttempt], trace: Trace) -> list[Candidate]:
+def _partners(best: HealAttempt, attempts: Sequence[HealAttempt], trace: Trace) -> list[Combination]:
     """The best change with one more: what helped alone first, what findings ask for, more epochs."""
-    taken = {remedy.name for remedy in best.candidate.remedies}
-    order = sorted(attempts, key=lambda attempt: -(attempt.gain + (0.2 if attempt.candidate.root else 0.0)))
-    found: list[Candidate] = []
+    taken = {remedy.name for remedy in best.combination.remedies}
+    order = sorted(attempts, key=lambda attempt: -(attempt.gain + (0.2 if attempt.combination.root else 0.0)))
+    found: list[Combination] = []
     for attempt in order:
-        if attempt.outcome.failed and not attempt.candidate.root:
+        if attempt.outcome.failed and not attempt.combination.root:
             continue
-        extra = tuple(one for one in attempt.candidate.remedies if one.name not in taken)
-        if extra and len(extra) == len(attempt.candidate.remedies):
-            root = best.candidate.root or attempt.candidate.root
-            because = best.candidate.because or attempt.candidate.because
-            found.append(Candidate((*best.candidate.remedies, *extra), because, root))
+        extra = tuple(one for one in attempt.combination.remedies if one.name not in taken)
+        if extra and len(extra) == len(attempt.combination.remedies):
+            root = best.combination.root or attempt.combination.root
+            because = best.combination.because or attempt.combination.because
+            found.append(Combination((*best.combination.remedies, *extra), because, root))
     found = unique(found)[:PARTNERS]
     more = more_epochs(trace)
     if more is not None and "epochs" not in taken:
-        found.append(dataclasses.replace(best.candidate, remedies=(*best.candidate.remedies, more)))
+        found.append(dataclasses.replace(best.combination, remedies=(*best.combination.remedies, more)))
     return found
 
 
 def _pruned(session: HealSession, best: HealAttempt) -> HealAttempt:
     """Without what the rest does without."""
-    while len(best.candidate.remedies) > 1 and session.affordable(0.6) >= len(best.candidate.remedies):
+    while len(best.combination.remedies) > 1 and session.affordable(0.6) >= len(best.combination.remedies):
         without = [
             dataclasses.replace(
-                best.candidate, remedies=(*best.candidate.remedies[:at], *best.candidate.remedies[at + 1 :])
+                best.combination, remedies=(*best.combination.remedies[:at], *best.combination.remedies[at + 1 :])
             )
-            for at in range(len(best.candidate.remedies))
+            for at in range(len(best.combination.remedies))
         ]
         tried = session.compare(without, session.steps, "without")
         if not tried:
@@ -367,7 +391,7 @@ def _confirmed(
     # What was rehearsed for a part of the steps only is rehearsed in full on the first seed, too.
     again = any(attempt.share < 1 for attempt in finalists)
     further = range(session.seed + (not again), session.seed + seeds)
-    outcomes = session.on_seeds([one.candidate for one in finalists], further) if further else {-1: []}
+    outcomes = session.on_seeds([one.combination for one in finalists], further) if further else {-1: []}
     before = [*([] if again else [session.untouched[session.steps, session.seed]]), *outcomes[-1]]
     if not before:
         return None, None
@@ -376,7 +400,7 @@ def _confirmed(
         after = [*([] if again else [attempt.outcome]), *outcomes.get(place, [])]
         if not after:
             continue
-        comparable = not any(remedy.name in NEW_LOSS for remedy in attempt.candidate.remedies)
+        comparable = not changes_the_loss(attempt.combination)
         middle = gain(median_of(before), median_of(after), comparable=comparable)
         judged.append((middle, attempt, after))
     top = max((middle for middle, _, _ in judged), default=-1.0)

@@ -11,13 +11,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.probes import unwrapped
-from babysit.record import InputError, RegularisationSection, Remedy, Trace
-from babysit.rehearsal._batches import Batches, inputs_and_targets, seed_streams
-from babysit.rehearsal._live_parts import Batch, LiveParts, LossOf, MakeOptimizer
+from babysit.record import InputError, RegularisationSection, RehearsalError, Remedy, Trace
+from babysit.rehearsal._batches import Batches, seed_streams
+from babysit.rehearsal._experiments import KINDS
+from babysit.rehearsal._live_parts import LiveParts, MakeOptimizer
 from babysit.rehearsal._restore import restored
-from babysit.rehearsal._state import RehearsalState, quiet, train_steps
+from babysit.rehearsal._state import quiet, train_steps
 from babysit.rehearsal._subject import Probes, Subject
-from babysit.rehearsal._treatments import treat
+from babysit.remedies import AppliedRemedies, Batch, LossOf, RehearsalState, apply_to_live, inputs_and_targets
 
 OptimizerLike = Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -116,11 +117,20 @@ class LiveObjects(Subject):
                 clip_norm=None if acts is None else acts.clip_norm,
                 regularisation=acts,
                 facts=self.facts(),
+                applied=AppliedRemedies(seed),
+                epoch_steps=len(self._batches) or None,
+                shuffled=self._batches.shuffled,
             )
             with state.undo, quiet():
-                treat(state, remedies, seed)
+                apply_to_live(state, remedies, KINDS)
                 seed_streams(seed)  # what a remedy drew changes nothing of what is drawn in training
-                return train_steps(state, steps, probes=probes, seconds=seconds)
+                try:
+                    trace = train_steps(state, steps, probes=probes, seconds=seconds)
+                except RehearsalError as error:
+                    state.applied.check(failed=str(error))
+                    raise
+                state.applied.check()
+                return trace
 
     def live_parts(self) -> LiveParts:
         """The live parts."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
-Batch = Any  # what the loader gives, on the network's device
-LossOf = Callable[[nn.Module, Batch], Tensor]  # the loss of one batch, a scalar
+from babysit.remedies import Batch, LossOf
+
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 

@@ -29,10 +29,10 @@ from babysit.rehearsal._check_rate_range import check_rate_range
 from babysit.rehearsal._check_regularisation import check_regularisation
 from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
-from babysit.rehearsal._cures import with_cures
 from babysit.rehearsal._examination import WATCHED_STEPS, Examination, skipped, verdict_of
 from babysit.rehearsal._subject import CHECK_SECONDS, Subject
 from babysit.rehearsal._trains import check_training
+from babysit.rehearsal._tried_remedies import with_tried_remedies
 
 STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
     "data": check_data,
@@ -103,7 +103,7 @@ def pre_flight(
             progress(CheckStepEnded(step))
         findings = merged(done, ignore)
         if not subject.has_live_parts and len(wanted) == len(STEPS):
-            findings = with_cures(examination, findings)
+            findings = with_tried_remedies(examination, findings)
     except KeyboardInterrupt:
         interrupted = True
         done += [skipped(name, "interrupted") for name in wanted[len(done) :]]

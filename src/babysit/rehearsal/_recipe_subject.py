@@ -9,10 +9,12 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from babysit.data import Prepared, prepare
-from babysit.record import Decision, InputError, Recipe, RegularisationSection, Remedy, Trace, with_settings
+from babysit.record import Decision, NotAppliedError, Recipe, RecipeError, RegularisationSection, Remedy, Trace
+from babysit.rehearsal._experiments import EXPERIMENTS, KINDS
 from babysit.rehearsal._live_objects import LiveObjects
-from babysit.rehearsal._live_parts import Batch, LiveParts
+from babysit.rehearsal._live_parts import LiveParts
 from babysit.rehearsal._subject import Probes, Subject
+from babysit.remedies import Batch, kind_of
 from babysit.training import (
     Examples,
     TrainedModel,
@@ -26,26 +28,6 @@ from babysit.training import (
 )
 
 EVALUATION_ROWS = 1024
-# Remedies that are settings of a recipe. The others act on what the recipe builds.
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "activation": ("model.activation={value}",),
-    "batch-size": ("budget.batch_size={value}",),
-    "centre-inputs": ("preprocessing.numbers=centre",),
-    "class-weights": ("loss.class_weights=balanced",),
-    "clip-norm": ("regularisation.clip_norm={value}",),
-    "constant-schedule": ("schedule.name=constant",),
-    "dropout": ("model.dropout={value}",),
-    "epochs": ("budget.epochs={value}",),
-    "initialise": ("initialisation.scheme={value}",),
-    "insert-batch-norm": ("model.batch_norm=true",),
-    "loss": ("loss.name={value}",),
-    "lr": ("optimizer.lr={value}",),
-    "optimizer": ("optimizer.name={value}",),
-    "scale-inputs": ("preprocessing.numbers=scale",),
-    "standardise-inputs": ("preprocessing.numbers=standardise",),
-    "standardise-targets": ("preprocessing.targets=standardise",),
-    "weight-decay": ("regularisation.l2={value}",),
-}
 
 
 class RecipeSubject(Subject):
@@ -59,7 +41,7 @@ class RecipeSubject(Subject):
         InputError: Data or recipe cannot be used.
 
     Example:
-        >>> from babysit.record import load_recipe
+        >>> from babysit.record import load_recipe, with_settings
         >>> recipe = with_settings(load_recipe("default"), ["data.source=iris"])
         >>> subject = RecipeSubject(recipe)
         >>> len(subject.rehearse(3).series("loss").values)
@@ -98,9 +80,17 @@ class RecipeSubject(Subject):
 
         Remedies that are settings of a recipe are set; the others act on what it builds.
         """
-        settings = [remedy for remedy in remedies if remedy.name in SETTINGS and not _keeps(remedy)]
-        others = [remedy for remedy in remedies if remedy not in settings]
-        objects = self.live() if not settings else self._built(self._with(settings))[1]
+        recipe, others = self.recipe, []
+        for remedy in remedies:
+            kind = kind_of(remedy, KINDS)
+            if kind.unseen:
+                raise NotAppliedError.of([(str(remedy), kind.unseen)])
+            changed = None if kind.keeps_network or remedy.name in EXPERIMENTS else kind.recipe(remedy, recipe)
+            if changed is None:
+                others.append(remedy)
+            else:
+                recipe = changed
+        objects = self.live() if recipe is self.recipe else self._built_with(remedies, recipe)
         return objects.rehearse(steps, others, seed=seed, probes=probes, seconds=seconds)
 
     def live_parts(self) -> LiveParts:
@@ -116,13 +106,11 @@ class RecipeSubject(Subject):
     def _decided(self, recipe: Recipe) -> tuple[Recipe, tuple[Decision, ...]]:
         return decide(recipe, self.prepared)
 
-    def _with(self, remedies: Sequence[Remedy]) -> Recipe:
-        settings = []
-        for remedy in remedies:
-            if remedy.value is None and any("{value}" in text for text in SETTINGS[remedy.name]):
-                raise InputError(f"the remedy '{remedy}' needs a value", write=f"{remedy.name}=...")
-            settings += [text.format(value=remedy.value) for text in SETTINGS[remedy.name]]
-        return with_settings(self.recipe, settings)
+    def _built_with(self, remedies: Sequence[Remedy], recipe: Recipe) -> LiveObjects:
+        try:
+            return self._built(recipe)[1]
+        except RecipeError as error:
+            raise NotAppliedError.of([(" ".join(map(str, remedies)), error.given)]) from error
 
     def _built(self, recipe: Recipe) -> tuple[TrainedModel, LiveObjects]:
         model, _ = assemble(recipe, self.prepared)
@@ -160,11 +148,6 @@ class RecipeSubject(Subject):
             regularisation=_beside_the_loss(recipe),
             name=self.prepared.summary.source,
         )
-
-
-def _keeps(remedy: Remedy) -> bool:
-    """Whether it can be had without building the network again, which keeps its first weights."""
-    return remedy.name in ("lr", "clip-norm")
 
 
 def _beside_the_loss(recipe: Recipe) -> RegularisationSection:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from babysit.probes import first_tensor
-from babysit.rehearsal._batches import inputs_and_targets, tensors_of
+from babysit.rehearsal._batches import tensors_of
 from babysit.rehearsal._live_parts import LiveParts
+from babysit.remedies import inputs_and_targets
 
 LEAST_ROWS = 4
 

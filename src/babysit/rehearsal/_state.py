@@ -1,4 +1,4 @@
-"""RehearsalState: what a rehearsal trains with, open to remedies until the first step."""
+"""The steps of a rehearsal, measured as they are taken."""
 
 from __future__ import annotations
 
@@ -7,48 +7,18 @@ import functools
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import islice
 
 from torch import nn
-from torch.optim import Optimizer
 
 from babysit.probes import Observer
-from babysit.record import BabysitError, Event, RegularisationSection, RehearsalError, Row, Trace, TraceStore
-from babysit.rehearsal._live_parts import Batch, LossOf
+from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
+from babysit.remedies import RehearsalState
 from babysit.training import Penalty, take_step
 
 FIRST = 10  # steps that are always measured
 START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
-
-
-@dataclass
-class RehearsalState:
-    """What a rehearsal trains with.
-
-    Attributes:
-        network: Trained in place; whoever made the state restores it.
-        optimizers: What steps it.
-        batches: What it learns from.
-        loss_of: The loss of one batch.
-        clip_norm: Longest gradient, None for any.
-        regularisation: What acts on the weights beside the loss and the optimizers; None for nothing.
-        facts: What is told of the training.
-        after_step: Called with the number of each step done and its batch; rows to write down, and whether that is
-            enough.
-        undo: What to take back when the rehearsal is over, and `restored` would not.
-    """
-
-    network: nn.Module
-    optimizers: list[Optimizer]
-    batches: Iterator[Batch]
-    loss_of: LossOf
-    clip_norm: float | None = None
-    regularisation: RegularisationSection | None = None
-    facts: dict[str, str] = field(default_factory=dict)
-    after_step: Callable[[int, Batch], tuple[list[Row], bool]] | None = None
-    undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
 
 def train_steps(state: RehearsalState, steps: int, *, probes: str, seconds: float | None = None) -> Trace:

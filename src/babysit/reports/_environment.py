@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from plotly.utils import PlotlyJSONEncoder
 
-from babysit.record import REMEDIES, Remedy
+from babysit.record import Remedy, remedy_summary
 from babysit.reports._findings import value_text
 from babysit.reports._terminal import interval, score_number
 
@@ -34,7 +34,7 @@ def environment() -> jinja2.Environment:
 
 def remedy_text(remedy: Remedy) -> str:
     """What a remedy does, in words; one with a value of its own leaves out the example."""
-    words = REMEDIES.get(remedy.name, remedy.name)
+    words = remedy_summary(remedy.name, remedy.name)
     return words.partition(":")[0] if remedy.value is not None else words
 
 

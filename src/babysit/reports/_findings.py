@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from babysit.record import REMEDIES, Finding
+from babysit.record import Finding, remedy_summary
 
 STYLES = {"sick": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
@@ -54,7 +54,8 @@ def finding_block(finding: Finding) -> RenderableType:
     elif finding.remedies:
         first = finding.remedies[0]
         others = ", ".join(str(remedy) for remedy in finding.remedies[1:])
-        text = f"try: {first}" + (f": {REMEDIES[first.name]}" if first.name in REMEDIES and first.value is None else "")
+        summary = remedy_summary(first.name) if first.value is None else ""
+        text = f"try: {first}" + (f": {summary}" if summary else "")
         lines.append(Text(text + (f"; or {others}" if others else "")))
     head = Text.assemble(
         (f"{finding.severity}: {finding.name}", STYLES[finding.severity]), f"  {finding.where}" if finding.where else ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from babysit.record import REMEDIES, Effect, Healing, Tried, Values
+from babysit.record import Effect, Healing, Tried, Values, remedy_summary
 from babysit.reports._findings import finding_line, value_text
 
 MOST_TRIED = 12
@@ -83,7 +83,7 @@ def healing_headline(found: Healing) -> Text:
 
 def _meaning(text: str) -> str:
     """What a remedy is, without the example that its sentence ends with."""
-    known = REMEDIES.get(text.partition("=")[0], "")
+    known = remedy_summary(text.partition("=")[0])
     return f": {known.partition(':')[0]}" if known else ""
 
 

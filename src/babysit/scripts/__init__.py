@@ -2,7 +2,6 @@
 
 from babysit.scripts._apply import apply_remedies
 from babysit.scripts._as_main import Ended, Enough
-from babysit.scripts._changes import Changes
 from babysit.scripts._messages import RunRequest, WatchRequest
 from babysit.scripts._patcher import Patcher
 from babysit.scripts._runner import Runner, Started
@@ -10,7 +9,6 @@ from babysit.scripts._script import Script, run_script, with_arguments
 from babysit.scripts._subject import Rehearsed, ScriptSubject, kept_folder, rehearsed, watching_environment
 
 __all__ = [
-    "Changes",
     "Ended",
     "Enough",
     "Patcher",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from babysit.data import Moments, moments_of
 from babysit.record import Row, losses_that
-from babysit.scripts._replacements import Replacements
+from babysit.remedies import Replacements
 
 Phase = Literal["train", "validation"]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import sys
 
 from babysit.record import InputError, Remedy, TraceStore
+from babysit.rehearsal import KINDS
+from babysit.remedies import applied_to_script, kind_of
 from babysit.scripts._as_main import Enough
-from babysit.scripts._changes import OF_SOURCE, Changes
 from babysit.scripts._patcher import Patcher
 
 
@@ -47,7 +49,7 @@ def apply_remedies(*remedies: str | Remedy) -> None:
     if not asked:
         raise InputError("no remedy was given to apply_remedies", write='apply_remedies("standardise-inputs")')
     for remedy in asked:
-        if remedy.name in OF_SOURCE:
+        if kind_of(remedy, KINDS).of_the_text:
             raise InputError(
                 f"the remedy '{remedy}' cannot be applied from within a script",
                 legal="all that do not change its text",
@@ -59,7 +61,7 @@ def apply_remedies(*remedies: str | Remedy) -> None:
             cause="apply_remedies was called twice",
             write="one call with all of them",
         )
-    patcher = Lasting(TraceStore(None), changes=Changes(asked), probes="losses", scores=False)
+    patcher = Lasting(TraceStore(None), remedies=applied_to_script(asked, kinds=KINDS), probes="losses", scores=False)
     patcher.__enter__()
     _applied.append(patcher)
     atexit.register(_take_away)
@@ -69,4 +71,6 @@ def _take_away() -> None:
     while _applied:
         patcher = _applied.pop()
         patcher.__exit__(None, None, None)
+        for remedy, reason in patcher.not_applied():
+            print(f"babysit: {remedy} could not be applied: {reason}", file=sys.stderr)
         patcher.store.close()

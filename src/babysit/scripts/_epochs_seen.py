@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from babysit.scripts._replacements import Replacements
+from babysit.remedies import Replacements
 
 
 class LoaderPass:

@@ -105,6 +105,7 @@ class ScriptAnswer:
         several: Whether it trained several networks.
         unseen: Whether no network was seen in training.
         wrote: Files that it wrote outside its folder.
+        not_applied: Remedies that it was to run under and that were not applied, each with the reason.
     """
 
     how: str
@@ -118,6 +119,7 @@ class ScriptAnswer:
     several: bool = False
     unseen: bool = False
     wrote: tuple[str, ...] = field(default=())
+    not_applied: tuple[tuple[str, str], ...] = ()
 
 
 Message = RunRequest | RunBegan | RunEnded | ScriptAnswer

@@ -9,7 +9,7 @@ Installed before a script's first line, removed after its last. What it takes ho
     Tensor                  picking rows, until training begins; ==, while the network is evaluated
 
 It draws no random number and changes no tensor: a script's numbers are bit for bit what they are without it, unless
-changes are asked for. No hook stays on a module between passes, so that copies and pickles of a network are its own.
+remedies are asked for. No hook stays on a module between passes, so that copies and pickles of a network are its own.
 In a process that the script forks nothing of it is left.
 
 The observer hears nothing of its own accord: the patcher, which is told of everything anyway, tells it. In a step that
@@ -31,16 +31,15 @@ from torch.utils.data import DataLoader
 
 from babysit.probes import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
+from babysit.remedies import AppliedRemedies, Replacements
 from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
-from babysit.scripts._changes import Changes
 from babysit.scripts._dependence import Dependence
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
 from babysit.scripts._forked import leave_when_forked, stay
 from babysit.scripts._others_seen import OthersSeen
 from babysit.scripts._parts import in_transformation, parameters_of, whole_of
-from babysit.scripts._replacements import Replacements
 from babysit.scripts._unmoved import Unmoved
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
@@ -57,7 +56,7 @@ class Patcher:
 
     Args:
         store: Where measurements go.
-        changes: Interventions; None leaves everything as it is.
+        remedies: To apply; None leaves everything as it is.
         overhead: Share of the time that measuring may take; None measures the first fifty steps and
             then ever fewer.
         probes: `all` or `losses`.
@@ -83,7 +82,7 @@ class Patcher:
         self,
         store: TraceStore,
         *,
-        changes: Changes | None = None,
+        remedies: AppliedRemedies | None = None,
         overhead: float | None = None,
         probes: str = "all",
         steps: int | None = None,
@@ -96,7 +95,7 @@ class Patcher:
         self.answers = AnswersSeen()
         self.epochs = EpochsSeen(self._before_epoch)
         self.network: nn.Module | None = None  # whole, of whatever the script calls
-        self._changes, self._overhead, self._probes, self._most, self._more = changes, overhead, probes, steps, more
+        self._remedies, self._overhead, self._probes, self._most, self._more = remedies, overhead, probes, steps, more
         self._scores = scores
         self._observer: Observer | None = None
         self.optimizers = list(optimizers)
@@ -123,10 +122,10 @@ class Patcher:
         self._replaced.put(Optimizer, "__init__", self._constructing)
         self.epochs.install(self._replaced)
         self._faults.install(self._replaced)
-        if self._changes is not None or self._overhead is None:
+        if self._remedies is not None or self._overhead is None:
             self._handles.append(register_optimizer_step_pre_hook(self._before_step))
-        if self._changes is not None:
-            self._changes.install(self._replaced.put)
+        if self._remedies is not None:
+            self._remedies.install()
         listen(self)
         leave_when_forked(self)
         return self
@@ -162,6 +161,10 @@ class Patcher:
         """Whether more than one network is trained, as in a GAN."""
         return bool(self._others)
 
+    def not_applied(self) -> list[tuple[str, str]]:
+        """Remedies that were not applied until now, in their text form, each with the reason."""
+        return [] if self._remedies is None else self._remedies.missing()
+
     def _let_go(self) -> None:
         self._open = False
         stay(self)
@@ -173,6 +176,8 @@ class Patcher:
         if self.answers.evaluating:
             self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
         self._replaced.take_back()
+        if self._remedies is not None:
+            self._remedies.close()
 
     # Forward passes.
 
@@ -201,8 +206,7 @@ class Patcher:
             elif id(module) in self._parts and torch.is_grad_enabled():
                 self._own_pass(module, arguments, options)
             else:
-                changed = self._before_forward(module, arguments, options)
-                arguments = arguments if changed is None else changed
+                self._before_forward(module, arguments, options)
             looking = self._dependence is not None and self._inside and torch.is_grad_enabled()
             with self._dependence.looking() if looking and self._dependence else contextlib.nullcontext():
                 outputs = original(module, *arguments, **options)
@@ -214,25 +218,24 @@ class Patcher:
                 if self._observer is not None:
                     self._observer.forward_ends(outputs)
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         known = id(module) in self._parts or self._wraps_network(module)
         if not torch.is_grad_enabled():
             if known:
                 self._evaluates(module, arguments, options)
-            return None
+            return
         if known:
             self._own_pass(module, arguments, options)
-            return None
+            return
         if self.network is not None:
             self.store.add(self._others.called(self.steps, module, self.network, self.optimizers))
-            return None
+            return
         # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
         own = {id(parameter) for parameter in module.parameters()}
         mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
         # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
         if any(parameter.requires_grad for parameter in module.parameters()) and (mine or self._backwards):
-            return self._begin(module, arguments, options, mine or self.optimizers)
-        return None
+            self._begin(module, arguments, options, mine or self.optimizers)
 
     def _wraps_network(self, module: nn.Module) -> bool:
         if self.network is None:
@@ -251,7 +254,7 @@ class Patcher:
         self._inside = self.answers.inside = True
         self._faults.entered("train", first_tensor([arguments, options]))
         if self._observer is not None:
-            self._observer.forward_begins(module, arguments, options)
+            self._observer.forward_begins(module, self._given(module, arguments), options)
 
     def _evaluates(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._inside = True
@@ -261,20 +264,19 @@ class Patcher:
         self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
         self.answers.inside = True
         if self._observer is not None:
-            self._observer.forward_begins(module, arguments, options)
+            self._observer.forward_begins(module, self._given(module, arguments), options)
 
     def _begin(
         self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], mine: Sequence[Optimizer]
-    ) -> Any:
+    ) -> None:
         """The first pass of training: now network and optimizers are known."""
         self._trains_by_hand = not mine
         self._unmoved = Unmoved(module) if not mine else None
         self._began_in_training_mode = module.training
-        changed = None
-        if self._changes is not None:
-            stop_listening(self)  # what changes try out is no training
+        if self._remedies is not None:
+            stop_listening(self)  # what remedies try out is not training
             try:
-                changed = self._changes.begin(module, arguments, mine)
+                self._remedies.begin(module, arguments, options, mine)
             finally:
                 listen(self)
         self.network = whole_of(module, mine) if mine else module
@@ -292,8 +294,11 @@ class Patcher:
                 self._observer.budget = Budget(None, first_steps=self.steps + FIRST, growth=GROWTH)
             self._observer.attach()
             self._first = mine[0] if mine else self._first
-            self._observer.forward_begins(module, arguments if changed is None else changed, options)
-        return changed
+            self._observer.forward_begins(module, self._given(module, arguments), options)
+
+    def _given(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments as the network sees them, under remedies of its inputs."""
+        return arguments if self._remedies is None else self._remedies.given(module, arguments)
 
     # Losses and steps.
 
@@ -331,6 +336,8 @@ class Patcher:
         self._faults.backward_begins(loss)
         self._backwards += 1
         self._backwards_without_step += 1
+        if self._remedies is not None and self.network is None:
+            self._remedies.backward_begins(self.optimizers)
         if not self.optimizers:
             # Weights changed by hand, or never: each backward pass is a step.
             self.end_step()
@@ -341,12 +348,13 @@ class Patcher:
 
     def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
         self._faults.before_step(optimizer)
-        if self._changes is not None:
-            self._changes.before_step(optimizer)
+        if self._remedies is not None:
+            self._remedies.before_step(optimizer)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
-        if self._changes is not None:
-            self._changes.after_step(optimizer)
+        rate = float(optimizer.param_groups[0].get("lr", math.nan))
+        if self._remedies is not None:
+            self._remedies.after_step(optimizer)
         if optimizer is not self._first:
             if self._observer is not None:
                 if all(optimizer is not one for one in self._observer.optimizers):
@@ -354,7 +362,6 @@ class Patcher:
                 self._observer.stepped_by(optimizer)
             return
         if self._losses:
-            rate = float(optimizer.param_groups[0].get("lr", math.nan))
             self.store.add([Row(self.steps, "train", "", "lr", rate)])
         self.end_step()
         if self._observer is not None and self._trains_by_hand:
@@ -385,6 +392,8 @@ class Patcher:
 
     def _end(self) -> None:
         self._faults.end()
+        for remedy, reason in self.not_applied():
+            self.store.add([Event(max(0, self.steps - 1), "not-applied", f"{remedy} could not be applied: {reason}")])
         if self.network is None and self._backwards:
             text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
             self.store.add([Event(0, "unseen", text)])
@@ -400,8 +409,8 @@ class Patcher:
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
         self._faults.before_epoch(loader.dataset)
-        if self._changes is not None:
-            self._changes.before_epoch(loader)
+        if self._remedies is not None:
+            self._remedies.before_epoch(loader)
 
     def _constructing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def construct(optimizer: Optimizer, *arguments: Any, **options: Any) -> None:

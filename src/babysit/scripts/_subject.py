@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from babysit.record import BabysitError, Event, InputError, RehearsalError, Remedy, Trace, TraceStore
+from babysit.record import BabysitError, Event, InputError, NotAppliedError, RehearsalError, Remedy, Trace, TraceStore
 from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Probes, Subject
 from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, read
 from babysit.scripts._runner import Runner, Started
@@ -120,6 +120,9 @@ class ScriptSubject(Subject):
         return [self._as_rehearsal(one) for one in self.run_all(asks)]
 
     def _as_rehearsal(self, done: Rehearsed) -> Trace | BabysitError:
+        if done.answer.not_applied:
+            error = done.answer.error if done.answer.how in ("failed", "killed") else ""
+            return NotAppliedError.of(done.answer.not_applied, error)
         if done.answer.how == "refused":
             return InputError(done.answer.error)
         if done.answer.how in ("failed", "killed"):

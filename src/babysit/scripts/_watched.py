@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from babysit.record import BabysitError, Event, Remedy, Row, TraceStore
+from babysit.record import BabysitError, Event, NotAppliedError, Remedy, Row, TraceStore
+from babysit.rehearsal import KINDS
+from babysit.remedies import Epochs, applied_to_script
 from babysit.scripts._as_main import Ended, Enough
-from babysit.scripts._changes import Changes
 from babysit.scripts._messages import ANSWER, SCRATCH, TRACE, RunRequest, ScriptAnswer, WatchRequest, read, written
 from babysit.scripts._patcher import Patcher
 from babysit.scripts._scratch import WritesSeen, mirror
@@ -47,7 +48,8 @@ def watch(line: bytes) -> int | None:
     try:
         answer = _watched(request, asked, store, began)
     except BabysitError as error:
-        answer = ScriptAnswer("refused", str(error).splitlines()[0])
+        missing = error.missing if isinstance(error, NotAppliedError) else ()
+        answer = ScriptAnswer("refused", str(error).splitlines()[0], not_applied=missing)
     except BaseException as error:
         # Nobody is left to raise it to.
         answer = ScriptAnswer("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -60,7 +62,7 @@ def watch(line: bytes) -> int | None:
 
 def _watched(request: RunRequest, asked: WatchRequest, store: TraceStore, began: float) -> ScriptAnswer:
     remedies = [Remedy.parse(text) for text in asked.remedies]
-    epochs = next((int(float(one.value or 0)) for one in remedies if one.name == "epochs"), None)
+    epochs = Epochs().number(remedies)
     if asked.seed:
         move_seeds(asked.seed * STRIDE)
 
@@ -68,9 +70,9 @@ def _watched(request: RunRequest, asked: WatchRequest, store: TraceStore, began:
         if asked.seconds is not None and time.monotonic() - began > asked.seconds:
             raise Enough
 
-    changes = Changes([one for one in remedies if one.name != "epochs"], asked.seed) if remedies else None
+    applied = applied_to_script(remedies, asked.seed, KINDS) if remedies else None
     script, writes = in_scratch(request, pathlib.Path(asked.kept, SCRATCH))
-    patcher = Patcher(store, changes=changes, probes=asked.probes, steps=asked.steps, more=more)
+    patcher = Patcher(store, remedies=applied, probes=asked.probes, steps=asked.steps, more=more)
     with patcher:
         ended = run_script(script, epochs=epochs)
         sys.stdout.flush()
@@ -116,6 +118,7 @@ def _answer(ended: Ended, patcher: Patcher, told: str, wrote: tuple[str, ...]) -
         several=patcher.several,
         unseen=patcher.network is None,
         wrote=wrote,
+        not_applied=tuple(patcher.not_applied()),
     )
 
 

@@ -7,7 +7,6 @@ from babysit.search._default_space import default_space, space_for, with_archite
 from babysit.search._engine_local import LocalEngine
 from babysit.search._engine_ray import RayEngine
 from babysit.search._engine_script import ScriptEngine, placeholders
-from babysit.search._interventions import check_changes
 from babysit.search._optuna import SAMPLERS, Sampler, export_to_optuna, optuna_search
 from babysit.search._parameter import (
     Choice,
@@ -24,6 +23,7 @@ from babysit.search._parameter import (
 from babysit.search._plan import GENERATIONS, Plan
 from babysit.search._points import POINT_KINDS, PointKind, grid_points, random_points, sobol_points
 from babysit.search._rungs import ladder
+from babysit.search._script_remedies import check_remedies
 from babysit.search._search import Interrupted, Members, Searching, recipe_builder, train_in_full
 from babysit.search._sizing import Speed, measure_speed, predicted_seconds, sized
 from babysit.search._space import Space, described, settings_of
@@ -53,7 +53,7 @@ __all__ = [
     "Speed",
     "Truth",
     "Value",
-    "check_changes",
+    "check_remedies",
     "choice",
     "coarse_to_fine",
     "conclude",

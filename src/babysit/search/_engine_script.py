@@ -4,7 +4,7 @@
 
 `{NAME}` is a searched setting, `{steps}` how long to train, `{seed}` the seed of a repeat. A script is begun anew for
 each rung; one that takes no `{steps}` has a single rung, its whole training, unless its epochs may be changed. A
-setting without a placeholder is a remedy under which the script is run (`_interventions`).
+setting without a placeholder is a remedy under which the script is run (`_script_remedies`).
 
 A trial's score is what was measured in its training: of the last evaluation, the score where there is one, else the
 loss; else the training loss. The trial is then watched, in a scratch folder, as a rehearsal is. Where the user names a
@@ -33,6 +33,7 @@ import numpy.typing as npt
 from babysit.record import (
     Decision,
     InputError,
+    NotAppliedError,
     Remedy,
     Trial,
     TrialProgress,
@@ -53,8 +54,8 @@ from babysit.scripts import (
     rehearsed,
     watching_environment,
 )
-from babysit.search._interventions import CHANGES, LENGTH_CHANGE, change_name, changes_of
 from babysit.search._parameter import text_of
+from babysit.search._script_remedies import LENGTH_REMEDY, SEARCHED, remedies_of, remedy_name
 
 LOOK_EVERY = 0.05  # seconds between two looks at the processes
 REFUSED = 2  # exit code of a command that was given what it cannot use
@@ -186,9 +187,9 @@ class ScriptEngine:
                 arguments.append(_filled(part, values))
             elif arguments and arguments[-1].startswith("-") and part.startswith("{"):
                 arguments.pop()
-        remedies = changes_of(trial.settings, self.changed)
+        remedies = remedies_of(trial.settings, self.changed)
         if self._epochs:
-            remedies.append(Remedy(LENGTH_CHANGE, str(until_step)))
+            remedies.append(Remedy(LENGTH_REMEDY, str(until_step)))
         opened = contextlib.ExitStack()
         folder = opened.enter_context(kept_folder())
         watch = None
@@ -332,11 +333,11 @@ def _filled(part: str, values: dict[str, str]) -> str:
 
 
 def _check(found: set[str], names: Sequence[str], changed: Sequence[str]) -> None:
-    missing = [name for name in changed if change_name(name) not in CHANGES]
+    missing = [name for name in changed if remedy_name(name) not in SEARCHED]
     if missing:
         raise InputError(
             f"the command has no place for {', '.join(missing)}",
-            legal=f"each searched setting in braces among the script's arguments, or a change: {', '.join(CHANGES)}",
+            legal=f"each searched setting in braces among the script's arguments, or a remedy: {', '.join(SEARCHED)}",
             write=f"babysit tune train.py --space ... -- --{missing[0]} {{{missing[0]}}}",
         )
     unknown = sorted(found - set(names) - {LENGTH, SEED})
@@ -351,6 +352,8 @@ def _check(found: set[str], names: Sequence[str], changed: Sequence[str]) -> Non
 def _code_and_error(done: Rehearsed) -> tuple[int, str]:
     """The exit code of a watched script, and in a line what went wrong that its output does not tell."""
     answer = done.answer
+    if answer.not_applied and answer.how != "failed":
+        return 1, str(NotAppliedError.of(answer.not_applied))
     if answer.how == "refused":
         return REFUSED, answer.error
     if answer.how == "killed":

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import libcst as cst
 
 from babysit.record import InputError, Remedy, write_atomic
+from babysit.remedies import applied_to_script, kind_of
 from babysit.remedies.source import Code, Edited, Edits, is_text, statements
-from babysit.scripts._changes import OF_SOURCE, Changes
 from babysit.scripts._script import Script
 from babysit.scripts.patches._files import beside, file_of
 from babysit.scripts.patches._writers import write_all
@@ -76,14 +76,14 @@ def patched(script: Script, remedies: Sequence[Remedy]) -> Patched:
     """
     if not remedies:
         raise InputError("there is no remedy to be written", write="lr=0.01")
-    Changes(list(remedies))  # refuses what scripts cannot take, and values that are not legal
+    applied_to_script(remedies)  # refuses what scripts cannot take, and values that are not legal
     file = file_of(script)
     others = [one.code for one in beside(file)]
     code, changes = write_all(file.code, remedies, others)
     done = {change.remedy.name for change in changes}
     applied = tuple(remedy for remedy in remedies if remedy.name not in done)
     for remedy in applied:
-        if remedy.name in OF_SOURCE:
+        if kind_of(remedy).of_the_text:
             raise InputError(f"no loop over epochs was found in {script.name}", legal="for epoch in range(...)")
     if applied:
         edited = on_top(code, applied)

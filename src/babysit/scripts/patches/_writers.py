@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 
 from babysit.record import Remedy
+from babysit.remedies import REMEDIES, Held, Number, kind_of
 from babysit.remedies.source import (
     LOADERS,
-    WRITERS,
     Code,
     Edited,
+    EditedText,
     Edits,
     Place,
     Wanted,
@@ -21,52 +22,16 @@ from babysit.remedies.source import (
     optimizer_calls,
 )
 
-# What means something else where another one of them is not written beside it: all of them are, or none.
-TOGETHER = (
-    frozenset({"call-step", "clear-gradients", "lr", "optimizer"}),
-    frozenset("class-weights loss match-shapes remove-sigmoid remove-softmax standardise-targets".split()),
-    frozenset(
-        "activation insert-activation insert-batch-norm linear-output move-batch-norm sigmoid-output "
-        "softmax-axis".split()
-    ),
-    frozenset({"optimise-all-parameters", "unfreeze"}),
-)
-# What is counted anew where another one of them is written, so that together they would not be what was tried.
-APART = (
-    frozenset({"activation", "insert-activation"}),
-    frozenset({"insert-activation", "insert-batch-norm"}),
-    frozenset({"insert-batch-norm", "move-batch-norm"}),
-)
-
-NUMBERS = frozenset({"batch-size", "clip-norm", "dropout", "epochs", "lr", "weight-decay"})
 NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?")
 
 # What another module may hold, too, so that the script is not the only place of a remedy.
-HELD: tuple[tuple[frozenset[str], Callable[[Code], bool]], ...] = (
-    (
-        frozenset({"call-step", "lr", "optimise-all-parameters", "optimizer", "unfreeze", "weight-decay"}),
-        lambda code: bool(optimizer_calls(code)),
-    ),
-    (
-        frozenset(
-            "call-step clear-gradients clip-norm evaluation-mode flip-sign loss match-shapes remove-sigmoid "
-            "remove-softmax train-mode".split()
-        ),
-        lambda code: bool(code.methods("backward") or losses(code)),
-    ),
-    (frozenset({"batch-size", "shuffle"}), lambda code: bool(code.calls_of(LOADERS))),
-    (frozenset({"constant-schedule"}), lambda code: any("lr_scheduler" in one for one in code.imports.values())),
-    (
-        frozenset(
-            "activation dropout insert-activation insert-batch-norm linear-output move-batch-norm remove-sigmoid "
-            "remove-softmax sigmoid-output softmax-axis unfreeze".split()
-        ),
-        lambda code: bool(module_classes(code) or any(module_name(code, call) for call in code.calls())),
-    ),
-)
-
-# The patcher's own values where a remedy has none.
-WITHOUT_VALUE = {"activation": "relu", "insert-activation": "relu"}
+HOLDS: dict[Held, Callable[[Code], bool]] = {
+    "loader": lambda code: bool(code.calls_of(LOADERS)),
+    "network": lambda code: bool(module_classes(code) or any(module_name(code, call) for call in code.calls())),
+    "optimizer": lambda code: bool(optimizer_calls(code)),
+    "schedule": lambda code: any("lr_scheduler" in one for one in code.imports.values()),
+    "training": lambda code: bool(code.methods("backward") or losses(code)),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,13 +54,12 @@ class Change:
 
 def written(code: Code, remedy: Remedy, wanted: Wanted) -> Edited | None:
     """The text with a remedy; None where it is not sure how."""
-    writer = WRITERS.get(remedy.name)
-    value = remedy.value or WITHOUT_VALUE.get(remedy.name, "")
-    if writer is None or (remedy.name in NUMBERS and not NUMBER.fullmatch(value)):
+    kind = kind_of(remedy)
+    if isinstance(kind.values, Number) and not NUMBER.fullmatch(kind.values.of(remedy)):
         return None
     edits = Edits(code)
     try:
-        return edits.made() if writer(edits, value, wanted) and edits else None
+        return edits.made() if kind.source(remedy, EditedText(edits, wanted)) and edits else None
     except SyntaxError:
         return None
 
@@ -115,14 +79,14 @@ def write_all(code: Code, remedies: Sequence[Remedy], others: Sequence[Code] = (
     left = [remedy for remedy in remedies if not is_apart(remedy, wanted) and not _held(remedy, others)]
     while True:
         text, changes = code, list[Change]()
-        order = list(WRITERS)
-        for remedy in sorted(left, key=lambda one: order.index(one.name) if one.name in order else -1):
+        order = list(REMEDIES)
+        for remedy in sorted(left, key=lambda one: order.index(one.name)):
             edited = written(text, remedy, wanted)
             if edited is not None:
                 text = edited.code
                 changes = [*(one.after(edited) for one in changes), Change(remedy, edited.places)]
         done = {change.remedy.name for change in changes}
-        undone = {name for group in TOGETHER for name in group & wanted.keys() if not group & wanted.keys() <= done}
+        undone = {one.name for one in remedies if any(other not in done for other in _beside(one, wanted))}
         keep = [remedy for remedy in left if remedy.name in done - undone]
         if len(keep) == len(changes):
             return text, changes
@@ -131,8 +95,14 @@ def write_all(code: Code, remedies: Sequence[Remedy], others: Sequence[Code] = (
 
 def is_apart(remedy: Remedy, wanted: Wanted) -> bool:
     """Whether a remedy cannot be written beside the others that are wanted."""
-    return any(remedy.name in group and len(group & wanted.keys()) > 1 for group in APART)
+    return bool(kind_of(remedy).written_apart & wanted.keys())
+
+
+def _beside(remedy: Remedy, wanted: Wanted) -> list[str]:
+    """Names of those wanted that are written together with a remedy, or not at all."""
+    group = kind_of(remedy).written_with
+    return [name for name in wanted if group and REMEDIES[name].written_with == group]
 
 
 def _held(remedy: Remedy, others: Sequence[Code]) -> bool:
-    return any(remedy.name in names and holds(code) for code in others for names, holds in HELD)
+    return any(HOLDS[place](code) for code in others for place in kind_of(remedy).held_in)

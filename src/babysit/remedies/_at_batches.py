@@ -1,0 +1,114 @@
+"""Batches: the same few rows at every step, the loader's order, its size of batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
+
+from babysit.record import InputError
+from babysit.remedies._application import Application
+from babysit.remedies._hooks import Hooks
+
+
+class AtBatches:
+    """What a network is trained on, and in which order."""
+
+    def __init__(self) -> None:
+        self._size: tuple[int, Application] | None = None
+        self._shuffles: Application | None = None
+        self._rows: tuple[int, Application] | None = None
+        self._done: set[int] = set()
+        self._arguments: tuple[Any, ...] | None = None
+        self._targets: Tensor | None = None
+
+    def size(self, rows: int, application: Application) -> None:
+        """Give every loader another number of rows a batch."""
+        self._size = rows, application
+
+    def shuffle(self, application: Application) -> None:
+        """Shuffle the rows of loaders that go through them in their order."""
+        self._shuffles = application
+
+    def keep(self, rows: int, application: Application) -> None:
+        """Train on the first rows alone."""
+        self._rows = rows, application
+
+    def before_epoch(self, loader: DataLoader[Any], hooks: Hooks) -> None:
+        """Change a loader before it is gone through for the first time."""
+        if id(loader) in self._done or (self._size is None and self._shuffles is None):
+            return
+        self._done.add(id(loader))
+        batches = loader.batch_sampler
+        if not isinstance(batches, BatchSampler):
+            for one in (self._size[1] if self._size is not None else None, self._shuffles):
+                if one is not None:
+                    one.reason = "the loader makes no batches of single rows"
+            return
+        sampler: Any = batches.sampler
+        size = batches.batch_size
+        if self._shuffles is not None and isinstance(sampler, SequentialSampler) and torch.is_grad_enabled():
+            self._shuffles.took_hold()
+            sampler = RandomSampler(loader.dataset)  # type: ignore[arg-type]
+        elif self._shuffles is not None:
+            self._shuffles.reason = "the loader has an order of its own, or shuffles already"
+        if self._size is not None:
+            self._size[1].took_hold()
+            size = self._size[0]
+        hooks.at_the_end(loader.__dict__.__setitem__, "batch_sampler", batches)
+        loader.__dict__["batch_sampler"] = BatchSampler(sampler, size, batches.drop_last)
+
+    def begin(self, network: nn.Module, arguments: tuple[Any, ...], hooks: Hooks) -> None:
+        """Keep the first rows, and let every training pass have them.
+
+        A batch keeps its number of rows, which the script may count on: the kept ones come again and again.
+
+        Raises:
+            InputError: What enters the network is not a tensor of rows.
+        """
+        if self._rows is None:
+            return
+        if not arguments or not isinstance(arguments[0], Tensor) or not arguments[0].ndim:
+            raise InputError("the network is not given rows in a tensor")
+        self._arguments = self._first(arguments, len(arguments[0]))
+        hooks.before(network, lambda module, given: self._repeated(given) if torch.is_grad_enabled() else given)
+
+    def targets_kept(self, targets: Tensor) -> Tensor:
+        """The targets of the rows that are kept, as often as their rows come."""
+        if self._arguments is None or self._rows is None or not targets.ndim:
+            return targets
+        if self._targets is None:
+            self._targets = targets[: self._rows[0]].detach().clone()
+        return _again(self._targets, len(targets))
+
+    def _repeated(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        kept = self._arguments
+        if kept is None or self._rows is None or not isinstance(arguments[0], Tensor) or not arguments[0].ndim:
+            return arguments
+        self._rows[1].took_hold()
+        rows = len(arguments[0])
+        return tuple(
+            _again(one, rows) if isinstance(one, Tensor) and one.ndim and len(one) == len(kept[0]) else now
+            for one, now in zip(kept, arguments, strict=True)
+        )
+
+    def _first(self, arguments: tuple[Any, ...], rows: int) -> tuple[Any, ...]:
+        most = self._rows[0] if self._rows is not None else rows
+        return tuple(
+            one[:most].detach().clone()
+            if isinstance(one, Tensor) and one.ndim and len(one) == rows and not one.requires_grad
+            else one
+            for one in arguments
+        )
+
+
+def _again(kept: Tensor, rows: int) -> Tensor:
+    """The kept rows over and over, up to a number of rows.
+
+    Example:
+        >>> _again(torch.tensor([1, 2, 3]), 5).tolist()
+        [1, 2, 3, 1, 2]
+    """
+    return kept[torch.arange(rows, device=kept.device) % len(kept)]

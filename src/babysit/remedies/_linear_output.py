@@ -1,0 +1,38 @@
+"""`linear-output`: no activation on the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from babysit.record import Remedy, Trace, losses_that
+from babysit.remedies._application import Application
+from babysit.remedies._applied import AppliedRemedies
+from babysit.remedies._remedy_kind import RemedyKind
+from babysit.remedies._script_text import ScriptText
+
+TAKE_SCORES = ("cross-entropy", "bce-with-logits")  # losses that apply their activation themselves
+
+
+class LinearOutput(RemedyKind):
+    """No activation on the outputs."""
+
+    name = "linear-output"
+    summary = "take the activation off the outputs"
+    advice = "in the network: no activation on what it gives back"
+    place = "network"
+    unmet = "the network's outputs come from no activation"
+    written_with = "network"
+    held_in = frozenset({"network"})
+
+    def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
+        """Where the loss wants any number."""
+        wants = losses_that(distance=True) | set(TAKE_SCORES)
+        return ((8, None),) if trace.facts.get("loss", "") in wants else ()
+
+    def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
+        """Pass over the call that gives the outputs."""
+        applied.activations.on_outputs("linear", application)
+
+    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+        """Without it."""
+        return text.linear_output()

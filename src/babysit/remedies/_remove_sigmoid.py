@@ -1,0 +1,34 @@
+"""`remove-sigmoid`: no sigmoid in front of a loss that applies one."""
+
+from __future__ import annotations
+
+from babysit.record import Remedy
+from babysit.remedies._application import Application
+from babysit.remedies._applied import AppliedRemedies
+from babysit.remedies._remedy_kind import RemedyKind
+from babysit.remedies._script_text import ScriptText
+
+
+class RemoveSigmoid(RemedyKind):
+    """No sigmoid in front of a loss that applies one."""
+
+    name = "remove-sigmoid"
+    summary = "take the sigmoid off the outputs: the loss applies it"
+    new_loss = True
+    new_scale = True
+    advice = (
+        "the loss is to be given what enters the sigmoid: nn.BCEWithLogitsLoss() applies it; apply torch.sigmoid where"
+        " answers are read"
+    )
+    place = "loss"
+    unmet = "no loss function of PyTorch was called"
+    written_with = "loss"
+    held_in = frozenset({"network", "training"})
+
+    def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
+        """Give the loss function what entered the sigmoid."""
+        applied.loss.take_off("sigmoid", application)
+
+    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+        """Without it."""
+        return text.remove_sigmoid()

@@ -1,0 +1,43 @@
+"""`unfreeze`: gradients that reach every parameter."""
+
+from __future__ import annotations
+
+from babysit.record import Remedy
+from babysit.remedies._application import Application
+from babysit.remedies._applied import AppliedRemedies
+from babysit.remedies._at_network import Training
+from babysit.remedies._optimise_all_parameters import give_missing
+from babysit.remedies._remedy_kind import RemedyKind
+from babysit.remedies._script_text import ScriptText
+
+
+class Unfreeze(RemedyKind):
+    """Gradients that reach every parameter."""
+
+    name = "unfreeze"
+    summary = "let gradients reach every parameter"
+    advice = "before the optimizer is made: model.requires_grad_(True); and give it model.parameters()"
+    place = "network"
+    unmet = "no network was trained"
+    written_with = "parameters"
+    held_in = frozenset({"network", "optimizer"})
+
+    def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
+        """Before the first step; the first optimizer takes what none has."""
+
+        def begin(training: Training, application: Application) -> None:
+            if not training.optimizers:
+                application.fail("there is no optimizer that would train them")
+            frozen = [parameter for parameter in training.network.parameters() if not parameter.requires_grad]
+            for parameter in frozen:
+                training.hooks.at_the_end(parameter.requires_grad_, False)
+                parameter.requires_grad_(True)
+            if not give_missing(training) and not frozen:
+                application.fail("every parameter learns already")
+            application.took_hold()
+
+        applied.network.at_start(begin, application)
+
+    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+        """Without what freezes them."""
+        return text.unfreeze()

@@ -1,0 +1,50 @@
+"""`weight-decay`: another weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from babysit.record import Remedy, Trace
+from babysit.remedies._application import Application
+from babysit.remedies._applied import AppliedRemedies
+from babysit.remedies._remedy_kind import RemedyKind
+from babysit.remedies._script_text import ScriptText
+from babysit.remedies._state import RehearsalState
+from babysit.remedies._values import Number
+
+
+class WeightDecay(RemedyKind):
+    """Another weight decay."""
+
+    name = "weight-decay"
+    summary = "another weight decay: weight-decay=0.01"
+    values = Number("0", "0.0001", least=0)
+    settings = ("regularisation.l2={value}",)
+    searched = True
+    advice = "where the optimizer is made: weight_decay={value}"
+    place = "optimizer"
+    unmet = "no optimizer of torch.optim took a step"
+    held_in = frozenset({"optimizer"})
+
+    def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
+        """None, where there is some."""
+        return ((15, "0"),) if float(trace.facts.get("weight-decay", "0") or 0) > 0 else ()
+
+    def live(self, remedy: Remedy, state: RehearsalState, application: Application) -> None:
+        """Of every group that knows of it."""
+        wanted = self.values.number(remedy)
+        groups = [group for group in state.groups() if "weight_decay" in group]
+        # No decay where the optimizer has none is what was asked for.
+        if not groups and wanted:
+            application.fail("the optimizer has no weight decay")
+        for group in groups:
+            group["weight_decay"] = wanted
+        application.took_hold()
+
+    def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
+        """Of every group that knows of it, before the first step."""
+        applied.steps.weight_decay(self.values.number(remedy), application)
+
+    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+        """Another one where the optimizer is made."""
+        return text.set_weight_decay(self.values.of(remedy))
