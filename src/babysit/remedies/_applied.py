@@ -20,7 +20,7 @@ from babysit.remedies._at_activations import AtActivations
 from babysit.remedies._at_batches import AtBatches
 from babysit.remedies._at_inputs import AtInputs
 from babysit.remedies._at_loss import AtLoss
-from babysit.remedies._at_network import AtNetwork, Training
+from babysit.remedies._at_network import AtNetwork, BeforeTraining
 from babysit.remedies._at_steps import AtSteps
 from babysit.remedies._hooks import Hooks
 from babysit.remedies._replacements import Replacements
@@ -85,7 +85,7 @@ class AppliedRemedies:
         self.inputs.begin(network, arguments, self._hooks)
         self.activations.begin(network, arguments, dict(options), self._hooks)
         sample = dict(options) if options and not arguments else arguments
-        self.network.begin(Training(network, optimizers, sample, self.seed, self._hooks))
+        self.network.begin(BeforeTraining(network, optimizers, sample, self.seed, self._hooks))
         self.steps.begin(network, optimizers, self._hooks)
         self.loss.begin(network, self._hooks)
         self.batches.begin(network, arguments, self._hooks)

@@ -18,7 +18,7 @@ KEPT = 16  # batches that running statistics are taken from again
 
 
 @dataclass(frozen=True)
-class Training:
+class BeforeTraining:
     """What is about to be trained.
 
     Attributes:
@@ -36,7 +36,7 @@ class Training:
     hooks: Hooks
 
 
-AtStart = Callable[[Training, Application], None]
+AtStart = Callable[[BeforeTraining, Application], None]
 
 
 class AtNetwork:
@@ -73,7 +73,7 @@ class AtNetwork:
         modes = (self._training_mode, self._evaluation_mode, self._statistics)
         return (*(one for _, one in self._at_start), *(one for one in modes if one is not None))
 
-    def begin(self, training: Training) -> None:
+    def begin(self, training: BeforeTraining) -> None:
         """Change it.
 
         Raises:

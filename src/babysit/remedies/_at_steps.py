@@ -22,7 +22,7 @@ SGD_RATE = 0.01
 
 
 @dataclass
-class _Asked:
+class _StepsAsked:
     """What remedies ask for, each with its application."""
 
     rate: tuple[float, Application] | None = None
@@ -44,7 +44,7 @@ class AtSteps:
     """
 
     def __init__(self) -> None:
-        self._asked = _Asked()
+        self._asked = _StepsAsked()
         self._optimizers: list[Optimizer] = []
         self._factor = 1.0
         self._first: dict[int, list[float]] = {}

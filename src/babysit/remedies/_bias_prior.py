@@ -15,7 +15,7 @@ from babysit.probes import listen, stop_listening
 from babysit.record import Remedy, losses_that
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._state import RehearsalState
 
@@ -52,7 +52,7 @@ class BiasPrior(RemedyKind):
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """From the targets of the first batch, before its backward pass."""
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             applied.loss.hear_first(
                 lambda name, outputs, targets: _set(training.network, name, outputs, targets, application)
             )

@@ -10,7 +10,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._script_text import ScriptText
 from babysit.remedies._values import Number
@@ -37,7 +37,7 @@ class Dropout(RemedyKind):
         """Set every layer that drops, before the first step."""
         share = self.values.number(remedy)
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             found = list(_dropping(training.network))
             # To drop nothing where nothing drops is what was asked for.
             if not found and share:

@@ -9,7 +9,7 @@ from babysit.nn import SCHEMES, initialise
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._values import OneOf
 
@@ -48,7 +48,7 @@ class Initialise(RemedyKind):
         """Before the first step."""
         self.values.check(remedy)
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             scheme = cast(Any, self.values.of(remedy))
             initialise(training.network, scheme, sample=training.sample, seed=training.seed)
             application.took_hold()

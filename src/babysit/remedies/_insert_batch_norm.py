@@ -8,7 +8,7 @@ from babysit.nn import insert_batch_norm
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._script_text import ScriptText
 
@@ -37,7 +37,7 @@ class InsertBatchNorm(RemedyKind):
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """Before the first step."""
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             if not training.optimizers:
                 application.fail("there is no optimizer that would train it")
             network = training.network

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._script_text import ScriptText
 
@@ -28,7 +28,7 @@ class MoveBatchNorm(RemedyKind):
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """Before the first step, the last one of the network does nothing any more."""
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             found = [
                 (parent, name)
                 for parent in training.network.modules()

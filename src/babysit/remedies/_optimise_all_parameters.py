@@ -5,7 +5,7 @@ from __future__ import annotations
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._script_text import ScriptText
 
@@ -25,7 +25,7 @@ class OptimiseAllParameters(RemedyKind):
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """Before the first step, what no optimizer has joins the first one's first group."""
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             if not give_missing(training):
                 application.fail("the optimizers have every parameter that learns already")
             application.took_hold()
@@ -37,7 +37,7 @@ class OptimiseAllParameters(RemedyKind):
         return text.give_all_parameters()
 
 
-def give_missing(training: Training) -> bool:
+def give_missing(training: BeforeTraining) -> bool:
     """Give the first optimizer every parameter that learns and that none has; whether there was one."""
     if not training.optimizers:
         return False

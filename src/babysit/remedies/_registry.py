@@ -48,7 +48,7 @@ from babysit.remedies._state import RehearsalState, arguments_of
 from babysit.remedies._stop_earlier import StopEarlier
 from babysit.remedies._train_mode import TrainMode
 from babysit.remedies._unfreeze import Unfreeze
-from babysit.remedies._weight_decay import WeightDecay
+from babysit.remedies._weight_decay import OtherWeightDecay
 from babysit.remedies._widen import Widen
 from babysit.remedies._wider import Wider
 
@@ -59,7 +59,7 @@ _KINDS: tuple[type[RemedyKind], ...] = (
     CallStep,
     OtherOptimizer,
     LearningRate,
-    WeightDecay,
+    OtherWeightDecay,
     ClearGradients,
     ClipNorm,
     FlipSign,

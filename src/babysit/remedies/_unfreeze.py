@@ -5,7 +5,7 @@ from __future__ import annotations
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._at_network import Training
+from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._optimise_all_parameters import give_missing
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._script_text import ScriptText
@@ -25,7 +25,7 @@ class Unfreeze(RemedyKind):
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """Before the first step; the first optimizer takes what none has."""
 
-        def begin(training: Training, application: Application) -> None:
+        def begin(training: BeforeTraining, application: Application) -> None:
             if not training.optimizers:
                 application.fail("there is no optimizer that would train them")
             frozen = [parameter for parameter in training.network.parameters() if not parameter.requires_grad]

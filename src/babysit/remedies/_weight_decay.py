@@ -13,7 +13,7 @@ from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import Number
 
 
-class WeightDecay(RemedyKind):
+class OtherWeightDecay(RemedyKind):
     """Another weight decay."""
 
     name = "weight-decay"
