@@ -276,9 +276,9 @@ class Residual(nn.Module):
     ("function", "said"),
     [
         (Residual, ""),
-        (TwoPaths, "torch.func does not take it"),
-        (Deciding, "torch.func does not take it"),
-        (Counting, "through torch.func its answers are others"),
+        (TwoPaths, "torch.func cannot compute it"),
+        (Deciding, "torch.func cannot compute it"),
+        (Counting, "its answers through torch.func differ"),
     ],
 )
 def test_what_torch_func_would_compute_otherwise_is_trained_one_by_one(function: type[nn.Module], said: str) -> None:

@@ -37,16 +37,20 @@ def assemble(
 
 
 def fit_steps(recipe: Recipe, prepared: Prepared) -> tuple[Preprocessing, TargetStandardise | None]:
-    """What the training rows teach before a network is there: the preprocessing, and the scale of targets if any.
+    """What is fitted to the training rows before a network exists: the preprocessing, and the scale of the targets.
 
     Raises:
         RecipeError: A choice does not fit the data.
     """
     section = recipe.preprocessing
     preprocessing = Preprocessing(
-        prepared.layout, numbers=section.numbers, images=section.images, components=section.components,
-        low=section.low, high=section.high,
-    )  # fmt: skip
+        prepared.layout,
+        numbers=section.numbers,
+        images=section.images,
+        components=section.components,
+        low=section.low,
+        high=section.high,
+    )
     train = prepared.split["train"]
     preprocessing.fit(prepared.inputs.chunks(train))
     scaling = None
@@ -90,7 +94,7 @@ def model_alone(
     sample: Tensor,
     make: MakeNetwork = build,
 ) -> TrainedModel:
-    """The same model with the same weights, nothing measured, as a search begins hundreds.
+    """The same model with the same weights, without measuring its layers: a search makes hundreds.
 
     Args:
         preprocessing: Fitted.
@@ -107,7 +111,7 @@ def model_alone(
 
 
 def sample_of(preprocessing: Preprocessing, prepared: Prepared) -> Tensor:
-    """Preprocessed inputs [N, ...] that show the layers what they will see."""
+    """Preprocessed inputs [N, ...] of some training rows, by which layers are initialised and described."""
     sample: Tensor = preprocessing(prepared.inputs[as_rows(prepared.split["train"][:SAMPLE_ROWS])])
     return sample
 
@@ -127,9 +131,14 @@ def _as_made(
 def _initialised(model: TrainedModel, recipe: Recipe, sample: Tensor, *, measure: bool) -> InitialisationReport:
     start = recipe.initialisation
     return initialise(
-        model.network, start.scheme, sample=sample, std=start.std, bias=start.bias,
-        seed=stream_seed(recipe.seed, "initialise"), measure=measure,
-    )  # fmt: skip
+        model.network,
+        start.scheme,
+        sample=sample,
+        std=start.std,
+        bias=start.bias,
+        seed=stream_seed(recipe.seed, "initialise"),
+        measure=measure,
+    )
 
 
 def _in_words(layer: LayerInitialisation) -> str:

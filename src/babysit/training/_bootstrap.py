@@ -1,8 +1,10 @@
-"""Confidence intervals by the bootstrap: how much a score that is no share would move with other rows of the same kind.
+"""Confidence intervals by the bootstrap: how much a score would change with other rows of the same kind.
+
+Shares of rows have Wilson's interval instead, see `_scores.py`.
 
 Rows are drawn anew with replacement many times (Efron 1979; percentile interval, Efron and Tibshirani 1993, section
-13.3). A drawn set is the same rows with whole-number weights, so a score is written once as a function of weights,
-and a thousand sets are one matrix: no row is ever copied.
+13.3). A drawn set is the same rows with whole-number weights. So a score is written once as a function of weights, and
+a thousand sets are one matrix: no row is copied.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cohort: trials of one search trained side by side, stacked where that is faster, alone where it is not."""
+"""Cohort: trials of one search trained side by side, as stacks where that is faster, else one by one."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Cohort:
         return Member(trial, dict(self._starts.first_weights(trial)))
 
     def due(self, member: Member, until: int) -> int:
-        """Steps it has to take until it stands at `until`, or where its own budget ends it."""
+        """Steps that the member still has to take to `until`, or to the end of its own budget."""
         if member.course.ended:
             return 0
         return max(0, min(until, member.steps(len(self._starts.of(member.trial).examples.train))) - member.course.step)
@@ -106,13 +106,13 @@ class Cohort:
         stop: Callable[[], bool],
         tell: Callable[[TrialProgress], object],
     ) -> Measured:
-        """Bring each member to its steps, or as near as its budget or a disease lets it; `stop` ends it sooner.
+        """Train each member to its number of steps, or until its budget or a disease ends it; `stop` ends it sooner.
 
         Args:
             members: Whose numbers differ.
             until_step: Steps since their beginning that all are brought to, or each by its number.
             stop: Asked a few times a second.
-            tell: Told the progress.
+            tell: Receives the progress.
 
         Returns:
             Validation loss and score, by number, of those that took steps, arrived and have not failed.
@@ -142,7 +142,10 @@ class Cohort:
         return [*groups.values()]
 
     def _plan(self, group: Sequence[Member], starts: Sequence[Start], due: int, *, beside: bool) -> ComputePlan:
-        """How members of a kind are computed: beside others, which keep the other cores busy, or by themselves."""
+        """How members of a kind are computed.
+
+        Beside others means that members of other kinds keep the other cores busy.
+        """
         work = due * len(group)
         by_process = self._helpers.usable
         recipe = group[0].trial.recipe
@@ -218,7 +221,7 @@ class Cohort:
         return _Group(members, plan, until, seconds, needed)
 
     def _train_groups(self, groups: Sequence[_Group], watch: CohortWatch) -> Measured:
-        """Members of all kinds, side by side where that is worth it."""
+        """Train members of all kinds, side by side where that is worth it."""
         threads = self._threads if self._layout == "auto" else 1
         # A call that computes with several threads leaves no core for others.
         beside = [group for group in groups if group.plan.threads == 1]
@@ -259,7 +262,7 @@ class Cohort:
         return found
 
     def _handed(self, jobs: Sequence[Job], processes: int, watch: CohortWatch) -> Measured:
-        """By so many processes at a time."""
+        """Train jobs in so many processes at a time."""
         if len(jobs) < 2:
             return self._here(jobs, watch)
         watch.takes_note = True
@@ -269,7 +272,7 @@ class Cohort:
             watch.takes_note = False
 
     def _in_threads(self, jobs: Sequence[Job], threads: int, watch: CohortWatch) -> Measured:
-        """Where a process cannot be forked. Each job computes with one thread."""
+        """Train jobs in threads, where a process cannot be forked. Each job computes with one thread."""
         found: Measured = {}
         watch.takes_note = True
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -326,7 +329,7 @@ class Cohort:
         return torch.cat(pieces) if pieces else torch.empty(0)
 
     def close(self) -> None:
-        """End what was begun for it."""
+        """End its processes."""
         self._helpers.close()
 
     @property
@@ -335,7 +338,7 @@ class Cohort:
         return self._threads if self._layout == "auto" and self._helpers.usable else 1
 
     def forget(self, numbers: Sequence[int]) -> None:
-        """Trials that are dropped."""
+        """Forget what is kept for trials that are dropped."""
         for number in numbers:
             self._starts.forget(number)
 
@@ -349,7 +352,7 @@ class Cohort:
         self._plans |= {key: ComputePlan.from_dict(plan) for key, plan in content.items()}
 
     def decisions(self) -> tuple[Decision, ...]:
-        """What was decided on how to compute, with the measurements that decided it."""
+        """How members are computed, with the measurements that decided it."""
         return tuple(
             Decision(
                 setting="layout",

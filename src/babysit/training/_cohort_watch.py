@@ -1,4 +1,4 @@
-"""Counts the steps that trials take, asks whether to stop, and tells the progress."""
+"""Counts the steps that trials take, asks whether to stop, and reports the progress."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from babysit.training._trial_member import Member
 
 
 class CohortWatch:
-    """Between those who train and those who watch.
+    """Collects what trains, and reports it to the caller.
 
     Args:
         steps: Of trials, that will be taken.
@@ -19,9 +19,9 @@ class CohortWatch:
         tell: Told the progress.
 
     Attributes:
-        asked: Whether somebody asked to stop.
-        takes_note: While True, `look` only takes note, and the thread that began calls `report`: those who watch are
-            never called from another thread.
+        asked: Whether the caller asked to stop.
+        takes_note: While True, `look` only collects, and the thread that began calls `report`: the caller's functions
+            are never called from another thread.
     """
 
     def __init__(

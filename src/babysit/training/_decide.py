@@ -1,4 +1,4 @@
-"""What a recipe leaves open, decided from the data, each with its reason."""
+"""Decides from the data what a recipe leaves open, each with its reason."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def decide(recipe: Recipe, prepared: Prepared) -> tuple[Recipe, tuple[Decision, 
     _decide_budget(recipe, prepared.layout, rows, choose)
     if recipe.optimizer.lr is None:
         lr = RATES[recipe.optimizer.name]
-        choose("optimizer", "lr", lr, f"a rate at which {recipe.optimizer.name} seldom fails on scaled inputs")
+        choose("optimizer", "lr", lr, f"a learning rate at which {recipe.optimizer.name} seldom fails on scaled inputs")
     if recipe.regularisation.l2 is None:
         choose("regularisation", "l2", L2, "a decay that costs little and seldom fails")
     filled = recipe.model_copy(
@@ -68,7 +68,7 @@ def _text(value: Any) -> str:
 def _decide_loss(recipe: Recipe, prepared: Prepared, choose: Choose) -> None:
     if recipe.loss.name == "auto":
         if prepared.task.kind == "classification":
-            choose("loss", "name", "cross-entropy", f"{len(prepared.task.classes)} classes to tell apart")
+            choose("loss", "name", "cross-entropy", f"the target has {len(prepared.task.classes)} classes")
         else:
             choose("loss", "name", "mse", "the target is a number")
 
@@ -94,14 +94,14 @@ def _decide_model(recipe: Recipe, prepared: Prepared, rows: int, choose: Choose)
         if isinstance(layout, ImageLayout) and architecture != "mlp":
             side = _side(layout)
             widths, why = ((32, 64), "small images") if side <= SMALL_IMAGE else ((16, 32, 64), "images of some size")
-            choose("model", "widths", widths, f"{why}, {side} pixels a side")
+            choose("model", "widths", widths, f"{why}: {side} pixels a side")
         else:
             widths = (128, 128) if rows < MANY_ROWS else (256, 128)
             choose("model", "widths", widths, f"{rows:,} training rows")
     if model.batch_norm is None:
-        choose("model", "batch_norm", True, "it bears higher rates and cares less how the first weights were drawn")
+        choose("model", "batch_norm", True, "it allows higher learning rates and depends less on the first weights")
     if model.dropout is None:
-        choose("model", "dropout", 0.1, "a little noise against memorising")
+        choose("model", "dropout", 0.1, "a little noise against overfitting")
 
 
 def _suitable(recipe: Recipe, layout: TableLayout | ImageLayout) -> tuple[str, str]:
@@ -109,10 +109,10 @@ def _suitable(recipe: Recipe, layout: TableLayout | ImageLayout) -> tuple[str, s
     if not isinstance(layout, ImageLayout):
         return "mlp", "rows of numbers and categories"
     if recipe.preprocessing.images in ("pca", "whiten"):
-        return "mlp", f"{recipe.preprocessing.images} leaves components, not images"
+        return "mlp", f"{recipe.preprocessing.images} turns images into components"
     side = _side(layout)
     if side < SMALLEST_IMAGE:
-        return "mlp", f"images of {side} pixels a side, too small to convolve"
+        return "mlp", f"images of {side} pixels a side are too small for convolutions"
     return "convolutional", f"images of {side} pixels a side"
 
 
@@ -134,7 +134,7 @@ def _decide_budget(recipe: Recipe, layout: TableLayout | ImageLayout, rows: int,
         choose("budget", "epochs", epochs, f"about {epochs * max(1, rows // batch_size):,} steps")
     if budget.patience is None:
         patience = max(10, epochs // 3)
-        choose("budget", "patience", patience, "a third of the epochs without progress is enough to know")
+        choose("budget", "patience", patience, "stops after a third of the epochs without a better validation loss")
 
 
 def choose_device(wanted: str) -> torch.device:

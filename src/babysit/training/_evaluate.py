@@ -1,4 +1,4 @@
-"""evaluate: scores of a model on rows it has not learned from."""
+"""evaluate: scores of a model on rows that it was not trained on."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def evaluate(
         model: The function that makes the network, where one of the user's did.
 
     Returns:
-        Scores with 95 % intervals. Under `notes`: what the constant answer would reach, and whether the
-        training had not ended.
+        Scores with 95 % intervals: Wilson's for shares of rows, of a bootstrap for other scores. `notes` give the score
+        of a constant answer, and say where the training has not ended.
 
     Raises:
         InputError: The Run or the data cannot be used, the data of the Run has changed, or the phase has no rows.

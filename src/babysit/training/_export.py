@@ -90,9 +90,15 @@ def _onnx(model: TrainedModel, example: Tensor) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its own use of PyTorch
         program = torch.onnx.export(
-            model, (example,), dynamo=True, input_names=["raw"], output_names=["answer"],
-            dynamic_shapes={"raw": {0: torch.export.Dim("rows", min=1)}}, verbose=False, external_data=False,
-        )  # fmt: skip
+            model,
+            (example,),
+            dynamo=True,
+            input_names=["raw"],
+            output_names=["answer"],
+            dynamic_shapes={"raw": {0: torch.export.Dim("rows", min=1)}},
+            verbose=False,
+            external_data=False,
+        )
     assert program is not None
     content: bytes = program.model_proto.SerializeToString()
     if importlib.util.find_spec("onnxruntime") is not None:

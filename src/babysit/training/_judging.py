@@ -1,10 +1,11 @@
-"""On how many validation rows a trial is judged: within its first epoch on a part of them, as it has learned little.
+"""On how many validation rows a trial is scored: within its first epoch on a part of them, then on all.
 
-A forward pass takes a third of a training step for as many rows. On all rows, judging may take longer than training: of
-MNIST's multilayer perceptron after 44 batches of 128, 25 against 39 milliseconds; of a convolutional network after 30
-batches of 64, 650 against 400. Who is best after so few steps is told by a thousand rows: differences between trials on
-the same rows have a standard error of about one percent, where trials differ by tens. From the first whole epoch on all
-rows count, so every trial at full length, every best epoch and every stop by patience is judged on all.
+A forward pass takes a third of a training step for as many rows. To score a trial on all validation rows may take
+longer than to train it: 39 against 25 milliseconds for MNIST's multilayer perceptron after 44 batches of 128, 650
+against 400 for a convolutional network after 30 batches of 64. After so few steps a thousand rows show which trials are
+best: the difference between two trials on the same rows has a standard error of about one percent, and trials differ by
+tens of percent. From the first whole epoch on all rows count, so every trial at full length, every best epoch and every
+stop by patience is scored on all rows.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ JUDGED_SHARE = 0.5  # of the rows that it was trained on
 
 
 def judged_rows(step: int, batch_size: int, per_epoch: int, rows: int) -> int:
-    """How many of the validation rows a trial is judged on: a thousand times a power of two, or all.
+    """How many of the validation rows a trial is scored on: a thousand times a power of two, or all.
 
-    Few numbers of rows, so that few sets of them are kept.
+    There are few such numbers, so that few sets of rows are kept.
 
     Args:
         step: Steps it has taken.
@@ -41,12 +42,12 @@ def judged_rows(step: int, batch_size: int, per_epoch: int, rows: int) -> int:
 
 
 def judged(start: Start, member: Member, step: int | None = None) -> Examples:
-    """The member's rows, those that validate it left out where it is not judged on them.
+    """The member's rows, with those validation rows that it is scored on.
 
     Args:
         start: Where it began.
         member: Where it stands.
-        step: Steps taken; its own where nobody says.
+        step: Steps taken; None for the member's own.
     """
     examples = start.examples
     batch_size = member.trial.recipe.budget.batch_size

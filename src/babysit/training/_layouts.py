@@ -1,12 +1,12 @@
-"""How members of a kind are computed: measured, chosen, and said.
+"""How members of a kind are computed: measured, chosen, and reported.
 
-Nothing here changes what a member becomes, but for the rounding of another order of additions; only how long it takes.
-What is fastest depends on the network, the machine's caches and its BLAS, so it is measured: a few steps of throwaway
-copies, of one member, of a few, and of many. A stack of one is the plain loop without a graph of operations, so that
-where stacking gains nothing, nothing is lost. A network that has no stacked rule is computed through torch.func where
-that is 1.3 times as fast as one member after the other. Where less is to be done than ten times what that takes, one
-measurement tells how long a step is, and so how many processes it is worth. What was chosen travels with an engine's
-state, so that a search that goes on computes as it began.
+The choice changes how long a member takes, and not what it becomes, except for the rounding of another order of
+additions. What is fastest depends on the network, the machine's caches and its BLAS. So it is measured with a few steps
+of throwaway copies: of one member, of a few, and of many. A stack of one is the plain loop without a graph of
+operations, so nothing is lost where stacking gains nothing. A network that has no stacked rule is computed through
+torch.func where that is 1.3 times as fast as one member after the other. Where the work is less than ten times what
+these measurements take, one measurement says how long a step is, and so how many processes are worth starting. The
+choice is kept in an engine's state, so that a search that goes on computes as it began.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STEPS = 3  # measured of each layout, after one that is not; the fastest counts,
 # tenth, in all works of `benchmarks/search.py`; a GPU takes as long to begin a kernel as to run it on a few members.
 LARGEST = {"cpu": 32, "cuda": 128}
 FEW = 8  # members, whose parameters a cache may hold
-# A layout must be so much faster than another to be taken instead of what is simpler: measurements are noisy.
+# A layout is taken instead of a simpler one where its time is less than this share: measurements are noisy.
 MARGIN = 0.9
 EARNED = 1.3  # times as fast as one by one, from which networks without a stacked rule are computed through torch.func
 # Seconds of a step from which two threads with a stack each beat one after the other, where processes cannot be forked.
@@ -46,8 +46,8 @@ MEMORY_SHARE = 0.25  # of the machine's memory that stacks may take at a time
 def computing_with(threads: int) -> Iterator[None]:
     """Within, PyTorch's calls use so many threads; afterwards as many as before.
 
-    Threads that share one call wait for each other at its end, many times a step: where another program takes one of
-    the cores for a moment, all of them stand still. Threads with a stack each do not.
+    Threads that share one call wait for each other at its end, many times a step. Where another program takes one of
+    the cores for a moment, all of them wait. Threads with a stack each do not.
     """
     before = torch.get_num_threads()
     if before == threads:
@@ -86,7 +86,7 @@ class ComputePlan:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> ComputePlan:
-        """What `to_dict` wrote down, whatever else an earlier version told beside it."""
+        """What `to_dict` wrote; other keys, of earlier versions, are ignored."""
         return cls(**{one.name: content[one.name] for one in fields(cls) if one.name in content})
 
 
@@ -106,7 +106,7 @@ def choose_plan(
     Args:
         members: With steps to take; they are left as they are.
         starts: Where each began.
-        threads: Of the processor, that may be used.
+        threads: How many of the processor's may be used.
         memory: Bytes that may be taken.
         clock: Seconds; None takes this thread's own processor time where one thread computes, as that leaves out what
             others on the machine do, and the wall's where more do or a GPU does.
@@ -177,7 +177,7 @@ def _one_by_one(member: Member, start: Start, threads: int, clock: Callable[[], 
 
 
 def pace(member: Member, start: Start) -> float:
-    """Seconds of a step of one member by itself, with one thread: what tells whether few steps are worth processes."""
+    """Seconds of a step of one member by itself, with one thread. They say whether few steps are worth processes."""
     with torch.random.fork_rng(), computing_with(1):
         step = Alone(start, member, 0.0).rehearse if start.no_rule else Stack([start], [member], [0.0]).rehearse
         return _fastest(step, start.examples.device, time.perf_counter)

@@ -26,7 +26,7 @@ def load(run: str | pathlib.Path | Run | Study, model: Callable[..., nn.Module] 
 
     Raises:
         InputError: The network is made by a function that was not given.
-        RunFolderError: It is no Run, its files do not fit together, or the Study has no winners yet.
+        RunFolderError: The folder is not a Run, its files do not fit together, or the Study has no winners yet.
 
     Example:
         >>> model = load("runs/digits")  # doctest: +SKIP

@@ -3,13 +3,13 @@
     for each epoch, for each batch:
         forward, loss, backward, penalties, clip, step
 
-What surrounds it: the rate of each step, the trace, the progress, the best weights, checkpoints, and the reasons to
-stop: the budget, no more progress, a loss that is no number, Ctrl-C.
+The step itself is in `_step.py`. Around it stand the trace, the progress, the best weights, checkpoints, and the
+reasons to stop: the budget, no more progress, a loss that is NaN or infinite, Ctrl-C.
 
-A checkpoint is made at an epoch's end, unless the last one took more than 2 % of the time since (epochs of
-milliseconds); in any case every 30 seconds, at the end and after Ctrl-C. So a kill -9 costs the work since the last
-one: at most 30 seconds, and where epochs are short one epoch more than fifty times what a checkpoint takes. That work
-is done again by the same steps from the same random streams: it costs time, never another result.
+A checkpoint is written at the end of an epoch, unless the last one took more than 2 % of the time since (epochs of
+milliseconds). In any case one is written every 30 seconds, at the end and after Ctrl-C. So a kill -9 costs the work
+since the last one: at most 30 seconds; where epochs are short, one epoch more than fifty times what a checkpoint takes.
+The same steps with the same random streams do that work again: it costs time and changes no result.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ from babysit.training._step import RecipeSteps
 TELL_EVERY = 0.1  # seconds between two looks at the losses; each look waits for the device
 CHECKPOINT_EVERY = 30.0  # seconds at most between two checkpoints
 CHECKPOINT_SHARE = 0.02  # of the time, at most, goes into those at epochs' ends
-FLUSH_EVERY = 1.0  # seconds between two writes of the trace, for those who watch
-SYNC_EVERY = 5.0  # seconds between two waits for the disk; a killed process needs none, a power cut does
+FLUSH_EVERY = 1.0  # seconds between two writes of the trace, for live views of it
+SYNC_EVERY = 5.0  # seconds between two waits for the disk: against a power cut, a killed process needs none
 DIVERGED = "the loss became"
 INTERRUPTED = "interrupted; what was learned is kept"
 
@@ -290,12 +290,18 @@ class Training:
         mean_loss = position.loss_sum / max(1, position.rows)
         self._progress(
             EpochEnded(
-                epoch=position.epoch + 1, step=position.step, lr=self._optimizer.param_groups[0]["lr"],
-                train_loss=mean_loss, validation_loss=validation.loss if validation else None,
-                score_name=train.score_name, train_score=train.score,
-                validation_score=validation.score if validation else None, seconds=position.seconds, best=best,
+                epoch=position.epoch + 1,
+                step=position.step,
+                lr=self._optimizer.param_groups[0]["lr"],
+                train_loss=mean_loss,
+                validation_loss=validation.loss if validation else None,
+                score_name=train.score_name,
+                train_score=train.score,
+                validation_score=validation.score if validation else None,
+                seconds=position.seconds,
+                best=best,
             )
-        )  # fmt: skip
+        )
         position.epoch, position.batch, position.loss_sum, position.rows = position.epoch + 1, 0, 0.0, 0
         patience = self._recipe.budget.patience
         if position.epoch == self._epochs:

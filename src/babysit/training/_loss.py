@@ -1,4 +1,4 @@
-"""Losses: mean over the batch of what is made small, and what the network's outputs then mean."""
+"""Losses: the mean over the batch, and what the network's outputs mean under each."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def check_loss_fits(section: LossSection, task: Task) -> None:
         )
     if section.name == "bce-with-logits" and len(task.classes) != 2:
         raise RecipeError(
-            f"loss 'bce-with-logits' tells two classes apart, '{task.target}' has {len(task.classes)}",
+            f"loss 'bce-with-logits' is for two classes, and '{task.target}' has {len(task.classes)}",
             legal="cross-entropy, hinge",
             write="--set loss.name=cross-entropy",
         )

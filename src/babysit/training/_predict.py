@@ -53,7 +53,7 @@ def predict(
         found["row"] = pl.Series("row", range(len(new.inputs)), dtype=pl.Int64)
     for name in keep:
         if new.frame is None or name not in new.frame.columns:
-            legal = ", ".join(new.frame.columns[:30]) if new.frame is not None else "nothing: the data is no table"
+            legal = ", ".join(new.frame.columns[:30]) if new.frame is not None else "none: the data is not a table"
             raise DataError(f"there is no column '{name}' to keep", legal=legal)
         found[f"data_{name}" if name in ("row", "prediction", "confidence") else name] = new.frame[name]
     given = answers(trained, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))

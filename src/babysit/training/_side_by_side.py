@@ -1,14 +1,14 @@
-"""Processes that train members side by side: forked once, given members where they stand, giving them back.
+"""Processes that train members side by side: they are forked once, receive members as they are, and return them.
 
-Threads of one interpreter get in one another's way: between any two calls of PyTorch they may wait for each other. Of
-two stacks of 10 members with 100 units a layer, a member's step takes 125 microseconds one after the other, 90 in two
-threads, 65 in two processes; of stacks of 30, 113, 80 and 68 (`benchmarks/side_by_side.py`). A forked process finds
-rows, preprocessing and networks where they are, without a copy. Members travel through memory that both see, as the
-bytes that a search keeps them as (`pack_members`: safetensors and JSON); what is said beside is JSON. Nothing is
-pickled.
+Threads of one interpreter wait for each other between any two calls of PyTorch. Of two stacks of 10 members with 100
+units a layer, a member's step takes 125 microseconds one stack after the other, 90 in two threads, 65 in two processes;
+of stacks of 30, 113, 80 and 68 (`benchmarks/side_by_side.py`). A forked process has rows, preprocessing and networks in
+its memory, without a copy. Members travel through memory that both see, as the
+bytes that a search keeps them as (`pack_members`: safetensors and JSON). All other messages are JSON. No pickle is
+written or read.
 
-A helper owns nothing: until its answer is here, members stand where they stood. So one that dies, hangs or raises an
-error costs time alone: its job is done by this process, which also tells what was wrong with it.
+Members change only when a helper's whole answer has arrived. So a helper that dies, hangs or raises an error costs only
+time: this process does its job, and raises the error where it can be read.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ matrix product [P * units, features] x [features, rows], every other layer a bat
 and in one layout; and the statistics of batch normalisation run along memory. Nonlinearities differ by element alone;
 their backward passes are PyTorch's own, written into the gradient they are given.
 
-What has a rule here trains its networks at least 1.3 times as fast as torch.func does (`benchmarks/stacked.py`).
+Written out like this, multilayer perceptrons train 1.2 to 2.5 times as fast as through torch.func, and 2 to 6 times as
+fast as one by one (`benchmarks/stacked.py`).
 """
 
 from __future__ import annotations

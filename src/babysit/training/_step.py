@@ -8,8 +8,8 @@
 The rate is a pure function of how far the training is; only the plateau schedule has a memory.
 
 Penalties keep weights small: L2, L1, decoupled decay, longest norm. They act on weights alone, never on biases or
-normalisation. A penalty in the loss needs no autograd: its gradient is written down and added to the gradients, which
-costs one pass over the weights.
+normalisation. A penalty in the loss needs no autograd: its gradient is written out and added to the gradients of the
+batch, which costs one pass over the weights.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def take_step(
         penalty: On the weights; None for none.
         clip_norm: Longest gradient; None for any.
         lr: The rate; None leaves the optimizers theirs.
-        finite_only: Whether a loss that is NaN or infinite leaves the weights as they are. To see it, the step waits
-            for the device; without, whoever reads the losses later has to.
+        finite_only: Whether a loss that is NaN or infinite leaves the weights as they are. The step then waits for the
+            device, to read the loss.
 
     Example:
         >>> net = nn.Linear(1, 1, bias=False)
@@ -136,7 +136,7 @@ class RecipeSteps:
 def build_optimizer(section: OptimizerSection, network: nn.Module) -> optim.Optimizer:
     """The optimizer a recipe asks for, over all parameters that learn.
 
-    Weight decay is none of its business: the penalties do it, the same for all optimizers.
+    It has no weight decay of its own: `Penalty` decays, the same way for all optimizers.
 
     Args:
         section: The recipe's, its rate decided.

@@ -1,6 +1,7 @@
-"""One trial trained alone, by the loop's own step: what a stacked member must equal, and what cannot be stacked does.
+"""One trial trained by itself, with the loop's own step.
 
-It stops between any two steps and goes on in another process; a test holds it equal to `Training`, bit for bit.
+A stacked member must end where this ends; trials that are not stacked are trained by this. It can stop between any two
+steps and go on in another process. A test holds it equal to `Training`, bit for bit.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from babysit.training._trial_member import Member
 from babysit.training._trial_starts import Start
 
 LOOK_EVERY = 0.1  # seconds between two looks at the losses
-Look = Callable[[list[tuple[int, int, float]]], bool]  # told (trial, steps taken, last loss) each; True to stop
+Look = Callable[[list[tuple[int, int, float]]], bool]  # receives (trial, steps taken, last loss) of each; True stops
 
 
 class Alone:
@@ -29,7 +30,7 @@ class Alone:
     Args:
         start: Where it began.
         member: Where it stands; brought up to date by `train`.
-        constant: What a constant answer costs on the training rows.
+        constant: Loss of a constant answer on the training rows.
         channels_last: Whether images and kernels lie with their channels last in memory, as convolutions on a CPU are
             often a third faster; the order of additions is then another.
     """
@@ -122,7 +123,7 @@ def lay_channels_last(network: nn.Module) -> None:
 
 
 def measure_alone(start: Start, member: Member) -> PhaseNumbers:
-    """Validation loss and score with the weights that answer, on the rows that it is judged on."""
+    """Validation loss and score with the weights that the trial keeps, on the validation rows that it is scored on."""
     network = start.fresh_network(member.trial.recipe)
     network.load_state_dict(member.kept)
     examples = judged(start, member)
@@ -140,7 +141,7 @@ def optimizer_state(optimizer: optim.Optimizer, names: dict[Tensor, str]) -> dic
 
 
 def restore_optimizer(optimizer: optim.Optimizer, names: dict[Tensor, str], member: Member) -> None:
-    """Put a member's state into a fresh optimizer; before the first step there is none."""
+    """Put a member's state into a fresh optimizer; before the first step there is no state."""
     if not member.optimizer:
         return
     for parameter, name in names.items():

@@ -1,4 +1,4 @@
-"""When a trial of a search is given up: no number any more, an explosion, no better than a constant answer.
+"""When a trial of a search is given up: its loss is NaN or infinite, explodes, or stays at that of a constant answer.
 
 The lecture's random search breaks off a trial as soon as its cost exceeds three times its first cost (CS231n lecture
 5 of 2016, slide "hyperparameter optimization": "if the cost is ever > 3 * original cost, break out early"). One batch

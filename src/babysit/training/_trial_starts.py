@@ -42,7 +42,7 @@ class Start:
     """What a trial shares with others of its kind.
 
     Attributes:
-        model: Around a network of the right shape; its weights are nobody's, and it is not to be trained in place.
+        model: Around a network of the right shape. Its weights belong to no trial; it must not be trained in place.
         examples: The rows.
         loss: On the device.
         outputs: Numbers the network gives for one row.
@@ -60,7 +60,7 @@ class Start:
     no_rule: str
 
     def fresh_network(self, recipe: Recipe) -> nn.Module:
-        """A copy of the network that may be trained; its weights are nobody's."""
+        """A copy of the network that may be trained; its weights belong to no trial."""
         network = copy.deepcopy(self.model.network)
         if recipe.model.dropout is not None or recipe.model.factory is None:
             for module in network.modules():

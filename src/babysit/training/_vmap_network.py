@@ -1,12 +1,12 @@
 """A network of many members through torch.func: for networks whose layers are not written out in `_stacked_layers.py`.
 
-`vmap` computes the forward pass of all members at once, the losses' gradients are written out, and autograd goes back
-through the network. What it costs to begin each call is then paid once for all members, not once for each: a small
-convolutional network trains three times as fast as its members do one by one, a multilayer perceptron with layers
-written out once more 1.3 to 2.4 times as fast (`benchmarks/stacked.py`).
+`vmap` computes the forward pass of all members at once, the gradients of the losses are written out, and autograd does
+the backward pass. Each call of PyTorch then serves all members. A small convolutional network trains two to three times
+as fast as its members do one by one; on larger images each member fills a core, and this gains nothing
+(`benchmarks/stacked.py`).
 
-A module may do anything in its `forward`, so nothing is taken on trust: `unlike_alone` computes two members both ways,
-and where a loss, a gradient or a buffer differs, members are trained one by one.
+A module may do anything in its `forward`. So `unlike_alone` computes two members both ways first: where a loss, a
+gradient, a buffer or an answer differs, members are trained one by one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from babysit.training._stacked_parameters import StackedParameters
 from babysit.training._trial_member import Member
 from babysit.training._trial_starts import Start
 
-# Of the largest gradient, output or statistic: float32 in another order of additions differs by less.
+# Largest difference, relative to the largest gradient, answer or statistic. Another order of additions in float32
+# differs by less.
 NEAR = 1e-3
 
 
@@ -55,7 +56,7 @@ class VmapNetwork:
         sample: Tensor,
         activations: int,
     ) -> None:
-        # PyTorch tells of operations that vmap takes one by one: layouts are measured, so nobody needs to know.
+        # PyTorch warns of operations that vmap computes member by member. Here layouts are measured anyway.
         warnings.filterwarnings("ignore", "There is a performance drop because we have not yet", UserWarning)
         device = sample.device
         learned = [name for name, _ in network.named_parameters()]
@@ -167,9 +168,9 @@ def _mask_dropout(network: nn.Module, sample: Tensor) -> dict[str, tuple[int, ..
 
 
 def unlike_alone(start: Start, member: Member) -> str:
-    """Why members of a kind have to be trained one by one; empty where two of them come out together as alone.
+    """Why members of a kind have to be trained one by one; empty where two of them come out together as they do alone.
 
-    Both take two batches, with the same random numbers, forward and back, and answer once more in evaluation mode.
+    Both ways take two batches forward and backward, with the same random numbers, and then answer in evaluation mode.
 
     Args:
         start: Where the member began.
@@ -193,15 +194,15 @@ def unlike_alone(start: Start, member: Member) -> str:
         expected = [_alone(start, member, state, cuts) for state in states]
         try:
             given = _together(start, member, states, cuts)
-        except Exception as error:  # whatever vmap, or the module under it, does not take
+        except Exception as error:  # of vmap, or of the module under it
             text = str(error).strip().partition("\n")[0]
-            return f"torch.func does not take it ({type(error).__name__}: {text[:120]})"
+            return f"torch.func cannot compute it ({type(error).__name__}: {text[:120]})"
     for mine, wanted in zip(given, expected, strict=True):
         for kind, values in wanted.items():
             scale = max((float(value.abs().max()) for value in values if value.numel()), default=0.0)
             for value, right in zip(mine[kind], values, strict=True):
                 if not torch.allclose(value, right, rtol=0.0, atol=NEAR * scale, equal_nan=True):
-                    return f"through torch.func its {kind} are others"
+                    return f"its {kind} through torch.func differ from those alone"
     return ""
 
 
