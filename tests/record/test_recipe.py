@@ -72,16 +72,16 @@ def test_every_mistake_is_reported_at_once_with_its_path() -> None:
     message = str(caught.value)
     for part in (
         "10 mistakes",
-        "sed: no such setting; did you mean seed?",
-        "optimiser: no such setting; did you mean optimizer?",
+        "sed: there is no such setting; did you mean seed?",
+        "optimiser: there is no such setting; did you mean optimizer?",
         "optimizer.lr:",
-        "optimizer.nam: no such setting; did you mean optimizer.name?",
+        "optimizer.nam: there is no such setting; did you mean optimizer.name?",
         "optimizer.momentum:",
         "model.widths.0:",
         "preprocessing: low (3) must be below high (1)",
         "schedule.name:",
         "'cosine'",
-        "budget.clip_norm: no such setting; did you mean regularisation.clip_norm?",
+        "budget.clip_norm: there is no such setting; did you mean regularisation.clip_norm?",
         "split.validation:",
     ):
         assert part in message, part
@@ -98,7 +98,7 @@ def test_every_mistake_is_reported_at_once_with_its_path() -> None:
         ("model = 3", "model"),
         ("data = 1979-05-27", "data"),
         ("[model]\nbatch_norm = 1", "model.batch_norm"),
-        ("[split]\nvalidation = 0.5\ntest = 0.5", "leave no rows to train on"),
+        ("[split]\nvalidation = 0.5\ntest = 0.5", "leave no training rows"),
         ("[split]\nmethod = 'grouped'", "needs group"),
         ("[split]\nmethod = 'time'", "needs time"),
         ("[data.types]\nage = 'nmber'", "data.types"),
@@ -132,7 +132,7 @@ def test_settings_apply_by_path_by_last_word_and_without_quotes() -> None:
     [
         ("lr", "not of the form key=value"),
         ("=3", "not of the form key=value"),
-        ("patience=3", "names several settings"),
+        ("patience=3", "there are several settings"),
         ("learning_rate=3", "no setting 'learning_rate'"),
         ("optimzer.lr=3", "optimizer.lr"),
         ("lr=fast", "optimizer.lr"),

@@ -139,7 +139,7 @@ def test_an_unfinished_run_is_shown_as_far_as_it_is(tmp_path: pathlib.Path) -> N
     )
     run: Run = make_run(tmp_path / "run", summary, (), [])
     text = render_page(run)
-    assert "begun, not scored yet" in text
+    assert "begun, not evaluated yet" in text
     assert "Nothing has been scored yet" in text
     assert f"babysit fit --resume {run.path}" in text
 

@@ -175,10 +175,10 @@ def _by_place(inputs: int, /, outputs: int) -> nn.Module:
         (_needs, {}, "needs 'heads'"),
         (_by_place, {}, "takes 'inputs' by position only"),
         (perceptron, {"space": {"heads": [1, 2]}}, "no argument of the function"),
-        (perceptron, {"space": {"model.activation": ["relu", "tanh"]}}, "activation is no argument of it"),
-        (perceptron, {"settings": ["model.widths=[3]"]}, "widths is no argument of it"),
+        (perceptron, {"space": {"model.activation": ["relu", "tanh"]}}, "so activation has no effect"),
+        (perceptron, {"settings": ["model.widths=[3]"]}, "so widths has no effect"),
         (perceptron, {"settings": ["model.arguments.heads=2"]}, "no argument 'heads'"),
-        (None, {"settings": ["model.arguments.heads=2"]}, "factory names none"),
+        (None, {"settings": ["model.arguments.heads=2"]}, "factory is not set"),
         (None, {"settings": ["model.factory=mine:net"]}, "mine:net, which was not given"),
     ],
 )

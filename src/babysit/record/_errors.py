@@ -1,4 +1,4 @@
-"""The tree of errors, and the one way an error message is put together.
+"""The tree of errors, and how every error message is put together.
 
     BabysitError
     ├── InputError                what the user gave cannot be used (exit code 2)
@@ -9,9 +9,9 @@
     │       ├── RunLockedError    another process is writing to it
     │       └── RunVersionError   it was written by another version
     ├── MissingExtraError         an optional dependency is not installed (exit code 2)
-    ├── NotFiniteError            the loss became NaN or infinite, and was to be an error
+    ├── NotFiniteError            the loss became NaN or infinite, and the caller asked for an error
     ├── RehearsalError            the training itself failed while it was rehearsed
-    ├── SickError                 a check found what makes a sound training impossible, and was to be an error
+    ├── SickError                 a finding is sick, and the caller asked for an error
     └── StorageError              the disk refused a write (exit code 2)
 
 Every message answers up to four questions, in this order: what was given, what is legal, the likely cause,
@@ -132,11 +132,11 @@ class StorageError(BabysitError):
 
 
 class NotFiniteError(BabysitError):
-    """The loss became NaN or infinite, and whoever watched the training asked for an error."""
+    """The loss became NaN or infinite, and the caller asked for an error in that case."""
 
 
 class SickError(BabysitError):
-    """A check found what makes a sound training impossible, and whoever asked wanted an error."""
+    """A finding makes a sound training impossible, and the caller asked for an error in that case."""
 
 
 class RehearsalError(BabysitError):

@@ -1,4 +1,4 @@
-"""Finding: a disease diagnosed, with its evidence. Remedy: one typed change that treats it."""
+"""Finding: a diagnosed disease with its evidence. Remedy: what is done about it, in its text form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class Remedy:
-    """One typed change that treats a Finding, in the text form `NAME` or `NAME=VALUE`.
+    """What is done about a Finding, in the text form `NAME` or `NAME=VALUE`.
 
     Example:
         >>> str(Remedy.parse("lr=0.01"))
@@ -31,8 +31,8 @@ class Remedy:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InputError(
-                f"'{self.name}' is no remedy's name",
-                legal="words of small letters joined by -, such as standardise-inputs",
+                f"'{self.name}' is not the name of a remedy",
+                legal="words in lower case joined by -, such as standardise-inputs",
             )
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Remedy:
         """A Remedy from its text form.
 
         Raises:
-            InputError: The name is not of the legal form.
+            InputError: The name does not have the legal form.
         """
         name, equals, value = text.partition("=")
         return cls(name.strip(), value.strip() if equals else None)
@@ -60,17 +60,17 @@ RemedyText = Annotated[
 
 @stored
 class Finding:
-    """A disease diagnosed in a Trace.
+    """A disease that was diagnosed in a Trace.
 
     Attributes:
         name: The disease, as the catalogue names it.
         severity: `sick` (training cannot go well), `warning` or `note`.
-        where: Layer, feature or step.
+        where: The layer, feature or step.
         evidence: The numbers, by name.
         why: What it does to the training.
-        remedies: Changes that treat it, the likeliest first.
+        remedies: What may help, the likeliest first.
         explained_by: The finding that causes this one, by name; empty where nothing found does.
-        page: Where its page is.
+        page: Address of its page.
     """
 
     name: str

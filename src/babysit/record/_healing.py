@@ -1,4 +1,4 @@
-"""Healing: remedies that were tried on a sick training, and what the smallest working change did."""
+"""Healing: remedies that were tried on a sick training, and what the recommended ones did."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ HEALING_SCHEMA = 1
 
 @stored
 class Tried:
-    """One change that was rehearsed.
+    """A remedy, or several together, that was rehearsed.
 
     Attributes:
-        remedies: What was changed together.
-        gain: Share of the gap to a perfect training that it closed; below 0 it made things worse.
+        remedies: What was applied.
+        gain: Share of the gap to a perfect score (or to a loss of 0) that it closed; below 0 it made things worse.
         outcome: What the rehearsal came to, by name.
-        because: The finding that asked for it; empty for what is tried on every training.
-        refused: Why the subject could not take it; empty when it could.
-        share: Of the training's steps, for which it was rehearsed.
+        because: The finding that recommends it; empty for what is tried on every training.
+        refused: Why it could not be applied to the subject; empty when it could.
+        share: Of the training's steps that were rehearsed.
     """
 
     remedies: tuple[RemedyText, ...]
@@ -36,11 +36,11 @@ class Tried:
 
 @stored
 class Effect:
-    """What the recommended change did, seed by seed, beside the untouched training.
+    """What the recommended remedies did, seed by seed, compared with the baseline.
 
     Attributes:
-        before: Outcomes as it is, one a seed.
-        after: Outcomes with the change, of the same seeds.
+        before: Outcomes of the baseline, the training as it is; one for each seed.
+        after: Outcomes with the remedies, of the same seeds.
         gain: Median over the seeds of the share of the gap that was closed.
     """
 
@@ -72,19 +72,19 @@ class Healing:
     """What healing came to.
 
     Attributes:
-        subject: What was treated.
+        subject: The training that was healed.
         findings: What is wrong, causes first.
-        remedies: The smallest change that works; empty when none was found.
-        effect: What it did; None without remedies.
+        remedies: The fewest remedies that work; empty when none was found.
+        effect: What they did; None without remedies.
         tried: Everything rehearsed, the best first.
-        advice: How to write the change, a line for each remedy.
-        seconds: What it took.
-        runs: Rehearsals.
+        advice: What to write in the source, a line for each remedy.
+        seconds: How long it took.
+        runs: Number of rehearsals.
         steps: Optimizer steps of all rehearsals together.
         notes: What the reader should know, such as files written outside the scratch folder.
-        interrupted: Whether somebody stopped it; what was known by then is here.
+        interrupted: Whether the user stopped it; what was known by then is here.
         patched: Path of the patched copy, where one was asked for and there was something to write.
-        diff: Of that copy against the script, unified.
+        diff: Unified diff of that copy against the script.
     """
 
     schema: int = field(default=HEALING_SCHEMA, kw_only=True)

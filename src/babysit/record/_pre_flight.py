@@ -1,4 +1,4 @@
-"""PreFlight: what the checks before a training found, step by step."""
+"""PreFlight: what a check found before a training, step by step."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from babysit.record._stored import Seconds, Values, stored
 
 PRE_FLIGHT_SCHEMA = 1
 PRE_FLIGHT_STEPS: dict[str, str] = {
-    "data": "inputs and targets as they come: finite, scaled, centred, balanced, shuffled, split clean",
-    "wiring": "one batch through: shapes, losses, gradients, optimizers, rows that do not mix",
-    "init": "spread of activations and gradients through depth before the first step",
-    "initial-loss": "the first loss against that of a network that knows nothing",
+    "data": "inputs and targets: finite, scaled, centred, balanced, shuffled, cleanly split",
+    "wiring": "one batch: shapes, loss, gradients, optimizers, rows that do not influence each other",
+    "init": "spread of activations and gradients from layer to layer, before the first step",
+    "initial-loss": "the first loss, compared with the loss of a constant answer",
     "regularisation": "what weight decay adds, or would add, to the loss",
-    "overfit-tiny": "a few examples learned by heart",
-    "rate-range": "which learning rates learn, at constant rates on a ladder",
-    "short-training": "a short training, watched",
+    "overfit-tiny": "a few examples, which the network should overfit",
+    "rate-range": "at which learning rates the loss falls, each tried as a constant rate",
+    "short-training": "a short training, measured",
 }
 Verdict = Literal["pass", "warn", "fail", "skip"]
 
@@ -38,13 +38,13 @@ class PreFlightStep:
 
     Attributes:
         name: Of `PRE_FLIGHT_STEPS`.
-        verdict: `fail` when something sick was found, `warn` for a warning, `skip` when it was not done.
+        verdict: `fail` when a finding is sick, `warn` when one is a warning, `skip` when the step was not done.
         measured: What was measured, in a sentence with its numbers.
         expected: What a sound training shows.
         why: Why it matters, or why it was not done.
         findings: What is wrong.
         numbers: What was measured, for programs.
-        seconds: What it took.
+        seconds: How long it took.
     """
 
     name: str
@@ -65,9 +65,9 @@ class PreFlight:
         subject: What was checked.
         steps: In the order of `PRE_FLIGHT_STEPS`.
         findings: What is wrong, causes first.
-        seconds: What it took.
-        interrupted: Whether somebody stopped it; what was done by then is here.
-        notes: What it spent on a script, and what else the reader should know.
+        seconds: How long it took.
+        interrupted: Whether the user stopped it; the steps done by then are here.
+        notes: How often a script was run, and what else the reader should know.
     """
 
     schema: int = field(default=PRE_FLIGHT_SCHEMA, kw_only=True)

@@ -1,7 +1,7 @@
 """Recipe: everything chosen before training starts, typed and validated.
 
 A setting that is unset (`None`) or "auto" is decided from the data when the training is prepared, and the decision is
-said aloud. Every field carries what it is, its unit and when to change it; `babysit recipe` prints them as comments.
+reported. Every field says what it is, its unit and when to change it; `babysit recipe` prints that as a comment.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ class DataSection(Section):
     """Where the rows come from and how they are read."""
 
     source: str | None = setting(None, "file, folder or bundled set", when="always: it is the data")
-    target: str | None = setting(None, "column (or npz array) to learn", when="it is not the last column")
+    target: str | None = setting(None, "column (or npz array) to predict", when="it is not the last column")
     task: Literal["auto", "classification", "regression"] = setting(
-        "auto", "what is learned", when="whole numbers are quantities, not classes, or the other way round"
+        "auto", "what kind of target", when="whole numbers were taken for classes, or classes for quantities"
     )
-    types: dict[str, ColumnType] = setting({}, "types of columns by name", when="a column was taken for another type")
-    delimiter: str | None = setting(None, "CSV: sign between fields", when="the found one is wrong")
+    types: dict[str, ColumnType] = setting({}, "types of columns by name", when="a column was given the wrong type")
+    delimiter: str | None = setting(None, "CSV: character between fields", when="the detected one is wrong")
     encoding: str | None = setting(None, "CSV: text encoding", when="letters look wrong")
     header_rows: Annotated[int, Field(ge=0, le=10)] | None = setting(
         None,
         "CSV: lines before the first row of data; the last of them names the columns",
         unit="lines",
-        when="the header was not found",
+        when="the header was not detected",
     )
     missing: tuple[str, ...] = setting(
         ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"),
-        "CSV: texts that mean no value",
-        when="the file marks missing values otherwise",
+        "CSV: texts that mean a missing value",
+        when="the file marks missing values in another way",
     )
     image_size: Count | None = setting(
-        None, "images: side that all are brought to", unit="pixels", when="sizes are mixed or too large"
+        None, "images: side to which all are resized", unit="pixels", when="sizes are mixed or too large"
     )
 
 
@@ -68,21 +68,25 @@ class SplitSection(Section):
     """How rows are split into training, validation and test rows."""
 
     method: Literal["auto", "random", "stratified", "grouped", "time"] = setting(
-        "auto", "how rows are dealt", when="rows belong together (grouped) or have an order (time)"
+        "auto", "how rows are assigned to the parts", when="rows belong together (grouped) or have an order (time)"
     )
     validation: Share = setting(
         0.15, "validation rows: for early stopping and search", unit="share", when="few or many rows"
     )
     test: Share = setting(0.15, "test rows: used once, at the end", unit="share", when="few or many rows")
-    group: str | None = setting(None, "column whose equal values stay together", when="several rows a person or place")
-    time: str | None = setting(None, "column that orders rows; the latest are tested", when="the future is predicted")
-    validation_source: str | None = setting(None, "file with the validation rows", when="a split is given")
-    test_source: str | None = setting(None, "file with the test rows", when="a split is given")
+    group: str | None = setting(
+        None, "column whose equal values stay together", when="a person or a place has several rows"
+    )
+    time: str | None = setting(
+        None, "column that orders rows; the latest become test rows", when="the future is predicted"
+    )
+    validation_source: str | None = setting(None, "file with the validation rows", when="the split is given")
+    test_source: str | None = setting(None, "file with the test rows", when="the split is given")
 
     @model_validator(mode="after")
     def _columns_fit_the_method(self) -> SplitSection:
         if self.validation + self.test >= 1:
-            raise ValueError("validation + test leave no rows to train on; together they must stay below 1")
+            raise ValueError("validation + test leave no training rows; their sum must be below 1")
         if self.method == "grouped" and self.group is None:
             raise ValueError("method 'grouped' needs group, the column whose equal values stay together")
         if self.method == "time" and self.time is None:
@@ -91,20 +95,22 @@ class SplitSection(Section):
 
 
 class PreprocessingSection(Section):
-    """What is done to inputs and targets before the network sees them; fitted on training rows only."""
+    """How inputs and targets are transformed for the network; fitted on training rows only."""
 
     numbers: Literal["none", "centre", "standardise", "scale", "pca", "whiten", "zca"] = setting(
         "standardise", "number columns", when="features are strongly correlated (whiten) or bounded (scale)"
     )
     images: Literal[
         "none", "scale", "mean-image", "channel-mean", "channel-mean-std", "standardise", "pca", "whiten", "zca"
-    ] = setting("channel-mean-std", "images", when="the lecture's mean image is wanted")
+    ] = setting("channel-mean-std", "images", when="the mean image of the lecture is wanted")
     components: Count | Annotated[float, Field(gt=0, le=1)] | None = setting(
-        None, "pca, whiten: directions kept, a number or a share of the variance", when="inputs are many and redundant"
+        None,
+        "pca, whiten: components kept, a number or a share of the variance",
+        when="there are many, redundant inputs",
     )
-    low: Real = setting(0.0, "scale: lower end", when="inputs should reach below zero")
+    low: Real = setting(0.0, "scale: lower end", when="inputs should also be negative")
     high: Real = setting(1.0, "scale: upper end")
-    targets: Literal["auto", "none", "standardise"] = setting("auto", "regression targets", when="never, as a rule")
+    targets: Literal["auto", "none", "standardise"] = setting("auto", "regression targets", when="seldom")
 
     @model_validator(mode="after")
     def _ends_in_order(self) -> PreprocessingSection:
@@ -130,19 +136,23 @@ class ModelSection(Section):
     pieces: Annotated[int, Field(ge=2)] = setting(2, "maxout: linear pieces a unit", unit="pieces")
     batch_norm: bool | None = setting(None, "batch normalisation", when="the network is deep or hard to start")
     dropout: Share | None = setting(None, "activations dropped in training", unit="share", when="it overfits: more")
-    embedding: Count | None = setting(None, "numbers that stand for a category", unit="numbers", when="many levels")
-    factory: str | None = setting(None, "function of yours that makes the network, given as `model=` in Python")
-    arguments: dict[str, Argument] = setting({}, "arguments of that function by name", when="it has other parameters")
+    embedding: Count | None = setting(
+        None, "size of the embedding of a category", unit="numbers", when="a column has many categories"
+    )
+    factory: str | None = setting(None, "your own function that makes the network, passed as `model=` in Python")
+    arguments: dict[str, Argument] = setting({}, "arguments of that function by name", when="its network should differ")
 
     @model_validator(mode="after")
     def _one_maker(self) -> ModelSection:
         if self.factory is None:
             if self.arguments:
-                raise ValueError("arguments are a function's, and factory names none")
+                raise ValueError("arguments are for the function that factory names, and factory is not set")
             return self
         for name in ("architecture", "widths", "activation", "pieces", "batch_norm", "embedding"):
             if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{self.factory} makes the network, and {name} is no argument of it")
+                raise ValueError(
+                    f"{self.factory} makes the network, so {name} has no effect; pass it in model.arguments"
+                )
         return self
 
 
@@ -153,20 +163,24 @@ class InitialisationSection(Section):
     """The first weights."""
 
     scheme: Literal["auto", "pytorch", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv"] = (
-        setting("auto", "how weights are drawn", when="to compare; auto suits the activation of each layer")
+        setting("auto", "how weights are drawn", when="to compare; auto follows the activation of each layer")
     )
-    std: Positive | None = setting(None, "small-random: standard deviation", when="to see what a bad start does")
+    std: Positive | None = setting(
+        None, "small-random: standard deviation", when="to see what a bad initialisation does"
+    )
     bias: Real = setting(0.0, "first value of biases", when="relu units die at the start: 0.01")
 
 
 class LossSection(Section):
-    """What is made small."""
+    """The loss, which training minimises."""
 
     name: Literal["auto", "cross-entropy", "bce-with-logits", "hinge", "mse", "huber", "poisson-nll"] = setting(
         "auto", "loss", when="outliers (huber), counts (poisson-nll), margins (hinge)"
     )
     delta: Positive = setting(1.0, "huber: error from which it grows linearly", unit="standardised target")
-    label_smoothing: Share = setting(0.0, "cross-entropy: share given to the other classes", when="overconfident")
+    label_smoothing: Share = setting(
+        0.0, "cross-entropy: share of the target given to the other classes", when="answers are overconfident"
+    )
     class_weights: Literal["none", "balanced"] = setting("none", "weights by class", when="rare classes matter most")
 
     @field_validator("name", mode="before")
@@ -176,14 +190,14 @@ class LossSection(Section):
 
 
 class OptimizerSection(Section):
-    """How weights move."""
+    """How weights are updated."""
 
     name: Literal["sgd", "adam", "adamw", "rmsprop", "adagrad"] = setting("adamw", "optimizer")
     lr: Positive | None = setting(
-        None, "learning rate", unit="per step", when="first of all: the loss leaps (lower) or crawls (higher)"
+        None, "learning rate", unit="per step", when="tune it first: the loss jumps (lower) or hardly falls (higher)"
     )
     momentum: Share = setting(0.9, "sgd, rmsprop: momentum", when="seldom")
-    nesterov: bool = setting(False, "sgd: look ahead along the momentum")
+    nesterov: bool = setting(False, "sgd: Nesterov momentum")
     beta1: Share = setting(0.9, "adam, adamw: decay of the mean of gradients")
     beta2: Share = setting(0.999, "adam, adamw: decay of the mean of their squares", when="gradients are rare or spiky")
     decay: Share = setting(0.99, "rmsprop: decay of the mean of squares")
@@ -202,7 +216,7 @@ class ScheduleSection(Section):
     )
     patience: Count = setting(10, "plateau: epochs without progress before a drop", unit="epochs")
     half_life: Annotated[float, Field(gt=0)] = setting(
-        0.1, "inverse-time: the rate is halved after this long", unit="share of the training"
+        0.1, "inverse-time: the rate is halved after this time", unit="share of the training"
     )
 
 
@@ -216,28 +230,32 @@ class RegularisationSection(Section):
         "decoupled", "added to the loss, or shrinking weights beside it (Loshchilov and Hutter 2019)"
     )
     l1: NotNegative = setting(0.0, "l1 |w| on weights", when="few inputs matter")
-    max_norm: Positive | None = setting(None, "longest weight vector of a unit", when="with high rates and dropout")
-    clip_norm: Positive | None = setting(None, "longest gradient", when="the loss has spikes")
+    max_norm: Positive | None = setting(None, "largest norm of a unit's weights", when="with high rates and dropout")
+    clip_norm: Positive | None = setting(None, "largest norm of the gradient", when="the loss has spikes")
 
 
 class BudgetSection(Section):
-    """How long."""
+    """How long training runs."""
 
-    epochs: Count | None = setting(None, "passes over the training rows", unit="epochs", when="still falling: more")
-    batch_size: Count | None = setting(None, "rows a step", unit="rows", when="memory, or a noisy loss")
+    epochs: Count | None = setting(
+        None, "passes over the training rows", unit="epochs", when="the loss still falls at the end: more"
+    )
+    batch_size: Count | None = setting(
+        None, "rows in a batch", unit="rows", when="memory is short (fewer) or the loss is noisy (more)"
+    )
     patience: Annotated[int, Field(ge=0)] | None = setting(
         None, "stop after so many epochs without a better validation loss; 0 never stops", unit="epochs"
     )
-    seconds: Positive | None = setting(None, "stop after this long", unit="seconds", when="time is short")
+    seconds: Positive | None = setting(None, "time limit", unit="seconds", when="time is short")
 
 
 class WatchSection(Section):
-    """Looking inside while it trains."""
+    """What is measured during training."""
 
     overhead: Share = setting(
-        0.01, "spent on measuring after the first ten steps; 0 does not look", unit="share of the time"
+        0.01, "time spent on measuring, after the first ten steps; 0 measures nothing", unit="share of the time"
     )
-    ignore: tuple[str, ...] = setting((), "findings not to report, by name", when="you know, and it is meant so")
+    ignore: tuple[str, ...] = setting((), "findings not to report, by name", when="you know of it, and it is intended")
 
 
 class Recipe(Section):
@@ -249,8 +267,10 @@ class Recipe(Section):
         (0.01, 'relu')
     """
 
-    schema_number: Literal[1] = Field(default=1, alias="schema", description="version of this form; leave it")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(0, "makes every random draw", when="to see what is luck")
+    schema_number: Literal[1] = Field(default=1, alias="schema", description="version of this format; do not change it")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = setting(
+        0, "seed of every random number", when="to see how much is chance"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting("auto", "where the training runs")
     data: DataSection = DataSection()
     split: SplitSection = SplitSection()

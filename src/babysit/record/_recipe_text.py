@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from babysit.record._errors import RecipeError
 from babysit.record._recipe import Recipe, Section
 
-ARGUMENTS = "model.arguments."  # of a function that makes the network: names nobody knows beforehand
+ARGUMENTS = "model.arguments."  # of a function that makes the network: their names are not known beforehand
 LARGEST_FILE = 1_000_000  # bytes; a recipe is a page, anything larger is another file
 
 
@@ -29,7 +29,10 @@ def recipe_to_toml(recipe: Recipe) -> str:
         >>> parse_recipe(recipe_to_toml(Recipe())) == Recipe()
         True
     """
-    lines = ["# A babysit recipe. A line behind '#' is unset: it is decided from the data, and said.", ""]
+    lines = [
+        "# A babysit recipe. Lines that begin with # are unset: babysit decides them from the data and reports that.",
+        "",
+    ]
     sections: list[str] = []
     for name, field in Recipe.model_fields.items():
         value = getattr(recipe, name)
@@ -64,7 +67,7 @@ def parse_recipe(text: str, *, where: str = "the recipe") -> Recipe:
     """A Recipe from TOML text.
 
     Raises:
-        RecipeError: The text is no TOML, or settings are wrong; every mistake is named with its path.
+        RecipeError: The text is not TOML, or settings are wrong; every mistake is listed with its path.
     """
     try:
         content = tomllib.loads(text)
@@ -86,7 +89,7 @@ def load_recipe(name: str | pathlib.Path) -> Recipe:
     """A Recipe from a TOML file, or one of babysit's own by name (see `recipe_names`).
 
     Raises:
-        RecipeError: There is no such file or recipe, it cannot be read, or it holds mistakes.
+        RecipeError: There is no such file or recipe, it cannot be read, or it has mistakes.
     """
     if str(name) in recipe_names():
         file = importlib.resources.files("babysit.record") / "recipes" / f"{name}.toml"
@@ -99,7 +102,7 @@ def load_recipe(name: str | pathlib.Path) -> Recipe:
     except (FileNotFoundError, NotADirectoryError):
         near = difflib.get_close_matches(str(name), recipe_names(), n=1)
         raise RecipeError(
-            f"no recipe '{name}'",
+            f"there is no recipe '{name}'",
             legal=f"a TOML file, or one of: {', '.join(recipe_names())}",
             write=f"--recipe {near[0]}" if near else "babysit recipe > recipe.toml",
         ) from None
@@ -120,7 +123,7 @@ def recipe_from_dict(content: Mapping[str, Any], *, where: str = "the recipe") -
     """A Recipe from nested dictionaries.
 
     Raises:
-        RecipeError: Settings are wrong; every mistake is named with its path.
+        RecipeError: Settings are wrong; every mistake is listed with its path.
     """
     try:
         # Strict by way of JSON: a quoted number is a mistake, a list is a legal tuple.
@@ -141,7 +144,7 @@ def _mistakes(error: ValidationError) -> Iterator[str]:
         known = [part for index, part in enumerate(path) if index < 2 or part.isdigit()]
         place = ".".join(known)
         if item["type"] == "extra_forbidden":
-            text = f"{place}: no such setting{_nearest(known)}"
+            text = f"{place}: there is no such setting{_nearest(known)}"
         elif item["type"] == "value_error":
             text = f"{place}: {item['ctx']['error']}" if place else str(item["ctx"]["error"])
         else:
@@ -190,7 +193,7 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         0.1
 
     Raises:
-        RecipeError: A setting is no `path=value`, names nothing, or has an illegal value.
+        RecipeError: A setting does not have the form `path=value`, does not exist, or has an illegal value.
     """
     content: dict[str, Any] = recipe.model_dump(mode="json", by_alias=True, exclude_none=True)
     for text in settings:
@@ -216,7 +219,7 @@ def setting_path(path: str, *, option: str = "--set") -> str:
         option: Of the command line, for what to write instead.
 
     Raises:
-        RecipeError: It names nothing, or several settings.
+        RecipeError: There is no such setting, or there are several.
 
     Example:
         >>> setting_path("lr")
@@ -229,13 +232,15 @@ def setting_path(path: str, *, option: str = "--set") -> str:
     if len(short) == 1:
         return short[0]
     if short:
-        raise RecipeError(f"'{path}' names several settings", legal=", ".join(short), write=f"{option} {short[0]}=...")
+        raise RecipeError(
+            f"there are several settings '{path}'", legal=", ".join(short), write=f"{option} {short[0]}=..."
+        )
     last_words = {full.rpartition(".")[2]: full for full in paths}
     near = difflib.get_close_matches(path, paths, n=3) or [
         last_words[word] for word in difflib.get_close_matches(path.rpartition(".")[2], last_words, n=3)
     ]
     raise RecipeError(
-        f"no setting '{path}'",
+        f"there is no setting '{path}'",
         legal=", ".join(near) if near else "what `babysit recipe` prints",
         write=f"{option} {near[0]}=..." if near else None,
     )

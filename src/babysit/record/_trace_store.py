@@ -199,7 +199,7 @@ def read_trace(path: pathlib.Path) -> Trace:
     """The Trace in a file, also while another process writes it.
 
     Raises:
-        RunFolderError: The file is no trace.
+        RunFolderError: The file is not a trace.
         RunVersionError: It was written by another version.
     """
     if not path.exists():
@@ -253,4 +253,6 @@ def _translate(error: sqlite3.Error, path: pathlib.Path) -> Exception:
     text = str(error)
     if "full" in text or "disk I/O" in text or "readonly" in text:
         return StorageError(f"{path} cannot be written: {text}", cause="the disk is full or read-only")
-    return RunFolderError(f"{path} is no trace that can be read: {text}", cause="the file was damaged or replaced")
+    return RunFolderError(
+        f"{path} cannot be read as a trace: {text}", cause="the file is damaged, or it is another kind of file"
+    )

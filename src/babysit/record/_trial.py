@@ -1,8 +1,8 @@
-"""Trials of a search, their scores, and what trains them: the contract between a search and its engines.
+"""Trials of a search, their scores, and the contract between a search and the engines that train them.
 
-A search says which trials stand at which rung; an engine trains them there, stacked in this process or spread over
-several machines, and says how each did. What a trial's result is follows from the trial alone: not from the trials
-beside it, not from when it was stopped and taken up again, not from which engine had it (to float rounding).
+A search says which trials are trained to which rung. An engine trains them, stacked in this process or spread over
+several machines, and returns a score for each. A trial's result follows from the trial alone: not from the trials
+beside it, not from when it was stopped and resumed, not from the engine (to float rounding).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialScore:
-    """How a trial stands at a rung.
+    """The score of a trial at a rung.
 
     Attributes:
         trial: Its number.
@@ -98,14 +98,14 @@ def never() -> bool:
 
 
 def untold(progress: TrialProgress) -> None:
-    """A `tell` that tells nobody."""
+    """A `tell` that does nothing."""
 
 
 def steps_for(trials: Sequence[Trial], until_step: Until) -> dict[int, int]:
-    """The step that each trial is brought to, by its number.
+    """The step to which each trial is trained, by its number.
 
     Raises:
-        InputError: Two trials of one number, or a trial whose step is not told.
+        InputError: Two trials of one number, or a trial without a step.
 
     Example:
         >>> steps_for([Trial(3, Recipe()), Trial(4, Recipe())], 100)
@@ -114,13 +114,13 @@ def steps_for(trials: Sequence[Trial], until_step: Until) -> dict[int, int]:
     numbers = [trial.number for trial in trials]
     if len(set(numbers)) < len(numbers):
         twice = sorted({number for number in numbers if numbers.count(number) > 1})
-        raise InputError(f"two trials have the number {twice[0]}", legal="a number of its own for each trial")
+        raise InputError(f"two trials have the number {twice[0]}", legal="different numbers for all trials")
     if isinstance(until_step, int):
         return dict.fromkeys(numbers, until_step)
-    untold_of = [number for number in numbers if number not in until_step]
-    if untold_of:
+    missing = [number for number in numbers if number not in until_step]
+    if missing:
         raise InputError(
-            f"trial {untold_of[0]} has no step to be brought to", legal="one step for all, or one for each trial"
+            f"until_step names no step for trial {missing[0]}", legal="one step for all, or one for each trial"
         )
     return {number: until_step[number] for number in numbers}
 
@@ -128,7 +128,7 @@ def steps_for(trials: Sequence[Trial], until_step: Until) -> dict[int, int]:
 class Engine(Protocol):
     """Trains trials to rungs. It holds each trial it was given, with all that going on needs, until it is dropped.
 
-    An engine is made for one set of rows (and folds of them); how is its own affair. The calls:
+    An engine is made for one set of rows (and folds of them); how it does so is not prescribed. The calls:
 
     - `train` may be called any number of times, for any of the trials, to rising steps. Trials it does not know yet
       begin; others go on from where they stand.
@@ -137,7 +137,7 @@ class Engine(Protocol):
     - A call of `train` that was stopped leaves every trial in order, between two steps.
 
     Attributes:
-        side_by_side: Trials that it trains at the same time, each for itself: with fewer, some of it stands idle.
+        side_by_side: Trials that it trains at the same time, each in a place of its own; with fewer, places stay idle.
     """
 
     @property

@@ -14,7 +14,7 @@ from babysit.reports._inside import MOST_LAYERS
 from babysit.reports._pictures import Picture, evidence_pictures, inside_pictures, loss_picture
 from babysit.reports._terminal import data_lines, interval, score_number
 
-SHOWN_COLUMNS = 200  # rows of the column table; a wider table is told by its first ones
+SHOWN_COLUMNS = 200  # rows of the column table; of a wider table the first ones are shown
 
 
 def write_page(run: Run, path: str | pathlib.Path | None = None) -> pathlib.Path:
@@ -78,9 +78,9 @@ def headline(run: Run) -> str:
     what = f"{data.target} learned from {data.rows:,} rows of {pathlib.Path(data.source).name}"
     evaluation = run.evaluations.get("test") or run.evaluations.get("validation")
     if evaluation is None:
-        return f"{what}: {run.info.status}, not scored yet."
+        return f"{what}: {run.info.status}, not evaluated yet."
     if not evaluation.scores:
-        return f"{what}: no usable answers on {evaluation.rows:,} {evaluation.phase} rows."
+        return f"{what}: no usable predictions on {evaluation.rows:,} {evaluation.phase} rows."
     score = evaluation.scores[0]
     shown = (
         f"{score.value:.1%}" if score.name == "accuracy" and math.isfinite(score.value) else score_number(score.value)
@@ -100,7 +100,10 @@ def _data_pictures(run: Run) -> list[Picture]:
     bars = _figures.class_bars(run.summary)
     if bars is None:
         return []
-    text = "Every class should have its share in each part. Few rows of a class are learned late and judged noisily."
+    text = (
+        "Each class should have the same share of the training, validation and test rows. A class with few rows is"
+        " learned late, and its scores are uncertain."
+    )
     return [Picture("data-classes", "Rows of each class", text, _draw.draw_bars(bars))]
 
 
@@ -114,12 +117,12 @@ def _training_pictures(run: Run) -> list[Picture]:
     if scores.curves:
         title = "Accuracy" if name == "accuracy" else "R²"
         text = (
-            "The gap between the two is what the network only knows by heart: a wide one asks for more regularisation"
-            " or more data, none at all for a larger network."
+            "The gap between the two curves is overfitting. Where it is wide, use more regularisation or more data;"
+            " where there is none, try a larger network."
         )
         pictures.append(Picture("training-score", title, text, _draw.draw_curves(scores, title)))
     for quantity, title, text in (
-        ("lr", "Learning rate", "The schedule, step by step."),
+        ("lr", "Learning rate", "The learning rate at each step, as the schedule set it."),
         ("gradient-norm", "Gradient norm", "Length of the gradient before clipping."),
     ):
         curves = _figures.single_curve(trace, quantity)
@@ -133,16 +136,18 @@ def _score_pictures(evaluation: Evaluation) -> list[Picture]:
     pictures = []
     matrix = _figures.confusion(evaluation)
     if matrix is not None:
-        text = "Rows are what is true, columns what was answered. Off the diagonal stands what is taken for what."
+        text = "Rows are true classes, columns predicted ones. Cells off the diagonal are the confusions."
         pictures.append(Picture(f"{place}-confusion", "Confusion", text, _draw.draw_confusion(matrix)))
     bins = _figures.reliability(evaluation)
     if bins is not None:
-        text = "Of answers given with 80 % confidence, 80 % should be right. Below the dotted line it is too sure."
+        text = (
+            "Of answers with 80 % confidence, 80 % should be right. Below the dotted line the model is overconfident."
+        )
         pictures.append(Picture(f"{place}-reliability", "Calibration", text, _draw.draw_reliability(bins)))
     errors = _figures.residuals(evaluation)
     if errors is not None:
-        text = "Each dot is a row; on the dotted line the answer is exact."
+        text = "Each dot is a row; on the dotted line the prediction is exact."
         pictures.append(Picture(f"{place}-residuals", "Predicted and true", text, _draw.draw_residuals(errors)))
-        text = "Errors should lie around zero, alike on both sides."
+        text = "Errors should be symmetric around zero."
         pictures.append(Picture(f"{place}-errors", "Errors", text, _draw.draw_errors(errors)))
     return pictures

@@ -68,9 +68,9 @@ def loss_picture(trace: Trace) -> Picture | None:
     if not losses.curves and not losses.not_finite:
         return None
     text = (
-        "A sound training falls fast, then slowly. A validation loss that rises while the training loss falls is"
-        " overfitting; the weights of the best epoch are the ones kept. A curve that is nearly straight asks for a"
-        " higher rate, one that drops and stays flat for a lower one."
+        "In a sound training the loss falls fast, then slowly. A validation loss that rises while the training loss"
+        " falls is overfitting; the weights of the best epoch are kept. If the curve is nearly straight, try a higher"
+        " learning rate; if it drops and then stays flat, a lower one."
     )
     positive = all(value > 0 for curve in losses.curves for value in curve.values)
     return Picture(
@@ -85,10 +85,10 @@ def inside_pictures(trace: Trace) -> list[Picture]:
         (
             "activation",
             "Activations",
-            "What each layer gives, layer by layer, as the training goes on. Narrowing to a line means they vanish;"
-            " all at the ends of a tanh or a sigmoid, that they saturate; all at zero, that the layer is silent.",
+            "Outputs of each layer over the training. If they narrow to a line, they vanish; if all lie at the ends of"
+            " a tanh or a sigmoid, the units are saturated; if all are zero, the units are dead.",
         ),
-        ("gradient", "Gradients", "The gradient of each layer's weights, on one range."),
+        ("gradient", "Gradients", "Gradients of each layer's weights, all on the same scale."),
     ):
         found = histogram_map(trace, quantity)
         if found is not None:
@@ -98,14 +98,14 @@ def inside_pictures(trace: Trace) -> list[Picture]:
             "activation-std",
             WEIGHTED,
             "Spread through depth",
-            "Standard deviation of what each weighted layer gives. It should neither shrink nor grow from layer to"
-            " layer: that is what Xavier's and He's initialisations are for.",
+            "Standard deviation of the outputs of each weighted layer. It should neither shrink nor grow from layer to"
+            " layer; Xavier's and He's initialisations are made for that.",
         ),
         (
             "activation-gradient-std",
             WEIGHTED,
             "Gradient through depth",
-            "Size of the loss's gradient at each layer's outputs. Layers where it is orders smaller hardly learn.",
+            "Size of the loss's gradient at each layer's outputs. A layer where it is far smaller hardly learns.",
         ),
     ):
         profile = depth_profile(trace, quantity, kinds)
@@ -114,8 +114,8 @@ def inside_pictures(trace: Trace) -> list[Picture]:
     ratios = layer_curves(trace, "update-ratio", weights_only=True)
     if ratios.curves:
         text = (
-            "How much a step changes a layer's weights, relative to their length. About a thousandth is usual; far more"
-            " is a rate too high, far less one too low."
+            "Change of a layer's weights in a step, relative to their norm. About 0.001 is usual; far more means that"
+            " the learning rate is too high, far less that it is too low."
         )
         figure = draw_layer_curves(ratios, "|change| / |weights|", log=True, line=GOOD_RATIO)
         pictures.append(Picture("inside-update-ratio", "Update ratio", text, figure))

@@ -41,7 +41,7 @@ def write_study_page(study: Study, path: str | pathlib.Path | None = None) -> pa
     """Write the report of a search as one HTML file.
 
     Args:
-        study: The Study; an unfinished one is shown as far as it is.
+        study: The Study; an unfinished one is shown the results so far.
         path: Where to; None takes `report.html` in the Study folder.
 
     Returns:
@@ -67,7 +67,7 @@ def render_study_page(study: Study) -> str:
             title=pathlib.Path(study.info.subject).name,
             name=study.path.name,
             result=result,
-            verdict=verdict(result) if result is not None else f"{study.info.status}: as far as it is",
+            verdict=verdict(result) if result is not None else f"{study.info.status}: the results so far",
             leaders=[standing for standing in standings if not standing.failed][:LEADERS],
             settings=[parameter.path for parameter in study.info.space],
             last_word=last_word,
@@ -105,13 +105,13 @@ def study_pictures(study: Study) -> list[Picture]:
     pictures = []
     lines = parallel(study.info.space, standings)
     if lines is not None and len(lines.axes) > 1:
-        text = "A line a trial, from setting to setting to its score. Drag along an axis to keep a part of it."
+        text = "One line for each trial, through its settings to its score. Drag along an axis to select a range."
         if len(lines.scores) == MOST_LINES:
-            text += f" Of many trials {MOST_LINES} are shown, some of each rank."
+            text += f" {MOST_LINES} of the trials are shown, from the best to the worst."
         across = len(lines.axes) > FEW_AXES
         pictures.append(Picture("parallel", "All settings together", text, draw_parallel(lines, score), across))
     for number, cloud in enumerate(clouds(study.info.space, standings)):
-        text = "Each trial where it ended. Dotted: the ends of the range as it was given."
+        text = "One dot for each trial, at its last score. Dotted lines: the ends of the range that was given."
         title = last_word(cloud.path)
         pictures.append(Picture(f"setting-{number}", title, text, draw_cloud(cloud, score)))
     if result is not None and result.importance:

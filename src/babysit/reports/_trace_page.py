@@ -15,7 +15,7 @@ from babysit.reports._pictures import Picture, evidence_pictures, inside_picture
 
 SHOWN_EVENTS = ("not-finite", "step-missing", "unseen")
 _NETWORK = (
-    ("lr", "Learning rate", "As the optimizer had it, step by step."),
+    ("lr", "Learning rate", "The learning rate at each step, as the optimizer used it."),
     ("gradient-norm", "Gradient norm", "Length of the gradient before clipping, where it was measured."),
 )
 
@@ -86,7 +86,7 @@ def trace_headline(trace: Trace, findings: Sequence[Finding]) -> str:
         verdict = f"first of all {findings[0].name}"
     elif count["warning"]:
         verdict = f"{count['warning']} warning{'s' if count['warning'] > 1 else ''}, first {findings[0].name}"
-    steps = max(row.step for row in trace.rows) + 1  # of many losses that are no numbers, the last are not kept
+    steps = max(row.step for row in trace.rows) + 1  # of many losses that are not finite, the last are not kept
     return f"{steps:,} steps, loss {losses.values[0]:.4g} to {losses.values[-1]:.4g}: {verdict}."
 
 
@@ -95,7 +95,7 @@ def _network_pictures(trace: Trace) -> list[Picture | None]:
     name, scores = _figures.score_curves(trace)
     if scores.curves:
         title = "Accuracy" if name == "accuracy" else "R²"
-        text = "The gap between the two is what the network only knows by heart."
+        text = "The gap between the two curves is overfitting."
         drawn.append(Picture("training-score", title, text, _draw.draw_curves(scores, title)))
     for quantity, title, text in _NETWORK:
         curves = _figures.single_curve(trace, quantity)
