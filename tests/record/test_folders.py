@@ -91,7 +91,7 @@ def test_what_a_study_keeps_comes_back(tmp_path: pathlib.Path) -> None:
 def test_an_empty_folder_may_become_one_and_anything_else_may_not(tmp_path: pathlib.Path, maker: Maker) -> None:
     (tmp_path / "empty").mkdir()
     maker(tmp_path / "empty")
-    with pytest.raises(RunFolderError, match="--resume"):
+    with pytest.raises(RunFolderError, match="babysit resume"):
         maker(tmp_path / "empty")
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="another --out"):

@@ -141,7 +141,7 @@ def test_an_unfinished_run_is_shown_as_far_as_it_is(tmp_path: pathlib.Path) -> N
     text = render_page(run)
     assert "begun, not evaluated yet" in text
     assert "Nothing has been scored yet" in text
-    assert f"babysit fit --resume {run.path}" in text
+    assert f"babysit resume {run.path}" in text
 
 
 def test_the_page_is_replaced_whole(tmp_path: pathlib.Path) -> None:

@@ -64,7 +64,7 @@ def kill_until_done(path: pathlib.Path, lines: list[int], waits: list[float], to
     kills = 0
     for count, wait in zip(lines, waits, strict=True):
         before = len(Study(path).rungs()) if path.exists() else 0
-        process = start(*(["tune", "--plain", "--resume", str(path)] if path.exists() else [*TUNE, str(path)]))
+        process = start(*(["resume", "--plain", str(path)] if path.exists() else [*TUNE, str(path)]))
         assert process.stderr is not None
         for _ in range(1 + before + count):  # the first line, what was kept before, and new rungs
             if not process.stderr.readline():
@@ -74,7 +74,7 @@ def kill_until_done(path: pathlib.Path, lines: list[int], waits: list[float], to
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
         assert len(Study(path).rungs()) >= min(total, before + count), "no finished rung is lost"
-    finish("tune", "--plain", "--resume", str(path))
+    finish("resume", "--plain", str(path))
     return kills
 
 
