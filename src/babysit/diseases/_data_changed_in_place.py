@@ -15,10 +15,7 @@ DISEASE = Disease(
     name="data-changed-in-place",
     group="dependence",
     severity="sick",
-    seen_as=(
-        "Rows that a data set stores are others after an epoch, and others again after the next, while they still"
-        " resemble themselves."
-    ),
+    seen_as="The stored rows of a data set change from epoch to epoch, while they still resemble their first values.",
     threshold=(
         "In each of two epochs in a row at least half of 64 sampled rows of the same array change, with a median"
         " correlation of 0.5 or more with what they were, or hold the same values in another order."

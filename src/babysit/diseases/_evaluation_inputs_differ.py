@@ -26,9 +26,13 @@ def find(trace: Trace) -> list[Finding]:
     if not differs or trained < LEARNED or evaluated > WORSE * trained:
         return []
     evidence = {
-        "distance of the means in deviations": shift, "ratio of the deviations": ratio, "threshold": SHIFTED,
-        "threshold of the ratio": SPREAD, "way from chance to perfect, training": trained, "evaluation": evaluated,
-    }  # fmt: skip
+        "distance of the means in deviations": shift,
+        "ratio of the deviations": ratio,
+        "threshold": SHIFTED,
+        "threshold of the ratio": SPREAD,
+        "way from chance to perfect, training": trained,
+        "evaluation": evaluated,
+    }
     return [DISEASE.finding("inputs", evidence=evidence)]
 
 
@@ -47,7 +51,7 @@ DISEASE = Disease(
     name="evaluation-inputs-differ",
     group="dependence",
     severity="sick",
-    seen_as="What is evaluated has another mean or another spread than what is trained on, and is answered much worse.",
+    seen_as="Evaluated rows have another mean or another spread than training rows, and their answers are much worse.",
     threshold=(
         f"The means of all input values lie more than {SHIFTED:g} deviations apart, or their deviations differ by more"
         f" than a factor of {SPREAD:g}; and evaluation has gone less than {WORSE:g} of the way from chance to perfect"
@@ -58,8 +62,8 @@ DISEASE = Disease(
         " deviation to 0.77; a forgotten normalisation by 0.91 and to 0.24 (ResNet-pytorch issue 1)."
     ),
     why=(
-        "The network is asked about numbers that it has never seen, and its score says nothing of what it has learned."
-        " Scale and encode evaluated rows by the statistics of the training rows, in the same code."
+        "The network gets numbers that it has never seen, and its score does not show what it has learned. Scale"
+        " and encode evaluated rows by the statistics of the training rows, in the same code."
     ),
     remedies=(),
     explained_by=(),

@@ -15,7 +15,7 @@ DISEASE = Disease(
     name="future-leaks",
     group="dependence",
     severity="sick",
-    seen_as="Targets are the next tokens, and the answer at a position depends on tokens behind it.",
+    seen_as="Targets are the next tokens, and the answer at a position depends on later tokens.",
     threshold=(
         "Of at least 8 tested answers, 90 % have the next token for their target and a gradient with respect to"
         " that very token."
@@ -25,8 +25,8 @@ DISEASE = Disease(
         " causal mask it is exactly zero for later ones."
     ),
     why=(
-        "The network reads the answer off its inputs: the loss falls towards nothing, and text that is generated is"
-        " worth nothing. Mask later positions in the attention, over the keys."
+        "The network reads the answer from its inputs: the loss falls to nearly zero, and generated text is"
+        " worthless. Mask later positions in the attention, over the keys."
     ),
     remedies=(),
     explained_by=(),

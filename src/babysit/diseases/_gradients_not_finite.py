@@ -15,15 +15,15 @@ DISEASE = Disease(
     name="gradients-not-finite",
     group="dependence",
     severity="sick",
-    seen_as="Before a step some gradients hold NaN or infinity, and the loss they come from is finite.",
+    seen_as="Before a step, some gradients are NaN or infinite, while the loss is finite.",
     threshold="One gradient that is not finite, under a finite loss.",
     source=(
         "Arithmetic: one such step makes every weight it reaches NaN. The derivative of a square root, a norm, a"
         " logarithm or a quotient has a pole at zero; a public project had this fault (siamese-triplet issue 18)."
     ),
     why=(
-        "The step writes NaN into the weights, and nothing can be learned after it. Add a small number under the"
-        " root, the logarithm or the quotient: `(x + 1e-9).sqrt()`."
+        "The step makes weights NaN, and nothing can be learned after it. Add a small number under the root, the"
+        " logarithm or the quotient: `(x + 1e-9).sqrt()`."
     ),
     remedies=(),
     explained_by=("inputs-not-finite", "targets-not-finite"),

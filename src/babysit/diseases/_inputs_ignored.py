@@ -15,7 +15,7 @@ DISEASE = Disease(
     name="inputs-ignored",
     group="dependence",
     severity="sick",
-    seen_as="A row's answer hardly depends on its own tokens; it depends on the padding behind them.",
+    seen_as="The answer to a row hardly depends on its own tokens, and it does depend on the padding after them.",
     threshold=(
         "Of rows with five tokens of padding or more at the end, the median share of the answer's gradient on"
         " tokens that are no padding is below 5 %."
@@ -25,8 +25,8 @@ DISEASE = Disease(
         " behind; a public tutorial had this fault (practical-torchtext issue 5)."
     ),
     why=(
-        "Rows that are shorter than the longest of their batch get nearly the same answer, whatever they say. Read"
-        " each row's output at its own last token, or pack the sequences."
+        "Rows shorter than the longest row of their batch get nearly the same answer, whatever they are. Read each"
+        " row's output at its own last token, or pack the sequences."
     ),
     remedies=(),
     explained_by=(),

@@ -16,8 +16,7 @@ DISEASE = Disease(
     group="dependence",
     severity="sick",
     seen_as=(
-        "A state of the network that was kept some steps ago is loaded, and shares its memory with the weights in"
-        " training."
+        "A network state that was kept some steps ago is loaded, and it shares its memory with the weights in training."
     ),
     threshold=(
         "Every weight of the state lies at the address of the network's own, and at least one step was taken since"

@@ -22,8 +22,8 @@ DISEASE = Disease(
     ),
     source=("Arithmetic: such a load copies each number onto itself. A public project had this fault (MARL issue 8)."),
     why=(
-        "A target or averaged network that never changes gives targets from the first, random weights for ever."
-        " Load the trained network's state into it: `target.load_state_dict(network.state_dict())`."
+        "A target or averaged network that never changes computes its targets with its first, random weights. Load"
+        " the trained network's state into it: `target.load_state_dict(network.state_dict())`."
     ),
     remedies=(),
     explained_by=(),

@@ -26,7 +26,7 @@ DISEASE = Disease(
         " Chinese-Text-Classification-Pytorch issue 10)."
     ),
     why=(
-        "Each position is handed parts of the answers of other positions, so that what attention found out is lost."
+        "Each position gets parts of the results of other positions, so the result of the attention is lost."
         " Permute first: `values.permute(0, 2, 1, 3).reshape(batch, length, -1)`."
     ),
     remedies=(),

@@ -15,10 +15,7 @@ DISEASE = Disease(
     name="targets-in-inputs",
     group="dependence",
     severity="sick",
-    seen_as=(
-        "The answer at a position depends on tokens up to a position, and its target is the token at that very"
-        " position."
-    ),
+    seen_as="The target at a position is a token that the network already sees there.",
     threshold=(
         "Of at least 8 tested answers, 90 % have the last token that they depend on for their target, and at most"
         " 70 % any later token."
@@ -28,8 +25,8 @@ DISEASE = Disease(
         " leave room for repeated tokens."
     ),
     why=(
-        "The network learns to copy what it is shown, and can predict nothing where the token is not there yet."
-        " Shift the targets by one: inputs `tokens[:, :-1]`, targets `tokens[:, 1:]`."
+        "The network learns to copy its input, and can predict nothing where the token is not known yet. Shift the"
+        " targets by one: inputs `tokens[:, :-1]`, targets `tokens[:, 1:]`."
     ),
     remedies=(),
     explained_by=(),

@@ -15,9 +15,7 @@ DISEASE = Disease(
     name="targets-misaligned",
     group="dependence",
     severity="sick",
-    seen_as=(
-        "The answer at a position depends on tokens up to a position, and its target is a token two or more behind it."
-    ),
+    seen_as="The network sees tokens up to a position, and the target is a token two or more positions later.",
     threshold=(
         "Of at least 8 tested answers, 90 % have the token at one distance of 2 to 4 behind the last that they"
         " depend on for their target, and at most 70 % the next one."
@@ -27,8 +25,8 @@ DISEASE = Disease(
         " are shifted twice where a model shifts them itself (Transformers issue 47394)."
     ),
     why=(
-        "The network learns to skip tokens, so that text that is generated one token at a time falls apart. Shift"
-        " the targets once: in the data, or in the model, not in both."
+        "The network learns to skip tokens, so text that is generated one token at a time is wrong. Shift the"
+        " targets once: in the data, or in the model, not in both."
     ),
     remedies=(),
     explained_by=(),
