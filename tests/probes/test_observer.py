@@ -235,7 +235,7 @@ def test_tied_and_repeated_and_forgotten_modules() -> None:
     assert {event.layer for event in trace.happened("gradient-missing")} == {"forgotten.weight", "forgotten.bias"}
 
 
-def test_a_nan_is_born_where_it_was_born() -> None:
+def test_a_nan_is_found_where_it_first_appeared() -> None:
     class Broken(nn.Module):
         def __init__(self) -> None:
             super().__init__()

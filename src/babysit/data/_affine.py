@@ -20,7 +20,7 @@ from babysit.record import DataError, InputError
 
 
 class Affine(Step):
-    """y = (x - centre) * factor + low for each number, exact where x lies far from zero.
+    """y = (x - centre) * factor + low for each number, exact also where x is far from zero.
 
     float64 and long integers are shifted in float64. Others are shifted in float32 by the float32 number nearest to
     the centre, which is exact near it (Sterbenz's lemma), and what that number lacks is put right by the offset.

@@ -19,7 +19,7 @@ from babysit.data._wording import counted, row_numbers, several
 from babysit.record import DataError
 
 AnyArray = npt.NDArray[np.generic]
-SHARE_OF_MEMORY = 0.25  # of which inputs are kept in memory; more stay on disk when they lie there
+SHARE_OF_MEMORY = 0.25  # of the memory: larger inputs stay on disk if they are there already
 LEGAL = "numbers, booleans or text"
 # A rounding error below this share of a column's standard deviation is far below what float32 arithmetic in the
 # network loses anyway (2^-24 a step, thousands of steps), so keeping more digits would buy nothing.

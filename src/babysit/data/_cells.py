@@ -40,7 +40,7 @@ def as_text(cells: pl.Series) -> pl.Series:
 
 
 def as_numbers(cells: pl.Series, decimal: str = ".") -> pl.Series:
-    """float64, null for missing and for texts that are no numbers.
+    """float64, null for missing and for texts that are not numbers.
 
     Args:
         cells: Texts, numbers, truth values, times of day (as hours) or durations (as seconds).

@@ -30,7 +30,7 @@ class NumberColumn:
     Attributes:
         name: Of the column.
         decimal: Decimal sign in texts.
-        words: Texts that were seen in training, are no numbers and count as missing.
+        words: Texts of the training rows that are not numbers and count as missing.
     """
 
     kind: ClassVar[ColumnType] = "number"

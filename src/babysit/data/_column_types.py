@@ -60,14 +60,14 @@ def find_types(
     """The type of each column but the target.
 
     Args:
-        frame: Cleaned; all rows, as a type is no statistic and must not depend on how rows are dealt.
+        frame: Cleaned; all rows, as a type must not depend on how rows are split.
         stated: What the user says, by name.
         target: Left out.
         named: Whether the file named its columns.
         decimal: Decimal sign of the file.
 
     Raises:
-        RecipeError: A stated name is no column, or a stated type is impossible.
+        RecipeError: A stated name is not a column, or a stated type is impossible.
     """
     inputs = [name for name in frame.columns if name != target]
     for name in stated:

@@ -83,7 +83,7 @@ class Columns:
             [N, D] in `dtype`: numbers (NaN for missing) first, then category codes (0 missing, 1 unknown, 2.. levels).
 
         Raises:
-            DataError: Columns are missing or surplus; a cell is no number; a number is infinite.
+            DataError: Columns are missing or unknown; a cell is not a number; a number is infinite.
         """
         frame = clean(self.match(frame), self.missing)
         plain = {column.name for column in self.columns if isinstance(column, NumberColumn) and column.decimal == "."}

@@ -70,7 +70,7 @@ def table_of_text(text: str, name: str, data: DataSection) -> Table:
 
 
 def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
-    """Cells as texts through polars; None when the file is not perfectly regular, for the slow reader to judge.
+    """Cells as texts through polars; None when the file is not perfectly regular: the slow reader then reads it.
 
     Every record is counted first, as polars fills short ones silently.
     """
@@ -139,7 +139,7 @@ def count_cells(content: npt.NDArray[np.uint8], delimiter: int, quote: int) -> t
 
 
 def read_slowly(text: str, shape: Shape, name: str) -> pl.DataFrame:
-    """Cells as texts through Python's own reader; the oracle of `read_fast`, and the judge of irregular files.
+    """Cells as texts through Python's own reader; the oracle of `read_fast`, and the reader of irregular files.
 
     Raises:
         DataError: Records of unequal length; says the line.

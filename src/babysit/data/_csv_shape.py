@@ -39,7 +39,7 @@ class Shape:
         header: Records before the first row.
         names: Of the columns.
         named: Whether the file says them.
-        decisions: What was found out rather than told.
+        decisions: What was found in the file and not stated by the user.
     """
 
     delimiter: str
@@ -60,7 +60,7 @@ def find_shape(text: str, name: str, data: DataSection) -> Shape:
         data: What the user states.
 
     Raises:
-        DataError: No rows, double names, a stated delimiter that is none.
+        DataError: No rows, double names, a stated delimiter that is not one character.
     """
     sample = text[:SAMPLE]
     quote = _find_quote(sample[:65536])

@@ -61,7 +61,7 @@ def read_bytes(path: pathlib.Path) -> bytes:
 
 
 def refuse_other_kinds(content: bytes, name: str) -> None:
-    """Raises DataError for bytes that are no text."""
+    """Raises DataError for bytes that are not text."""
     for mark, kind, write in OTHER_KINDS:
         if content.startswith(mark):
             raise DataError(f"{name} is not a text file: by its first bytes it is {kind}", write=write)
@@ -76,7 +76,7 @@ def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[De
         stated: An encoding the user names.
 
     Raises:
-        DataError: The bytes are no text of that encoding, or no text at all.
+        DataError: The bytes are not text of that encoding, or not text at all.
     """
     refuse_other_kinds(content, name)
     encoding, why = (stated, "the recipe says so") if stated else _find(content)

@@ -32,7 +32,7 @@ def from_torch_dataset(dataset: Dataset[Any], name: str, data: DataSection) -> F
         data: May state the size of images.
 
     Raises:
-        DataError: Items are no pairs, or their shapes differ.
+        DataError: Items are not pairs, or their shapes differ.
     """
     target = data.target or "target"
     if isinstance(dataset, TensorDataset) and len(dataset.tensors) == 2:

@@ -206,7 +206,7 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
                 sizes.append(upright_size(image))
                 modes.append(image.mode)
                 grey = grey and is_grey(image)
-        except Exception as error:  # as above; counted and told when all are decoded
+        except Exception as error:  # as above; they are counted, and reported when all are decoded
             reason = str(error)[:100] or type(error).__name__
     if not sizes:
         raise DataError(

@@ -54,7 +54,7 @@ class _Rotation(Step):
 
     @property
     def variance_kept(self) -> float:
-        """Which share of the variance lies in the directions that are kept."""
+        """The share of the variance in the directions that are kept."""
         total = float(self.variances.sum())
         return float(self.variances[: self.kept].sum()) / total if total > 0 else 1.0
 

@@ -79,7 +79,7 @@ def _codes(labels: npt.NDArray[np.generic], groups: npt.ArrayLike | None, kind: 
 
 
 def _class_folds(codes: Indices, folds: int, random: np.random.Generator) -> Indices:
-    """The fold of each row: shuffled within its class and dealt in turns, going on from class to class."""
+    """The fold of each row: shuffled within its class and assigned to the folds in turns, from class to class."""
     shuffled = random.permutation(len(codes))
     by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
     turns = random.permutation(folds)
@@ -110,7 +110,7 @@ def folds_of_prepared(prepared: Prepared, section: SplitSection, folds: int, see
 
     Args:
         prepared: The rows.
-        section: How they are dealt.
+        section: How they are split.
         folds: How many, 2 at least.
         seed: Of the draw.
 

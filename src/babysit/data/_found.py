@@ -1,4 +1,4 @@
-"""What all readers of sources share: what they hand on, the memory they may take, files that may not be read."""
+"""What all readers of sources share: what they return, how much memory there is, files that cannot be read."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Table:
         given: Rows of each phase in the order train, validation, test, when the source came already split.
         target: Name of the target column when the source itself says it.
         class_names: Names of whole-number classes 0, 1, ... when the source knows them.
-        decisions: What the reader found out rather than was told.
+        decisions: What the reader found in the source and the user did not state.
         notes: What a careful reader would want to know.
     """
 
@@ -114,7 +114,7 @@ class Arrays:
         target: Its name.
         given: Rows of each phase in the order train, validation, test, when the source came already split.
         class_names: Names of whole-number classes 0, 1, ... when the source knows them.
-        decisions: What the reader found out rather than was told.
+        decisions: What the reader found in the source and the user did not state.
         notes: What a careful reader would want to know.
     """
 
@@ -133,7 +133,7 @@ class Arrays:
         """The inputs in memory.
 
         Raises:
-            DataError: They lie on disk.
+            DataError: They are on disk.
         """
         if isinstance(self.inputs, Tensor):
             return self.inputs

@@ -1,4 +1,4 @@
-"""Missing numbers: filled in by the training mean, and said aloud to the network."""
+"""Missing numbers: replaced by the training mean, and marked for the network."""
 
 from __future__ import annotations
 

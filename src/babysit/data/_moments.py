@@ -84,7 +84,7 @@ def moments_of(values: Tensor, present: Tensor | None = None) -> Moments[Tensor]
 class RunningMoments:
     """Moments and ends of each feature over pieces; NaN means missing and is skipped.
 
-    A block's own moments are found in two passes while it lies in the cache, and joined to those before. Means are
+    A block's own moments are found in two passes while it is in the cache, and joined to those before. Means are
     kept as distances from a shift, the mean of the first values, so a mean of 1e8 costs a standard deviation of 1 no
     digits. Bytes are summed as integers, exactly.
 

@@ -68,7 +68,7 @@ def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) ->
         target: The array that the user names as target.
 
     Raises:
-        DataError: Inputs or targets cannot be told.
+        DataError: It is not clear which arrays are the inputs and which the targets.
     """
     if target is not None and target not in arrays:
         alike = nearest(target, arrays)
@@ -148,7 +148,7 @@ def read_npy_file(path: pathlib.Path) -> Found:
     """A .npy file: a table of numbers [N, D] whose last column is the target unless another is named.
 
     Raises:
-        DataError: It cannot be read or is no table.
+        DataError: It cannot be read or is not a table.
     """
     return from_matrix(read_npy(path), str(path))
 
@@ -232,7 +232,7 @@ def _with(found: Arrays | Table, decisions: list[Decision], notes: list[str]) ->
 def _decode_part(
     arrays: Mapping[str, AnyArray], part: PhaseArrays, name: str, data: DataSection
 ) -> tuple[AnyArray, AnyArray, list[Decision], list[str]]:
-    """Images that lie encoded one behind the other, decoded."""
+    """Encoded images that are stored one after the other, decoded."""
     key, lengths_key = part.roles["encoded"], part.roles["lengths"]
     encoded, lengths = arrays[key], arrays[lengths_key]
     labels = arrays[part.roles["targets"]]

@@ -29,7 +29,7 @@ from babysit.record import ColumnType, DataError, Recipe, RecipeError
 
 
 def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
-    """Read data, find the target, deal the rows, learn the columns from the training rows, and encode all of them.
+    """Read data, find the target, split the rows, fit the columns on the training rows, and encode all rows.
 
     Args:
         recipe: Its data, split and seed are used.
@@ -65,7 +65,7 @@ def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
 
 
 def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
-    """Arrays, dealt; their rows stay as they came."""
+    """Arrays, split; their rows stay as they are."""
     for setting, name in (("group", recipe.split.group), ("time", recipe.split.time)):
         if name is not None:
             raise RecipeError(
@@ -135,11 +135,11 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
 
 
 def dealing_keys(frame: pl.DataFrame, recipe: Recipe, name: str, target: Target) -> Keys:
-    """What rows are dealt by.
+    """By what rows are split.
 
     Args:
-        frame: With the columns that the recipe deals by.
-        recipe: Says how rows are dealt.
+        frame: With the columns by which the recipe splits.
+        recipe: Says how rows are split.
         name: Of the target column.
         target: Encoded.
 
@@ -217,8 +217,8 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
     """Rows of a large table as a file of raw numbers and category codes.
 
     The table is read twice, in pieces: to learn the columns from the training rows, and to encode all rows. In memory
-    at once: one piece, the target, and the columns by which rows are dealt. The file lies where temporary files do
-    and goes when its rows are no longer used.
+    at once: one piece, the target, and the columns by which rows are split. The file is among the temporary files
+    and is removed when its rows are no longer used.
 
     Args:
         recipe: Its data, split and seed are used.

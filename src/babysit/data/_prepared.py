@@ -36,7 +36,7 @@ class Prepared:
         summary: The data in numbers.
         decisions: What was decided from the data.
         fingerprint: Changes when the data changes.
-        keys: What rows are dealt by; None where nobody said.
+        keys: By what rows are split; None for a source that was not split here.
     """
 
     inputs: Rows

@@ -211,7 +211,7 @@ class Preprocessing(nn.Module):
             )
         shape = _channels_first_shape(layout)
         flat = self._treatment in ROTATIONS
-        # Arithmetic happens in the order the pixels lie in memory; channels first is then a view.
+        # Arithmetic happens in the order of the pixels in memory; channels first is then a view.
         images: Tensor = self.steps(raw.flatten(1) if flat else raw.reshape(-1, *shape)).to(torch.float32)
         if self._treatment in ("pca", "whiten"):
             return images

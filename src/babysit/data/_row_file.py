@@ -60,7 +60,7 @@ class RowFile:
             self._descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         except OSError as error:
             raise DataError(f"cannot read {self.path}: {error.strerror}") from error
-        # Rows live as long as the data is used, so nobody is asked to close them.
+        # Rows live as long as the data is used, so they need not be closed.
         self._release = weakref.finalize(self, os.close, self._descriptor)
         self._row = math.prod(self._shape[1:]) * self._type.itemsize
         self._lock = threading.Lock()

@@ -21,7 +21,7 @@ NAMES = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def split_random(rows: int, shares: Shares, seed: int) -> dict[str, Indices]:
-    """Rows dealt by chance.
+    """Rows split at random.
 
     Args:
         rows: How many there are.
@@ -40,7 +40,7 @@ def split_random(rows: int, shares: Shares, seed: int) -> dict[str, Indices]:
 
 
 def split_stratified(classes: Labels, shares: Shares, seed: int) -> dict[str, Indices]:
-    """Rows dealt by chance within each class, so that every phase has the classes in the same shares.
+    """Rows split at random within each class, so that each class has the same share in every part.
 
     Each class gives each phase its share of rows, to less than one row; within that, the totals are those of the
     whole set (largest remainders). A class of three rows or more is in every phase that has a share, one of two rows
@@ -159,7 +159,7 @@ def _sorted(dealt: Mapping[str, list[Indices]]) -> dict[str, Indices]:
 
 @dataclass(frozen=True)
 class Keys:
-    """What rows are dealt by.
+    """By what rows are split.
 
     Attributes:
         classes: [N] class numbers, for a classification.
@@ -184,10 +184,10 @@ def deal(
 
     Args:
         rows: How many there are.
-        section: How they are to be dealt.
+        section: How they are to be split.
         seed: Of the draw.
-        keys: What they are dealt by.
-        given: Rows of phases that the source has already dealt, in the order train, validation, test.
+        keys: By what they are split.
+        given: Numbers of rows of a source that comes already split, in the order train, validation, test.
 
     Raises:
         DataError: Too few rows or groups.
@@ -215,7 +215,7 @@ def deal(
 
 
 def method_of(section: SplitSection, keys: Keys) -> tuple[str, str]:
-    """How rows are dealt (random, stratified, grouped, time), and why so."""
+    """How rows are split (random, stratified, grouped, time), and why."""
     if section.method != "auto":
         return section.method, "the recipe says so"
     if keys.times is not None:

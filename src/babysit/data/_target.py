@@ -277,7 +277,7 @@ def _refuse_missing(values: pl.Series, source: str) -> None:
 
 
 def _numbers(values: pl.Series) -> pl.Series | None:
-    """The values as float64; None when some are no numbers."""
+    """The values as float64; None when some are not numbers."""
     numbers = as_numbers(values, decimal_sign(values))
     return None if numbers.null_count() else numbers
 

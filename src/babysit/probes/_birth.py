@@ -1,4 +1,4 @@
-"""Where a number that is not finite was born."""
+"""Where a number first was not finite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Pass = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]  # what was called, and
 
 
 def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:
-    """The layer, and a sentence, for a loss that is no number; the network is afterwards as it was.
+    """The layer, and a sentence, for a loss that is NaN or infinite; the network is afterwards as it was.
 
     The pass is made once more, without gradients, and the first module whose outputs are not finite though what
     entered it was is the answer. Weights that are not finite already were made so by the step before.
@@ -30,30 +30,30 @@ def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 1), nn.ReLU())
         >>> find_birth(net, (torch.tensor([[float("nan"), 1.0]]),), {})
-        ('(inputs)', 'the inputs hold a number that is not finite')
+        ('(inputs)', 'the inputs hold a number that is NaN or infinite')
     """
     with torch.no_grad():
         entered = first_tensor([arguments, dict(options)])
         if entered is not None and _not_finite(entered):
-            return INPUTS, "the inputs hold a number that is not finite"
+            return INPUTS, "the inputs hold a number that is NaN or infinite"
         for name, parameter in network.named_parameters():
             if _not_finite(parameter):
                 layer = row_name(name)
-                return layer, f"the weights of {layer} were made not finite by the step before"
+                return layer, f"the step before made the weights of {layer} NaN or infinite"
         return _first_layer(network, arguments, options)
 
 
 def find_birth_within(network: nn.Module, passes: Sequence[Pass]) -> tuple[str, str]:
     """The same, where the script calls parts of a network one after the other; of no pass nothing is known."""
     if not passes:
-        return "", "it came at a step that was not measured"
+        return "", "no layer is known, because no forward pass of this step was seen"
     names = {id(module): name for name, module in network.named_modules()}
     found = LOSS, ""
     for module, arguments, options in passes:
         layer, sentence = found = find_birth(module, arguments, options)
         prefix = names.get(id(module), "")
         if layer == INPUTS and module is not passes[0][0]:
-            return LOSS, f"it was born on the way to {prefix or 'the network'}"
+            return LOSS, f"it first appeared between the parts of the network, before {prefix or 'the network'}"
         if layer != LOSS:
             full = ".".join(part for part in (prefix, layer) if part) if layer != INPUTS else layer
             return full, sentence.replace(layer, full) if layer else sentence
@@ -85,8 +85,8 @@ def _first_layer(network: nn.Module, arguments: tuple[Any, ...], options: Mappin
         for handle in handles:
             handle.remove()
     if not found:
-        return LOSS, "the network's outputs are finite; it was born in the loss"
-    return found[0], f"{found[0] or 'the network'} gave a number that is not finite from finite inputs"
+        return LOSS, "the outputs of the network are finite, so it first appeared in the loss"
+    return found[0], f"{found[0] or 'the network'} made a number that is NaN or infinite from finite inputs"
 
 
 def _not_finite(tensor: Tensor) -> bool:

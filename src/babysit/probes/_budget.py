@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 
 FIRST_STEPS = 10  # always measured: wiring and set-up show there
-PAUSE = 10.0  # times a usual step: what lasts longer is no training (an evaluation, a notebook nobody touches)
+PAUSE = 10.0  # times a usual step: what lasts longer is not training (an evaluation, or a notebook that waits)
 MEMORY = 15  # of how many past steps the usual one is the median; robust against an evaluation or a checkpoint
 
 
@@ -52,7 +52,7 @@ class Budget:
         self._expected = 0.0  # the dearest of them
         self._steps: deque[float] = deque(maxlen=MEMORY)
         self._stepped = 0
-        self.usual_step = math.nan  # median seconds of steps that nobody measured; NaN before the first
+        self.usual_step = math.nan  # median seconds of steps that were not measured; NaN before the first
         self._longest = math.nan  # that a step may take
         self._last: float | None = None  # when the last step after the first ones began
         self._trained = 0.0  # seconds in training since then
@@ -88,7 +88,7 @@ class Budget:
             self.spent += seconds
 
     def stepped(self, seconds: float) -> None:
-        """A step that nobody measured took so long."""
+        """A step that was not measured took so long."""
         self._steps.append(seconds)
         self._stepped += 1
         if self._stepped <= MEMORY or self._stepped % MEMORY == 0:  # a median each step would cost more than it tells

@@ -41,7 +41,7 @@ class ForwardProbe:
     def __init__(self, network: nn.Module, pending: Pending) -> None:
         self.layers: dict[str, TraceLayer] = {}
         self.called: set[nn.Module] = set()
-        self.seconds = 0.0  # spent in measuring since somebody set it to 0
+        self.seconds = 0.0  # spent on measuring since it was last set to 0
         self.scale: float | Tensor = 1.0  # what the loss was multiplied by before its backward pass
         self.failures: dict[str, str] = {}  # layers that could not be measured, and why
         self.unregistered: dict[str, nn.Parameter] = {}  # that take part in a pass, and that the network does not know
@@ -172,7 +172,7 @@ class ForwardProbe:
         options: dict[str, Any],
         result: Tensor,
     ) -> None:
-        """On outputs of frozen layers: told once a weighted layer follows, else it may be somebody's statistics."""
+        """On outputs of frozen layers: added once a weighted layer follows; else it may be a statistic."""
         facts = facts_of(function, *arguments[1:], **options)
         if self._depth and (facts is not None or role_of(name, arguments, options, result) == "function"):
             self._without_gradient.append((self._numbered(full), result.detach(), facts.name if facts else ""))
@@ -200,7 +200,7 @@ class ForwardProbe:
         try:
             with torch.no_grad():
                 self._measure(name, kind, module, outputs, inputs, facts)
-        except Exception as error:  # whatever goes wrong here must not end somebody's training
+        except Exception as error:  # whatever goes wrong here must not end the training
             self.failures.setdefault(name, f"{type(error).__name__}: {error}")
         self.seconds += time.perf_counter() - start
 
@@ -340,7 +340,7 @@ class ForwardProbe:
 
 
 def _visible(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Named modules whose hooks PyTorch calls: not what lies within a compiled or a scripted one."""
+    """Named modules whose hooks PyTorch calls: not those within a compiled or a scripted one."""
     hidden: set[nn.Module] = set()
     found = []
     for name, module in network.named_modules():
@@ -357,7 +357,7 @@ def unseen_inside(module: nn.Module) -> str:
     """Why nothing within a module can be seen; empty when it can."""
     if isinstance(module, torch.jit.ScriptModule):
         return "it is scripted"
-    # Importing PyTorch's compiler takes a second; where nobody has, nothing is compiled.
+    # Importing PyTorch's compiler takes a second; where it is not imported, nothing is compiled.
     compiler = sys.modules.get("torch._dynamo.eval_frame")
     if compiler is not None and isinstance(module, compiler.OptimizedModule):
         return "it is compiled"

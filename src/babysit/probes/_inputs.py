@@ -1,4 +1,4 @@
-"""What goes into the network: values and features over all rows seen, and what is no number."""
+"""What goes into the network: values and features over all rows seen, and which values are not finite."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The one place where PyTorch's functions are wrapped: loss functions, `backward` and the scaling of losses.
 
-Nothing is wrapped until somebody listens, and everything is as it was once nobody does. Modules' forward passes and
+Nothing is wrapped before the first listener comes; all is restored after the last. Modules' forward passes and
 optimizers' steps have hooks of their own and are not touched.
 """
 
@@ -85,7 +85,7 @@ def _replace(owner: Any, name: str, ours: Callable[..., Any]) -> None:
 
 
 def _modules_of_others() -> list[ModuleType]:
-    """Modules that are no part of PyTorch or of Python and may have taken a loss function by name."""
+    """Modules that do not belong to PyTorch or Python and may have imported a loss function by name."""
     return [
         module
         for name, module in list(sys.modules.items())
@@ -107,7 +107,7 @@ def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., An
             value = original(input, target, *arguments, **options)
             return value
         finally:
-            # Also when it raises: a label that is no class is worth telling of.
+            # Also when it raises: a label that is not a class is worth reporting.
             if isinstance(input, Tensor) and isinstance(target, Tensor):
                 if input.requires_grad:
                     for listener in _listeners:

@@ -45,9 +45,9 @@ class Observer:
         every: Without an overhead: of the later steps, which are measured; 1 for all.
         losses: Whether the loss of each step is taken from `backward`, and with the rate written down.
         step: The number of the first step.
-        on_not_finite: Called once, at the first loss that is no number; what it raises stops the training.
+        on_not_finite: Called once, at the first loss that is NaN or infinite; what it raises stops the training.
         told: Whether forward passes, of the network or its parts, losses, backward passes and steps of optimizers not
-            given here are told by hand, by whoever hears of them anyway, not heard of once more.
+            given here are reported by calls of this object's methods, and no hooks are set for them.
 
     Example:
         >>> from babysit.record import Trace, TraceStore
@@ -181,12 +181,12 @@ class Observer:
         self._probe.forget()
 
     def stepped_by(self, optimizer: Optimizer, *_: object) -> None:
-        """An optimizer took a step; also of those that nobody told of."""
+        """An optimizer took a step, be it one of the given ones or not."""
         if optimizer not in self._stepping:
             self._stepping.add(optimizer)
             self._wiring.stepped_by_another(optimizer)
 
-    # What PyTorch calls, or whoever tells by hand.
+    # What PyTorch's hooks call, or the caller who reports by hand.
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         if not torch.compiler.is_compiling():
@@ -234,7 +234,7 @@ class Observer:
             self._probe.loss_computed(self.step, name, outputs, targets, value, reduction)
 
     def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
-        """An evaluation is no step of training."""
+        """Nothing: an evaluation is not a step of training."""
 
     def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
         """A backward pass begins at `loss`."""

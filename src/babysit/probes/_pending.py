@@ -1,4 +1,4 @@
-"""Numbers on their way into a Trace: they stay on their device until somebody has time to wait for it."""
+"""Numbers on their way into a Trace: they stay on their device until there is time to wait for it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from torch import Tensor
 class StepLosses:
     """Of each backward pass of a step its loss; of all of them the mean.
 
-    A loss on a CPU is read at once, so that the first that is no number is known before weights are changed by it. One
+    A loss on a CPU is read at once, so that the first bad one is known before weights are changed by it. One
     on a GPU stays there: to read it is to wait for the device. None holds a graph.
 
     Attributes:

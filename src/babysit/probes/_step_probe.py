@@ -25,7 +25,7 @@ TWINS_UNTIL = 3  # samples in which identical units are looked for; later only a
 
 
 class StepProbe:
-    """Measures one step at a time, times itself, and tells the budget what it cost.
+    """Measures one step at a time, times itself, and reports its cost to the budget.
 
     Args:
         network: What is trained.
@@ -135,7 +135,7 @@ class StepProbe:
             step: The step.
             optimizer: Which.
             finite: Whether the loss is a number, as a truth on its device; None where that is known.
-            keep: Whether the weights are good, so that they are kept for the case that the next loss is no number.
+            keep: Whether the weights are good, so that they are kept for the case that the next loss is not finite.
             rate: Whether the learning rate is written down, too.
         """
         start = time.perf_counter()

@@ -24,11 +24,11 @@ class Snapshot:
         return bool(self._copies)
 
     def take(self, tensors: Mapping[str, Tensor], when: Tensor | None = None) -> None:
-        """Copy them; whoever was taken before and is not given now is forgotten.
+        """Copy them; tensors that were copied before and are not given now are forgotten.
 
         Args:
             tensors: By name.
-            when: A truth on the device, for which nobody waits: where it is false the old copies stay.
+            when: A boolean on the device, which is not waited for: where it is false the old copies stay.
         """
         kept = {}
         for name, tensor in tensors.items():

@@ -18,7 +18,7 @@ FEW_BACKWARDS = 3  # the same once the training is over
 
 
 class Wiring:
-    """Counts what happens to each parameter. Every fact is told once.
+    """Counts what happens to each parameter. Every fact is reported once.
 
     Args:
         network: Whose parameters.
@@ -45,7 +45,7 @@ class Wiring:
         self._reached |= {name: id(found) for name, found in self._everything() if found.grad is not None}
 
     def stepped_by_another(self, optimizer: Optimizer) -> None:
-        """An optimizer that nobody told of, made later perhaps, takes its first step."""
+        """An optimizer that was not given, perhaps made later, takes its first step."""
         theirs = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         self._elsewhere |= {name for name, parameter in self._everything() if id(parameter) in theirs}
 
@@ -83,7 +83,7 @@ class Wiring:
         found = []
         for name, parameter in self._network.named_parameters():
             if not parameter.requires_grad:
-                found.append(Event(step, "parameter-frozen", f"{name} does not ask for a gradient", name))
+                found.append(Event(step, "parameter-frozen", f"{name} has requires_grad=False", name))
             elif name not in self._reached:
                 found.append(
                     Event(step, "gradient-missing", f"no gradient reached {name} in {self._looks} steps", name)
@@ -96,7 +96,7 @@ class Wiring:
             if tensor.requires_grad and self._reached.get(name) == id(tensor) and not moved:
                 text = f"{name} has gradients and no optimizer steps it"
                 if name in self._unregistered:
-                    text += "; it is no registered part of the network, as layers in a plain list or dict are not"
+                    text += "; it is not registered in the network, as layers in a plain list or dict are not"
                 found.append(Event(step, "parameter-not-optimised", text, name))
         return found
 
@@ -104,7 +104,7 @@ class Wiring:
 def unseen_parts(network: nn.Module, step: int, failures: Mapping[str, str]) -> list[Event]:
     """What of a network no hook sees, and what could not be measured."""
     found = [
-        Event(step, "unseen", f"what happens within {name or 'the network'} cannot be seen: {reason}", name)
+        Event(step, "unseen", f"the inside of {name or 'the network'} cannot be measured: {reason}", name)
         for name, module in network.named_modules()
         if (reason := unseen_inside(module))
     ]
@@ -112,7 +112,7 @@ def unseen_parts(network: nn.Module, step: int, failures: Mapping[str, str]) -> 
 
 
 def _inside_whole(network: nn.Module, name: str) -> bool:
-    """Whether the module is part of one that is measured as a whole, or that nobody can look into."""
+    """Whether the module is part of one that is measured as a whole, or whose inside cannot be seen."""
     parents = name.split(".")[:-1]
     above = [network.get_submodule(".".join(parents[: count + 1])) for count in range(len(parents))]
     return any(module_kind(parent) is not None or unseen_inside(parent) for parent in above)
