@@ -18,7 +18,7 @@ class SchemeLayer:
         std: Of its outputs.
         mean: Of its outputs.
         gradient_std: Root mean square of the loss's gradient with respect to its outputs.
-        flat: Share of its outputs where the activation's slope is below 0.01; None where it is no activation.
+        flat: Share of its outputs where the activation's slope is below 0.01; None for other layers than activations.
         edges: Of the histogram of its outputs.
         counts: Between them.
         weighted: Whether it has weights; an activation has none.

@@ -75,7 +75,7 @@ class TraceLayer(NamedTuple):
     Attributes:
         name: As rows call it.
         kind: What it is.
-        activation: The activation's name (`relu`, `tanh`, ...), empty where it is none or an unknown one.
+        activation: The activation's name (`relu`, `tanh`, ...), empty for another layer or an unknown activation.
         depth: Weighted layers passed by then, this one included.
         units: Outputs a row has: features of a linear layer, channels of a convolution.
         fan_in: Inputs one unit sees; 0 without weights.
@@ -108,7 +108,7 @@ class Trace:
         rows: Numbers.
         histograms: Counts.
         events: What happened.
-        layers: What the network is made of, in the order of calls; empty where nobody looked.
+        layers: What the network is made of, in the order of calls; empty where it was not recorded.
         facts: What holds for the whole training, by name: `loss`, `optimizer`, `batch-size`, ... (see `FACTS`).
 
     Example:

@@ -137,7 +137,7 @@ def _best(validation: Curve) -> float | None:
 
 
 def class_bars(summary: RunSummary) -> Bars | None:
-    """Rows of each class by phase; None for numbers or where nobody counted."""
+    """Rows of each class by phase; None for numbers, and where they were not counted."""
     data = summary.data
     counts = {phase: rows for phase, rows in data.class_counts.items() if any(rows)}
     return Bars(data.classes, counts) if data.classes and counts else None

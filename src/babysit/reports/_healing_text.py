@@ -1,4 +1,4 @@
-"""What healing came to, on a terminal: the change, what it did, how to write it, what else was tried."""
+"""The report of a healing on a terminal: the remedies, what they did, what to write, what else was tried."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def print_healing(found: Healing, console: Console) -> None:
 
 
 def tried_line(one: Tried) -> Text:
-    """One change in a line, as it is told while others are rehearsed.
+    """What was tried, in a line; it is shown while others are rehearsed.
 
     Example:
         >>> from babysit.record import Remedy

@@ -91,7 +91,7 @@ class Lesson:
         title: For people.
         words: Paragraphs in plain words, for somebody who has never heard of it.
         formula: What is computed, in a line or two; empty where nothing is.
-        when: When to use it; empty where nobody chooses it.
+        when: When to use it; empty where there is no choice.
         wrong: What goes wrong with it, or without it.
         source: Who proposed or measured it.
         code: NumPy source that computes it, with its gradient; empty where there is none.

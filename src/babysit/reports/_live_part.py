@@ -23,7 +23,7 @@ class LivePart(abc.ABC):
         console: Where it will be drawn.
     """
 
-    lines_elsewhere: ClassVar[bool] = True  # whether lines are printed where there is no terminal and nobody asked
+    lines_elsewhere: ClassVar[bool] = True  # whether lines are printed where there is no terminal, without plain
 
     def __init__(self, console: Console) -> None:
         self._console = console
