@@ -8,7 +8,6 @@ from babysit.remedies._lr import rate_of
 from babysit.remedies._registry import REMEDIES, applied_to_script, apply_to_live, kind_of
 from babysit.remedies._remedy_kind import Held, RemedyKind, Where
 from babysit.remedies._replacements import Replacements
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import Batch, LossOf, RehearsalState, inputs_and_targets
 from babysit.remedies._values import NoValue, Number, Values
 
@@ -26,7 +25,6 @@ __all__ = [
     "RehearsalState",
     "RemedyKind",
     "Replacements",
-    "ScriptText",
     "Values",
     "Where",
     "applied_to_script",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.nn import activation
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._values import Values
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 SECOND = 9  # place of a second choice among what every training may need
 
@@ -47,6 +50,8 @@ class OtherActivation(RemedyKind):
         self.values.check(remedy)
         applied.activations.swap(activation(remedy.value or "relu"), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another name where it is called."""
-        return text.set_activation(remedy.value or "relu")
+        from babysit.remedies.source import write_activation
+
+        return write_activation(edits, remedy.value or "relu")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._redealt import redealt
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import Number
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 USUAL = "32"
 
@@ -43,6 +46,8 @@ class BatchSize(RemedyKind):
         self.values.check(remedy)
         applied.batches.size(int(self.values.of(remedy)), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another size where loaders are made."""
-        return text.set_batch_size(self.values.of(remedy))
+        from babysit.remedies.source import write_batch_size
+
+        return write_batch_size(edits, self.values.of(remedy))

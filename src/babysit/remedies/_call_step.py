@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class CallStep(RemedyKind):
@@ -26,6 +30,8 @@ class CallStep(RemedyKind):
         """Step after each backward pass, with an Adam where there is no optimizer."""
         applied.steps.call_step(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The call, and an optimizer where there is none."""
-        return text.call_step()
+        from babysit.remedies.source import write_call_step
+
+        return write_call_step(edits)

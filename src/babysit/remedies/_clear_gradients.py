@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class ClearGradients(RemedyKind):
@@ -26,6 +30,8 @@ class ClearGradients(RemedyKind):
         """Clear them before the first backward pass after a step."""
         applied.steps.clear_gradients(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The call."""
-        return text.clear_gradients()
+        from babysit.remedies.source import write_clear_gradients
+
+        return write_clear_gradients(edits)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import Number
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class ClipNorm(RemedyKind):
@@ -40,6 +43,8 @@ class ClipNorm(RemedyKind):
         """Before each step of the optimizers."""
         applied.steps.clip(self.values.number(remedy), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The call before the step."""
-        return text.clip_norm(self.values.of(remedy))
+        from babysit.remedies.source import write_clip_norm
+
+        return write_clip_norm(edits, self.values.of(remedy))

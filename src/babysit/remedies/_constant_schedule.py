@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class ConstantSchedule(RemedyKind):
@@ -27,6 +31,8 @@ class ConstantSchedule(RemedyKind):
         """Step with the first rate, whatever a schedule does to it."""
         applied.steps.keep_rate(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without the schedule's steps."""
-        return text.keep_rate()
+        from babysit.remedies.source import write_constant_schedule
+
+        return write_constant_schedule(edits)

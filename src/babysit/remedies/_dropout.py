@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn.modules.dropout import _DropoutNd
@@ -12,8 +13,10 @@ from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._values import Number
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class Dropout(RemedyKind):
@@ -49,9 +52,11 @@ class Dropout(RemedyKind):
 
         applied.network.at_start(begin, application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another share where the layers are made."""
-        return text.set_dropout(self.values.of(remedy))
+        from babysit.remedies.source import write_dropout
+
+        return write_dropout(edits, self.values.of(remedy))
 
 
 def _dropping(network: nn.Module) -> Iterable[tuple[nn.Module, str]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._values import Number
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 MORE = 3  # times as many
 
@@ -45,6 +48,8 @@ class Epochs(RemedyKind):
         mine = [one for one in remedies if one.name == self.name]
         return int(self.values.number(mine[-1])) if mine and isinstance(self.values, Number) else None
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another number in the loop over epochs."""
-        return text.set_epochs(self.values.of(remedy))
+        from babysit.remedies.source import write_epochs
+
+        return write_epochs(edits, self.values.of(remedy))

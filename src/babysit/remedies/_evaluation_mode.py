@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class EvaluationMode(RemedyKind):
@@ -25,6 +29,8 @@ class EvaluationMode(RemedyKind):
         """Set the mode before each pass without gradients."""
         applied.network.evaluation_mode(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The calls."""
-        return text.evaluation_mode()
+        from babysit.remedies.source import write_evaluation_mode
+
+        return write_evaluation_mode(edits)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class FlipSign(RemedyKind):
@@ -32,6 +36,8 @@ class FlipSign(RemedyKind):
         """Turn the gradient around before each step."""
         applied.steps.flip_sign(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without the minus."""
-        return text.flip_sign()
+        from babysit.remedies.source import write_flip_sign
+
+        return write_flip_sign(edits)

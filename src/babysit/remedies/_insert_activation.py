@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.nn import activation
 from babysit.record import NotAppliedError, Recipe, Remedy
 from babysit.remedies._activation import AnActivation
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class InsertActivation(RemedyKind):
@@ -36,6 +40,8 @@ class InsertActivation(RemedyKind):
         self.values.check(remedy)
         applied.activations.insert(activation(remedy.value or "relu"), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """One more layer, or call."""
-        return text.insert_activation(remedy.value or "relu")
+        from babysit.remedies.source import write_insert_activation
+
+        return write_insert_activation(edits, remedy.value or "relu")

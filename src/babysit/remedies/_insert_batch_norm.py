@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.nn import insert_batch_norm
 from babysit.record import Remedy, Trace
@@ -10,7 +11,9 @@ from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class InsertBatchNorm(RemedyKind):
@@ -51,6 +54,8 @@ class InsertBatchNorm(RemedyKind):
 
         applied.network.at_start(begin, application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """More layers."""
-        return text.insert_batch_norm()
+        from babysit.remedies.source import write_insert_batch_norm
+
+        return write_insert_batch_norm(edits)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace, losses_that
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 TAKE_SCORES = ("cross-entropy", "bce-with-logits")  # losses that apply their activation themselves
 
@@ -33,6 +36,8 @@ class LinearOutput(RemedyKind):
         """Pass over the call that gives the outputs."""
         applied.activations.on_outputs("linear", application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without it."""
-        return text.linear_output()
+        from babysit.remedies.source import write_linear_output
+
+        return write_linear_output(edits)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from babysit.record import LOSS_FACTS, LossSection, NotAppliedError, Recipe, Remedy, losses_that
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._values import OneOf
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 # Losses of shares, which no recipe gives; it has the loss of the scores that they are made from.
 OF_SCORES = {"nll": "cross-entropy", "bce": "bce-with-logits"}
@@ -52,6 +54,8 @@ class OtherLoss(RemedyKind):
         self.values.check(remedy)
         applied.loss.use(self.values.of(remedy), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another name where the loss is made or called."""
-        return text.set_loss(self.values.of(remedy))
+        from babysit.remedies.source import write_loss
+
+        return write_loss(edits, self.values.of(remedy))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import Number
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 # Times the training's own rate: half a decade and more is what a training notices.
 LOWER, HIGHER, BOTH = (0.1, 0.3, 0.03, 0.01), (10.0, 3.0, 30.0, 100.0), (0.1, 10.0)
@@ -61,9 +64,11 @@ class LearningRate(RemedyKind):
         """While the optimizers step."""
         applied.steps.rate(self.values.number(remedy), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another rate where the optimizer is made."""
-        return text.set_rate(self.values.of(remedy))
+        from babysit.remedies.source import write_lr
+
+        return write_lr(edits, self.values.of(remedy))
 
 
 def rate_of(trace: Trace) -> float | None:

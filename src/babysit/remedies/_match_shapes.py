@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class MatchShapes(RemedyKind):
@@ -24,6 +28,8 @@ class MatchShapes(RemedyKind):
         """Reshape the targets before the loss function, or the outputs before a loss written by hand."""
         applied.loss.match_shapes(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The reshaping before the loss."""
-        return text.match_shapes()
+        from babysit.remedies.source import write_match_shapes
+
+        return write_match_shapes(edits)

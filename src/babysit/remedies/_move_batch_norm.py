@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -10,7 +12,9 @@ from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class MoveBatchNorm(RemedyKind):
@@ -43,6 +47,8 @@ class MoveBatchNorm(RemedyKind):
 
         applied.network.at_start(begin, application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without it."""
-        return text.remove_last_norm()
+        from babysit.remedies.source import write_move_batch_norm
+
+        return write_move_batch_norm(edits)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class OptimiseAllParameters(RemedyKind):
@@ -32,9 +36,11 @@ class OptimiseAllParameters(RemedyKind):
 
         applied.network.at_start(begin, application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The network's parameters where the optimizer is made."""
-        return text.give_all_parameters()
+        from babysit.remedies.source import write_all_parameters
+
+        return write_all_parameters(edits)
 
 
 def give_missing(training: BeforeTraining) -> bool:

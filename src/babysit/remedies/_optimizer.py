@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_steps import KINDS, MOMENTUM, fresh_optimizer
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import OneOf
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 USUAL = "adam"
 
@@ -51,6 +54,8 @@ class OtherOptimizer(RemedyKind):
         self.values.check(remedy)
         applied.steps.kind(self.values.of(remedy), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another class where it is made."""
-        return text.set_optimizer(self.values.of(remedy))
+        from babysit.remedies.source import write_optimizer
+
+        return write_optimizer(edits, self.values.of(remedy))

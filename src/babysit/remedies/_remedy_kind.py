@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from babysit.record import NotAppliedError, Recipe, Remedy, Trace, with_settings
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import NoValue, Values
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 # Where in a script's text a reader begins to look, where the exact line is not certain.
 Where = Literal[
@@ -135,6 +137,6 @@ class RemedyKind:
         """
         application.fail(self.not_script or "nobody has written how")
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Write it into a script's text; whether the place was certain. By default no remedy is written."""
         return False

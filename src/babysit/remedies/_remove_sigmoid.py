@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class RemoveSigmoid(RemedyKind):
@@ -29,6 +33,8 @@ class RemoveSigmoid(RemedyKind):
         """Give the loss function what entered the sigmoid."""
         applied.loss.take_off("sigmoid", application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without it."""
-        return text.remove_sigmoid()
+        from babysit.remedies.source import write_remove_sigmoid
+
+        return write_remove_sigmoid(edits)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class RemoveSoftmax(RemedyKind):
@@ -29,6 +33,8 @@ class RemoveSoftmax(RemedyKind):
         """Give the loss function what entered the softmax."""
         applied.loss.take_off("softmax", application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without it."""
-        return text.remove_softmax()
+        from babysit.remedies.source import write_remove_softmax
+
+        return write_remove_softmax(edits)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._redealt import shuffled
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class Shuffle(RemedyKind):
@@ -35,6 +39,8 @@ class Shuffle(RemedyKind):
         """Give loaders that go through their rows in order a random order."""
         applied.batches.shuffle(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """`shuffle=True` where the loader is made."""
-        return text.shuffle()
+        from babysit.remedies.source import write_shuffle
+
+        return write_shuffle(edits)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class SigmoidOutput(RemedyKind):
@@ -24,6 +28,8 @@ class SigmoidOutput(RemedyKind):
         """In the place of the call that gives the outputs."""
         applied.activations.on_outputs("sigmoid", application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another name where it is called."""
-        return text.sigmoid_output()
+        from babysit.remedies.source import write_sigmoid_output
+
+        return write_sigmoid_output(edits)

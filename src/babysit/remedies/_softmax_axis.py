@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class SoftmaxAxis(RemedyKind):
@@ -24,6 +28,8 @@ class SoftmaxAxis(RemedyKind):
         """In the call that gives the outputs."""
         applied.activations.on_outputs("axis", application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another axis where it is called."""
-        return text.set_softmax_axis()
+        from babysit.remedies.source import write_softmax_axis
+
+        return write_softmax_axis(edits)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class TrainMode(RemedyKind):
@@ -24,6 +28,8 @@ class TrainMode(RemedyKind):
         """Set the mode before each pass with gradients."""
         applied.network.train_mode(application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """The call."""
-        return text.train_mode()
+        from babysit.remedies.source import write_train_mode
+
+        return write_train_mode(edits)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from babysit.record import Remedy
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._optimise_all_parameters import give_missing
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class Unfreeze(RemedyKind):
@@ -38,6 +42,8 @@ class Unfreeze(RemedyKind):
 
         applied.network.at_start(begin, application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Without what freezes them."""
-        return text.unfreeze()
+        from babysit.remedies.source import write_unfreeze
+
+        return write_unfreeze(edits)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._remedy_kind import RemedyKind
-from babysit.remedies._script_text import ScriptText
 from babysit.remedies._state import RehearsalState
 from babysit.remedies._values import Number
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 
 class OtherWeightDecay(RemedyKind):
@@ -45,6 +48,8 @@ class OtherWeightDecay(RemedyKind):
         """Of every group that knows of it, before the first step."""
         applied.steps.weight_decay(self.values.number(remedy), application)
 
-    def source(self, remedy: Remedy, text: ScriptText) -> bool:
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
         """Another one where the optimizer is made."""
-        return text.set_weight_decay(self.values.of(remedy))
+        from babysit.remedies.source import write_weight_decay
+
+        return write_weight_decay(edits, self.values.of(remedy))

@@ -3,11 +3,44 @@
 What needs it imports it where it is needed: libcst takes a fifth of a second.
 """
 
+from babysit.remedies.source._activations import (
+    write_activation,
+    write_linear_output,
+    write_loss,
+    write_remove_sigmoid,
+    write_remove_softmax,
+    write_sigmoid_output,
+    write_softmax_axis,
+)
 from babysit.remedies.source._code import Code, as_python, is_text, statements
-from babysit.remedies.source._edited_text import EditedText
-from babysit.remedies.source._edits import Edited, Edits, Place
-from babysit.remedies.source._loop import with_epochs
-from babysit.remedies.source._optimizer import Wanted
+from babysit.remedies.source._edits import Edited, Edits, Place, Wanted
+from babysit.remedies.source._layers import (
+    write_dropout,
+    write_insert_activation,
+    write_insert_batch_norm,
+    write_move_batch_norm,
+)
+from babysit.remedies.source._loop import (
+    with_epochs,
+    write_batch_size,
+    write_call_step,
+    write_clear_gradients,
+    write_clip_norm,
+    write_constant_schedule,
+    write_epochs,
+    write_evaluation_mode,
+    write_flip_sign,
+    write_match_shapes,
+    write_shuffle,
+    write_train_mode,
+)
+from babysit.remedies.source._optimizer import (
+    write_all_parameters,
+    write_lr,
+    write_optimizer,
+    write_unfreeze,
+    write_weight_decay,
+)
 from babysit.remedies.source._training import (
     LOADERS,
     epoch_loop,
@@ -22,7 +55,6 @@ from babysit.remedies.source._training import (
 __all__ = [
     "Code",
     "Edited",
-    "EditedText",
     "Edits",
     "LOADERS",
     "Place",
@@ -38,4 +70,31 @@ __all__ = [
     "optimizer_calls",
     "statements",
     "with_epochs",
+    "write_activation",
+    "write_all_parameters",
+    "write_batch_size",
+    "write_call_step",
+    "write_clear_gradients",
+    "write_clip_norm",
+    "write_constant_schedule",
+    "write_dropout",
+    "write_epochs",
+    "write_evaluation_mode",
+    "write_flip_sign",
+    "write_insert_activation",
+    "write_insert_batch_norm",
+    "write_linear_output",
+    "write_loss",
+    "write_lr",
+    "write_match_shapes",
+    "write_move_batch_norm",
+    "write_optimizer",
+    "write_remove_sigmoid",
+    "write_remove_softmax",
+    "write_shuffle",
+    "write_sigmoid_output",
+    "write_softmax_axis",
+    "write_train_mode",
+    "write_unfreeze",
+    "write_weight_decay",
 ]

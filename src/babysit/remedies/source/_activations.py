@@ -6,11 +6,11 @@ import libcst as cst
 
 from babysit.nn import activation
 from babysit.record import InputError
+from babysit.remedies._at_activations import SWAPPED
 from babysit.remedies.source._code import Code, called
 from babysit.remedies.source._edits import Edits, within_parentheses_of
 from babysit.remedies.source._layers import remove_layer
 from babysit.remedies.source._loop import OF_SHAPES
-from babysit.remedies.source._optimizer import Wanted
 from babysit.remedies.source._outputs import FUNCTIONS, Outputs, Site, function_name, inner_of, outputs_of, site_of
 from babysit.remedies.source._training import (
     loss_kinds,
@@ -21,10 +21,9 @@ from babysit.remedies.source._training import (
 from babysit.remedies.source._values import argument_of, is_open
 
 NAMES = frozenset({*FUNCTIONS, *FUNCTIONS.values()})
-SWAPPED = frozenset(FUNCTIONS.values()) - {"softmax"}  # activations that are used between layers
 
 
-def write_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_activation(edits: Edits, value: str) -> bool:
     """Use another activation between layers. The activation on the outputs stays."""
     code = edits.code
     outputs = outputs_of(code)
@@ -35,19 +34,19 @@ def write_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
     return bool(hidden) and all(_swap(edits, site, value) for site in hidden)
 
 
-def write_linear_output(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_linear_output(edits: Edits) -> bool:
     """Remove the activation from the outputs."""
     outputs = outputs_of(edits.code)
     return outputs is not None and _take_off(edits, outputs)
 
 
-def write_sigmoid_output(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_sigmoid_output(edits: Edits) -> bool:
     """Replace the softmax on the outputs by a sigmoid."""
     site = _softmax(edits.code)
     return site is not None and _swap(edits, site, "sigmoid")
 
 
-def write_softmax_axis(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_softmax_axis(edits: Edits) -> bool:
     """Apply the softmax over the classes."""
     site = _softmax(edits.code)
     if site is None or is_open(site.node):
@@ -65,18 +64,18 @@ def _softmax(code: Code) -> Site | None:
     return outputs.site if outputs is not None and outputs.site is not None and outputs.site.name == "softmax" else None
 
 
-def write_remove_softmax(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_remove_softmax(edits: Edits) -> bool:
     """Remove the softmax before a loss that applies one itself."""
     return _without(edits, "softmax", {"cross-entropy"}, {"nll": ("CrossEntropyLoss", "cross_entropy")})
 
 
-def write_remove_sigmoid(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_remove_sigmoid(edits: Edits) -> bool:
     """Remove the sigmoid before a loss that applies one itself."""
     names = ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
     return _without(edits, "sigmoid", {"bce-with-logits", "cross-entropy"}, {"bce": names})
 
 
-def write_loss(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_loss(edits: Edits, value: str) -> bool:
     """Use another loss. Only cross-entropy for one-hot targets is certain to fit outputs and targets."""
     code = edits.code
     found, outputs = losses(code), outputs_of(code)
@@ -167,7 +166,7 @@ def _swap(edits: Edits, site: Site, value: str) -> bool:
             edits.put(site.node, f"{module}()")
         return module is not None
     name = function_name(edits.code, function, site.node)
-    if name is None:
+    if name is None or function == "prelu":  # which needs weights
         return False
 
     def become(old: cst.CSTNode) -> cst.CSTNode:

@@ -10,6 +10,7 @@ import libcst as cst
 from babysit.remedies.source._code import Code, Statement, as_python
 
 Become = Callable[[cst.CSTNode], cst.CSTNode]
+Wanted = Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Edits:
 
     Args:
         code: The text. This object itself is not changed.
+        wanted: All remedies that are to be written, by name, with their values: some depend on each other.
 
     Example:
         >>> edits = Edits(Code("opt = SGD(lr=0.1)  # fast\\n"))
@@ -56,8 +58,8 @@ class Edits:
         'opt = SGD(lr=3)  # fast\\nprint(opt)\\n'
     """
 
-    def __init__(self, code: Code) -> None:
-        self.code = code
+    def __init__(self, code: Code, wanted: Wanted | None = None) -> None:
+        self.code, self.wanted = code, wanted or {}
         self._changes: dict[cst.CSTNode, list[Become]] = {}
         self._before: dict[cst.CSTNode, list[cst.CSTNode]] = {}
         self._after: dict[cst.CSTNode, list[cst.CSTNode]] = {}

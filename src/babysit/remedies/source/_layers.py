@@ -10,7 +10,6 @@ from babysit.nn import activation
 from babysit.record import InputError
 from babysit.remedies.source._code import Code, called
 from babysit.remedies.source._edits import Edits
-from babysit.remedies.source._optimizer import Wanted
 from babysit.remedies.source._outputs import FUNCTIONS, function_name, is_self, site_of
 from babysit.remedies.source._training import (
     method_of,
@@ -28,7 +27,7 @@ WEIGHTED = {"Linear": "BatchNorm1d", "Conv1d": "BatchNorm1d", "Conv2d": "BatchNo
 NORMS = frozenset(WEIGHTED.values())
 
 
-def write_dropout(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_dropout(edits: Edits, value: str) -> bool:
     """Change the dropout rate everywhere."""
     code = edits.code
     calls = code.calls_of(DROPOUTS)
@@ -45,7 +44,7 @@ def write_dropout(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_insert_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_insert_activation(edits: Edits, value: str) -> bool:
     """Add an activation after each layer with weights, except the last."""
     code = edits.code
     try:
@@ -66,7 +65,7 @@ def write_insert_activation(edits: Edits, value: str, wanted: Wanted) -> bool:
     return name is not None and bool(edits)
 
 
-def write_insert_batch_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_insert_batch_norm(edits: Edits) -> bool:
     """Add batch normalisation between each layer with weights and its activation."""
     code = edits.code
     for layer, following in _layers_in_sequential(code)[:-1]:
@@ -86,7 +85,7 @@ def write_insert_batch_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
     return bool(edits)
 
 
-def write_move_batch_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_move_batch_norm(edits: Edits) -> bool:
     """Remove the batch normalisation from the outputs, if one nn.Sequential contains all of them."""
     norms = [call for call in edits.code.calls() if module_name(edits.code, call) in NORMS]
     return _sequential_of(edits.code, norms) is not None and remove_layer(edits, norms[-1])

@@ -9,7 +9,7 @@ import libcst as cst
 from babysit.record import InputError, losses_that
 from babysit.remedies.source._code import Code, Statement, called, is_text, statements
 from babysit.remedies.source._edits import Edits, within_parentheses_of
-from babysit.remedies.source._optimizer import Wanted, write_new_optimizer
+from babysit.remedies.source._optimizer import write_new_optimizer
 from babysit.remedies.source._training import (
     LOADERS,
     backward_of,
@@ -39,7 +39,7 @@ CLIPPING = frozenset({"torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_gra
 NO_GRADIENTS = ("torch.no_grad", "torch.inference_mode")
 
 
-def write_epochs(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_epochs(edits: Edits, value: str) -> bool:
     """Change the number of epochs."""
     loop = epoch_loop(edits.code)
     call = epoch_range(loop) if loop is not None else None
@@ -79,12 +79,12 @@ def with_epochs(content: bytes, epochs: int, arguments: Sequence[str] = ()) -> b
         b'for epoch in range(9):'
     """
     edits = Edits(Code(content, arguments))
-    if not write_epochs(edits, str(epochs), {}):
+    if not write_epochs(edits, str(epochs)):
         raise InputError("no loop over epochs was found in the script", legal="for epoch in range(...)")
     return edits.made().code.content
 
 
-def write_clear_gradients(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_clear_gradients(edits: Edits) -> bool:
     """Clear the gradients before the backward pass."""
     code = edits.code
     backward = backward_of(code)
@@ -101,7 +101,7 @@ def write_clear_gradients(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_call_step(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_call_step(edits: Edits) -> bool:
     """Call the optimizer's step after the backward pass; if there is no optimizer, make one."""
     code = edits.code
     backward = backward_of(code)
@@ -118,7 +118,7 @@ def write_call_step(edits: Edits, value: str, wanted: Wanted) -> bool:
             case _:
                 return False
     else:
-        optimizer = write_new_optimizer(edits, wanted)
+        optimizer = write_new_optimizer(edits)
         if optimizer is None:
             return False
     loss = code.words(backward.value)
@@ -128,7 +128,7 @@ def write_call_step(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_clip_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_clip_norm(edits: Edits, value: str) -> bool:
     """Clip the norm of the gradient before the step."""
     code = edits.code
     backward = backward_of(code)
@@ -148,7 +148,7 @@ def write_clip_norm(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_flip_sign(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_flip_sign(edits: Edits) -> bool:
     """Minimize the loss, not maximize it."""
     code = edits.code
     made, backward = the_optimizer(code), backward_of(code)
@@ -177,7 +177,7 @@ def _without_minus(edits: Edits, node: cst.BaseExpression) -> bool:
     return True
 
 
-def write_constant_schedule(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_constant_schedule(edits: Edits) -> bool:
     """Remove the steps of the schedule."""
     code = edits.code
     made = [call for call in code.calls() if "lr_scheduler" in code.dotted(call.func)]
@@ -192,7 +192,7 @@ def write_constant_schedule(edits: Edits, value: str, wanted: Wanted) -> bool:
     return bool(stepped)
 
 
-def write_train_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_train_mode(edits: Edits) -> bool:
     """Set training mode before the batches of an epoch."""
     code = edits.code
     backward = backward_of(code)
@@ -204,10 +204,10 @@ def write_train_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_evaluation_mode(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_evaluation_mode(edits: Edits) -> bool:
     """Set evaluation mode where gradients are off, and training mode again before the next batches."""
     code = edits.code
-    if not write_train_mode(edits, value, wanted):
+    if not write_train_mode(edits):
         return False
     found = False
     entered = [(node, [one.item for one in node.items]) for node in code.every(cst.With)]
@@ -247,7 +247,7 @@ def _is_no_grad(code: Code, node: cst.BaseExpression) -> bool:
 # Data loaders and loss.
 
 
-def write_batch_size(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_batch_size(edits: Edits, value: str) -> bool:
     """Change the number of rows in a batch, in every loader."""
     calls = edits.code.calls_of(LOADERS)
     if not calls or any(is_open(call) or argument_of(call, "batch_sampler") is not None for call in calls):
@@ -260,7 +260,7 @@ def write_batch_size(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_shuffle(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_shuffle(edits: Edits) -> bool:
     """Let the loader of the training rows shuffle them."""
     call = _training_loader(edits.code)
     if call is None or is_open(call) or argument_of(call, "sampler") or argument_of(call, "batch_sampler"):
@@ -282,7 +282,7 @@ def _training_loader(code: Code) -> cst.Call | None:
     return calls[0] if len(calls) == 1 else None
 
 
-def write_match_shapes(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_match_shapes(edits: Edits) -> bool:
     """Give the targets the shape of the outputs."""
     code = edits.code
     backward = backward_of(code)

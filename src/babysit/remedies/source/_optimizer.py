@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import libcst as cst
 
 from babysit.remedies.source._code import Code, called
@@ -19,7 +17,6 @@ from babysit.remedies.source._training import (
 )
 from babysit.remedies.source._values import argument_of, by_place, is_open, set_argument
 
-Wanted = Mapping[str, str | None]
 KINDS = {"adagrad": "Adagrad", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "sgd": "SGD"}
 USUAL = {"adagrad": "0.01", "adam": "0.001", "adamw": "0.001", "rmsprop": "0.01", "sgd": "0.01"}  # learning rates
 MOMENTUM = "0.9"
@@ -31,7 +28,7 @@ MULTIPLYING = frozenset(
 ABSOLUTE = ("eta_min", "min_lr")  # options of schedules that are learning rates themselves
 
 
-def write_lr(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_lr(edits: Edits, value: str) -> bool:
     """Change the learning rate."""
     call = the_optimizer(edits.code)
     if call is None or not _rate_follows(edits.code):
@@ -40,7 +37,7 @@ def write_lr(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_weight_decay(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_weight_decay(edits: Edits, value: str) -> bool:
     """Change the weight decay."""
     call = the_optimizer(edits.code)
     if call is None or len(by_place(call)) > 2:  # after parameters and learning rate, the meaning depends on the class
@@ -49,7 +46,7 @@ def write_weight_decay(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_optimizer(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_optimizer(edits: Edits, value: str) -> bool:
     """Change the class of the optimizer, with its usual learning rate if no other is wanted. Weight decay stays."""
     code = edits.code
     call = the_optimizer(code)
@@ -62,7 +59,7 @@ def write_optimizer(edits: Edits, value: str, wanted: Wanted) -> bool:
     for one in call.args:
         if one.keyword is not None and one.keyword.value not in keep:
             edits.remove_argument(one)
-    set_argument(edits, call, "lr", 1, wanted.get("lr") or USUAL[value])
+    set_argument(edits, call, "lr", 1, edits.wanted.get("lr") or USUAL[value])
     if value == "sgd":
         set_argument(edits, call, "momentum", None, MOMENTUM)
     if argument_of(call, "weight_decay") is None and OPTIMIZERS[before] != OPTIMIZERS[kind]:
@@ -70,7 +67,7 @@ def write_optimizer(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_all_parameters(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_all_parameters(edits: Edits) -> bool:
     """Give the optimizer every parameter of the network, once."""
     code = edits.code
     call = the_optimizer(code)
@@ -86,7 +83,7 @@ def write_all_parameters(edits: Edits, value: str, wanted: Wanted) -> bool:
     return True
 
 
-def write_unfreeze(edits: Edits, value: str, wanted: Wanted) -> bool:
+def write_unfreeze(edits: Edits) -> bool:
     """Let every parameter have gradients, and give all of them to the optimizer."""
     code = edits.code
     for node in code.every(cst.Assign):
@@ -108,10 +105,10 @@ def write_unfreeze(edits: Edits, value: str, wanted: Wanted) -> bool:
     parameters = argument_of(made, "params", 0) if made is not None else None
     if not edits or parameters is None:
         return False
-    return _of_whole_network(code, parameters) or write_all_parameters(edits, value, wanted)
+    return _of_whole_network(code, parameters) or write_all_parameters(edits)
 
 
-def write_new_optimizer(edits: Edits, wanted: Wanted) -> str | None:
+def write_new_optimizer(edits: Edits) -> str | None:
     """Insert an optimizer before the loop of a training that has none. Returns its name; the caller adds the step."""
     code = edits.code
     backward = backward_of(code)
@@ -124,12 +121,12 @@ def write_new_optimizer(edits: Edits, wanted: Wanted) -> str | None:
     made = code.value_of(network)
     if made is not None and code.order[made] > code.order[loops[-1]]:
         return None
-    kind = wanted.get("optimizer") or "adam"
+    kind = edits.wanted.get("optimizer") or "adam"
     name = code.spelled(f"torch.optim.{KINDS[kind]}", backward) if kind in KINDS else None
     if name is None:
         return None
     more = f", momentum={MOMENTUM}" if kind == "sgd" else ""
-    text = f"optimizer = {name}({network.value}.parameters(), lr={wanted.get('lr') or USUAL[kind]}{more})"
+    text = f"optimizer = {name}({network.value}.parameters(), lr={edits.wanted.get('lr') or USUAL[kind]}{more})"
     edits.before(loops[-1], text, say=f"before the loop: {text}")
     return "optimizer"
 

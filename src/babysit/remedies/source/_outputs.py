@@ -7,6 +7,7 @@ from typing import Literal
 
 import libcst as cst
 
+from babysit.record import ACTIVATIONS
 from babysit.remedies.source._code import Code, Statement, called
 from babysit.remedies.source._training import (
     makes_network,
@@ -17,11 +18,9 @@ from babysit.remedies.source._training import (
     owner_of,
 )
 
-FUNCTIONS = {
-    "CELU": "celu", "ELU": "elu", "GELU": "gelu", "Hardsigmoid": "hardsigmoid", "Hardtanh": "hardtanh",
-    "LeakyReLU": "leaky_relu", "Mish": "mish", "ReLU": "relu", "ReLU6": "relu6", "SELU": "selu", "SiLU": "silu",
-    "Sigmoid": "sigmoid", "Softmax": "softmax", "Softplus": "softplus", "Softsign": "softsign", "Tanh": "tanh",
-}  # fmt: skip
+# Names of modules, with the functions of torch.nn.functional that compute the same.
+FUNCTIONS = {facts.module: facts.functions[0] for facts in ACTIVATIONS.values() if facts.functions}
+FUNCTIONS["Softmax"] = "softmax"
 IN_TORCH = frozenset({"relu", "sigmoid", "tanh"})  # these exist as torch.relu, too
 # Methods that change the shape of outputs only.
 SHAPING = frozenset({"squeeze", "unsqueeze", "view", "reshape", "flatten"})

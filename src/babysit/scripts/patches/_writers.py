@@ -12,7 +12,6 @@ from babysit.remedies.source import (
     LOADERS,
     Code,
     Edited,
-    EditedText,
     Edits,
     Place,
     Wanted,
@@ -57,9 +56,9 @@ def written(code: Code, remedy: Remedy, wanted: Wanted) -> Edited | None:
     kind = kind_of(remedy)
     if isinstance(kind.values, Number) and not NUMBER.fullmatch(kind.values.of(remedy)):
         return None
-    edits = Edits(code)
+    edits = Edits(code, wanted)
     try:
-        return edits.made() if kind.source(remedy, EditedText(edits, wanted)) and edits else None
+        return edits.made() if kind.source(remedy, edits) and edits else None
     except SyntaxError:
         return None
 
