@@ -9,7 +9,7 @@ import pytest
 from babysit.record import InputError, Remedy
 from babysit.remedies import REMEDIES
 from babysit.scripts import Script
-from babysit.scripts.patches import advice_for
+from babysit.scripts.patches import _files, advice_for, patched
 from tests.scripts.conftest import PATIENTS, program
 
 VALUES = {
@@ -104,3 +104,17 @@ def test_a_script_that_is_no_python(tmp_path: pathlib.Path) -> None:
     path.write_text("for epoch in:\n")
     with pytest.raises(InputError, match="is not Python"):
         advice(path, "lr=1")
+
+
+def test_a_script_that_only_python_can_parse_has_advice_in_words(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(content: bytes, arguments: tuple[str, ...]) -> None:
+        raise SyntaxError("line 1: tokenizer error")
+
+    monkeypatch.setattr(_files, "Code", refuse)
+    path = tmp_path / "train.py"
+    path.write_text(program())
+    assert advice(path, "lr=0.5") == ("where the optimizer is made: lr=0.5",)
+    with pytest.raises(InputError, match=r"cannot be parsed: line 1: tokenizer error"):
+        patched(Script(str(path)), [Remedy("lr", "0.5")])

@@ -286,10 +286,10 @@ def test_a_copy_is_never_written_over_the_script_or_somebody_elses_file(tmp_path
     (tmp_path / "link.py").symlink_to(path)
     script, remedies = Script(str(path)), remedies_of("lr=3")
     for target in (path, tmp_path / "link.py", tmp_path / "." / "train.py"):
-        with pytest.raises(InputError, match="never written over") as caught:
+        with pytest.raises(InputError, match="never overwrites") as caught:
             write_patched(script, remedies, target)
         assert caught.value.write == str(tmp_path / "train_patched.py")
-    with pytest.raises(InputError, match="is no patched copy"):
+    with pytest.raises(InputError, match="is not a patched copy"):
         write_patched(script, remedies, mine)
     with pytest.raises(InputError, match="is a folder"):
         write_patched(script, remedies, tmp_path)

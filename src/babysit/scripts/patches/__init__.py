@@ -1,4 +1,4 @@
-"""Remedies in a script's text, and what to write for them: they need libcst, which running a script does not."""
+"""Patched copies of scripts, and advice on what to write. Only this needs libcst; running a script does not."""
 
 from babysit.scripts.patches._advice import advice_for
 from babysit.scripts.patches._patch import Patched, Written, check_copy, patched, write_patched

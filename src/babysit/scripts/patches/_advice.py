@@ -1,4 +1,4 @@
-"""What to write into a script for a remedy, in a line each: the script's own line as it will be, or in words."""
+"""Advice: for each remedy one line that says what to write into the script, and where."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import libcst as cst
 
-from babysit.record import Remedy
+from babysit.record import InputError, Remedy
 from babysit.remedies import CallStep, Where, kind_of
 from babysit.remedies.source import (
     LOADERS,
@@ -28,7 +28,7 @@ from babysit.scripts.patches._files import File, beside, file_of
 from babysit.scripts.patches._writers import is_apart, write_all, written
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-# Where to begin to look, where no line is sure.
+# Where a reader should look, if no line is certain.
 Places = Callable[[Code], Iterable[cst.CSTNode]]
 
 
@@ -86,17 +86,17 @@ PLACES: dict[Where, Places] = {
 
 
 def _in_the_optimizer(remedy: Remedy) -> bool:
-    """Whether it is written where the optimizer is made, so that each one's line shows the others', too."""
+    """Whether a remedy changes the call that makes the optimizer; advice shows all such remedies in one line."""
     kind = kind_of(remedy)
     return kind.place == "optimizer" and "optimizer" in kind.held_in
 
 
 def advice_for(script: Script, remedies: Sequence[Remedy]) -> tuple[str, ...]:
-    """What to write for each remedy, in a line, with file and line where they can be found.
+    """What to write into a script for each remedy: one line each, with file and line number if they are certain.
 
     Args:
-        script: Read, with the modules beside it that it imports; nothing is run.
-        remedies: In the order of the answer.
+        script: The script. It and the modules that it imports from its folder are read, not run.
+        remedies: The remedies. The answer has the same order.
 
     Raises:
         InputError: The script cannot be read.
@@ -110,8 +110,14 @@ def advice_for(script: Script, remedies: Sequence[Remedy]) -> tuple[str, ...]:
         ...     advice_for(Script(str(path)), [Remedy("lr", "0.01")])
         ('train.py:3: opt = torch.optim.SGD(net.parameters(), lr=0.01)',)
     """
-    file = file_of(script)
-    files = [file, *beside(file)]
+    script.check()
+    try:
+        file = file_of(script)
+        files = [file, *beside(file)]
+    except InputError as error:
+        if not isinstance(error.__cause__, SyntaxError):
+            raise
+        files = []  # Python can read the script, but libcst cannot: the advice is in words, without lines
     wanted = {remedy.name: remedy.value for remedy in remedies}
     return tuple(_advice(files, remedy, wanted, remedies) for remedy in remedies)
 
@@ -120,7 +126,7 @@ def _advice(files: Sequence[File], remedy: Remedy, wanted: Wanted, remedies: Seq
     asked = remedy
     made = any(optimizer_calls(one.code) for one in files)
     if _in_the_optimizer(remedy) and CallStep.name in wanted and not made:
-        asked = Remedy(CallStep.name)  # which makes one, with all that is wanted of it
+        asked = Remedy(CallStep.name)  # it makes the optimizer, with all wanted settings
     for file in files:
         edited = None if is_apart(remedy, wanted) else written(file.code, asked, wanted)
         if edited is not None:
@@ -138,9 +144,9 @@ def _advice(files: Sequence[File], remedy: Remedy, wanted: Wanted, remedies: Seq
 def _together(
     before: Code, remedy: Remedy, after: Code, places: Sequence[Place], remedies: Sequence[Remedy]
 ) -> tuple[Code, Sequence[Place]]:
-    """The text after a remedy and those that are written into the same call; where it is itself."""
+    """The text after all remedies of the optimizer's call, and the places of this one in it."""
     family = [one for one in remedies if _in_the_optimizer(one)]
-    if not _in_the_optimizer(remedy) or len(family) < 2:  # itself and another
+    if not _in_the_optimizer(remedy) or len(family) < 2:  # this remedy and at least one more
         return after, places
     whole, changes = write_all(before, family)
     mine = next((change.places for change in changes if change.remedy == remedy), ())
@@ -161,5 +167,5 @@ def _told(file: File, script: File, places: Sequence[Place], after: Code, now: S
 
 
 def _name(file: File, script: File) -> str:
-    """Its name, or the path to it from the script's folder."""
+    """The path of a file as seen from the script's folder."""
     return pathlib.PurePath(os.path.relpath(file.path.resolve(), script.path.resolve().parent)).as_posix()

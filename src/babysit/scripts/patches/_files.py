@@ -1,4 +1,4 @@
-"""A script's file and the modules beside it that it imports, read as Python reads them."""
+"""The file of a script, and the modules in its folder that it imports. Nothing is run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from babysit.record import InputError
 from babysit.remedies.source import Code
 from babysit.scripts._script import Script
 
-MOST = 50  # modules that are read: a package that a script lies in may be large
+MOST = 50  # modules that are read, because the package of a script may be large
 
 
 @dataclass(frozen=True)
 class File:
-    """A file of Python.
+    """A Python file.
 
     Attributes:
-        path: Where it is.
-        code: Its text, parsed.
+        path: Its path.
+        code: Its parsed text.
     """
 
     path: pathlib.Path
@@ -35,22 +35,23 @@ def file_of(script: Script) -> File:
     """The script's own file.
 
     Raises:
-        InputError: There is none, or it is no Python.
+        InputError: There is no such file, or it cannot be parsed.
     """
     script.check()
     path = _path_of_module(script.target) if script.module else pathlib.Path(script.target)
     if path is None:
         raise InputError(
-            f"there is no module {script.target} in Python", legal="a module that can be imported from here"
+            f"there is no module {script.target} that Python can import",
+            legal="a module that can be imported from this folder",
         )
     try:
         return _read(path, script.arguments)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as Python: {error}") from error
+        raise InputError(f"{path} cannot be parsed: {error}") from error
 
 
 def beside(file: File) -> list[File]:
-    """Modules in the script's own folder, and below it, that it imports, directly or through each other."""
+    """The modules in the script's folder and below that it imports, directly or through other modules."""
     found: dict[pathlib.Path, File] = {}
     waiting = [file]
     while waiting and len(found) < MOST:
@@ -86,7 +87,7 @@ def _imports(file: File, folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _path_of_module(name: str) -> pathlib.Path | None:
-    """The file of a module, or of a package's `__main__`, found without importing anything."""
+    """The file of a module, or of a package's `__main__`. Nothing is imported to find it."""
     folders: list[str] | None = [os.getcwd(), *sys.path]
     parts = name.split(".")
     spec = None

@@ -1,4 +1,4 @@
-"""A script with remedies in its text: written where that is sure, and otherwise applied by one statement on top."""
+"""A copy of a script with remedies in its text: in the code where that is certain, else in one statement at the top."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from babysit.scripts.patches._files import beside, file_of
 from babysit.scripts.patches._writers import write_all
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-MARK = "# babysit: a patched copy of"  # in the last line, by which a copy is known
+MARK = "# babysit: a patched copy of"  # the last line of each copy begins with this
 
 
 @dataclass(frozen=True)
 class Written:
-    """A remedy that is in the text.
+    """A remedy that is written into the code.
 
     Attributes:
-        remedy: Which.
-        lines: Of the patched text, where it can be seen.
+        remedy: The remedy.
+        lines: The numbers of the lines that show it, in the patched text.
     """
 
     remedy: Remedy
@@ -37,14 +37,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Patched:
-    """A script with remedies.
+    """The text of a script with remedies in it.
 
     Attributes:
-        text: All of it.
-        written: Remedies written into the code.
-        applied: Remedies that could not be written surely, and are applied by a statement on top.
-        diff: What was changed, as a unified diff.
-        encoding: Of the file.
+        text: The whole patched text.
+        written: The remedies that are written into the code.
+        applied: The remedies that a statement at the top applies, because their place in the code is not certain.
+        diff: The changes, as a unified diff.
+        encoding: The encoding of the file.
     """
 
     text: str = field(repr=False)
@@ -55,14 +55,14 @@ class Patched:
 
 
 def patched(script: Script, remedies: Sequence[Remedy]) -> Patched:
-    """Write remedies into a script's text; its file stays as it is.
+    """Write remedies into the text of a script. The file of the script does not change.
 
     Args:
-        script: Whose text.
-        remedies: What to write.
+        script: The script.
+        remedies: The remedies to write.
 
     Raises:
-        InputError: It cannot be read, or a remedy that scripts cannot take.
+        InputError: The script cannot be read, or it cannot have one of the remedies.
 
     Example:
         >>> import tempfile
@@ -75,8 +75,8 @@ def patched(script: Script, remedies: Sequence[Remedy]) -> Patched:
         ('opt = torch.optim.SGD(net.parameters(), lr=0.01)', (3,), ())
     """
     if not remedies:
-        raise InputError("there is no remedy to be written", write="lr=0.01")
-    applied_to_script(remedies)  # refuses what scripts cannot take, and values that are not legal
+        raise InputError("no remedy is given, so there is nothing to write", write="lr=0.01")
+    applied_to_script(remedies)  # refuses remedies that scripts cannot have, and values that are not legal
     file = file_of(script)
     others = [one.code for one in beside(file)]
     code, changes = write_all(file.code, remedies, others)
@@ -95,19 +95,19 @@ def patched(script: Script, remedies: Sequence[Remedy]) -> Patched:
 
 
 def write_patched(script: Script, remedies: Sequence[Remedy], path: pathlib.Path) -> Patched:
-    """Write a patched copy of a script, whole or not at all, and never over the original.
+    """Write a patched copy of a script. The file is written completely or not at all, and never over the script.
 
     Args:
-        script: Whose text.
-        remedies: What to write into it.
-        path: The copy: a new file, or an earlier copy of the same kind.
+        script: The script.
+        remedies: The remedies to write into the copy.
+        path: The copy: a new file, or a patched copy that exists.
 
     Returns:
-        What was written.
+        The patched text and what was written.
 
     Raises:
-        InputError: The path is the script's own, or a file that is no patched copy; nothing is written.
-        StorageError: The disk refused it.
+        InputError: The path is the script itself, or a file that is not a patched copy. Nothing is written.
+        StorageError: The file could not be written.
     """
     check_copy(script, path)
     done = patched(script, remedies)
@@ -119,10 +119,10 @@ def write_patched(script: Script, remedies: Sequence[Remedy], path: pathlib.Path
 
 
 def check_copy(script: Script, path: pathlib.Path) -> None:
-    """Refuse a path that no patched copy can be written to.
+    """Check that a patched copy can be written to a path.
 
     Raises:
-        InputError: The path is the script's own, or a file that is no patched copy.
+        InputError: The path is the script itself, or a file that is not a patched copy.
     """
     original = file_of(script).path
     instead = original.with_name(f"{original.stem}_patched.py")
@@ -132,11 +132,11 @@ def check_copy(script: Script, path: pathlib.Path) -> None:
     with contextlib.suppress(OSError):
         same = same or path.samefile(original)
     if same:
-        raise InputError(f"{path} is the script itself, which is never written over", write=str(instead))
+        raise InputError(f"{path} is the script itself; babysit never overwrites it", write=str(instead))
     if path.exists() and not is_copy(path):
         raise InputError(
-            f"{path} exists, and is no patched copy",
-            legal="a new file, or a copy that babysit wrote",
+            f"{path} exists, and is not a patched copy",
+            legal="a new file, or a patched copy that babysit wrote",
             write=str(instead) if not instead.exists() else str(path.with_name(f"{path.stem}_patched.py")),
         )
     if not path.resolve().parent.is_dir():
@@ -146,13 +146,13 @@ def check_copy(script: Script, path: pathlib.Path) -> None:
 
 
 def is_copy(path: pathlib.Path) -> bool:
-    """Whether a file is a patched copy that babysit wrote."""
+    """Whether babysit wrote this file as a patched copy."""
     lines = path.read_bytes().splitlines()
     return bool(lines) and lines[-1].startswith(MARK.encode())
 
 
 def on_top(code: Code, remedies: Sequence[Remedy]) -> Edited:
-    """A text with a statement that applies remedies, before everything that it does itself."""
+    """Insert a statement that applies remedies before all other statements of a script."""
     named = ", ".join('"' + str(remedy).replace("\\", "\\\\").replace('"', '\\"') + '"' for remedy in remedies)
     texts: tuple[str, ...] = ("import babysit", f"babysit.apply_remedies({named})")
     if code.imports.get("babysit", "babysit") != "babysit" or any(one.value == "babysit" for one in code.stores()):

@@ -1,4 +1,4 @@
-"""Several remedies written into a script's text after each other, each into what the ones before have left."""
+"""Writing several remedies into a script: one after another, each into the text that the earlier ones changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from babysit.remedies.source import (
 
 NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?")
 
-# What another module may hold, too, so that the script is not the only place of a remedy.
+# What a module may contain, too, so that the script is not certainly the only place for a remedy.
 HOLDS: dict[Held, Callable[[Code], bool]] = {
     "loader": lambda code: bool(code.calls_of(LOADERS)),
     "network": lambda code: bool(module_classes(code) or any(module_name(code, call) for call in code.calls())),
@@ -35,24 +35,24 @@ HOLDS: dict[Held, Callable[[Code], bool]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """A remedy written into a text.
+    """A remedy that was written into a text.
 
     Attributes:
-        remedy: Which.
-        places: Where in the text it is.
+        remedy: The remedy.
+        places: Its places in the text.
     """
 
     remedy: Remedy
     places: tuple[Place, ...]
 
     def after(self, edited: Edited) -> Change:
-        """The same one in the text after more edits."""
+        """The same change, with its places in the text after more edits."""
         now = tuple(dataclasses.replace(one, now=edited.became.get(one.now, one.now)) for one in self.places)
         return dataclasses.replace(self, places=now)
 
 
 def written(code: Code, remedy: Remedy, wanted: Wanted) -> Edited | None:
-    """The text with a remedy; None where it is not sure how."""
+    """The text with one remedy; None if the right place is not certain."""
     kind = kind_of(remedy)
     if isinstance(kind.values, Number) and not NUMBER.fullmatch(kind.values.of(remedy)):
         return None
@@ -64,15 +64,15 @@ def written(code: Code, remedy: Remedy, wanted: Wanted) -> Edited | None:
 
 
 def write_all(code: Code, remedies: Sequence[Remedy], others: Sequence[Code] = ()) -> tuple[Code, list[Change]]:
-    """The text with all remedies in it that can be written surely.
+    """The text with all remedies whose places are certain.
 
     Args:
-        code: The script's.
-        remedies: What to write.
-        others: Modules beside the script that it imports: what they may hold, too, is not sure.
+        code: The script's text.
+        remedies: The remedies to write.
+        others: Modules that the script imports from its folder. A remedy that may belong there is not written.
 
     Returns:
-        The text and what was written into it.
+        The new text, and the changes in it.
     """
     wanted = {remedy.name: remedy.value for remedy in remedies}
     left = [remedy for remedy in remedies if not is_apart(remedy, wanted) and not _held(remedy, others)]
@@ -93,12 +93,12 @@ def write_all(code: Code, remedies: Sequence[Remedy], others: Sequence[Code] = (
 
 
 def is_apart(remedy: Remedy, wanted: Wanted) -> bool:
-    """Whether a remedy cannot be written beside the others that are wanted."""
+    """Whether a remedy cannot be written together with the other wanted ones."""
     return bool(kind_of(remedy).written_apart & wanted.keys())
 
 
 def _beside(remedy: Remedy, wanted: Wanted) -> list[str]:
-    """Names of those wanted that are written together with a remedy, or not at all."""
+    """Names of the wanted remedies of the same group: all of them are written, or none."""
     group = kind_of(remedy).written_with
     return [name for name in wanted if group and REMEDIES[name].written_with == group]
 
