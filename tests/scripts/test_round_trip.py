@@ -43,12 +43,11 @@ def goes_around(content: bytes) -> bool:
     numbers = code.every(cst.Integer)
     simple = [*code.every(cst.Expr), *code.every(cst.Assign), *code.every(cst.Return), *code.every(cst.Pass)]
     edits = Edits(code)
-    for number in numbers[len(numbers) // 2 :][:1]:
-        edits.put(number, NUMBER)
-    for statement in simple[len(simple) // 3 :][:1]:
-        edits.before(statement, PUT_IN)
-    for statement in simple[len(simple) // 2 :][:1]:
-        edits.after(statement, PUT_IN)
+    if numbers:
+        edits.put(numbers[len(numbers) // 2], NUMBER)
+    if simple:
+        edits.before(simple[len(simple) // 3], PUT_IN)
+        edits.after(simple[len(simple) // 2], PUT_IN)
     if not edits:
         return False
     changed = edits.made().code.content

@@ -139,11 +139,11 @@ def write_clip_norm(edits: Edits, value: str) -> bool:
     if code.calls_of(CLIPPING):
         return False
     network, made = network_at(code, backward), the_optimizer(code)
-    whole = made is not None and network is not None and (
-        code.words(made.args[0].value) == f"{network.value}.parameters()"
-    )  # fmt: skip
-    groups = f'[p for group in {found[0]}.param_groups for p in group["params"]]'
-    text = f"{clip}({f'{network.value}.parameters()' if whole and network is not None else groups}, {value})"
+    what = f'[p for group in {found[0]}.param_groups for p in group["params"]]'
+    if made is not None and network is not None:
+        whole = f"{network.value}.parameters()"
+        what = whole if code.words(made.args[0].value) == whole else what
+    text = f"{clip}({what}, {value})"
     edits.before(found[1], text, say=f"before {code.words(found[1])}: {text}")
     return True
 

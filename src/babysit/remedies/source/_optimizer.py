@@ -168,10 +168,11 @@ def _call_instead(edits: Edits, call: cst.Call, kind: str) -> bool:
         return True
     name = code.spelled(f"torch.optim.{kind}", call)
     if name is None and isinstance(function, cst.Name) and code.is_free(kind):
-        imports = [node for node in code.every(cst.ImportFrom) if node.module and not node.relative]
-        for node in [one for one in imports if one.module and code.words(one.module) == "torch.optim"][:1]:
-            name = kind
-            edits.change(node, lambda old: _importing(old, kind))
+        for node in code.every(cst.ImportFrom):
+            if not node.relative and node.module is not None and code.words(node.module) == "torch.optim":
+                name = kind
+                edits.change(node, lambda old: _importing(old, kind))
+                break
     if name is None:
         return False
     edits.put(function, name)

@@ -11,10 +11,7 @@ from babysit.remedies.source._code import Code, Statement, called
 from babysit.remedies.source._values import argument_of, by_place, is_open
 
 # The optimizers of torch.optim, with the weight decay that each uses if none is written.
-OPTIMIZERS = {
-    "ASGD": 0.0, "Adadelta": 0.0, "Adagrad": 0.0, "Adam": 0.0, "AdamW": 0.01, "Adamax": 0.0, "NAdam": 0.0,
-    "RAdam": 0.0, "RMSprop": 0.0, "SGD": 0.0,
-}  # fmt: skip
+OPTIMIZERS = dict.fromkeys("ASGD Adadelta Adagrad Adam Adamax NAdam RAdam RMSprop SGD".split(), 0.0) | {"AdamW": 0.01}
 # Losses that take only outputs and targets.
 LOSS_MODULES = {facts.module: name for name, facts in LOSS_FACTS.items() if facts.plain}
 LOSS_CALLS = {facts.function: name for name, facts in LOSS_FACTS.items() if facts.plain}
@@ -220,9 +217,9 @@ def stepping(code: Code, statement: Statement) -> tuple[str, Statement] | None:
     found: list[tuple[str, Statement]] = []
     for one in code.block(statement):
         match one:
-            case cst.Expr(value=cst.Call(func=cst.Attribute(value=cst.Name() as owner, attr=cst.Name(value="step")),
-                                         args=[])) if not is_schedule(code, owner):  # fmt: skip
-                found.append((owner.value, one))
+            case cst.Expr(value=cst.Call(func=cst.Attribute(value=cst.Name() as owner), args=[]) as call):
+                if called(call) == "step" and not is_schedule(code, owner):
+                    found.append((owner.value, one))
     return found[0] if len(found) == 1 and len(steps(code)) == 1 else None
 
 

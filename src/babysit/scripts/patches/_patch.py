@@ -159,10 +159,10 @@ def on_top(code: Code, remedies: Sequence[Remedy]) -> Edited:
         texts = (f'__import__("babysit").apply_remedies({named})',)
     edits = Edits(code)
     for place, statement in enumerate(statements(code.module)):
-        of_future = isinstance(statement, cst.ImportFrom) and statement.module is not None and (
-            code.words(statement.module) == "__future__"
-        )  # fmt: skip
-        if not of_future and not (place == 0 and is_text(statement)):
+        match statement:
+            case cst.ImportFrom(module=cst.Name(value="__future__")):
+                continue
+        if place or not is_text(statement):
             edits.before(statement, *texts, apart=True)
             return edits.made()
     edits.at_end(*texts)
