@@ -21,6 +21,7 @@ from babysit.record import (
     silent,
 )
 from babysit.rehearsal import Combination, RehearsalOutcome, _heal, combinations_from, gain, heal, outcome_of
+from babysit.rehearsal._heal_session import HealSession
 from tests.rehearsal.known import STEPS, Known
 
 CALLS = [Finding("clipped", "sick", remedies=(Remedy("lr"), Remedy("standardise-inputs"))),
@@ -107,10 +108,10 @@ def test_ctrl_c_keeps_what_is_known() -> None:
 
 
 def test_with_little_time_most_changes_get_a_third_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_heal.HealSession, "affordable", lambda self, share: 6.0)
+    monkeypatch.setattr(HealSession, "affordable", lambda self, share: 6.0)
     remedies = tuple(Remedy("weight-decay", str(number)) for number in range(12))
     subject = Known(lambda names, seed: 0.9 if names.get("weight-decay") == "5" else 0.3)
-    session = _heal.HealSession(subject, STEPS, 60.0, 0, silent)
+    session = HealSession(subject, STEPS, 60.0, 0, silent)
     session.watch()
     trials = _heal._halving(session, [Combination((one,)) for one in remedies], "all")
     short = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS // 3]

@@ -15,7 +15,6 @@ from babysit.rehearsal._examination import WATCHED_STEPS, Examination
 from babysit.rehearsal._experiments import EXPERIMENTS, KINDS
 from babysit.rehearsal._heal import HEAL_SECONDS, heal
 from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
-from babysit.rehearsal._live_parts import LiveParts
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
 from babysit.rehearsal._pre_flight import pre_flight
 from babysit.rehearsal._rate_ladder import find_rate_range
@@ -27,6 +26,7 @@ from babysit.rehearsal._subject import (
     CHECK_SECONDS,
     TO_THE_END,
     Ask,
+    LiveParts,
     Probes,
     RehearseLosses,
     Subject,

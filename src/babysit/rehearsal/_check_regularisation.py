@@ -18,7 +18,7 @@ from torch.optim import AdamW, Optimizer
 from babysit.diseases import DISEASES
 from babysit.record import Finding, PreFlightStep
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
-from babysit.rehearsal._live_parts import LiveParts
+from babysit.rehearsal._subject import LiveParts
 from babysit.training import take_step
 
 LARGE = 1e3  # the lecture's: 2.303 becomes 3.07 for weights of 0.0001 randn

@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterator, Sequence
 
 from babysit.diseases import DISEASES, diagnose
 from babysit.record import Event, Finding, PreFlightStep, RehearsalError, Remedy, Row, Trace, Verdict
-from babysit.rehearsal._live_parts import LiveParts
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
-from babysit.rehearsal._subject import CHECK_SECONDS, Ask, Probes, Subject
+from babysit.rehearsal._subject import CHECK_SECONDS, Ask, LiveParts, Probes, Subject
 
 WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
 # Shares of the time, at most. Small networks need less than they may take, and what is left is not spent.

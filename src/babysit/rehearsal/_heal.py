@@ -1,12 +1,13 @@
-"""Heal: the smallest change that works, found by rehearsing remedies beside the untouched training.
+"""Heal: find the smallest combination of remedies that works, by rehearsing remedies and comparing with the baseline.
 
-    watch the untouched training -> findings -> changes, the likeliest first
-    rungs:   all of them for a part of the steps, the better half for more, the best in full (successive halving)
-    combine: the best with each of the next ones, for as long as that helps
-    prune:   leave out what the rest does without
-    confirm: the finalists on further seeds, each beside the untouched training of the same seed
+    watch    the baseline is rehearsed and diagnosed; its findings recommend remedies, the likeliest first
+    halve    all remedies are rehearsed for some of the steps, the best third for three times as many, and so on
+    combine  the best one is rehearsed with each of the next ones added, as long as that helps
+    prune    remedies that the others work without are left out
+    confirm  the finalists and the baseline are rehearsed on further seeds
 
-Rows, their order and the first weights are the same in all rehearsals of a seed, so that differences are the change's.
+All rehearsals of a seed have the same rows in the same order and the same first weights, so that a difference in their
+outcomes comes from the remedies.
 """
 
 from __future__ import annotations
@@ -15,24 +16,18 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from babysit.diseases import check_names, diagnose, solved
 from babysit.record import (
-    BabysitError,
     Effect,
     Finding,
     HealBegan,
     HealEnded,
     Healing,
     InputError,
-    NotAppliedError,
     Progress,
-    RehearsalsBegan,
-    RemediesTried,
     SubjectWatched,
     Trace,
-    Tried,
     silent,
 )
 from babysit.rehearsal._combinations import (
@@ -42,178 +37,23 @@ from babysit.rehearsal._combinations import (
     for_any_training,
     more_epochs,
     unique,
-    without,
 )
-from babysit.rehearsal._outcome import RehearsalOutcome, gain, median_of, outcome_of
-from babysit.rehearsal._subject import TO_THE_END, Ask, Subject
-from babysit.rehearsal._trains import check_training
+from babysit.rehearsal._heal_session import ROOT_BONUS, HealAttempt, HealSession
+from babysit.rehearsal._outcome import RehearsalOutcome, check_training, gain, median_of
+from babysit.rehearsal._subject import TO_THE_END, Subject
 
 HEAL_SECONDS = 120.0
-WATCH_SHARE = 0.25  # of the time, for the untouched training
-SEARCH_SHARE = 0.8  # of the time, after which nothing new is tried: what was found has to be confirmed
-SINGLES_SHARE = 0.5  # of the time, at the most, for changes one by one
-WORKS = 0.1  # of the gap, that a change must close to be recommended; seeds of one training differ by less
-HELPS = 0.1  # of the gap that is left, that one more change must close
-DISPENSABLE = 0.03  # of the gap: what may be lost by leaving a change out
-DONE = 0.9  # of the gap: nobody looks any further
-ROOT_BONUS, FOUND_BONUS = 0.05, 0.02  # of the gap: a change that a finding asks for wins against a nearly equal one
-PARTNERS = 6  # changes that are tried together with the best one
+SINGLES_SHARE = 0.5  # of the time limit, at most, for remedies one by one
+WORKS = 0.1  # of the gap: what a combination must close to be recommended; seeds of one training differ by less
+HELPS = 0.1  # of the gap that is left: what one more remedy must close
+DISPENSABLE = 0.03  # of the gap: what may be lost by leaving a remedy out
+DONE = 0.9  # of the gap: where this much is closed, the search ends
+PARTNERS = 6  # remedies that are tried together with the best one
 ROUNDS = 3
 FINALISTS = 3
 SEEDS = 3
-SLOWER = 4.0  # times the untouched training's seconds: a rehearsal that takes longer is ended
-REDUCTION = 3  # of the changes, and of the steps, from rung to rung
-FEWEST_STEPS = 30  # of the lowest rung; fewer say nothing
-
-
-@dataclass(frozen=True)
-class HealAttempt:
-    """A change, and what it came to.
-
-    Attributes:
-        combination: The change.
-        outcome: Of its rehearsal.
-        gain: Over the untouched training after as many steps.
-        share: Of all steps that it was rehearsed for.
-    """
-
-    combination: Combination
-    outcome: RehearsalOutcome
-    gain: float
-    share: float = 1.0
-
-    @property
-    def rank(self) -> float:
-        """Its gain, with a little for being asked for by a finding, and a little less for each further change."""
-        asked = ROOT_BONUS if self.combination.root else FOUND_BONUS if self.combination.because else 0.0
-        return self.gain + asked - 0.01 * (len(self.combination.remedies) - 1)
-
-
-class HealSession:
-    """One healing under way: what was rehearsed, and the time that is left."""
-
-    def __init__(
-        self,
-        subject: Subject,
-        steps: int,
-        seconds: float,
-        seed: int,
-        progress: Progress,
-        most_steps: int | None = None,
-    ) -> None:
-        self.subject, self.steps, self.seed, self.progress = subject, steps, seed, progress
-        self.seconds, self.most_steps = seconds, most_steps
-        self.began = time.monotonic()
-        self.runs = self.steps_taken = 0
-        self.full_seconds = 0.0
-        self.untouched: dict[tuple[int, int], RehearsalOutcome] = {}  # by steps and seed
-        self.tried: dict[tuple[str, ...], Tried] = {}
-
-    @property
-    def left(self) -> float:
-        """Seconds."""
-        return max(0.0, self.seconds - (time.monotonic() - self.began))
-
-    def affordable(self, share: float) -> float:
-        """Rehearsals in full that a share of the remaining time pays for."""
-        by_time = share * self.left * self.subject.jobs / max(self.full_seconds, 1e-3)
-        if self.most_steps is None:
-            return by_time
-        full = max(1, self.untouched[self.steps, self.seed].steps)
-        return min(by_time, share * max(0, self.most_steps - self.steps_taken) / full)
-
-    def spent(self) -> float:
-        """The share of the time, or of the steps, that is spent, whichever is more."""
-        time_spent = (time.monotonic() - self.began) / self.seconds
-        return max(time_spent, self.steps_taken / self.most_steps if self.most_steps else 0.0)
-
-    def watch(self) -> Trace:
-        """The untouched training, measured."""
-        start = time.monotonic()
-        ask = Ask(self.steps, (), self.seed, "start", WATCH_SHARE * self.seconds)
-        found = self.subject.rehearse_all([ask])[0]
-        self.full_seconds = time.monotonic() - start
-        if isinstance(found, InputError):
-            raise found
-        trace = found if isinstance(found, Trace) else getattr(found, "trace", None) or Trace()
-        outcome = outcome_of(found)
-        self._count(outcome)
-        ended_early = isinstance(found, Trace) and self.full_seconds > 0.95 * WATCH_SHARE * self.seconds
-        if ended_early:
-            self.steps = outcome.steps
-        self.untouched[self.steps, self.seed] = outcome
-        return trace
-
-    def compare(
-        self, combinations: Sequence[Combination], steps: int, stage: str, share: float = 1.0
-    ) -> list[HealAttempt]:
-        """Rehearse changes, and the untouched training where it is not known yet; the best first."""
-        asks = [Ask(steps, one.remedies, self.seed, "losses", self._longest(share)) for one in combinations]
-        if (steps, self.seed) not in self.untouched:
-            asks.insert(0, Ask(steps, (), self.seed, "losses", self._longest(share)))
-        found = self._rehearse(asks, stage, until=SEARCH_SHARE)
-        if not found:
-            return []
-        if len(asks) > len(combinations):
-            self.untouched[steps, self.seed] = outcome_of(found.pop(0))
-        before = self.untouched[steps, self.seed]
-        attempts, again = [], []
-        for combination, one in zip(combinations, found, strict=False):  # some may have found no time
-            refused = isinstance(one, InputError)
-            outcome = outcome_of(one)
-            closed = math.nan if refused else gain(before, outcome, comparable=not changes_the_loss(combination))
-            told = Tried(
-                combination.remedies,
-                closed,
-                {} if refused else outcome.to_dict(),
-                combination.because,
-                str(one).splitlines()[0] if refused else "",
-                share,
-            )
-            self.tried[tuple(sorted(map(str, combination.remedies)))] = told
-            self.progress(RemediesTried(told))
-            if not refused:
-                attempts.append(HealAttempt(combination, outcome, closed, share))
-            elif isinstance(one, NotAppliedError):
-                again.append(without(combination, one))
-        rest = [one for one in unique(again) if tuple(sorted(map(str, one.remedies))) not in self.tried]
-        if rest := [one for one in rest if one.remedies]:
-            attempts += self.compare(rest, steps, stage, share)
-        return sorted(attempts, key=lambda attempt: -attempt.rank)
-
-    def on_seeds(self, combinations: Sequence[Combination], seeds: Sequence[int]) -> dict[int, list[RehearsalOutcome]]:
-        """Changes in full on further seeds, by place, with the untouched training under -1."""
-        places = [-1, *range(len(combinations))]
-        wanted = [(place, seed) for seed in seeds for place in places]
-        asks = [
-            Ask(self.steps, combinations[place].remedies if place >= 0 else (), seed, "losses", self._longest(1.0))
-            for place, seed in wanted
-        ]
-        found = self._rehearse(asks, "further seeds", until=1.0)
-        outcomes: dict[int, list[RehearsalOutcome]] = {place: [] for place in places}
-        for (place, _), one in zip(wanted, found, strict=False):
-            outcomes[place].append(outcome_of(one))
-        return outcomes
-
-    def _rehearse(self, asks: Sequence[Ask], stage: str, *, until: float) -> list[Trace | BabysitError]:
-        """Rehearse in order, until a share of the time or of the steps is spent."""
-        self.progress(RehearsalsBegan(stage, len(asks)))
-        found: list[Trace | BabysitError] = []
-        for place in range(0, len(asks), self.subject.jobs):
-            if self.spent() > until:
-                break
-            some = self.subject.rehearse_all(asks[place : place + self.subject.jobs])
-            for one in some:
-                self._count(outcome_of(one))
-            found += some
-        return found
-
-    def _longest(self, share: float) -> float:
-        return max(5.0, SLOWER * share * self.full_seconds)
-
-    def _count(self, outcome: RehearsalOutcome) -> None:
-        self.runs += 1
-        self.steps_taken += outcome.steps
+REDUCTION = 3  # from rung to rung, so many times fewer combinations and more steps
+FEWEST_STEPS = 30  # of the lowest rung; losses of fewer steps are mostly noise
 
 
 def heal(
@@ -228,21 +68,21 @@ def heal(
     findings: Sequence[Finding] | None = None,
     progress: Progress = silent,
 ) -> Healing:
-    """Find the smallest change that works; the subject is afterwards as it was.
+    """Find the smallest combination of remedies that works; the subject is afterwards as it was.
 
     Args:
         subject: What is sick.
-        seconds: That may be spent; what is found by then is told.
+        seconds: Time limit; what is found by then is told.
         steps: Of each rehearsal; a script is rehearsed to its own end.
-        seeds: On which the recommended change is held against the untouched training.
+        seeds: On how many seeds the recommendation is compared with the baseline.
         seed: The first of them.
-        most_steps: Of all rehearsals together; None goes by time alone.
-        ignore: Names of findings not to go by.
-        findings: Known already; None diagnoses the watched training.
+        most_steps: Limit of the steps of all rehearsals together; None for none.
+        ignore: Findings to ignore.
+        findings: Known already; None diagnoses the baseline.
         progress: Receives progress events.
 
     Returns:
-        The change with its measured effect, and all that was tried. Ctrl-C ends it with what is known by then.
+        The remedies with their measured effect, and all that was tried. Ctrl-C ends it with what is known by then.
 
     Raises:
         InputError: Nothing to rehearse, no time, or no seeds.
@@ -272,14 +112,21 @@ def heal(
         progress(HealEnded())
     tried = tuple(sorted(session.tried.values(), key=lambda one: (bool(one.refused), -one.share, -one.gain)))
     return Healing(
-        subject.name, known, best.combination.remedies if best is not None else (), effect, tried,
-        seconds=time.monotonic() - session.began, runs=session.runs, steps=session.steps_taken, interrupted=interrupted,
-    )  # fmt: skip
+        subject.name,
+        known,
+        best.combination.remedies if best is not None else (),
+        effect,
+        tried,
+        seconds=time.monotonic() - session.began,
+        runs=session.runs,
+        steps=session.steps_taken,
+        interrupted=interrupted,
+    )
 
 
 def _search(session: HealSession, findings: Sequence[Finding], trace: Trace) -> list[HealAttempt]:
     """Finalists, the best first."""
-    before = session.untouched[session.steps, session.seed]
+    before = session.baselines[session.steps, session.seed]
     asked = combinations_from(findings, trace)
     attempts = _halving(session, asked, "what the findings ask for") if asked else []
     best_asked = attempts[0].gain if attempts else -1.0
@@ -317,11 +164,11 @@ def _others(known: Sequence[Combination], more: Sequence[Combination]) -> list[C
 
 
 def _halving(session: HealSession, combinations: Sequence[Combination], stage: str) -> list[HealAttempt]:
-    """Successive halving over changes: all for few steps, a third of them for three times as many, and so on.
+    """Successive halving: all combinations for few steps, the best third for three times as many, and so on.
 
-    Where there is time for all in full there is one rung. Trials of lower rungs that were dropped are not returned.
+    Where there is time for all of them in full there is one rung. Attempts that were dropped are not returned.
     """
-    full = session.untouched[session.steps, session.seed].steps
+    full = session.baselines[session.steps, session.seed].steps
     afford = max(2.0, session.affordable(SINGLES_SHARE))
     rungs = 0
     while (
@@ -342,7 +189,7 @@ def _halving(session: HealSession, combinations: Sequence[Combination], stage: s
 
 
 def _partners(best: HealAttempt, attempts: Sequence[HealAttempt], trace: Trace) -> list[Combination]:
-    """The best change with one more: what helped alone first, what findings ask for, more epochs."""
+    """The best combination with one more remedy: first what helped alone or findings recommend; more epochs last."""
     taken = {remedy.name for remedy in best.combination.remedies}
     order = sorted(attempts, key=lambda attempt: -(attempt.gain + (0.2 if attempt.combination.root else 0.0)))
     found: list[Combination] = []
@@ -362,7 +209,7 @@ def _partners(best: HealAttempt, attempts: Sequence[HealAttempt], trace: Trace) 
 
 
 def _pruned(session: HealSession, best: HealAttempt) -> HealAttempt:
-    """Without what the rest does without."""
+    """The combination without the remedies that the others work without."""
     while len(best.combination.remedies) > 1 and session.affordable(0.6) >= len(best.combination.remedies):
         without = [
             dataclasses.replace(
@@ -383,16 +230,16 @@ def _pruned(session: HealSession, best: HealAttempt) -> HealAttempt:
 def _confirmed(
     session: HealSession, finalists: Sequence[HealAttempt], seeds: int
 ) -> tuple[HealAttempt | None, Effect | None]:
-    """The finalist that works on most seeds: the first whose median gain is not beaten by much."""
+    """The first finalist whose median gain over the seeds is not much below the best one; with its effect."""
     if not finalists:
         return None, None
     afford = int(session.affordable(1.0)) // max(1, seeds - 1) - 1
     finalists = finalists[: max(1, min(FINALISTS, afford))]
-    # What was rehearsed for a part of the steps only is rehearsed in full on the first seed, too.
+    # Those that were rehearsed for some of the steps only are rehearsed in full on the first seed, too.
     again = any(attempt.share < 1 for attempt in finalists)
     further = range(session.seed + (not again), session.seed + seeds)
     outcomes = session.on_seeds([one.combination for one in finalists], further) if further else {-1: []}
-    before = [*([] if again else [session.untouched[session.steps, session.seed]]), *outcomes[-1]]
+    before = [*([] if again else [session.baselines[session.steps, session.seed]]), *outcomes[-1]]
     if not before:
         return None, None
     judged: list[tuple[float, HealAttempt, list[RehearsalOutcome]]] = []

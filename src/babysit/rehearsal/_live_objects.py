@@ -14,10 +14,9 @@ from babysit.probes import unwrapped
 from babysit.record import InputError, RegularisationSection, RehearsalError, Remedy, Trace
 from babysit.rehearsal._batches import Batches, seed_streams
 from babysit.rehearsal._experiments import KINDS
-from babysit.rehearsal._live_parts import LiveParts, MakeOptimizer
 from babysit.rehearsal._restore import restored
-from babysit.rehearsal._state import quiet, train_steps
-from babysit.rehearsal._subject import Probes, Subject
+from babysit.rehearsal._subject import LiveParts, MakeOptimizer, Probes, Subject
+from babysit.rehearsal._train_steps import quiet, train_steps
 from babysit.remedies import AppliedRemedies, Batch, LossOf, RehearsalState, apply_to_live, inputs_and_targets
 
 OptimizerLike = Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer]

@@ -12,7 +12,7 @@ from torch import Tensor
 from babysit.data import Moments, moments_of
 from babysit.probes import InputProbe, Pending, TargetProbe, first_tensor
 from babysit.record import TARGETS, Histogram, Row
-from babysit.rehearsal._live_parts import LiveParts
+from babysit.rehearsal._subject import LiveParts
 from babysit.remedies import Batch, inputs_and_targets
 
 # A mean over n float32 rows is known to about 1e-7 sqrt(n); means and deviations of split rows differ by 1/sqrt(n).

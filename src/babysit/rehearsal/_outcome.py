@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babysit.diseases import solved
-from babysit.record import BabysitError, RehearsalError, Trace
+from babysit.record import BabysitError, InputError, RehearsalError, Trace
 
 TAIL = 0.1  # of the steps, whose mean loss is the loss at the end: single batches are noise
 SCORES = ("accuracy", "balanced-accuracy", "r2")
@@ -144,3 +144,18 @@ def median_of(outcomes: Sequence[RehearsalOutcome]) -> RehearsalOutcome:
         return -one.loss
 
     return sorted(outcomes, key=key)[len(outcomes) // 2]
+
+
+def check_training(name: str, trace: Trace) -> None:
+    """Refuse what trains nothing: there is nothing to be checked."""
+    if trace.series("loss").values or trace.layers or trace.happened("not-finite"):
+        return
+    failed = trace.happened("failed")
+    if failed:
+        raise InputError(f"{name} fails before it trains: {failed[0].text}")
+    raise InputError(
+        f"no training was seen in {name}: no backward pass, no step of an optimizer",
+        cause="it trains under a condition that did not hold, or in a process of its own, or it moves its weights by"
+        " hand with what torch.autograd.grad gives, which is not seen",
+        write="its arguments after --, as in: babysit check train.py -- --train",
+    )

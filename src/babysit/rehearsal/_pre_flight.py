@@ -30,8 +30,8 @@ from babysit.rehearsal._check_regularisation import check_regularisation
 from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
 from babysit.rehearsal._examination import WATCHED_STEPS, Examination, skipped, verdict_of
+from babysit.rehearsal._outcome import check_training
 from babysit.rehearsal._subject import CHECK_SECONDS, Subject
-from babysit.rehearsal._trains import check_training
 from babysit.rehearsal._tried_remedies import with_tried_remedies
 
 STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {

@@ -12,8 +12,7 @@ from babysit.data import Prepared, prepare
 from babysit.record import Decision, NotAppliedError, Recipe, RecipeError, RegularisationSection, Remedy, Trace
 from babysit.rehearsal._experiments import EXPERIMENTS, KINDS
 from babysit.rehearsal._live_objects import LiveObjects
-from babysit.rehearsal._live_parts import LiveParts
-from babysit.rehearsal._subject import Probes, Subject
+from babysit.rehearsal._subject import LiveParts, Probes, Subject
 from babysit.remedies import Batch, kind_of
 from babysit.training import (
     Examples,

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from babysit.probes import first_tensor
 from babysit.rehearsal._batches import tensors_of
-from babysit.rehearsal._live_parts import LiveParts
+from babysit.rehearsal._subject import LiveParts
 from babysit.remedies import inputs_and_targets
 
 LEAST_ROWS = 4

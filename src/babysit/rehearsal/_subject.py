@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, Self
 
+from torch import nn
+from torch.optim import Optimizer
+
 from babysit.record import BabysitError, Remedy, Trace
-from babysit.rehearsal._live_parts import LiveParts
+from babysit.remedies import Batch, LossOf
 
 Probes = Literal["all", "start", "budget", "losses", "dependence"]
-
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 TO_THE_END = 10**9  # steps: more than any training takes, where it ends by itself
 CHECK_SECONDS = 60.0  # a check is made before hours are spent; a minute of it finds what a day would
@@ -27,6 +30,33 @@ class Ask:
     seed: int = 0
     probes: Probes = "all"
     seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class LiveParts:
+    """The live parts of a Subject, for checks that need more than a Trace.
+
+    Attributes:
+        network: As the user has it. Whoever changes it works within `restored`.
+        loss_of: The loss of one batch, penalties included.
+        make_optimizer: A fresh optimizer as the user chose it, over the parameters given in the network's order.
+        optimizers: Those that exist; empty where the user gave a factory.
+        batches: The training batches, endlessly, in the order of a seed.
+        validation: Batches of the validation rows, once through; None where there are none.
+        epoch_steps: Batches an epoch; None where they are not known.
+        rows: Training rows; None where they are not known.
+        loaders: What batches come from, to be restored.
+    """
+
+    network: nn.Module
+    loss_of: LossOf
+    make_optimizer: MakeOptimizer
+    optimizers: Sequence[Optimizer]
+    batches: Callable[[int], Iterator[Batch]]
+    validation: Callable[[], Iterator[Batch]] | None
+    epoch_steps: int | None
+    rows: int | None
+    loaders: tuple[object, ...] = ()
 
 
 class Subject(ABC):

@@ -49,10 +49,8 @@ def with_tried_remedies(examination: Examination, findings: Sequence[Finding]) -
     before = outcome_of(trace)
     suspicions = _of_findings(findings, trace) + _of_suspects(findings, trace, before)
     suspicions = [suspicion for suspicion in suspicions if suspicion.disease not in examination.ignore]
-    room = (
-        SHARE * examination.left / max(0.1, examination.watched_seconds) * int(getattr(examination.subject, "jobs", 1))
-    )
-    suspicions = suspicions[: int(room)]
+    affordable = SHARE * examination.left / max(0.1, examination.watched_seconds) * examination.subject.jobs
+    suspicions = suspicions[: int(affordable)]
     if not suspicions or before.steps == 0 or examination.fails:
         return tuple(findings)
     asks = [

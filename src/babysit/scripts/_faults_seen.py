@@ -24,7 +24,7 @@ from torch.optim import Optimizer
 
 from babysit.record import INPUTS, Event, Row
 from babysit.remedies import Replacements
-from babysit.scripts._parts import name_of, parameters_of
+from babysit.scripts._networks_seen import name_of, parameters_of
 
 SAMPLED_ROWS = 64  # of a stored array, to see whether its rows change
 # Of the sampled rows, from which on a stored array has changed; a few may be repaired or replaced on purpose.

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,10 +39,7 @@ from babysit.scripts._as_main import Enough
 from babysit.scripts._dependence import Dependence
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
-from babysit.scripts._forked import leave_when_forked, stay
-from babysit.scripts._others_seen import OthersSeen
-from babysit.scripts._parts import in_transformation, parameters_of, whole_of
-from babysit.scripts._unmoved import Unmoved
+from babysit.scripts._networks_seen import OthersSeen, Unmoved, in_transformation, parameters_of, whole_of
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
 # about 100 steps of 1,000, and 140 of 10,000.
@@ -127,7 +126,7 @@ class Patcher:
         if self._remedies is not None:
             self._remedies.install()
         listen(self)
-        leave_when_forked(self)
+        _watching.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -167,7 +166,7 @@ class Patcher:
 
     def _let_go(self) -> None:
         self._open = False
-        stay(self)
+        _watching.discard(self)
         stop_listening(self)
         for handle in self._handles:
             handle.remove()
@@ -420,3 +419,16 @@ class Patcher:
                 self._first = self._first or optimizer
 
         return construct
+
+
+# Processes that a script forks are its own: nothing of what watches it is left in them.
+_watching: weakref.WeakSet[Patcher] = weakref.WeakSet()
+
+
+def _leave() -> None:
+    for one in list(_watching):
+        one.forked()
+
+
+if hasattr(os, "register_at_fork"):  # where processes cannot be forked, no script does
+    os.register_at_fork(after_in_child=_leave)

@@ -1,4 +1,4 @@
-"""The whole of a network of which a script calls only parts, such as an encoder and then a decoder."""
+"""Which networks a script trains: the whole of which it calls parts, others beside it, and whether weights move."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.compiler import is_compiling
 from torch.optim import Optimizer
+
+from babysit.record import Event
+
+LEAST_BACKWARDS = 3  # passes after which weights that are changed by hand would have moved
 
 _task_of_backward, _transformation = torch._C._current_graph_task_id, torch._C._functorch.peek_interpreter_stack
 
@@ -78,3 +82,59 @@ def _free_name(parts: Parts, module: nn.Module) -> str:
         count += 1
         free = f"{name}_{count}"
     return free
+
+
+class OthersSeen:
+    """Tells of each of them once.
+
+    Example:
+        >>> from torch.optim import SGD
+        >>> first, second = nn.Linear(2, 2), nn.Linear(2, 1)
+        >>> optimizers = [SGD(one.parameters(), lr=0.1) for one in (first, second)]
+        >>> others = OthersSeen()
+        >>> len(others.called(0, second, first, optimizers)), len(others.called(1, second, first, optimizers))
+        (1, 0)
+        >>> bool(others)
+        True
+    """
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def called(self, step: int, module: nn.Module, network: nn.Module, optimizers: Sequence[Optimizer]) -> list[Event]:
+        """What is no part of the network is called with gradients. Returns what there is to tell of it."""
+        if id(module) in self._known or not any(parameter.requires_grad for parameter in module.parameters()):
+            return []
+        own = {id(parameter) for parameter in module.parameters()}
+        known = {id(parameter) for parameter in network.parameters()}
+        if own <= known or not any(own & {id(param) for param in parameters_of(one)} for one in optimizers):
+            return []
+        self._known.add(id(module))
+        return [Event(step, "unseen", f"{name_of(module)} is trained, too, and not measured: {name_of(network)} is")]
+
+
+class Unmoved:
+    """Remembers a network's first weights.
+
+    Args:
+        network: Trained without an optimizer.
+
+    Example:
+        >>> net = nn.Linear(2, 1)
+        >>> unmoved = Unmoved(net)
+        >>> unmoved.after(9)
+        True
+        >>> _ = nn.init.zeros_(net.weight)
+        >>> unmoved.after(9)
+        False
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._first = [(one, one.detach().clone()) for one in network.parameters() if one.requires_grad]
+
+    def after(self, backwards: int) -> bool:
+        """Whether every weight is what it was, after enough backward passes to tell."""
+        return backwards >= LEAST_BACKWARDS and all(torch.equal(one.detach(), first) for one, first in self._first)
