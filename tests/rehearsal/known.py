@@ -28,9 +28,14 @@ class Known(Subject):
         return "known"
 
     def rehearse(
-        self, steps: int, remedies: Sequence[Remedy] = (), *, seed: int = 0, probes: Probes = "all",
+        self,
+        steps: int,
+        remedies: Sequence[Remedy] = (),
+        *,
+        seed: int = 0,
+        probes: Probes = "all",
         seconds: float | None = None,
-    ) -> Trace:  # fmt: skip
+    ) -> Trace:
         names = {one.name: one.value or "" for one in remedies}
         count = min(steps, STEPS)
         self.asked.append((names, count, seed))

@@ -24,8 +24,10 @@ from babysit.rehearsal import Combination, RehearsalOutcome, _heal, combinations
 from babysit.rehearsal._heal_session import HealSession
 from tests.rehearsal.known import STEPS, Known
 
-CALLS = [Finding("clipped", "sick", remedies=(Remedy("lr"), Remedy("standardise-inputs"))),
-         Finding("slow", "warning", remedies=(Remedy("insert-batch-norm"),))]  # fmt: skip
+CALLS = [
+    Finding("clipped", "sick", remedies=(Remedy("lr"), Remedy("standardise-inputs"))),
+    Finding("slow", "warning", remedies=(Remedy("insert-batch-norm"),)),
+]
 
 
 def test_one_remedy_is_found_with_its_effect_on_three_seeds() -> None:

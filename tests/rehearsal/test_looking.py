@@ -18,9 +18,14 @@ from tests.rehearsal.subjects import CROSS_ENTROPY, Convolutional, Recurrent, di
 def checked(train: Tensor, labels: Tensor, held: Tensor, held_labels: Tensor) -> Checked:
     network = mlp(train.shape[1], 3)
     return babysit.check(
-        network, CROSS_ENTROPY, loader_of(train, labels), torch.optim.Adam(network.parameters()),
-        validation=loader_of(held, held_labels, shuffle=False), only=["data"], steps=10,
-    )  # fmt: skip
+        network,
+        CROSS_ENTROPY,
+        loader_of(train, labels),
+        torch.optim.Adam(network.parameters()),
+        validation=loader_of(held, held_labels, shuffle=False),
+        only=["data"],
+        steps=10,
+    )
 
 
 def rows(count: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -120,10 +125,13 @@ def test_a_recipe_is_rehearsed_as_it_is_trained(source: str) -> None:
 def tiny(*losses: float, accuracy: float | None = None) -> Trace:
     scores = () if accuracy is None else (Row(len(losses) - 1, "train", "", "accuracy", accuracy),)
     return Trace(
-        (*(Row(step, "train", "", "loss", loss) for step, loss in enumerate(losses)), *scores,
-         Row(0, "train", "(targets)", "label-entropy", 2.3)),
+        (
+            *(Row(step, "train", "", "loss", loss) for step, loss in enumerate(losses)),
+            *scores,
+            Row(0, "train", "(targets)", "label-entropy", 2.3),
+        ),
         facts={"rehearsal": "tiny-batch", "loss": "cross-entropy"},
-    )  # fmt: skip
+    )
 
 
 def test_the_rules_of_rehearsals_know_their_borders() -> None:

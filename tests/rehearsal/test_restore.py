@@ -115,22 +115,29 @@ PLAIN = (int, float, list, Tensor)
 
 
 def everything(network: nn.Module, optimizer: Optimizer, batches: Any) -> dict[str, Any]:
-    return copy.deepcopy({
-        "weights": {name: value.clone() for name, value in network.state_dict().items()},
-        "gradients": [one.grad for one in network.parameters()],
-        "asks": [one.requires_grad for one in network.parameters()],
-        "modes": [module.training for module in network.modules()],
-        "optimizer": optimizer.state_dict(),
-        "torch": torch.get_rng_state(),
-        "python": random.getstate(),
-        "numpy": np.random.get_state()[1],  # type: ignore[index]  # noqa: NPY002
-        "generator": batches.generator.get_state() if getattr(batches, "generator", None) is not None else None,
-        "hooks": [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules()],
-        "plain": [{name: value for name, value in vars(module).items()
-                   if isinstance(value, PLAIN) and not name.startswith("_flat")}
-                  for module in network.modules()],
-        "names": [sorted(vars(module)) for module in network.modules()],
-    })  # fmt: skip
+    return copy.deepcopy(
+        {
+            "weights": {name: value.clone() for name, value in network.state_dict().items()},
+            "gradients": [one.grad for one in network.parameters()],
+            "asks": [one.requires_grad for one in network.parameters()],
+            "modes": [module.training for module in network.modules()],
+            "optimizer": optimizer.state_dict(),
+            "torch": torch.get_rng_state(),
+            "python": random.getstate(),
+            "numpy": np.random.get_state()[1],  # type: ignore[index]  # noqa: NPY002
+            "generator": batches.generator.get_state() if getattr(batches, "generator", None) is not None else None,
+            "hooks": [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in network.modules()],
+            "plain": [
+                {
+                    name: value
+                    for name, value in vars(module).items()
+                    if isinstance(value, PLAIN) and not name.startswith("_flat")
+                }
+                for module in network.modules()
+            ],
+            "names": [sorted(vars(module)) for module in network.modules()],
+        }
+    )
 
 
 def same(first: Any, second: Any) -> bool:
@@ -179,10 +186,22 @@ def test_training_goes_on_as_if_nobody_had_rehearsed(network: str) -> None:
 
 
 VALUES = {
-    "activation": "tanh", "batch-size": "8", "clip-norm": "1", "dropout": "0.1", "epochs": "3", "initialise": "he",
-    "insert-activation": "relu", "loss": "nll", "lr": "0.1", "lr-sweep": "1e-5:1:10", "lr-times": "2",
-    "optimizer": "sgd", "tiny-batch": "8", "weight-decay": "0.1", "wider": "2",
-}  # fmt: skip
+    "activation": "tanh",
+    "batch-size": "8",
+    "clip-norm": "1",
+    "dropout": "0.1",
+    "epochs": "3",
+    "initialise": "he",
+    "insert-activation": "relu",
+    "loss": "nll",
+    "lr": "0.1",
+    "lr-sweep": "1e-5:1:10",
+    "lr-times": "2",
+    "optimizer": "sgd",
+    "tiny-batch": "8",
+    "weight-decay": "0.1",
+    "wider": "2",
+}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -288,9 +307,12 @@ def test_the_same_seed_gives_the_same_and_another_another() -> None:
 
 @pytest.mark.parametrize(
     ("batch", "words"),
-    [(torch.zeros(4, 8), "does not say what the loss compares"), ((torch.zeros(4, 8),), "does not say"),
-     ({"inputs": torch.zeros(4, 8)}, "does not say")],
-)  # fmt: skip
+    [
+        (torch.zeros(4, 8), "does not say what the loss compares"),
+        ((torch.zeros(4, 8),), "does not say"),
+        ({"inputs": torch.zeros(4, 8)}, "does not say"),
+    ],
+)
 def test_batches_that_say_too_little(batch: Any, words: str) -> None:
     net = NETWORKS["mlp"]()
     with pytest.raises(InputError, match=words):

@@ -39,9 +39,13 @@ def test_a_remedy_without_effect_is_told_and_changes_no_order() -> None:
 
 @pytest.mark.parametrize(
     ("remedy", "value", "disease"),
-    [("lr", "1", "learning-rate-too-low"), ("lr", "0.01", "learning-rate-too-high"),
-     ("epochs", "30", "stopped-too-early"), ("weight-decay", "0", "weight-decay-too-strong")],
-)  # fmt: skip
+    [
+        ("lr", "1", "learning-rate-too-low"),
+        ("lr", "0.01", "learning-rate-too-high"),
+        ("epochs", "30", "stopped-too-early"),
+        ("weight-decay", "0", "weight-decay-too-strong"),
+    ],
+)
 def test_a_hidden_disease_is_proven_by_its_cure(remedy: str, value: str, disease: str) -> None:
     subject = Known(
         lambda names, seed: 0.9 if names.get(remedy) == value else 0.5, {"epochs": "10", "weight-decay": "0.1"}
@@ -75,12 +79,14 @@ def test_of_two_that_mend_the_one_nearer_to_the_data_comes_first() -> None:
     reached = {"train-mode": 0.97, "initialise": 0.9}
     told = examined(
         Known(lambda names, seed: max([reached[one] for one in names if one in reached], default=0.1)),
-        found("activations-vanish"), found("evaluation-mode-in-training", "warning"),
-    )  # fmt: skip
+        found("activations-vanish"),
+        found("evaluation-mode-in-training", "warning"),
+    )
     assert list(told) == ["evaluation-mode-in-training", "activations-vanish"]
     reached |= {"train-mode": 0.85}
     told = examined(
         Known(lambda names, seed: max([reached[one] for one in names if one in reached], default=0.1)),
-        found("activations-vanish"), found("evaluation-mode-in-training", "warning"),
-    )  # fmt: skip
+        found("activations-vanish"),
+        found("evaluation-mode-in-training", "warning"),
+    )
     assert list(told) == ["activations-vanish", "evaluation-mode-in-training"]

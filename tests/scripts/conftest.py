@@ -35,8 +35,14 @@ with torch.no_grad():
 
 
 def program(**parts: object) -> str:
-    usual: dict[str, object] = {"lr": 0.3, "epochs": 10, "before": "opt.zero_grad()", "outputs": "net(x[rows])",
-                                "step": "opt.step()", "zeros": ""}  # fmt: skip
+    usual: dict[str, object] = {
+        "lr": 0.3,
+        "epochs": 10,
+        "before": "opt.zero_grad()",
+        "outputs": "net(x[rows])",
+        "step": "opt.step()",
+        "zeros": "",
+    }
     return PROGRAM.format(**{**usual, **parts})
 
 

@@ -72,9 +72,13 @@ def ended(runner: Runner, arguments: list[str], output: pathlib.Path) -> int:
 def plainly(arguments: list[str], output: pathlib.Path, environment: dict[str, str]) -> int:
     with output.open("ab") as file:
         return subprocess.run(
-            [sys.executable, *arguments], stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env=environment, check=False,
-        ).returncode  # fmt: skip
+            [sys.executable, *arguments],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            check=False,
+        ).returncode
 
 
 def test_a_script_sees_what_it_sees_under_python(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,9 +86,13 @@ def test_a_script_that_hangs_is_ended(made: Made, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("remedy", "said"),
-    [("no-such-thing", "no-such-thing"), ("lr=fast", "needs a number"), ("optimizer=newton", "newton"),
-     ("loss=nothing", "nothing")],
-)  # fmt: skip
+    [
+        ("no-such-thing", "no-such-thing"),
+        ("lr=fast", "needs a number"),
+        ("optimizer=newton", "newton"),
+        ("loss=nothing", "nothing"),
+    ],
+)
 def test_remedies_that_cannot_be_taken_are_refused(made: Made, remedy: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         made().rehearse(3, [Remedy.parse(remedy)])

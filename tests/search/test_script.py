@@ -70,8 +70,11 @@ def test_each_trial_may_be_run_for_steps_of_its_own(tmp_path: pathlib.Path) -> N
     found = engine.train(chosen, {0: 3, 1: 9, 2: 3, 3: 5}, tell=told.append)
     assert log.read_text() == "1:9 3:5 0:3 2:3 "
     assert {number: (score.step, score.score) for number, score in found.items()} == {
-        0: (3, 0.0), 1: (9, 0.1), 2: (3, 0.2), 3: (5, 0.3),
-    }  # fmt: skip
+        0: (3, 0.0),
+        1: (9, 0.1),
+        2: (3, 0.2),
+        3: (5, 0.3),
+    }
     assert (told[-1].done, told[-1].steps) == (20, 20)
     engine.train(chosen[:2], {0: 9, 1: 5})
     assert log.read_text() == "1:9 3:5 0:3 2:3 0:9 "
@@ -127,7 +130,7 @@ def test_what_failed_says_why(tmp_path: pathlib.Path) -> None:
         (lambda: babysit.tune("nowhere.py", space=["x=0:1"]), "there is no script"),
         (lambda: babysit.tune(HERE, arguments=["{x}", "{steps}"], space=["x=0:1"]), "how many"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused(make: object, words: str) -> None:
     assert callable(make)
     with pytest.raises(InputError) as error:

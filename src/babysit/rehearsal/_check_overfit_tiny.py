@@ -213,9 +213,11 @@ def _of_rate(plain: Attempt, cured: Attempt) -> list[Finding]:
     """The rate alone kept the rows from being learned. That is sure of a rate that made things worse."""
     factor = float(cured.remedies[0].value or 1)
     evidence = {
-        "loss left at the rate": plain.loss_left, "threshold": HARDLY, "times the rate": factor,
+        "loss left at the rate": plain.loss_left,
+        "threshold": HARDLY,
+        "times the rate": factor,
         "then by heart after steps": cured.steps,
-    }  # fmt: skip
+    }
     rates = plain.trace.series("lr").values
     remedies = [f"lr={rates[0] * factor:.3g}"] if rates else []
     name = "learning-rate-too-high" if factor < 1 else "learning-rate-too-low"

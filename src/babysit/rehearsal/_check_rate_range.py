@@ -105,27 +105,41 @@ def _findings(examination: Examination, found: RateRange, rate: float) -> list[F
     if found.best is None or found.low is None or found.high is None or found.confidence < SURE or not rate > 0:
         return []
     evidence: dict[str, Any] = {
-        "rate": rate, "good from": found.low, "good to": found.high, "confidence": found.confidence,
+        "rate": rate,
+        "good from": found.low,
+        "good to": found.high,
+        "confidence": found.confidence,
         "steps of each member": found.steps,
-    }  # fmt: skip
+    }
     remedies = (f"lr={found.best:.2g}",)
     if rate > DECADE * found.high or (found.stable is not None and rate > 2 * found.stable):
         severity: Severity = "sick" if found.stable is not None and rate > 2 * found.stable else "warning"
         evidence |= {"largest stable": found.stable, "threshold": min(DECADE * found.high, 2 * (found.stable or 0))}
-        return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity=severity,
-                                                           remedies=remedies)]  # fmt: skip
+        return [
+            DISEASES["learning-rate-too-high"].finding(
+                "rate range", evidence=evidence, severity=severity, remedies=remedies
+            )
+        ]
     if rate < found.low / DECADE and not starts_trained(examination.trace):
         # A low rate learns, only later: sick is what does not move, which the short training tells.
         evidence["threshold"] = found.low / DECADE
-        return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
-                                                          remedies=remedies)]  # fmt: skip
+        return [
+            DISEASES["learning-rate-too-low"].finding(
+                "rate range", evidence=evidence, severity="warning", remedies=remedies
+            )
+        ]
     return []
 
 
 def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, learned: bool = False) -> PreFlightStep:
     yours = f"; yours is {rate:.2g}" if math.isfinite(rate) else ""
-    numbers = {"best": found.best, "refused": found.refused, "rates": list(found.rates), "losses": list(found.losses),
-               "rate": rate}  # fmt: skip
+    numbers = {
+        "best": found.best,
+        "refused": found.refused,
+        "rates": list(found.rates),
+        "losses": list(found.losses),
+        "rate": rate,
+    }
     if found.best is None:
         return PreFlightStep("rate-range", "skip", why=f"one sweep gave no answer: {found.refused}", numbers=numbers)
     findings = [one for one in _findings_of_sweep(found, found.best, rate, learned) if one.name not in ignore]
@@ -147,10 +161,16 @@ def _findings_of_sweep(found: RateSweep, best: float, rate: float, learned: bool
     remedies = (f"lr={best:.2g}",)
     if rate > ROUGHLY * end:
         evidence |= {"the sweep diverged at": end, "threshold": ROUGHLY * end}
-        return [DISEASES["learning-rate-too-high"].finding("rate range", evidence=evidence, severity="warning",
-                                                           remedies=remedies)]  # fmt: skip
+        return [
+            DISEASES["learning-rate-too-high"].finding(
+                "rate range", evidence=evidence, severity="warning", remedies=remedies
+            )
+        ]
     if 0 < rate < best / FAR_BELOW and not learned:
         evidence["threshold"] = best / FAR_BELOW
-        return [DISEASES["learning-rate-too-low"].finding("rate range", evidence=evidence, severity="warning",
-                                                          remedies=remedies)]  # fmt: skip
+        return [
+            DISEASES["learning-rate-too-low"].finding(
+                "rate range", evidence=evidence, severity="warning", remedies=remedies
+            )
+        ]
     return []

@@ -69,8 +69,11 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
     loss = losses[0] if losses else math.nan
     large = 0.5 * LARGE * penalty.square  # as the lecture does it: a strength that cannot be overlooked
     numbers: dict[str, Any] = {
-        "loss": loss, "weight decay": penalty.strength, "penalty": penalty.value, f"penalty at {LARGE:g}": large,
-    }  # fmt: skip
+        "loss": loss,
+        "weight decay": penalty.strength,
+        "penalty": penalty.value,
+        f"penalty at {LARGE:g}": large,
+    }
     expected = f"half lambda w squared: {large:.3g} more at lambda {LARGE:g}"
     if not penalty.strength:
         return PreFlightStep(
@@ -107,8 +110,11 @@ def _findings(penalty: WeightDecay, loss: float) -> list[Finding]:
     if not math.isfinite(loss) or penalty.value <= PENALTY * abs(loss):
         return []
     evidence = {
-        "penalty": penalty.value, "loss": loss, "threshold": PENALTY * abs(loss), "weight decay": penalty.strength,
-    }  # fmt: skip
+        "penalty": penalty.value,
+        "loss": loss,
+        "threshold": PENALTY * abs(loss),
+        "weight decay": penalty.strength,
+    }
     return [_finding(penalty, evidence)]
 
 

@@ -35,9 +35,11 @@ def check_short_training(examination: Examination) -> PreFlightStep:
     findings = examination.of_groups({"dynamics"}, without=OTHERS | OF_LONG_TRAININGS) + examination.named(named)
     findings += [one for one in examination.of_groups({"set-up"}, without=ELSEWHERE) if of_dynamics(one)]
     ratios = [
-        value for layer in trace.layers for value in trace.series("update-ratio", layer=layer.name).values
+        value
+        for layer in trace.layers
+        for value in trace.series("update-ratio", layer=layer.name).values
         if math.isfinite(value)
-    ]  # fmt: skip
+    ]
     tail = losses[-max(1, len(losses) // 10) :]
     last = statistics.median(tail)
     numbers: dict[str, Any] = {"steps": len(losses), "first loss": losses[0], "last loss": last}

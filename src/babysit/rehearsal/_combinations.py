@@ -57,8 +57,9 @@ def combinations_from(findings: Sequence[Finding], trace: Trace) -> list[Combina
 
 def for_any_training(trace: Trace) -> list[Combination]:
     """What every training may need, whatever was found: rates, an adaptive optimizer, scale, weights, and so on."""
-    asked = [(place, Remedy(kind.name, value)) for kind in REMEDIES.values()
-             for place, value in kind.for_any_training(trace)]  # fmt: skip
+    asked = [
+        (place, Remedy(kind.name, value)) for kind in REMEDIES.values() for place, value in kind.for_any_training(trace)
+    ]
     return [Combination((remedy,)) for _, remedy in sorted(asked, key=lambda one: one[0])]
 
 

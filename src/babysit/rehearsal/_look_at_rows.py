@@ -105,10 +105,23 @@ def _last_of_each(rows: list[Row]) -> list[Row]:
     return [row for row in kept.values() if row.layer != TARGETS or row.quantity in _OF_TARGETS]
 
 
-_OF_TARGETS = frozenset({
-    "label-top-share", "label-entropy", "classes-seen", "label-min", "label-max", "value-mean", "value-std",
-    "value-min", "value-max", "not-finite-share", "label-dispersion", "target-dispersion", "rows-seen",
-})  # fmt: skip
+_OF_TARGETS = frozenset(
+    {
+        "label-top-share",
+        "label-entropy",
+        "classes-seen",
+        "label-min",
+        "label-max",
+        "value-mean",
+        "value-std",
+        "value-min",
+        "value-max",
+        "not-finite-share",
+        "label-dispersion",
+        "target-dispersion",
+        "rows-seen",
+    }
+)
 
 
 class _Split:

@@ -80,8 +80,11 @@ def outcome_of(found: Trace | BabysitError) -> RehearsalOutcome:
 
 
 def _last(trace: Trace, phase: str) -> tuple[str, float] | None:
-    latest = [(series.steps[-1], name, series.values[-1]) for name in SCORES
-              if (series := trace.series(name, phase=phase)).values]  # fmt: skip
+    latest = [
+        (series.steps[-1], name, series.values[-1])
+        for name in SCORES
+        if (series := trace.series(name, phase=phase)).values
+    ]
     return max(latest)[1:] if latest else None
 
 

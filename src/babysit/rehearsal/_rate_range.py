@@ -60,10 +60,17 @@ class RateRange:
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
         return {
-            "best": self.best, "good from": self.low, "good to": self.high, "largest stable": self.stable,
-            "confidence": self.confidence, "refused": self.refused, "rates": list(self.rates),
-            "losses": [list(seeds) for seeds in self.losses], "first loss": self.first, "steps": self.steps,
-        }  # fmt: skip
+            "best": self.best,
+            "good from": self.low,
+            "good to": self.high,
+            "largest stable": self.stable,
+            "confidence": self.confidence,
+            "refused": self.refused,
+            "rates": list(self.rates),
+            "losses": [list(seeds) for seeds in self.losses],
+            "first loss": self.first,
+            "steps": self.steps,
+        }
 
 
 def tail_loss(losses: Sequence[float], first: float) -> float:

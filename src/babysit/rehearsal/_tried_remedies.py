@@ -90,8 +90,10 @@ def _of_suspects(findings: Sequence[Finding], trace: Trace, before: RehearsalOut
     rate = rate_of(trace)
     found = []
     if rate is not None:
-        found += [Suspicion(Remedy("lr", f"{10 * rate:.3g}"), "learning-rate-too-low"),
-                  Suspicion(Remedy("lr", f"{rate / 10:.3g}"), "learning-rate-too-high")]  # fmt: skip
+        found += [
+            Suspicion(Remedy("lr", f"{10 * rate:.3g}"), "learning-rate-too-low"),
+            Suspicion(Remedy("lr", f"{rate / 10:.3g}"), "learning-rate-too-high"),
+        ]
     for finding in findings:
         for remedy in finding.remedies[:1] if finding.severity == "note" else ():
             found += [Suspicion(value, finding.name) for value in worth_trying(remedy, trace, finding.name)[:1]]
@@ -134,9 +136,11 @@ def _judged(
                 "threshold of the gain": MENDED / 2,
             }
             found[name] = DISEASES[name].finding(
-                known.where if known is not None else "", evidence=evidence, severity="warning",
+                known.where if known is not None else "",
+                evidence=evidence,
+                severity="warning",
                 remedies=(str(suspicion.remedy),),
-            )  # fmt: skip
+            )
         else:
             continue
         if mended:

@@ -288,7 +288,7 @@ class Patcher:
         if self._probes not in ("losses", "dependence"):
             self._observer = Observer(
                 self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
-            )  # fmt: skip
+            )
             if self._overhead is None:
                 self._observer.budget = Budget(None, first_steps=self.steps + FIRST, growth=GROWTH)
             self._observer.attach()
