@@ -118,7 +118,7 @@ def test_a_recipe_is_rehearsed_as_it_is_trained(source: str) -> None:
     assert subject.rehearse(5, [Remedy("lr", "1e-9")]).series("loss").values[0] == first[0]
     narrow = subject.rehearse(5, [Remedy("activation", "tanh")])
     assert any(layer.activation == "tanh" for layer in narrow.layers)
-    with pytest.raises(InputError, match="needs a value"):
+    with pytest.raises(InputError, match="needs a share"):
         subject.rehearse(1, [Remedy("dropout")])
 
 

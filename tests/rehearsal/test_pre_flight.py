@@ -136,8 +136,8 @@ def test_only_and_skip_and_ignore() -> None:
         ((mlp(), CROSS_ENTROPY, [(torch.zeros(2, 64), torch.zeros(2).long())]), "an optimizer is missing"),
         ((mlp(), CROSS_ENTROPY, iter([]), torch.optim.Adam), "gone through only once"),
         ((mlp(), CROSS_ENTROPY, [], torch.optim.Adam), "gives no batches"),
-        ((mlp(), 3, [], torch.optim.Adam), "is no loss"),
-        ((mlp(), CROSS_ENTROPY, [(torch.zeros(2, 64), torch.zeros(2).long())], 3), "is no optimizer"),
+        ((mlp(), 3, [], torch.optim.Adam), "is not a loss"),
+        ((mlp(), CROSS_ENTROPY, [(torch.zeros(2, 64), torch.zeros(2).long())], 3), "is not an optimizer"),
     ],
 )
 def test_bad_input_is_one_clear_error(arguments: tuple[object, ...], words: str) -> None:

@@ -29,7 +29,7 @@ class Batches:
         device: Where batches are wanted.
 
     Raises:
-        InputError: It can be gone through once only, or is no loader.
+        InputError: It can be gone through once only, or is not a loader.
 
     Example:
         >>> batches = Batches([(torch.zeros(2, 3), torch.zeros(2))], torch.device("cpu"))
@@ -40,7 +40,7 @@ class Batches:
     def __init__(self, loader: Iterable[Any], device: torch.device) -> None:
         if isinstance(loader, Tensor | str | bytes) or not isinstance(loader, Iterable):
             raise InputError(
-                f"a {type(loader).__name__} is no loader of batches",
+                f"a {type(loader).__name__} is not a loader of batches",
                 legal="a DataLoader, or a list of (inputs, targets)",
                 write="torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)",
             )

@@ -23,7 +23,7 @@ NUMBERS = {
 
 
 def check_data(examination: Examination) -> PreFlightStep:
-    """Look at inputs and targets as they come, and at both splits row by row.
+    """Look at the inputs and targets of all rows, in both splits.
 
     Args:
         examination: Whose rows.
@@ -48,8 +48,8 @@ def check_data(examination: Examination) -> PreFlightStep:
         "data",
         verdict_of(findings),
         measured=_sentence(numbers, whole=seen is None or seen.whole),
-        expected="finite, mean about 0, std about 1; drawn evenly; no shared rows",
-        why="a network learns what the rows say, and at a rate that their scale allows",
+        expected="finite, mean about 0, std about 1; classes evenly drawn; no row in both splits",
+        why="a network can only learn what its rows hold, and their scale decides which learning rates work",
         findings=tuple(findings),
         numbers=numbers,
     )
@@ -80,4 +80,4 @@ def _sentence(numbers: dict[str, Any], *, whole: bool) -> str:
     if numbers.get("validation rows seen"):
         shared = numbers.get("validation rows among the training rows", 0.0)
         parts.append(f"{shared:.1%} of {numbers['validation rows seen']:,} validation rows in training")
-    return ", ".join(parts) or "nothing but class numbers or tokens, which have no scale"
+    return ", ".join(parts) or "inputs are class numbers or tokens, which have no scale"

@@ -9,7 +9,7 @@ from babysit.diseases import DISEASES
 from babysit.record import WEIGHTED, Finding, PreFlightStep, Trace
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
 
-# Of the group set-up, what other steps tell.
+# Findings of the group set-up that other steps tell.
 ELSEWHERE = frozenset(
     {
         "initial-loss-off",
@@ -51,8 +51,8 @@ def check_init(examination: Examination) -> PreFlightStep:
         "init",
         verdict_of(findings),
         measured=measured,
-        expected="about the same in every layer, both ways; no two units alike",
-        why="what shrinks or grows from layer to layer is gone, or is all there is, ten layers on",
+        expected="about the same std in every layer, for outputs and for gradients; no two equal units",
+        why="a signal that shrinks or grows by a factor in each layer vanishes or explodes within ten layers",
         findings=tuple(findings),
         numbers={"layers": layers},
     )

@@ -37,13 +37,15 @@ def check_initial_loss(examination: Examination) -> PreFlightStep:
     if constant is not None:
         numbers["loss of a constant answer"] = constant
     measured = f"{first:.4g}"
-    why = "large outputs before anything is known make a network certain and wrong"
+    why = "a first loss far above it means that the untrained network answers wrongly and with certainty"
     gap = _gap(zero, constant, trace)
     if zero is not None and constant is not None and gap > WORTH:
         prior = _with_prior(examination)
         if prior is not None:
             numbers["first loss with output biases at the priors"] = prior
-            measured += f"; with output biases at the targets' average (bias-prior) {prior:.4g}, tried"
+            measured += (
+                f"; with output biases set to the targets' average (remedy bias-prior) it is {prior:.4g}, as tried"
+            )
     expected = f"about {zero:.4g} ({named})" if zero is not None else "not known for this loss"
     if constant is not None and gap > WORTH:
         expected += f"; a constant answer costs {constant:.4g}"

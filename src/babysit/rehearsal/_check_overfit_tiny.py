@@ -1,4 +1,4 @@
-"""Step 6, overfit a tiny subset: a few examples learned by heart, and when that fails, why.
+"""Step 6, overfit a tiny subset: the network has to overfit a few rows; where it cannot, why.
 
 Regularisation, dropout and augmentation are off, and the network is trained within a rehearsal. When it fails, the
 reason is sought by changing one thing at a time: the rate, the optimizer, the first weights, the inputs' scale.
@@ -40,13 +40,13 @@ OTHERS = (
     Remedy("flip-sign"),
 )
 NOTHING = 0.9  # of the first loss: with it nothing at all is learned
-WITH_IT = "loss left with it, where without it all is learned"
+WITH_IT = "share of the first loss left with it, where the rows are overfitted without it"
 HARDLY = 0.5  # of the first loss: a rate at which less than half is gone is far too low
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to learn the rows by heart.
+    """One attempt to overfit the rows.
 
     Attributes:
         remedies: What was changed beside dropout and weight decay.
@@ -58,7 +58,7 @@ class Attempt:
 
     @property
     def learned(self) -> bool:
-        """Whether the rows are known by heart, or answered rightly at least."""
+        """Whether the rows are overfitted, or at least all answered correctly."""
         found = DISEASES["cannot-overfit-tiny-batch"].find(self.trace)
         return overfits_tiny_batch(self.trace) or (self.steps > 0 and self.right and not found)
 
@@ -99,39 +99,44 @@ class Attempt:
 
 
 def check_overfit_tiny(examination: Examination) -> PreFlightStep:
-    """Learn 20 examples by heart; when it fails, look for the reason.
+    """Overfit 20 rows; where that fails, look for the reason.
 
     Source: CS231n lecture 6, "make sure that you can overfit very small portion of the training data".
     """
     if examination.fails:
-        return skipped("overfit-tiny", "batches do not go through")
+        return skipped("overfit-tiny", "no batch could be trained on")
     if _contradictory(examination):
-        return skipped("overfit-tiny", "among the first rows, equal inputs have different targets: nobody could")
+        return skipped(
+            "overfit-tiny",
+            "some of the first rows have equal inputs and different targets, so no network can overfit them",
+        )
     if not examination.subject.has_live_parts and (known := _known(examination)):
-        return skipped("overfit-tiny", f"{known[0].name} comes first, and lets expect that it fails")
+        return skipped(
+            "overfit-tiny", f"{known[0].name} was found, which keeps a network from overfitting; treat it first"
+        )
     plain = attempt(examination, SHARE)
     stopped = plain.trace.happened("failed")
     if stopped and not plain.learned:
-        return skipped("overfit-tiny", f"with the same rows at every step it fails: {stopped[0].text}")
+        return skipped("overfit-tiny", f"the training fails when every step has the same rows: {stopped[0].text}")
     rows = storable_rows(examination)
     numbers: dict[str, Any] = {"examples": rows, "steps": plain.steps, "loss": plain.loss}
     if plain.score is not None:
         numbers[plain.score[0]] = plain.score[1]
     findings: list[Finding] = []
     tried: list[Attempt] = []
-    measured = f"{rows} examples: {plain}"
+    measured = f"{rows} rows: {plain}"
     if rows < TINY:
-        measured += f"; {weights_of(examination)} weights have no room for more"
+        measured += f"; a network of {weights_of(examination)} weights cannot store more"
     if plain.learned:
         findings += _too_strong(examination, plain, tried)
     elif known := _known(examination):
-        measured += f", as {known[0].name} lets expect"
+        measured += f"; {known[0].name} explains it"
         findings += DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
     else:
-        cured = _by_rate(examination, tried)
-        if cured is not None:
-            measured += f"; at {cured.remedies[0].value} times the rate {cured}"
-            findings += _of_rate(plain, cured)
+        mended = _by_rate(examination, tried)
+        if mended is not None:
+            measured += f"; at {mended.remedies[0].value} times the learning rate {mended}"
+            findings += _of_rate(plain, mended)
         else:
             findings += _cannot(examination, plain, tried)
     if tried:
@@ -177,7 +182,7 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
 def storable_rows(examination: Examination) -> int:
     """Twenty rows, or as many as so small a network has weights for.
 
-    A linear model of ten columns cannot know twenty numbers by heart, and nothing is wrong with it. Only of one vector
+    A linear model of ten columns cannot overfit twenty rows, and nothing is wrong with it. Only of one vector
     of outputs a row is it clear how many numbers a row has; maps and sequences have structure that weights share.
     """
     weights = weights_of(examination)
@@ -209,14 +214,14 @@ def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
     return None
 
 
-def _of_rate(plain: Attempt, cured: Attempt) -> list[Finding]:
+def _of_rate(plain: Attempt, mended: Attempt) -> list[Finding]:
     """The rate alone kept the rows from being learned. That is sure of a rate that made things worse."""
-    factor = float(cured.remedies[0].value or 1)
+    factor = float(mended.remedies[0].value or 1)
     evidence = {
         "loss left at the rate": plain.loss_left,
         "threshold": HARDLY,
         "times the rate": factor,
-        "then by heart after steps": cured.steps,
+        "steps to overfit then": mended.steps,
     }
     rates = plain.trace.series("lr").values
     remedies = [f"lr={rates[0] * factor:.3g}"] if rates else []
@@ -228,27 +233,27 @@ def _of_rate(plain: Attempt, cured: Attempt) -> list[Finding]:
 
 
 def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> list[Finding]:
-    """No rate helps. What does is told with the finding."""
+    """No learning rate helps. Remedies that do are told with the finding."""
     found = DISEASES["cannot-overfit-tiny-batch"].find(plain.trace)
     if not found:
         return []
-    cures = []
+    those_that_help = []
     for remedy in OTHERS:
         if examination.left < REASON_SHARE * examination.seconds:
             break
         try:
             tried.append(attempt(examination, REASON_SHARE, remedy))
         except InputError:
-            continue  # this subject has nothing that the remedy could change
+            continue  # this subject has nothing that the remedy applies to
         if tried[-1].learned:
-            cures.append(tried[-1])
-    cures.sort(key=lambda one: one.steps)
+            those_that_help.append(tried[-1])
+    those_that_help.sort(key=lambda one: one.steps)
     evidence = dict(found[0].evidence)
-    if cures:
-        evidence |= {f"by heart with {one.remedies[0]}": f"after {one.steps} steps" for one in cures}
+    if those_that_help:
+        evidence |= {f"overfits with {one.remedies[0]}": f"after {one.steps} steps" for one in those_that_help}
     else:
         evidence["tried without success"] = [" ".join(map(str, one.remedies)) for one in tried]
-    remedies = tuple(one.remedies[0] for one in cures if one.remedies[0].name != "flip-sign")
+    remedies = tuple(one.remedies[0] for one in those_that_help if one.remedies[0].name != "flip-sign")
     return [dataclasses.replace(found[0], evidence=evidence, remedies=remedies)]
 
 

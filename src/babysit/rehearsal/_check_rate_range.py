@@ -1,4 +1,4 @@
-"""Step 7, rate range: which learning rates learn, at constant rates on a ladder; one sweep where steps are dear."""
+"""Step 7, rate range: which learning rates learn, at constant rates on a ladder; one sweep where steps are slow."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ ROUGHLY, FAR_BELOW = 10.0, 1000.0
 
 
 def check_rate_range(examination: Examination) -> PreFlightStep:
-    """Find the interval of good rates, the one to take and the largest stable one, and hold the user's against them.
+    """Find the interval of good rates, the one to take and the largest stable one, and compare the user's with them.
 
     Where not even a few steps of each member can be afforded, one sweep of rising rates answers in their place.
     """
     trace = examination.trace
     if examination.fails or not trace.series("loss").steps:
-        return skipped("rate-range", "batches do not go through")
+        return skipped("rate-range", "no batch could be trained on")
     if not all(map(math.isfinite, trace.series("loss").values[:1])):
-        return skipped("rate-range", "the first loss is no number")
+        return skipped("rate-range", "the first loss is NaN or infinite")
     rate = rate_of(trace) or math.nan
     seconds = min(SHARE * examination.seconds, max(1.0, examination.left))
     step_seconds = _step_seconds(examination)
@@ -52,16 +52,18 @@ def check_rate_range(examination: Examination) -> PreFlightStep:
 
 
 def _around(examination: Examination, rate: float) -> PreFlightStep:
-    """Of a script: each member reads its data again, so that there are few. Its schedule goes on under all of them,
-    and what a low first rate is for is not known, so that no finding is more than a warning."""
+    """Of a script: it reads its data again for each rate, so that there are few rates.
+
+    Its schedule acts on all of them, and a low first rate may have its reasons, so that findings are only warnings.
+    """
     if not rate > 0:
-        return skipped("rate-range", "no rate was seen")
+        return skipped("rate-range", "no learning rate was seen")
     sick = [one.name for one in examination.findings if one.severity == "sick" and not one.explained_by]
     if sick:
-        return skipped("rate-range", f"{sick[0]} comes first: which rates are good shows once it is mended")
+        return skipped("rate-range", f"{sick[0]} was found; treat it first, since which rates are good depends on it")
     steps = min(STEPS, len(examination.trace.series("loss").steps))
     if steps < FEWEST:
-        return skipped("rate-range", f"{steps} steps in all are too few to compare rates by")
+        return skipped("rate-range", f"the training has {steps} steps, which are too few to compare learning rates")
     found = find_rates_around(examination.subject, rate, steps=steps, seed=examination.seed)
     findings = [dataclasses.replace(one, severity="warning") for one in _findings(examination, found, rate)]
     return _told(examination, found, rate, findings)
@@ -73,8 +75,8 @@ def _told(examination: Examination, found: RateRange, rate: float, findings: lis
         "rate-range",
         verdict_of(findings),
         _sentence(found, rate),
-        "a rate within the good ones",
-        "the one hyper-parameter that decides most; 45 % of the rank of a trial"
+        "a learning rate within the good interval",
+        "no other hyper-parameter matters as much: it decides 45 % of the rank of a trial"
         if not found.refused
         else found.refused,
         tuple(findings),
@@ -109,7 +111,7 @@ def _findings(examination: Examination, found: RateRange, rate: float) -> list[F
         "good from": found.low,
         "good to": found.high,
         "confidence": found.confidence,
-        "steps of each member": found.steps,
+        "steps at each rate": found.steps,
     }
     remedies = (f"lr={found.best:.2g}",)
     if rate > DECADE * found.high or (found.stable is not None and rate > 2 * found.stable):
@@ -141,14 +143,19 @@ def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, 
         "rate": rate,
     }
     if found.best is None:
-        return PreFlightStep("rate-range", "skip", why=f"one sweep gave no answer: {found.refused}", numbers=numbers)
+        return PreFlightStep(
+            "rate-range",
+            "skip",
+            why=f"one sweep of rising learning rates gave no answer: {found.refused}",
+            numbers=numbers,
+        )
     findings = [one for one in _findings_of_sweep(found, found.best, rate, learned) if one.name not in ignore]
     return PreFlightStep(
         "rate-range",
         verdict_of(findings),
-        f"steepest fall at {found.best:.2g}, in one sweep{yours}",
-        "a rate near the steepest fall",
-        "steps are dear: one sweep of rising rates, which tells less than a ladder of constant ones",
+        f"in one sweep of rising rates the loss falls fastest at {found.best:.2g}{yours}",
+        "a rate near the one where the loss falls fastest",
+        "steps are slow, so one sweep of rising rates was made, which tells less than constant rates do",
         tuple(findings),
         numbers,
     )
@@ -157,10 +164,10 @@ def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, 
 def _findings_of_sweep(found: RateSweep, best: float, rate: float, learned: bool) -> list[Finding]:
     """A rate clearly beyond where the sweep diverged, or very far below its steepest fall."""
     end = found.rates[len(found.smoothed)] if len(found.smoothed) < len(found.rates) else math.inf
-    evidence: dict[str, Any] = {"rate": rate, "steepest fall of one sweep at": best}
+    evidence: dict[str, Any] = {"rate": rate, "rate where the loss of one sweep falls fastest": best}
     remedies = (f"lr={best:.2g}",)
     if rate > ROUGHLY * end:
-        evidence |= {"the sweep diverged at": end, "threshold": ROUGHLY * end}
+        evidence |= {"rate where the sweep diverged": end, "threshold": ROUGHLY * end}
         return [
             DISEASES["learning-rate-too-high"].finding(
                 "rate range", evidence=evidence, severity="warning", remedies=remedies

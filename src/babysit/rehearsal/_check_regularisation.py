@@ -1,7 +1,7 @@
 """Step 5, regularisation: it raises the loss by the amount it should, half lambda w squared.
 
-PyTorch's `weight_decay` never shows in the loss, so it is added here: computed from the weights, and held against what
-the optimizer's first step really does to them.
+PyTorch's `weight_decay` never shows in the loss, so it is added here: computed from the weights, and compared with
+what the optimizer's first step really does to them.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ class WeightDecay:
 
 
 def check_regularisation(examination: Examination) -> PreFlightStep:
-    """Compute what weight decay adds to the loss, and hold it against what a step does to the weights.
+    """Compute what weight decay adds to the loss, and compare it with what a step does to the weights.
 
     Source: CS231n lecture 6 (regularisation on: the loss goes up); Loshchilov and Hutter 2019 for decoupled decay.
     """
     if not examination.subject.has_live_parts:
-        return skipped("regularisation", "weights cannot be reached from here")
+        return skipped("regularisation", "the weights of a script cannot be reached from here")
     live = examination.live
     if examination.fails:
-        return skipped("regularisation", "batches do not go through")
+        return skipped("regularisation", "no batch could be trained on")
     optimizers = list(live.optimizers) or [live.make_optimizer(live.network.parameters())]
     penalty = penalty_of(live.network, optimizers)
     trace = examination.trace
     losses = trace.series("criterion").values or trace.series("loss").values
     loss = losses[0] if losses else math.nan
-    large = 0.5 * LARGE * penalty.square  # as the lecture does it: a strength that cannot be overlooked
+    large = 0.5 * LARGE * penalty.square  # as in the lecture: so strong that it is seen at once
     numbers: dict[str, Any] = {
         "loss": loss,
         "weight decay": penalty.strength,
@@ -81,28 +81,28 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
             "pass",
             f"no weight decay; the loss is {loss:.4g}",
             expected,
-            "nothing pulls at the weights; start so, add some when the network overfits",
+            "begin without weight decay, and add some when the network overfits",
             numbers=numbers,
         )
     with examination.as_before():
         ratio = shrinkage(live, penalty)
-    measured = f"weight decay {penalty.strength:g} is worth {penalty.value:.3g} beside a loss of {loss:.4g}"
+    measured = f"weight decay {penalty.strength:g} would add {penalty.value:.3g} to a loss of {loss:.4g}"
     if penalty.small:
-        measured += f"; it also pulls at {len(penalty.small)} biases or normalisation parameters"
+        measured += f"; it also decays {len(penalty.small)} biases or normalisation parameters"
         numbers["also decayed"] = list(penalty.small)
-    why = "it never shows in PyTorch's loss, which is what you would see: that hides both too much and none at all"
+    why = "PyTorch leaves weight decay out of the loss it shows, so neither too much nor none at all can be seen there"
     if ratio is not None:
         numbers["decay of the first step over what it should be"] = ratio
         if abs(ratio - 1) > OFF:
             measured += f"; the first step decays weights by {ratio:.3g} times lr lambda w"
-            why = "the optimizer divides the decay by its gradients' sizes; AdamW decays all weights alike"
+            why = "this optimizer divides the decay by the size of a weight's gradients; AdamW decays all weights alike"
     findings = _findings(penalty, loss)
     return PreFlightStep("regularisation", verdict_of(findings), measured, expected, why, tuple(findings), numbers)
 
 
 def _findings(penalty: WeightDecay, loss: float) -> list[Finding]:
     if penalty.decoupled:
-        # It is no part of any gradient, so what it would add to the loss is not what it costs.
+        # It is not part of any gradient, so what it would add to the loss says nothing of its effect.
         if not penalty.pull > PULL:
             return []
         shown = {"decay times typical weight": penalty.pull, "threshold": PULL, "weight decay": penalty.strength}

@@ -10,9 +10,9 @@ from babysit.record import PreFlightStep
 from babysit.rehearsal._check_init import ELSEWHERE, of_dynamics
 from babysit.rehearsal._examination import Examination, skipped, verdict_of
 
-# These are told by the steps that try rates and the tiny subset.
+# The steps that try learning rates and the tiny subset tell these.
 OTHERS = frozenset({"cannot-overfit-tiny-batch"})
-# A short training says nothing of how a long one ends.
+# A short training does not show how a long one ends.
 OF_LONG_TRAININGS = frozenset({"stopped-too-early", "underfitting", "capacity-too-low", "overfitting"})
 SET_UP = ELSEWHERE - {"initial-loss-off", "weight-decay-too-strong"} - OF_LONG_TRAININGS
 
@@ -26,9 +26,9 @@ def check_short_training(examination: Examination) -> PreFlightStep:
     trace = examination.trace
     losses = trace.series("loss").values
     if examination.fails or not losses:
-        return skipped("short-training", "batches do not go through")
-    # A script that was watched to its own end says how it ends; and its weights are out of the reach of the step that
-    # tells of weight decay.
+        return skipped("short-training", "no batch could be trained on")
+    # A script that was watched to its own end shows how it ends; and the step that looks at weight decay cannot reach
+    # its weights.
     named = set(SET_UP)
     if not examination.subject.has_live_parts:
         named |= {"weight-decay-too-strong"} | (OF_LONG_TRAININGS if "epochs" in trace.facts else set())
@@ -51,8 +51,8 @@ def check_short_training(examination: Examination) -> PreFlightStep:
         "short-training",
         verdict_of(findings),
         measured,
-        "falls; updates of about 1e-3 of the weights",
-        "what is wrong with how it learns shows in the first steps",
+        "the loss falls; updates are about 1e-3 of the weights",
+        "most faults of a training show in its first steps",
         tuple(findings),
         numbers,
     )

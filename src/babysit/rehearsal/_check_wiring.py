@@ -37,19 +37,23 @@ def check_wiring(examination: Examination) -> PreFlightStep:
         loss = "a loss of its own" if facts["loss"] == "other" else facts["loss"]
         parts.append(f"{loss} of {facts['output-shape']}{against}")
     if not failed and "parameters" in facts:
-        reached = "all reached and stepped" if not _parameters(findings) else "not all reached and stepped"
+        reached = "all get gradients and steps" if not _parameters(findings) else "not all get gradients and steps"
         parts.append(f"{int(facts['parameters']):,} parameters, {reached}")
     if mixing is not None:
-        parts.append("rows stay apart" if not any(one.name == "rows-mixed" for one in findings) else "rows mix")
+        parts.append(
+            "rows do not influence each other"
+            if not any(one.name == "rows-mixed" for one in findings)
+            else "rows influence each other"
+        )
     unseen = trace.happened("unseen")
     if unseen:
-        parts.append(f"not seen: {unseen[0].layer or unseen[0].text}")
+        parts.append(f"not measured: {unseen[0].layer or unseen[0].text}")
     return PreFlightStep(
         "wiring",
         verdict_of(findings),
         measured=", ".join(parts),
-        expected="each parameter reached, and in one optimizer; the loss is given what it is made for",
-        why="a training that is wired wrongly runs without an error and learns something else",
+        expected="each parameter gets a gradient and is in one optimizer; the loss gets what it is made for",
+        why="a training with such a mistake runs without an error and learns something else",
         findings=tuple(findings),
         numbers=numbers,
     )

@@ -16,7 +16,7 @@ from babysit.rehearsal._row_mixing import row_mixing
 from babysit.rehearsal._subject import CHECK_SECONDS, Ask, LiveParts, Probes, Subject
 
 WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
-# Shares of the time, at most. Small networks need less than they may take, and what is left is not spent.
+# Shares of the time limit, at most; small networks need less.
 WATCHED_SHARE, ROWS_SHARE = 0.25, 0.1
 DEPENDENCE_STEPS = 4
 WHOLE_SHARE = 0.5  # of a script, which is watched to its end where there is time: its evaluations come there
@@ -27,10 +27,10 @@ class Examination:
 
     Args:
         subject: What is checked; afterwards as it was.
-        seconds: That may be spent on all steps together.
+        seconds: Time limit of all steps together.
         steps: Of the watched training, at most.
         seed: Of every rehearsal.
-        ignore: Names of findings not to report.
+        ignore: Findings to ignore.
 
     Example:
         >>> import torch
@@ -61,7 +61,7 @@ class Examination:
 
     @property
     def left(self) -> float:
-        """Seconds that may still be spent."""
+        """Seconds until the time limit."""
         return max(0.0, self.seconds - (time.monotonic() - self._began))
 
     @functools.cached_property
@@ -106,7 +106,7 @@ class Examination:
 
     @property
     def fails(self) -> bool:
-        """Whether batches do not go through."""
+        """Whether the training fails by an error."""
         return bool(self.watched.happened("failed"))
 
     @functools.cached_property
@@ -127,7 +127,7 @@ class Examination:
 
     @functools.cached_property
     def mixing(self) -> float | None:
-        """How far rows change each other's answers; None where it cannot be told."""
+        """How far rows change each other's answers; None where that cannot be measured."""
         if not self.subject.has_live_parts or self.fails:
             return None
         with self.as_before():

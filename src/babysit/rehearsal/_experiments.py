@@ -93,7 +93,7 @@ def keep_tiny_batch(state: RehearsalState, rows: int = TINY) -> None:
 
 
 def contradictory(batch: Batch) -> bool:
-    """Whether two rows have equal inputs and different targets, so that nobody can know both."""
+    """Whether two rows have equal inputs and different targets, so that no network can overfit both."""
     parts = inputs_and_targets(batch)
     if parts is None or not isinstance(parts[1], Tensor) or len(tensors_of(parts[0])) != 1:
         return False

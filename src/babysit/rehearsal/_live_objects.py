@@ -25,8 +25,8 @@ OptimizerLike = Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer]
 class LiveObjects(Subject):
     """A network, a loss, a loader and an optimizer as the user has them.
 
-    A rehearsal trains the network itself, within a room that is put back afterwards; so what a loss or a loader knows
-    of the network holds there, too.
+    A rehearsal trains the network itself and restores it afterwards, so that losses and loaders that refer to it
+    work as usual.
 
     Args:
         network: The network.
@@ -36,13 +36,13 @@ class LiveObjects(Subject):
             the network's keyword arguments.
         optimizer: As it is, or a function that makes one from parameters.
         validation: Loader of the validation rows.
-        scheduler: To be restored; rehearsals keep the rate constant.
+        scheduler: It is restored; rehearsals keep the learning rate constant.
         step: The loss of a batch, in place of `loss`: `step(network, batch)`.
         regularisation: Clipping, and what acts on the weights beside the loss and the optimizer.
         name: What to call it.
 
     Raises:
-        InputError: Something that is none of that.
+        InputError: One of them is something else.
 
     Example:
         >>> batches = [(torch.randn(8, 3), torch.randint(0, 2, (8,))) for _ in range(4)]
@@ -68,10 +68,10 @@ class LiveObjects(Subject):
         if not isinstance(network, nn.Module):
             raise InputError(f"a {type(network).__name__} cannot be trained", legal="a torch.nn.Module")
         if loss is not None and not callable(loss):
-            raise InputError(f"a {type(loss).__name__} is no loss", legal="a function of (outputs, targets)")
+            raise InputError(f"a {type(loss).__name__} is not a loss", legal="a function of (outputs, targets)")
         if not isinstance(optimizer, Optimizer) and not callable(optimizer):
             raise InputError(
-                f"a {type(optimizer).__name__} is no optimizer",
+                f"a {type(optimizer).__name__} is not an optimizer",
                 legal="a torch.optim.Optimizer, or a function that makes one from parameters",
                 write="lambda parameters: torch.optim.Adam(parameters, lr=1e-3)",
             )

@@ -20,7 +20,7 @@ class RehearsalOutcome:
 
     Attributes:
         steps: Taken.
-        loss: Mean of the last tenth of the steps; inf when a loss was no number or the training failed.
+        loss: Mean of the last tenth of the steps; inf when a loss was NaN or infinite, or the training failed.
         first: The first loss.
         trained: Score of the last training steps, by name: balanced accuracy or R2; None when it was not seen.
         evaluated: Score of the last evaluation, by name.
@@ -89,7 +89,7 @@ def _last(trace: Trace, phase: str) -> tuple[str, float] | None:
 
 
 def gain(before: RehearsalOutcome, after: RehearsalOutcome, *, comparable: bool = True) -> float:
-    """Which share of the gap to a perfect training a change closes: 1 all of it, below 0 it made things worse.
+    """The share of the gap to a perfect training that remedies close: 1 for all of it; below 0 they made it worse.
 
     A score of evaluations counts before one of training rows, and the loss only where neither was seen.
 
@@ -133,7 +133,7 @@ def _fallen(after: RehearsalOutcome) -> float:
 
 
 def _sound(score: float) -> float:
-    """A score that is no number, or an R2 worse than a constant answer's, is worth nothing."""
+    """A score that is NaN, or an R2 worse than a constant answer's, counts as 0."""
     return max(0.0, score) if math.isfinite(score) else 0.0
 
 
@@ -150,15 +150,19 @@ def median_of(outcomes: Sequence[RehearsalOutcome]) -> RehearsalOutcome:
 
 
 def check_training(name: str, trace: Trace) -> None:
-    """Refuse what trains nothing: there is nothing to be checked."""
+    """Refuse a subject that trains nothing: there is nothing to check.
+
+    Raises:
+        InputError: No training was seen.
+    """
     if trace.series("loss").values or trace.layers or trace.happened("not-finite"):
         return
     failed = trace.happened("failed")
     if failed:
         raise InputError(f"{name} fails before it trains: {failed[0].text}")
     raise InputError(
-        f"no training was seen in {name}: no backward pass, no step of an optimizer",
-        cause="it trains under a condition that did not hold, or in a process of its own, or it moves its weights by"
-        " hand with what torch.autograd.grad gives, which is not seen",
+        f"no training was seen in {name}: no backward pass and no step of an optimizer",
+        cause="it trains only under a condition that was not met, or in a process of its own; or it changes its"
+        " weights by hand with torch.autograd.grad, which is not seen",
         write="its arguments after --, as in: babysit check train.py -- --train",
     )

@@ -62,13 +62,13 @@ def pre_flight(
     """Check a subject before it is trained; it is afterwards as it was, bit for bit.
 
     Args:
-        subject: A Recipe or live objects.
+        subject: A recipe, live objects or a script.
         only: Names of the steps to do; empty means all.
         skip: Names of steps not to do.
-        seconds: That may be spent; each step takes a share of it at most.
+        seconds: Time limit; each step takes at most a share of it.
         steps: Of the watched training, at most.
         seed: Of every rehearsal.
-        ignore: Names of findings not to report.
+        ignore: Findings to ignore.
         progress: Receives progress events.
 
     Returns:
@@ -80,7 +80,7 @@ def pre_flight(
     _check_steps(only, skip)
     check_names(ignore)
     if not seconds > 0 or steps < 1:
-        raise InputError(f"a check of {seconds:g} seconds and {steps} steps", legal="more than none of both")
+        raise InputError(f"a check of {seconds:g} seconds and {steps} steps", legal="above 0, both")
     wanted = [name for name in STEPS if (not only or name in only) and name not in skip]
     examination = Examination(subject, seconds=seconds, steps=steps, seed=seed, ignore=ignore)
     began = time.monotonic()
@@ -120,7 +120,7 @@ def _step(name: str, examination: Examination) -> PreFlightStep:
     except InputError as error:
         if examination.subject.has_live_parts:
             raise
-        return skipped(name, f"the script cannot be rehearsed so: {str(error).splitlines()[0]}")
+        return skipped(name, f"the script cannot be rehearsed for this step: {str(error).splitlines()[0]}")
 
 
 def merged(steps: Sequence[PreFlightStep], ignore: Sequence[str] = ()) -> tuple[Finding, ...]:

@@ -74,7 +74,7 @@ class RateRange:
 
 
 def tail_loss(losses: Sequence[float], first: float) -> float:
-    """The mean of the last fifth of a member's losses; inf for one that is no number or ends above its start.
+    """The mean of the last fifth of a member's losses; inf for one that is NaN or infinite or ends above its start.
 
     Example:
         >>> tail_loss([2.0, 1.5, 1.0, 1.0, 0.5], 2.0)

@@ -98,7 +98,7 @@ def read_sweep(rates: Sequence[float], losses: Sequence[float]) -> RateSweep:
     noise = statistics.median(steps) / MEDIAN_STEP
     error = noise * math.sqrt(2 * (1 - BETA) / (1 + BETA))  # of a difference of two smoothed losses
     if -falls[place] < NOISES * error:
-        return RateSweep(None, "the fall is no larger than the noise of batches", *made)
+        return RateSweep(None, "the loss falls by less than it varies from batch to batch", *made)
     return RateSweep(used[steepest], "", *made)
 
 

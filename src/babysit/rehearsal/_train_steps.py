@@ -18,17 +18,17 @@ from babysit.remedies import RehearsalState
 from babysit.training import Penalty, take_step
 
 FIRST = 10  # steps that are always measured
-START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every so manieth
+START, AFTER_START = 50, 5  # the same with `start`, and of the later ones, every fifth
 
 
 def train_steps(state: RehearsalState, steps: int, *, probes: str, seconds: float | None = None) -> Trace:
-    """Train a state and measure. A loss that is no number is the last one.
+    """Train and measure. A loss that is NaN or infinite is the last one.
 
     Args:
         state: Its parts are changed.
         steps: Optimizer steps.
         probes: `all`, `start`, `budget` or `losses`.
-        seconds: Stop early when they are spent; one step is always taken.
+        seconds: Time limit; one step is always taken.
 
     Raises:
         RehearsalError: The training itself failed, with what was measured until then.

@@ -1,4 +1,4 @@
-"""Remedies tried in a check: what they do, held against the training as it is, and which cause that proves.
+"""Remedies tried in a check: what they do, compared with the baseline, and which cause that proves.
 
 A remedy that mends a training names the cause surer than any number measured in the sick one. So the remedies of what
 was found are rehearsed, and where nothing serious was found, those whose disease a trace alone hardly shows: a rate
@@ -20,8 +20,8 @@ from babysit.rehearsal._subject import TO_THE_END, Ask
 from babysit.remedies import REMEDIES, rate_of
 
 TRIED, NOT_TRIED = "tried", "not tried"  # evidence: what the remedy did, or why it could not be applied
-MENDED = 0.6  # of the gap: so much is closed by treating a cause, hardly ever by treating anything else
-CLEARLY = 0.08  # of a score, that a suspect's remedy must add: seeds of sound trainings differ by less
+MENDED = 0.6  # of the gap: a remedy that closes this much treats a cause
+CLEARLY = 0.08  # what the remedy of a suspected disease must add to a score: seeds of sound trainings differ by less
 MOST_ROOTS, VALUES = 3, 2
 SLOWER = 3.0  # times the watched training's seconds
 SHARE = 0.8  # of the time that is left

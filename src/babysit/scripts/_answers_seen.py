@@ -111,7 +111,7 @@ class AnswersSeen:
 
     Attributes:
         evaluating: Whether one is under way.
-        inside: Whether the network's own pass is under way: what it compares is no answer.
+        inside: Whether the network's own pass is under way: what it compares is not an answer.
         evaluations: Of rows that are not trained on: step, name and value of the score.
     """
 

@@ -214,7 +214,7 @@ def run(request: RunRequest, imported: int | None) -> NoReturn:
 
 
 def _plainly(request: RunRequest) -> int:
-    # Streams that nobody has seeded are another in every process.
+    # Random streams that are not seeded differ from process to process.
     random.seed()
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
@@ -245,7 +245,7 @@ def end_with_parent(number: int) -> None:
 
 
 def end_group(group: int) -> None:
-    """Kill a process that leads a group, and what it has started; one that is gone is no mistake."""
+    """Kill a process that leads a group, and what it has started; one that is gone is not a mistake."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

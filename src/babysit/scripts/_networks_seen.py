@@ -105,7 +105,7 @@ class OthersSeen:
         return bool(self._known)
 
     def called(self, step: int, module: nn.Module, network: nn.Module, optimizers: Sequence[Optimizer]) -> list[Event]:
-        """What is no part of the network is called with gradients. Returns what there is to tell of it."""
+        """A module outside the network is called with gradients. Returns what there is to tell of it."""
         if id(module) in self._known or not any(parameter.requires_grad for parameter in module.parameters()):
             return []
         own = {id(parameter) for parameter in module.parameters()}

@@ -57,7 +57,7 @@ class Patcher:
         store: Where measurements go.
         remedies: To apply; None leaves everything as it is.
         overhead: Share of the time that measuring may take; None measures the first fifty steps and
-            then ever fewer.
+            then fewer and fewer.
         probes: `all` or `losses`.
         steps: Optimizer steps after which the script is ended; None never.
         more: Called at steps, when there is more to read.
@@ -370,7 +370,7 @@ class Patcher:
         """A step was taken.
 
         Raises:
-            Enough: It was the last one asked for, or its loss is no number and only losses were wanted.
+            Enough: It was the last one asked for, or its loss is NaN or infinite and only losses are measured.
         """
         losses, self._losses = self._losses, []
         if losses:

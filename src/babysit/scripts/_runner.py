@@ -147,7 +147,7 @@ class Runner:
             self._start_alone(started)
             return
         if self._server is None:
-            # A session of its own: Ctrl-C at the terminal reaches whoever waits here, who then ends it.
+            # A session of its own: Ctrl-C at the terminal reaches this process alone, which then ends the server.
             self._server = self._popen([str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._end_server = weakref.finalize(self, _end, self._server)
             self.servers += 1
@@ -233,7 +233,7 @@ class Runner:
                 self._alone.pop(number)[0].wait()
             self._running.pop(number, None)
         if server is not None:
-            # It may be importing, and nobody waits for that. Scripts whose processes are not known it ends itself.
+            # It may be importing, which is not waited for. Scripts whose processes are not known here it ends itself.
             if all(started.process is not None for started in ending.values()):
                 server.kill()
             self._end_server()
@@ -255,6 +255,6 @@ def _end(server: subprocess.Popen[bytes]) -> None:
 
 
 def end_group(group: int) -> None:
-    """Kill a process that leads a group, and what it has started; one that is gone is no mistake."""
+    """Kill a process that leads a group, and what it has started; one that is gone is not a mistake."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)

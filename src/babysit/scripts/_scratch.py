@@ -22,8 +22,8 @@ CACHES = frozenset({"__pycache__", "venv", "env", "node_modules", "site-packages
 
 
 def mirror(folder: pathlib.Path, scratch: pathlib.Path) -> None:
-    """Make `scratch` look like `folder`. What is too much is linked whole: folders after the first 3,000 entries, those
-    of caches, and hidden ones."""
+    """Make `scratch` look like `folder`. Folders after the first 3,000 entries, caches and hidden folders are linked
+    as a whole."""
     bytes_left, entries_left = MOST_BYTES, MOST_ENTRIES
     waiting = [(folder, scratch)]
     while waiting:
