@@ -52,7 +52,7 @@ def test_flipping_the_sign_climbs(made: Made) -> None:
     ("remedy", "parts"),
     [
         ("standardise-inputs", {"outputs": "net(x[rows] * 300 + 900)", "lr": 0.1}),
-        ("scale-inputs", {"outputs": "net(x[rows] * 300 + 900)", "lr": 1, "epochs": 60}),
+        ("scale-inputs", {"outputs": "net(x[rows] * 300 + 900)", "lr": 0.5, "epochs": 150}),
         ("centre-inputs", {"outputs": "net(x[rows] + 30)", "lr": 0.1}),
         ("impute-inputs", {"outputs": "net(torch.where(x[rows] > 2, torch.nan, x[rows]))"}),
         ("optimizer=adam", {"lr": 1e-6, "epochs": 60}),

@@ -101,7 +101,7 @@ def run(
         script: A Python file, or a module's name.
         arguments: The script's own.
         module: Whether it is a module's name.
-        remedies: Changes to run it under, as `NAME` or `NAME=VALUE`.
+        remedies: Remedies to run it under, as `NAME` or `NAME=VALUE`.
         overhead: Share of the time that may be spent on measuring; None measures every step.
         ignore: Names of findings not to report.
         show: On the standard error: `lines`, `plain` ones without colours, or `nothing`.
