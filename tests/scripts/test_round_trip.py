@@ -18,7 +18,7 @@ from babysit.scripts.patches import write_patched
 from tests.scripts.conftest import PATIENTS
 
 HOMES = [pathlib.Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib")]
-PUT_IN, NUMBER = "babysit_was_here()", "1234567890123"
+PUT_IN, NUMBER = "babysit_was_here()", "918273645091827"
 AROUND = re.compile(rb"[ \t\f]*babysit_was_here\(\)(?:\r\n|\r|\n)|babysit_was_here\(\); |; babysit_was_here\(\)")
 
 
@@ -54,7 +54,7 @@ def goes_around(content: bytes) -> bool:
     assert changed != content
     left = AROUND.sub(b"", changed)
     if numbers:
-        left = left.replace(NUMBER.encode(), code.words(numbers[len(numbers) // 2]).encode())
+        left = left.replace(NUMBER.encode(), numbers[len(numbers) // 2].value.encode())
     assert left == content
     return bool(numbers)
 
