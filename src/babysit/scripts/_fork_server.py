@@ -22,16 +22,18 @@ import select
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from babysit.scripts._as_main import NoSuchModuleError, leave, run_as_main, show_error
     from babysit.scripts._messages import MessageReader, RunBegan, RunEnded, RunRequest, read, written
+    from babysit.scripts._sandbox import available
 else:
     # Beside this file: as parts of the package they would import PyTorch.
     from _as_main import NoSuchModuleError, leave, run_as_main, show_error
     from _messages import MessageReader, RunBegan, RunEnded, RunRequest, read, written
+    from _sandbox import available
 
 LOOK_EVERY = 0.01  # seconds between two looks whether a script has ended
 LOOK_FOR_PARENT = 1.0  # the same at the parent, while nothing runs
@@ -75,7 +77,7 @@ def main() -> None:
         request = read(sys.argv[1].encode())
         assert isinstance(request, RunRequest)
         end_with_parent(signal.SIGTERM)
-        run(request, None)
+        run(protected(request), None)
     replies = os.dup(1)
     os.set_inheritable(replies, False)
     os.dup2(2, 1)  # what a package prints while it is imported is not an answer
@@ -120,6 +122,7 @@ class _Server:
                 end_group(process)
 
     def _begin(self, request: RunRequest) -> None:
+        request = protected(request)
         if request.watch is not None and WATCHES not in self._loaded:
             self._loaded.add(WATCHES)
             load_watcher()
@@ -171,6 +174,13 @@ class _Server:
         for module in FORK_SAFE[package]:
             with contextlib.suppress(ImportError):
                 importlib.import_module(module)
+
+
+def protected(request: RunRequest) -> RunRequest:
+    """With the way in which this machine keeps the user's files out of a watched script's reach; tried once."""
+    if request.watch is None or not request.watch.protected:
+        return request
+    return replace(request, watch=replace(request.watch, protection=available()))
 
 
 def _settle() -> None:

@@ -29,6 +29,9 @@ class WatchRequest:
         probes: `all` or `losses`.
         seed: 0 leaves the script's seeds as they are; other numbers move them.
         threads: That PyTorch may use; 0 leaves what it would use.
+        protected: Whether the user's files are to be out of the script's reach.
+        network: Whether the script may reach anything beyond loopback.
+        protection: How it is protected on this machine: `overlay`, `landlock` or `none`. The server fills it in.
     """
 
     kept: str
@@ -38,6 +41,9 @@ class WatchRequest:
     probes: str = "all"
     seed: int = 0
     threads: int = 0
+    protected: bool = True
+    network: bool = False
+    protection: str = "none"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import pathlib
 import platform
@@ -80,12 +81,14 @@ class _Mount(NamedTuple):
     options: frozenset[str]
 
 
-def enter_overlay(folder: pathlib.Path, *, places: Sequence[pathlib.Path] = (), network: bool = False) -> Protection:
+def enter_overlay(
+    folder: pathlib.Path, shared: pathlib.Path, *, places: Sequence[pathlib.Path] = (), network: bool = False
+) -> Protection:
     """Give this process, and all that it starts, a view of the file system that can be written without harm.
 
     Args:
-        folder: An existing folder, best on a disk, for what is written. `folder/shared` is the one place that stays
-            what it is on both sides, to leave answers in; it is made when it is missing.
+        folder: An existing folder, best on a disk, for what is written. It is of no use afterwards.
+        shared: The one folder that stays what it is on both sides, to leave answers in. It may hold `folder`.
         places: Folders that the script may want to write to. Only root needs them to be named: in a user namespace a
             file can be changed only if it and all folders from the overlay down to it belong to the user, so that each
             of these gets an overlay of its own, as far up as the user owns the folders. Anywhere else writing fails.
@@ -99,8 +102,7 @@ def enter_overlay(folder: pathlib.Path, *, places: Sequence[pathlib.Path] = (), 
     """
     uid, gid, where = os.geteuid(), os.getegid(), os.getcwd()
     folder = pathlib.Path(os.path.realpath(folder))
-    shared, root = folder / "shared", folder / "root"
-    shared.mkdir(exist_ok=True)
+    shared, root = pathlib.Path(os.path.realpath(shared)), folder / "root"
     root.mkdir()
     flags = CLONE_NEWNS | CLONE_NEWPID | (0 if network else CLONE_NEWNET)
     owner = _unshared(flags, uid, gid)
@@ -346,12 +348,13 @@ def refuse_in_python(writable: Sequence[pathlib.Path], *, network: bool = False)
     sys.addaudithook(look)
 
 
+@functools.cache
 def available() -> Kind:
     """How rehearsals can be held on this machine, found by trying it in a process that ends at once."""
     if not hasattr(os, "fork") or not sys.platform.startswith("linux"):
         return "none"
     with tempfile.TemporaryDirectory(prefix="babysit-", ignore_cleanup_errors=True) as folder:
-        if _works(lambda: enter_overlay(pathlib.Path(folder))):
+        if _works(lambda: enter_overlay(pathlib.Path(folder), pathlib.Path(folder))):
             return "overlay"
     return "landlock" if _works(lambda: enter_landlock([])) else "none"
 
@@ -365,6 +368,14 @@ def _works(attempt: Callable[[], object]) -> bool:
         except BaseException:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def places_of(folder: str) -> list[pathlib.Path]:
+    """Where a script may want to write: its folder, behind links in it, at home, among temporary files."""
+    found = [folder, os.path.expanduser("~"), tempfile.gettempdir()]
+    with contextlib.suppress(OSError):
+        found += [entry.path for entry in os.scandir(folder) if entry.is_symlink() and entry.is_dir()]
+    return [pathlib.Path(one) for one in found]
 
 
 def _is_loopback(host: str) -> bool:

@@ -43,6 +43,8 @@ class ScriptSubject(Subject):
         folder: Where it would be run; None is the working directory.
         jobs: How many runs at a time; None as many as there are processors, at most four.
         runner: To run in; None makes one of its own, which ends with it.
+        protected: Whether the user's files are out of the script's reach while it is rehearsed.
+        network: Whether it may reach anything beyond loopback.
 
     Example:
         >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), 0.1)\\n"
@@ -67,6 +69,8 @@ class ScriptSubject(Subject):
         folder: pathlib.Path | None = None,
         jobs: int | None = None,
         runner: Runner | None = None,
+        protected: bool = True,
+        network: bool = False,
     ) -> None:
         script.check()
         self.script = script
@@ -78,6 +82,7 @@ class ScriptSubject(Subject):
         self.jobs = runner.jobs if runner is not None else jobs or min(4, cores)
         self._threads = max(1, cores // self.jobs)
         self._own = runner is None
+        self._protected, self._network = protected, network
         self._runner = runner or Runner(self.jobs, watching_environment())
 
     @property
@@ -169,6 +174,8 @@ class ScriptSubject(Subject):
             probes=ask.probes,
             seed=ask.seed,
             threads=self._threads,
+            protected=self._protected,
+            network=self._network,
         )
         script, output = self.script, str(folder / "output.txt")
         return RunRequest(

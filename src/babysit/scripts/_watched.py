@@ -6,6 +6,7 @@ import os
 import pathlib
 import random
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -15,16 +16,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from babysit.record import BabysitError, Event, NotAppliedError, Remedy, Row, TraceStore
+from babysit.record import BabysitError, Event, InputError, NotAppliedError, Remedy, Row, TraceStore
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
 from babysit.scripts._as_main import Ended, Enough
 from babysit.scripts._messages import ANSWER, SCRATCH, TRACE, RunRequest, ScriptAnswer, WatchRequest, read, written
 from babysit.scripts._patcher import Patcher
+from babysit.scripts._sandbox import (
+    enter_landlock,
+    enter_overlay,
+    places_of,
+    refuse_in_python,
+    with_all_that_it_starts,
+)
 from babysit.scripts._scratch import WritesSeen, mirror
 from babysit.scripts._script import Script, run_script
 
 STRIDE = 1000  # between the seeds of two runs
+# Services that log or load over the network, told by their own variables that there is none.
+OFFLINE = {
+    "COMET_MODE": "disabled",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "NEPTUNE_MODE": "offline",
+    "TRANSFORMERS_OFFLINE": "1",
+    "WANDB_MODE": "offline",
+}
+NO_NETWORK = ("Network is unreachable", "Name or service not known", "name resolution", "no network", "offline mode")
 WORK = "work"  # the folder within the scratch folder that looks like the user's
 
 
@@ -43,10 +61,15 @@ def watch(line: bytes) -> int | None:
     os.environ.setdefault("MPLBACKEND", "Agg")  # a window would wait for somebody to close it
     if asked.threads:
         torch.set_num_threads(asked.threads)
-    store = TraceStore(pathlib.Path(asked.kept, TRACE))
     answer = ScriptAnswer("failed", "it could not be run")
     try:
-        answer = _watched(request, asked, store, began)
+        script, writes = _enter(request, asked)
+        store = TraceStore(pathlib.Path(asked.kept, TRACE))
+        try:
+            answer = _watched(request, asked, script, store, began)
+        finally:
+            store.close()
+        answer = replace(answer, wrote=tuple(writes.outside) if writes is not None else ())
     except BabysitError as error:
         missing = error.missing if isinstance(error, NotAppliedError) else ()
         answer = ScriptAnswer("refused", str(error).splitlines()[0], not_applied=missing)
@@ -54,13 +77,12 @@ def watch(line: bytes) -> int | None:
         # Nobody is left to raise it to.
         answer = ScriptAnswer("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
     finally:
-        store.close()
         answer = replace(answer, seconds=time.monotonic() - began)
         pathlib.Path(asked.kept, ANSWER).write_bytes(written(answer))
     return answer.code if answer.how == "finished" else None
 
 
-def _watched(request: RunRequest, asked: WatchRequest, store: TraceStore, began: float) -> ScriptAnswer:
+def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: TraceStore, began: float) -> ScriptAnswer:
     remedies = [Remedy.parse(text) for text in asked.remedies]
     epochs = Epochs().number(remedies)
     if asked.seed:
@@ -71,7 +93,6 @@ def _watched(request: RunRequest, asked: WatchRequest, store: TraceStore, began:
             raise Enough
 
     applied = applied_to_script(remedies, asked.seed, KINDS) if remedies else None
-    script, writes = in_scratch(request, pathlib.Path(asked.kept, SCRATCH))
     patcher = Patcher(store, remedies=applied, probes=asked.probes, steps=asked.steps, more=more)
     with patcher:
         ended = run_script(script, epochs=epochs)
@@ -81,9 +102,49 @@ def _watched(request: RunRequest, asked: WatchRequest, store: TraceStore, began:
         store.add([Row(max(0, patcher.steps - 1), "train", "", *scored)])
     patcher.tell(finished=ended.how == "finished")
     if ended.how == "failed":
+        ended = replace(ended, error=ended.error + _offline(ended.error, asked))
         store.add([Event(patcher.steps, "failed", ended.error)])
     work = os.path.realpath(pathlib.Path(asked.kept, SCRATCH, WORK))
-    return _answer(ended, patcher, ended.traceback.replace(work, request.folder), tuple(writes.outside))
+    return _answer(ended, patcher, ended.traceback.replace(work, request.folder))
+
+
+def _enter(request: RunRequest, asked: WatchRequest) -> tuple[Script, WritesSeen | None]:
+    """Put the user's files out of reach, and find the script.
+
+    Returns:
+        The script; and what sees files that are written outside the scratch folder, where nothing holds it.
+
+    Raises:
+        InputError: Files are to be protected, and this machine has no way to do it.
+    """
+    scratch = pathlib.Path(asked.kept, SCRATCH)
+    scratch.mkdir(exist_ok=True)
+    if not asked.network:
+        os.environ.update(OFFLINE)
+    if asked.protection == "overlay":
+        enter_overlay(scratch, pathlib.Path(asked.kept), places=places_of(request.folder), network=asked.network)
+        with_all_that_it_starts()
+        return Script(request.target, request.arguments, module=request.module), None
+    if asked.protected and asked.protection == "none":
+        raise InputError(
+            "this system cannot keep a script's rehearsals away from your files: it has neither mount namespaces with"
+            " overlays nor Landlock",
+            cause="it is not Linux, the kernel is older than 5.13, or the container forbids both",
+            write="--unprotected, where the script writes nothing that must not be lost",
+        )
+    script, writes = in_scratch(request, scratch)
+    if asked.protection == "landlock":
+        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "tmp")
+        os.mkdir(tempfile.tempdir)
+        enter_landlock([pathlib.Path(asked.kept)])
+        refuse_in_python([pathlib.Path(asked.kept)], network=asked.network)
+    return script, writes
+
+
+def _offline(error: str, asked: WatchRequest) -> str:
+    """What to add to the error of a script that wanted to reach the network."""
+    wanted = not asked.network and any(sign in error for sign in NO_NETWORK)
+    return " (a rehearsal has no network; --network gives it one)" if wanted else ""
 
 
 def in_scratch(request: RunRequest, scratch: pathlib.Path) -> tuple[Script, WritesSeen]:
@@ -105,7 +166,7 @@ def in_scratch(request: RunRequest, scratch: pathlib.Path) -> tuple[Script, Writ
     return Script(str(target), request.arguments), writes
 
 
-def _answer(ended: Ended, patcher: Patcher, told: str, wrote: tuple[str, ...]) -> ScriptAnswer:
+def _answer(ended: Ended, patcher: Patcher, told: str) -> ScriptAnswer:
     evaluations = patcher.answers.evaluations
     return ScriptAnswer(
         how=ended.how,
@@ -117,7 +178,6 @@ def _answer(ended: Ended, patcher: Patcher, told: str, wrote: tuple[str, ...]) -
         evaluated=evaluations[-1][1:] if evaluations else None,
         several=patcher.several,
         unseen=patcher.network is None,
-        wrote=wrote,
         not_applied=tuple(patcher.not_applied()),
     )
 
