@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 
@@ -13,7 +15,9 @@ import pytest
 
 from babysit.record import InputError, RehearsalError, Remedy
 from babysit.rehearsal import Ask, one_by_one
-from babysit.scripts import Runner, Script, ScriptSubject
+from babysit.scripts import Runner, Script, ScriptSubject, rehearsed, watching_environment
+from babysit.scripts._messages import RunRequest, WatchRequest
+from babysit.scripts._sandbox import available
 from tests.scripts.conftest import program
 
 Made = Callable[..., ScriptSubject]
@@ -122,14 +126,103 @@ def test_what_it_writes_stays_out_of_the_folder(made: Made, tmp_path: pathlib.Pa
     assert large.read_bytes() == b"x" * 2**21
 
 
-def test_what_it_writes_elsewhere_is_told(made: Made) -> None:
+def test_what_an_unprotected_script_writes_elsewhere_is_told(made: Made, runner: Runner) -> None:
     path = pathlib.Path.home() / f"babysit-test-{os.getpid()}.txt"
     try:
-        subject = made(program() + f"open({str(path)!r}, 'w').write('there')\n")
+        text = program() + f"open({str(path)!r}, 'w').write('there')\n"
+        subject = made(text)
         subject.run(Ask())
-        assert subject.wrote == {str(path.resolve())}
+        assert subject.wrote == set()
+        assert not path.exists()
+        with ScriptSubject(subject.script, runner=runner, protected=False) as unprotected:
+            unprotected.run(Ask())
+            assert unprotected.wrote == {str(path.resolve())}
+        assert path.exists()
     finally:
         path.unlink(missing_ok=True)
+
+
+LAYOUT = """
+import os, pathlib
+here = os.path.dirname(os.path.abspath(__file__))
+assert open("../data/rows.txt").read() == open(os.path.join(here, "..", "data", "rows.txt")).read() == "rows"
+assert os.getcwd() == here == PROJECT, (os.getcwd(), here)
+os.chdir("/")
+assert open(os.path.join(os.path.dirname(__file__), "settings.txt")).read() == "lr"
+os.chdir(here)
+for name in ("linked/best.pt", ".hidden/cache", "venv/pip.cfg", "../data/rows.txt"):
+    open(name, "w").write("overwritten")
+    assert open(name).read() == "overwritten"
+"""
+
+
+@pytest.mark.skipif(available() != "overlay", reason="this system allows no mount namespace with an overlay")
+def test_a_script_finds_everything_where_it_is_and_changes_nothing(tmp_path: pathlib.Path, runner: Runner) -> None:
+    project, disk = tmp_path / "project", tmp_path / "disk"
+    for folder in (project / ".hidden", project / "venv", tmp_path / "data", disk):
+        folder.mkdir(parents=True)
+    files = {
+        "data/rows.txt": "rows", "project/settings.txt": "lr", "disk/best.pt": "best", "project/.hidden/cache": "cache",
+        "project/venv/pip.cfg": "pip",
+    }  # fmt: skip
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    (project / "linked").symlink_to(disk)
+    path = project / "train.py"
+    path.write_text(program() + LAYOUT.replace("PROJECT", repr(str(project))))
+    with ScriptSubject(Script(str(path)), folder=project, runner=runner) as subject:
+        done = subject.run(Ask())
+    assert done.answer.how == "finished", done.answer.traceback
+    assert {name: (tmp_path / name).read_text() for name in files} == files
+
+
+def test_where_landlock_alone_holds_the_script_runs_in_a_copy(tmp_path: pathlib.Path) -> None:
+    if available() == "none":
+        pytest.skip("neither overlays nor Landlock here")
+    project, outside = tmp_path / "project", tmp_path / "outside.txt"
+    project.mkdir()
+    outside.write_text("mine")
+    (project / "log.txt").write_text("before")
+    text = program() + textwrap.dedent(f"""\
+        import tempfile
+        open("log.txt", "a").write("after")
+        tempfile.NamedTemporaryFile().write(b"x")
+        try:
+            open({str(outside)!r}, "w")
+        except PermissionError:
+            print("held")
+        """)
+    (project / "train.py").write_text(text)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    output = tmp_path / "output.txt"
+    watch = WatchRequest(str(kept), protection="landlock")
+    request = RunRequest("train.py", (), False, str(project), str(output), watch)
+    with Runner(1, watching_environment()) as runner:
+        (started,) = runner.run_all([request])
+    done = rehearsed(started)
+    assert done.answer.how == "finished", done.answer
+    assert "held" in done.output
+    assert outside.read_text() == "mine"
+    assert (project / "log.txt").read_text() == "before"
+
+
+def test_a_machine_that_cannot_protect_refuses_and_says_how_to_go_on(made: Made, runner: Runner) -> None:
+    subject = made()
+    kept = pathlib.Path(tempfile.mkdtemp())
+    watch = WatchRequest(str(kept), protection="impossible")
+    request = RunRequest(subject.script.target, (), False, str(kept), str(kept / "output.txt"), watch)
+    done = rehearsed(runner.run_all([request])[0])
+    shutil.rmtree(kept)
+    assert done.answer.how == "refused"
+    assert "--unprotected" in done.answer.error
+
+
+def test_an_error_for_want_of_a_network_says_what_gives_one(made: Made) -> None:
+    text = program() + "import urllib.request\nurllib.request.urlopen('http://192.0.2.1/weights.pt', timeout=5)\n"
+    done = made(text).run(Ask())
+    assert done.answer.how == "failed"
+    assert "--network" in done.answer.error
 
 
 def test_arguments_and_modules_beside_it(made: Made, tmp_path: pathlib.Path, runner: Runner) -> None:

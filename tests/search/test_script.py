@@ -6,6 +6,7 @@ import pytest
 
 import babysit
 from babysit.record import InputError, Recipe, Study, Trial, TrialProgress
+from babysit.scripts._sandbox import available
 from babysit.search import ScriptEngine
 from babysit.training import FORKS
 
@@ -259,8 +260,13 @@ def test_without_a_printed_score_the_measured_one_counts(
     assert not (tmp_path / "weights.txt").exists()
     if evaluates:
         assert printed.train(trials[1:2], 1)[1].score == pytest.approx(good.score)
+        if available() == "overlay":
+            assert not (tmp_path / "weights.txt").exists()
+    writing = ScriptEngine([str(script), "{rate}"], ["rate"], score="right", jobs=1, protected=False)
+    if evaluates:
+        writing.train(trials[1:2], 1)
         assert (tmp_path / "weights.txt").exists(), "as python runs it"
-    for one in (engine, again, printed):
+    for one in (engine, again, printed, writing):
         one.close()
 
 

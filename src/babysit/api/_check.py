@@ -69,6 +69,8 @@ def check(
     skip: Collection[str] = (),
     arguments: Sequence[str] = (),
     module: bool = False,
+    unprotected: bool = False,
+    network: bool = False,
     seconds: float | None = None,
     steps: int | None = None,
     seed: int = 0,
@@ -95,6 +97,8 @@ def check(
         skip: Names of steps not to do.
         arguments: Of a script: its own.
         module: Whether the subject is the name of a module to run, as in `python -m`.
+        unprotected: Of a script: let its rehearsals write to your files, where the system cannot keep them away.
+        network: Of a script: let its rehearsals reach the network.
         seconds: That may be spent; 60, for a script 90.
         steps: Of the watched training, at most; 200, a script is watched to its end where there is time.
         seed: Of every rehearsal.
@@ -119,7 +123,19 @@ def check(
     Source: CS231n, lecture 6 ("Babysitting the learning process").
     """
     made = subject_of(
-        subject, loss, loader, optimizer, validation, scheduler, step, target, settings, arguments, module
+        subject,
+        loss,
+        loader,
+        optimizer,
+        validation,
+        scheduler,
+        step,
+        target,
+        settings,
+        arguments,
+        module,
+        unprotected=unprotected,
+        network=network,
     )
     if seconds is None:
         seconds = made.check_seconds

@@ -158,6 +158,8 @@ def heal(
     settings: Iterable[str] = (),
     arguments: Sequence[str] = (),
     module: bool = False,
+    unprotected: bool = False,
+    network: bool = False,
     seconds: float = HEAL_SECONDS,
     steps: int | None = None,
     seeds: int = 3,
@@ -186,6 +188,8 @@ def heal(
         settings: Of a Recipe or data: changes, as `path=value`.
         arguments: Of a script: its own.
         module: Whether the subject is the name of a module to run, as in `python -m`.
+        unprotected: Of a script: let its rehearsals write to your files, where the system cannot keep them away.
+        network: Of a script: let its rehearsals reach the network.
         seconds: That may be spent.
         steps: Of each rehearsal; 300, a script runs to its own end.
         seeds: On which the recommended change is held against the untouched training.
@@ -213,7 +217,19 @@ def heal(
     Talwalkar 2016).
     """
     made = subject_of(
-        subject, loss, loader, optimizer, validation, scheduler, step, target, settings, arguments, module
+        subject,
+        loss,
+        loader,
+        optimizer,
+        validation,
+        scheduler,
+        step,
+        target,
+        settings,
+        arguments,
+        module,
+        unprotected=unprotected,
+        network=network,
     )
     script = made if isinstance(made, ScriptSubject) else None
     if apply is not None and (script is None or module):

@@ -31,12 +31,17 @@ def subject_of(
     settings: Iterable[str] = (),
     arguments: Sequence[str] = (),
     module: bool = False,
+    unprotected: bool = False,
+    network: bool = False,
 ) -> Subject:
     """What was given, as a Subject: a network with its loss, loader and optimizer; a script; a Recipe or data.
 
     Raises:
         InputError: It is none of them, or something is missing.
     """
+    if (unprotected or network) and not is_script(subject, module):
+        option = "unprotected" if unprotected else "network"
+        raise InputError(f"'{option}' is for scripts, and {subject!r} is not a script", legal="a .py file")
     if isinstance(subject, nn.Module):
         if loader is None or optimizer is None:
             missing = "a loader of training batches" if loader is None else "an optimizer"
@@ -54,7 +59,8 @@ def subject_of(
     if is_script(subject, module):
         if target is not None or [*settings]:
             raise InputError("a script has no target and no settings", legal="both belong to data and recipes")
-        return ScriptSubject(with_arguments(str(subject), arguments, module=module))
+        script = with_arguments(str(subject), arguments, module=module)
+        return ScriptSubject(script, protected=not unprotected, network=network)
     if arguments:
         raise InputError(f"'{arguments[0]}' follows {subject}, which is no script", legal="a .py file takes arguments")
     return recipe_subject(subject, target, settings)

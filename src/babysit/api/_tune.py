@@ -43,6 +43,8 @@ def tune(
     recipe: Recipe | str | pathlib.Path | None = None,
     settings: Iterable[str] = (),
     arguments: Sequence[str] = (),
+    unprotected: bool = False,
+    network: bool = False,
     seconds: float | None = None,
     trials: float | None = None,
     folds: int = 0,
@@ -75,6 +77,8 @@ def tune(
         recipe: Of data: the recipe that is varied.
         settings: Of data and recipes: changes to the recipe, as `path=value`.
         arguments: Of a script: its arguments, with `{NAME}` for each searched setting, perhaps `{steps}` and `{seed}`.
+        unprotected: Of a script: let its trials write to your files, where the system cannot keep them away.
+        network: Of a script: let its trials reach the network.
         seconds: Time limit in seconds of a search over data or a recipe; 60 when neither this nor `trials` is given.
         trials: Instead: how much may be trained, in full trainings; of a script 20 when it is not given.
         folds: Of data and recipes: validate each point on so many folds; 0 takes the data's own split.
@@ -134,6 +138,8 @@ def tune(
             space=space or (),
             score=score,
             lower=lower,
+            protected=not unprotected,
+            network=network,
             steps=steps,
             trials=trials,
             jobs=jobs,
@@ -147,7 +153,8 @@ def tune(
             progress=progress,
         )
         return _copied(tuned, optuna)
-    _refuse("data or a recipe", "scripts", arguments=arguments, score=score, lower=lower, steps=steps, jobs=jobs)
+    of_scripts = {"arguments": arguments, "score": score, "lower": lower, "steps": steps, "jobs": jobs}
+    _refuse("data or a recipe", "scripts", **of_scripts, unprotected=unprotected, network=network)
     make = maker_of(model)
     known = make.arguments if isinstance(make, NetworkFactory) else ()
     settings = [f"model.arguments.{text}" if text.partition("=")[0] in known else text for text in settings]

@@ -48,6 +48,8 @@ def tune_script(
     space: Space | Mapping[str, Any] | Iterable[str],
     score: str | None = None,
     lower: bool = False,
+    protected: bool = True,
+    network: bool = False,
     steps: int | None = None,
     trials: float | None = None,
     jobs: int | None = None,
@@ -73,7 +75,7 @@ def tune_script(
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
     given = space if isinstance(space, Space) and space.free_names else _free(space)
     command = [str(path), *arguments]
-    engine = _engine(command, given, score, lower, jobs, steps)
+    engine = _engine(command, given, score, lower, jobs, steps, protected, network)
     takes_steps, takes_seed = "steps" in engine.placeholders or bool(steps), "seed" in engine.placeholders
     if takes_steps and not steps:
         raise InputError("the arguments have {steps}, and nobody says how many", write="--steps 20")
@@ -97,7 +99,9 @@ def tune_script(
         "space": described(given),
         "given": tuple(one.text() for one in given),
         "plan": asdict(plan),
-        "options": asdict(options) | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps},
+        "options": asdict(options)
+        | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps}
+        | {"protected": protected, "network": network},
         "fingerprint": "",
     }
     return _carry_out(Study.create(folder, info, None), given, plan, options, engine, progress)
@@ -109,16 +113,26 @@ def resume_script(study: Study, progress: Progress = silent) -> Tuned:
     command, score = content.pop("command"), content.pop("score")
     lower, jobs, steps = content.pop("lower"), content.pop("jobs"), content.pop("steps", None)
     space = Space(study.info.given, free_names=True)
-    engine = _engine(command, space, score, lower, jobs, steps)
+    protected, network = content.pop("protected", True), content.pop("network", False)
+    engine = _engine(command, space, score, lower, jobs, steps, protected, network)
     return _carry_out(study, space, plan_of(study), Options(**content), engine, progress)
 
 
 def _engine(
-    command: list[str], space: Space, score: str | None, lower: bool, jobs: int | None, steps: int | None
+    command: list[str],
+    space: Space,
+    score: str | None,
+    lower: bool,
+    jobs: int | None,
+    steps: int | None,
+    protected: bool,
+    network: bool,
 ) -> ScriptEngine:
     names = [one.path for one in space]
     epochs = bool(steps) and "steps" not in placeholders(command)
-    engine = ScriptEngine(command, names, score=score, lower=lower, jobs=jobs, epochs=epochs)
+    engine = ScriptEngine(
+        command, names, score=score, lower=lower, jobs=jobs, epochs=epochs, protected=protected, network=network
+    )
     check_remedies([one for one in space if one.path in engine.changed])
     return engine
 

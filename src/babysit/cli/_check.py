@@ -13,6 +13,8 @@ def check(
     /,
     *arguments: Argument,
     module: Module = False,
+    unprotected: Flag = False,
+    network: Flag = False,
     target: str | None = None,
     settings: Settings = None,
     only: Texts = None,
@@ -37,6 +39,10 @@ def check(
         Of a script: its own arguments, after --.
     module
         The subject is the name of a module, as in python -m.
+    unprotected
+        Of a script: let its rehearsals write to your files. Needed only where the system cannot keep them away.
+    network
+        Of a script: let its rehearsals reach the network.
     target
         Of data: the column to learn.
     settings
@@ -66,6 +72,8 @@ def check(
             subject,
             arguments=arguments,
             module=module,
+            unprotected=unprotected,
+            network=network,
             target=target,
             settings=settings or (),
             only=only or (),

@@ -13,6 +13,8 @@ def heal(
     /,
     *arguments: Argument,
     module: Module = False,
+    unprotected: Flag = False,
+    network: Flag = False,
     target: str | None = None,
     settings: Settings = None,
     ignore: Texts = None,
@@ -38,6 +40,10 @@ def heal(
         Of a script: its own arguments, after --.
     module
         The subject is the name of a module, as in python -m.
+    unprotected
+        Of a script: let its rehearsals write to your files. Needed only where the system cannot keep them away.
+    network
+        Of a script: let its rehearsals reach the network.
     target
         Of data: the column to learn.
     settings
@@ -67,6 +73,8 @@ def heal(
             subject,
             arguments=arguments,
             module=module,
+            unprotected=unprotected,
+            network=network,
             target=target,
             settings=settings or (),
             ignore=ignore or (),

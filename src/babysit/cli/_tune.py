@@ -17,6 +17,8 @@ def tune(
     subject: str | None = None,
     /,
     *arguments: Argument,
+    unprotected: Flag = False,
+    network: Flag = False,
     target: str | None = None,
     space: Texts = None,
     recipe: str | None = None,
@@ -53,6 +55,10 @@ def tune(
         Data as `fit` takes it, a recipe (a .toml file) with its data, or a script (a .py file).
     arguments
         Of a script, after `--`: its arguments, with {lr} for each setting, perhaps {steps} and {seed}.
+    unprotected
+        Of a script: let its trials write to your files. Needed only where the system cannot keep them away.
+    network
+        Of a script: let its trials reach the network.
     target
         Of data: the column to learn.
     space
@@ -114,6 +120,8 @@ def tune(
         tuned = babysit.tune(
             subject,
             target,
+            unprotected=unprotected,
+            network=network,
             space=space,
             recipe=recipe,
             settings=settings or (),

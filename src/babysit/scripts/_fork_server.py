@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from babysit.scripts._as_main import NoSuchModuleError, leave, run_as_main, show_error
     from babysit.scripts._messages import MessageReader, RunBegan, RunEnded, RunRequest, read, written
-    from babysit.scripts._sandbox import available
+    from babysit.scripts._sandbox import available, enter_overlay, places_of, with_all_that_it_starts
 else:
     # Beside this file: as parts of the package they would import PyTorch.
     from _as_main import NoSuchModuleError, leave, run_as_main, show_error
     from _messages import MessageReader, RunBegan, RunEnded, RunRequest, read, written
-    from _sandbox import available
+    from _sandbox import available, enter_overlay, places_of, with_all_that_it_starts
 
 LOOK_EVERY = 0.01  # seconds between two looks whether a script has ended
 LOOK_FOR_PARENT = 1.0  # the same at the parent, while nothing runs
@@ -178,7 +178,9 @@ class _Server:
 
 def protected(request: RunRequest) -> RunRequest:
     """With the way in which this machine keeps the user's files out of a watched script's reach; tried once."""
-    if request.watch is None or not request.watch.protected:
+    if request.watch is None:
+        return replace(request, sandbox=request.sandbox if request.sandbox and available() == "overlay" else None)
+    if not request.watch.protected or request.watch.protection != "none":
         return request
     return replace(request, watch=replace(request.watch, protection=available()))
 
@@ -224,6 +226,9 @@ def run(request: RunRequest, imported: int | None) -> NoReturn:
 
 
 def _plainly(request: RunRequest) -> int:
+    if request.sandbox is not None:
+        enter_overlay(request.sandbox, request.sandbox, places=places_of(request.folder), network=request.network)
+        with_all_that_it_starts()
     # Random streams that are not seeded differ from process to process.
     random.seed()
     if "numpy" in sys.modules:

@@ -82,7 +82,11 @@ class _Mount(NamedTuple):
 
 
 def enter_overlay(
-    folder: pathlib.Path, shared: pathlib.Path, *, places: Sequence[pathlib.Path] = (), network: bool = False
+    folder: str | pathlib.Path,
+    shared: str | pathlib.Path,
+    *,
+    places: Sequence[pathlib.Path] = (),
+    network: bool = False,
 ) -> Protection:
     """Give this process, and all that it starts, a view of the file system that can be written without harm.
 
@@ -101,16 +105,16 @@ def enter_overlay(
         OSError: The system does not allow it. The process has to end or to go on with less: parts may be done.
     """
     uid, gid, where = os.geteuid(), os.getegid(), os.getcwd()
-    folder = pathlib.Path(os.path.realpath(folder))
-    shared, root = pathlib.Path(os.path.realpath(shared)), folder / "root"
+    layers, shared = pathlib.Path(os.path.realpath(folder)), os.path.realpath(shared)
+    root = layers / "root"
     root.mkdir()
     flags = CLONE_NEWNS | CLONE_NEWPID | (0 if network else CLONE_NEWNET)
     owner = _unshared(flags, uid, gid)
     _mount(None, "/", None, MS_REC | MS_PRIVATE)
     _mount("babysit", str(root), "tmpfs", 0, "mode=755")
     named = () if owner else sorted({_owned(os.path.realpath(one), uid, gid) for one in places} - {""})
-    readonly = tuple(_overlay_everything(folder, root, "" if owner else ",userxattr", named))
-    _bind(str(shared), f"{root}{shared}")
+    readonly = tuple(_overlay_everything(layers, root, "" if owner else ",userxattr", named))
+    _bind(shared, f"{root}{shared}")
     _pivot(root)
     try:
         os.chdir(where)

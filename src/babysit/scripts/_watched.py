@@ -72,7 +72,9 @@ def watch(line: bytes) -> int | None:
         answer = replace(answer, wrote=tuple(writes.outside) if writes is not None else ())
     except BabysitError as error:
         missing = error.missing if isinstance(error, NotAppliedError) else ()
-        answer = ScriptAnswer("refused", str(error).splitlines()[0], not_applied=missing)
+        answer = ScriptAnswer(
+            "refused", "; ".join(line.strip() for line in str(error).splitlines()), not_applied=missing
+        )
     except BaseException as error:
         # Nobody is left to raise it to.
         answer = ScriptAnswer("failed", f"{type(error).__name__}: {error}", traceback.format_exc())
@@ -125,7 +127,7 @@ def _enter(request: RunRequest, asked: WatchRequest) -> tuple[Script, WritesSeen
         enter_overlay(scratch, pathlib.Path(asked.kept), places=places_of(request.folder), network=asked.network)
         with_all_that_it_starts()
         return Script(request.target, request.arguments, module=request.module), None
-    if asked.protected and asked.protection == "none":
+    if asked.protected and asked.protection != "landlock":
         raise InputError(
             "this system cannot keep a script's rehearsals away from your files: it has neither mount namespaces with"
             " overlays nor Landlock",

@@ -86,6 +86,8 @@ class ScriptEngine:
         lower: A lower number is better, where the score is printed.
         jobs: Processes at a time.
         epochs: The script takes no `{steps}`, and is run for other epochs instead.
+        protected: Whether the user's files are out of its reach.
+        network: Whether it may reach anything beyond loopback.
 
     Attributes:
         jobs: Processes at a time.
@@ -112,8 +114,11 @@ class ScriptEngine:
         lower: bool = False,
         jobs: int | None = None,
         epochs: bool = False,
+        protected: bool = True,
+        network: bool = False,
     ) -> None:
         self._command, self._score, self._lower = list(command), score, lower
+        self._protected, self._network = protected, network
         self.jobs = jobs or os.cpu_count() or 1
         self.placeholders = placeholders(command)
         self.changed = [name for name in names if name not in self.placeholders]
@@ -196,8 +201,22 @@ class ScriptEngine:
         if self._watches:
             threads = max(1, (os.cpu_count() or 1) // self.jobs)
             kept, told = str(folder / "kept"), tuple(map(str, remedies))
-            watch = WatchRequest(kept, told, probes="losses", threads=threads)
-        request = RunRequest(arguments[0], tuple(arguments[1:]), False, os.getcwd(), str(folder / "output.txt"), watch)
+            watch = WatchRequest(
+                kept, told, probes="losses", threads=threads, protected=self._protected, network=self._network
+            )
+        sandbox = None
+        if watch is None and self._protected:
+            sandbox = str(folder / "kept")
+        request = RunRequest(
+            arguments[0],
+            tuple(arguments[1:]),
+            False,
+            os.getcwd(),
+            str(folder / "output.txt"),
+            watch,
+            sandbox=sandbox,
+            network=self._network,
+        )
         return _RunningTrial(trial, self._runner.begin(request), time.monotonic(), opened)
 
     def _environment(self) -> dict[str, str]:
