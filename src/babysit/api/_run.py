@@ -16,7 +16,7 @@ from rich.text import Text
 
 from babysit.api._result import Result
 from babysit.diseases import Repeatedly, check_names, diagnose
-from babysit.record import Event, Finding, InputError, Remedy, ScriptAnswer, Trace, TraceStore
+from babysit.record import Event, Finding, InputError, Remedy, RunAnswer, Trace, TraceStore
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
 from babysit.reports import finding_line, findings_renderable, render_trace_page, trace_headline
@@ -64,10 +64,10 @@ class ScriptRun(Result):
         """Whether somebody stopped the script."""
         return self.ended == "interrupted"
 
-    def _record(self) -> ScriptAnswer:
+    def _record(self) -> RunAnswer:
         unseen = tuple(event.text for event in self.trace.happened("unseen"))
         not_applied = tuple(event.text for event in self.trace.happened("not-applied"))
-        return ScriptAnswer(self.found, unseen, self.steps, self.ended, self.code, self.error, not_applied)
+        return RunAnswer(self.found, unseen, self.steps, self.ended, self.code, self.error, not_applied)
 
     def _title(self) -> str:
         return trace_headline(self.trace, self.findings)

@@ -19,7 +19,7 @@ from babysit.record import (
     PredictionsFile,
     PreFlight,
     Recipe,
-    ScriptAnswer,
+    RunAnswer,
     SearchAnswer,
     TrainingAnswer,
     json_schema,
@@ -41,7 +41,7 @@ ANSWERS: dict[str, Any] = {
     "recipe": Recipe,
     "report": TrainingAnswer,
     "resume": TrainingAnswer | SearchAnswer,
-    "run": ScriptAnswer,
+    "run": RunAnswer,
     "tune": SearchAnswer,
 }
 

@@ -48,7 +48,7 @@ class SearchAnswer:
 
 
 @stored
-class ScriptAnswer:
+class RunAnswer:
     """What came of a script that was watched.
 
     Attributes:
