@@ -243,7 +243,7 @@ def test_the_store_is_closed_when_the_block_ends(tmp_path: pathlib.Path) -> None
     [
         (("net", None), {}, "str cannot be watched"),
         ((nn.Linear(2, 2), []), {}, "no optimizer"),
-        ((nn.Linear(2, 2), ["adam"]), {}, "str is no optimizer"),
+        ((nn.Linear(2, 2), ["adam"]), {}, "str is not an optimizer"),
         ((nn.Linear(2, 2), "sgd"), {"overhead": 2.0}, "overhead"),
         ((nn.Linear(2, 2), "sgd"), {"on_not_finite": "die"}, "go-on, stop, raise"),
         ((nn.Linear(2, 2), "sgd"), {"show": "all"}, "lines, nothing"),

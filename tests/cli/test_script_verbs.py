@@ -58,7 +58,7 @@ def test_check_names_the_cause_and_heal_mends_it(script: pathlib.Path, capsys: p
         (["check", "train.py", "--target", "y"], "a script has no target"),
         (["heal", "train.py", "--json=."], "is a folder"),
         (["heal", "train.py", "--apply", "."], "--apply train_patched.py"),
-        (["check", "digits", "--", "--epochs"], "which is no script"),
+        (["check", "digits", "--", "--epochs"], "which is not a script"),
         (["heal", "train.py", "--ignore", "nonsense"], "'nonsense' is not the name of a finding"),
     ],
 )

@@ -131,7 +131,7 @@ def test_only_and_skip_and_ignore() -> None:
     ("arguments", "words"),
     [
         ((3,), "an object of type int"),
-        ((3, CROSS_ENTROPY), "a int is no network"),
+        ((3, CROSS_ENTROPY), "a int is not a network"),
         ((mlp(),), "a loader of training batches is missing"),
         ((mlp(), CROSS_ENTROPY, [(torch.zeros(2, 64), torch.zeros(2).long())]), "an optimizer is missing"),
         ((mlp(), CROSS_ENTROPY, iter([]), torch.optim.Adam), "gone through only once"),

@@ -9,7 +9,17 @@ from typing import Literal
 
 import numpy as np
 
-from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, Until, never, steps_for, untold
+from babysit.record import (
+    Decision,
+    InputError,
+    Trial,
+    TrialProgress,
+    TrialScore,
+    Until,
+    ignore_progress,
+    never_stop,
+    steps_for,
+)
 from babysit.record import Setting as Value
 
 Formula = Callable[[dict[str, Value], float], float]  # settings and share of a full trial to a score; NaN fails
@@ -41,8 +51,8 @@ class FormulaEngine:
         trials: Sequence[Trial],
         until_step: Until,
         *,
-        stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], object] = untold,
+        stop: Callable[[], bool] = never_stop,
+        tell: Callable[[TrialProgress], object] = ignore_progress,
     ) -> dict[int, TrialScore]:
         self.calls.append(tuple(trial.number for trial in trials))
         found, until = {}, steps_for(trials, until_step)

@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 
 from babysit.data import Prepared, k_folds
-from babysit.record import Engine, InputError, Recipe, Trial, never, with_settings
+from babysit.record import Engine, InputError, Recipe, Trial, never_stop, with_settings
 from babysit.search import LocalEngine
 from babysit.training import assemble, decide
 from tests.training.cohort_cases import data, trial
@@ -151,7 +151,7 @@ def test_layouts_are_measured_once_said_and_kept() -> None:
 def test_stopping_at_once_trains_nothing_and_scores_nothing() -> None:
     engine = LocalEngine(data("table"))
     assert engine.train(trials(), 20, stop=lambda: True) == {}
-    assert set(engine.train(trials(), 20, stop=never)) == {0, 1, 2, 3}
+    assert set(engine.train(trials(), 20, stop=never_stop)) == {0, 1, 2, 3}
 
 
 def test_a_recipe_decided_from_data_trains() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from babysit.record import never
+from babysit.record import never_stop
 from babysit.training import Cohort, Member, Starts, pack_members, unpack_members
 from tests.training.cohort_cases import CASES, CPU, data, trained_alone, trials
 
@@ -18,7 +18,7 @@ def trained(case: str, *untils: int) -> list[Member]:
         if members is None:
             members = [cohort.begin(trial) for trial in trials(case)]
         members, _ = unpack_members(pack_members(members, {}), CPU)
-        cohort.train(members, until, never, lambda progress: None)
+        cohort.train(members, until, never_stop, lambda progress: None)
     assert members is not None
     return members
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from babysit.record import TrialProgress, never, untold
+from babysit.record import TrialProgress, ignore_progress, never_stop
 from babysit.training import Cohort, Member, Starts
 from babysit.training._batches import Examples
 from babysit.training._layouts import ComputePlan, choose_plan
@@ -60,7 +60,7 @@ def test_all_kinds_and_all_steps_are_handed_over_together(planned: None, monkeyp
     monkeypatch.setattr(Helpers, "train", heard)
     cohort, told = two_cores(), list[TrialProgress]()
     found = begun(cohort)
-    measured = cohort.train(found, UNTIL, never, told.append)
+    measured = cohort.train(found, UNTIL, never_stop, told.append)
     cohort.close()
     assert len(handed) == 1, "in one go"
     jobs = handed[0]
@@ -78,7 +78,7 @@ def test_all_kinds_and_all_steps_are_handed_over_together(planned: None, monkeyp
     expected = begun(other)
     wanted: Measured = {}
     for member in expected:
-        wanted |= other.train([member], UNTIL[member.trial.number], never, untold)
+        wanted |= other.train([member], UNTIL[member.trial.number], never_stop, ignore_progress)
     assert measured.keys() == wanted.keys()
     for member, single in zip(found, expected, strict=True):
         assert member.course.step == single.course.step == UNTIL[member.trial.number]
@@ -91,12 +91,12 @@ def test_all_kinds_and_all_steps_are_handed_over_together(planned: None, monkeyp
 def test_the_same_jobs_give_the_same_bits_in_processes_and_here(planned: None, monkeypatch: pytest.MonkeyPatch) -> None:
     away = two_cores()
     found = begun(away)
-    measured = away.train(found, UNTIL, never, untold)
+    measured = away.train(found, UNTIL, never_stop, ignore_progress)
     away.close()
     monkeypatch.setattr(Helpers, "_begin", lambda self, job: None)
     here = two_cores()
     expected = begun(here)
-    assert here.train(expected, UNTIL, never, untold) == measured
+    assert here.train(expected, UNTIL, never_stop, ignore_progress) == measured
     for member, wanted in zip(found, expected, strict=True):
         assert_equal(member, wanted)
 
@@ -111,7 +111,7 @@ def test_whoever_is_asked_to_stop_between_two_kinds_measures_no_more(monkeypatch
     monkeypatch.setattr("babysit.training._cohort.Cohort._plan", plan)
     cohort = two_cores()
     found = begun(cohort)
-    assert cohort.train(found, UNTIL, lambda: True, untold) == {}
+    assert cohort.train(found, UNTIL, lambda: True, ignore_progress) == {}
     assert len(asked) == 1
     assert all(member.course.step == 0 for member in found)
 
@@ -128,9 +128,9 @@ def test_one_member_beside_others_leaves_them_their_cores(monkeypatch: pytest.Mo
     monkeypatch.setattr("babysit.training._cohort.WORTH_MEASURING", 0)
     cohort = two_cores()
     one, *others = begun(cohort)[:4]
-    cohort.train([one, *others], {0: 5, 1: 9, 2: 9, 3: 9}, never, untold)
-    cohort.train([one], 8, never, untold)
-    cohort.train([one], 9, never, untold)
+    cohort.train([one, *others], {0: 5, 1: 9, 2: 9, 3: 9}, never_stop, ignore_progress)
+    cohort.train([one], 8, never_stop, ignore_progress)
+    cohort.train([one], 9, never_stop, ignore_progress)
     assert sorted(beside) == [(1, False), (1, True), (3, True)]
 
 

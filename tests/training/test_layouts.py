@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from babysit.record import TrialProgress, never, untold
+from babysit.record import TrialProgress, ignore_progress, never_stop
 from babysit.training import Cohort, Member, Starts
 from babysit.training._layouts import LARGEST, ComputePlan, bytes_of_member, choose_plan, cut, side_by_side
 from tests.training.cohort_cases import CASES, data, trial
@@ -143,13 +143,15 @@ def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)
     cohort, found, starts = members(9)
     told: list[tuple[int, int]] = []
-    measured = cohort.train(found, ALL, never, lambda progress: told.append((progress.done, threading.get_ident())))
+    measured = cohort.train(
+        found, ALL, never_stop, lambda progress: told.append((progress.done, threading.get_ident()))
+    )
     assert told[-1] == (9 * 12, threading.get_ident())
     assert {thread for _, thread in told} == {threading.get_ident()}
     monkeypatch.setattr("babysit.training._cohort.side_by_side", lambda *rest: False)
     other = Cohort(starts)
     expected = [other.begin(member.trial) for member in found]
-    assert other.train(expected, ALL, never, untold) == measured
+    assert other.train(expected, ALL, never_stop, ignore_progress) == measured
     for member, wanted in zip(found, expected, strict=True):
         assert_equal(member, wanted)
 
@@ -168,5 +170,5 @@ def test_an_error_in_a_thread_is_raised_and_leaves_no_thread_behind(monkeypatch:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cohort.train(found, ALL, never, tell)
+        cohort.train(found, ALL, never_stop, tell)
     assert threading.active_count() == before

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from babysit.data import Prepared
-from babysit.record import TrialProgress, never, untold
+from babysit.record import TrialProgress, ignore_progress, never_stop
 from babysit.training import Cohort, Member, Starts
 from babysit.training._cohort_watch import CohortWatch
 from babysit.training._layouts import ComputePlan
@@ -71,7 +71,7 @@ def here(
         cohort = two(data("table"))
         expected, measured = made(), {}
         for until in rungs:
-            measured = cohort.train(expected, until, never, untold)
+            measured = cohort.train(expected, until, never_stop, ignore_progress)
         return expected, measured
 
 
@@ -83,7 +83,7 @@ def test_processes_compute_the_same(plan: ComputePlan, monkeypatch: pytest.Monke
     measured: Measured = {}
     pids = set()
     for until in (5, ALL):  # stops within an epoch, and goes on
-        measured = cohort.train(found, until, never, told.append)
+        measured = cohort.train(found, until, never_stop, told.append)
         pids |= {child.pid for child in multiprocessing.active_children()}
     assert len(pids) == 2, "two processes did both rungs"
     assert told[-1].done == sum(member.course.step for member in found) - 9 * 5
@@ -107,7 +107,7 @@ def test_all_that_a_member_is_travels(case: str, monkeypatch: pytest.MonkeyPatch
             cohort = two(data(kind))
             found = [cohort.begin(one) for one in trials(case)]
             for until in (7, ALL):
-                cohort.train(found, until, never, untold)
+                cohort.train(found, until, never_stop, ignore_progress)
             both.append(found)
             cohort.close()
     for member, other in zip(*both, strict=True):
@@ -126,7 +126,7 @@ def test_one_that_is_killed_costs_nothing_but_time(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("babysit.training._cohort_stack.LOOK_EVERY", 0.0)
     monkeypatch.setattr("babysit.training._side_by_side.LOOK_EVERY", 0.0)
-    measured = cohort.train(found, ALL, never, tell)
+    measured = cohort.train(found, ALL, never_stop, tell)
     assert killed
     expected, wanted = here((ALL,), monkeypatch)
     assert measured == wanted
@@ -143,7 +143,7 @@ def test_what_goes_wrong_in_one_is_told_by_this_process(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("babysit.training._cohort_stack.Stack.train", broken)
     with pytest.raises(ArithmeticError, match=str(os.getpid())):
-        cohort.train(found, ALL, never, untold)
+        cohort.train(found, ALL, never_stop, ignore_progress)
     assert all(member.course.step == 0 for member in found)
     cohort.close()
 
@@ -181,9 +181,9 @@ def test_a_stop_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("babysit.training._cohort_stack.LOOK_EVERY", 0.0)
     monkeypatch.setattr("babysit.training._side_by_side.LOOK_EVERY", 0.0)
     asked = iter([False, False])
-    measured = cohort.train(found, ALL, lambda: next(asked, True), untold)
+    measured = cohort.train(found, ALL, lambda: next(asked, True), ignore_progress)
     assert len(measured) < 9
-    measured |= cohort.train(found, ALL, never, untold)
+    measured |= cohort.train(found, ALL, never_stop, ignore_progress)
     expected, wanted = here((ALL,), monkeypatch)
     assert measured.keys() == wanted.keys()
     for member, other in zip(found, expected, strict=True):
@@ -201,17 +201,17 @@ def test_an_interruption_leaves_no_process_and_members_whole(monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr("babysit.training._cohort_stack.Stack.train", lambda *rest: time.sleep(50))
         with pytest.raises(KeyboardInterrupt):
-            cohort.train(found, ALL, never, tell)
+            cohort.train(found, ALL, never_stop, tell)
     assert not multiprocessing.active_children(), "they end with the interruption, not some time later"
     assert {member.course.step for member in found} == {0}
-    cohort.train(found, ALL, never, untold)
+    cohort.train(found, ALL, never_stop, ignore_progress)
     assert {member.course.step for member in found} == {12}
     cohort.close()
 
 
 def test_members_that_failed_elsewhere_are_not_counted_as_alive() -> None:
     told: list[TrialProgress] = []
-    watch = CohortWatch(24, made(2), never, told.append)
+    watch = CohortWatch(24, made(2), never_stop, told.append)
     watch.look([(0, 3, 0.7), (1, 3, 0.1)], failed=[1])
     assert (told[-1].done, told[-1].alive) == (6, 1)
     assert told[-1].loss == 0.7, "nor is what they had"
@@ -223,7 +223,7 @@ def test_processes_that_wait_are_worth_less_work(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("babysit.training._side_by_side.WORTH_A_PROCESS", 0.1)
     assert [helpers.worth(seconds, 2) for seconds in (0.15, 0.25, 9.0)] == [1, 2, 2]
     monkeypatch.setattr("babysit.training._side_by_side.WORTH_A_PROCESS", 1e-9)
-    cohort.train(made(), 2, never, untold)
+    cohort.train(made(), 2, never_stop, ignore_progress)
     monkeypatch.setattr("babysit.training._side_by_side.WORTH_A_PROCESS", 0.1)
     assert [helpers.worth(seconds, 2) for seconds in (0.01, 0.06, 0.15, 0.25)] == [0, 1, 2, 2]
     helpers.usable = False
@@ -234,14 +234,14 @@ def test_processes_that_wait_are_worth_less_work(monkeypatch: pytest.MonkeyPatch
 def test_what_takes_much_memory_is_not_handed_over() -> None:
     cohort = two(data("table"))
     cohort._bearable = 1000
-    cohort.train(made(), ALL, never, untold)
+    cohort.train(made(), ALL, never_stop, ignore_progress)
     assert not multiprocessing.active_children()
 
 
 def test_members_larger_than_was_thought_are_trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("babysit.training._side_by_side._bytes_of", lambda job: 64)
     cohort, found = two(data("table")), made()
-    cohort.train(found, ALL, never, untold)
+    cohort.train(found, ALL, never_stop, ignore_progress)
     assert {member.course.step for member in found} == {12}
     assert not multiprocessing.active_children()
 
@@ -249,8 +249,8 @@ def test_members_larger_than_was_thought_are_trained_here(monkeypatch: pytest.Mo
 def test_a_larger_job_gets_a_larger_process() -> None:
     cohort = two(data("table"))
     few, many = made(count=2), made(count=9)
-    cohort.train(few, ALL, never, untold)
-    cohort.train(many, ALL, never, untold)
+    cohort.train(few, ALL, never_stop, ignore_progress)
+    cohort.train(many, ALL, never_stop, ignore_progress)
     assert cohort._helpers.usable
     assert all(member.course.step == many[0].course.step > 0 for member in many)
     cohort.close()
@@ -258,7 +258,7 @@ def test_a_larger_job_gets_a_larger_process() -> None:
 
 def test_a_cohort_that_is_forgotten_leaves_no_process() -> None:
     cohort = two(data("table"))
-    cohort.train(made(), ALL, never, untold)
+    cohort.train(made(), ALL, never_stop, ignore_progress)
     assert multiprocessing.active_children()
     del cohort
     gc.collect()
@@ -272,7 +272,7 @@ PROGRAM = """
     import multiprocessing, os, signal, sys, time
     import babysit.training._side_by_side as module
     from babysit.training import Cohort
-    from babysit.record import never
+    from babysit.record import never_stop
     from tests.training.test_side_by_side import ALL, STACKED, made, two
     from tests.training.cohort_cases import data
     module.WORTH_A_PROCESS = 1e-9
@@ -289,7 +289,7 @@ PROGRAM = """
             os._exit(0)
         print(holder, *children, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    cohort.train(made(), ALL, never, tell)
+    cohort.train(made(), ALL, never_stop, tell)
 """
 
 
@@ -322,7 +322,7 @@ def test_within_a_daemon_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
     cohort, found = two(data("table")), made()
     assert not cohort._helpers.usable
-    cohort.train(found, ALL, never, untold)
+    cohort.train(found, ALL, never_stop, ignore_progress)
     assert not multiprocessing.active_children()
     assert all(member.course.step for member in found)
     assert all(torch.isfinite(value).all() for value in found[0].network.values())

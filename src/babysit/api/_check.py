@@ -86,30 +86,30 @@ def check(
             data as `fit` takes it.
         loss: Of (outputs, targets); None where the network gives its loss itself.
         loader: Of training batches: (inputs, targets), or a mapping.
-        optimizer: As it is, or a function that makes one from parameters.
+        optimizer: An optimizer, or a function that makes one from parameters.
         validation: Loader of the validation rows, to look for rows that are in both.
-        scheduler: Of the rate; it is restored, and the rate kept constant.
+        scheduler: The scheduler of the learning rate; it is restored, and the rate is kept constant.
         step: The loss of a batch, in place of `loss`: `step(network, batch)`.
         target: Of data: the column to learn.
-        settings: Of a Recipe or data: changes, as `path=value`.
+        settings: Of data and recipes: changes to the recipe, as `path=value`.
         only: Names of the steps to do: data, wiring, init, initial-loss, regularisation, overfit-tiny, rate-range,
             short-training.
-        skip: Names of steps not to do.
-        arguments: Of a script: its own.
+        skip: Names of steps to leave out.
+        arguments: Of a script: its own arguments.
         module: Whether the subject is the name of a module to run, as in `python -m`.
         unprotected: Of a script: let its rehearsals write to your files, where the system cannot keep them away.
         network: Of a script: let its rehearsals reach the network.
-        seconds: That may be spent; 60, for a script 90.
-        steps: Of the watched training, at most; 200, a script is watched to its end where there is time.
-        seed: Of every rehearsal.
-        ignore: Names of findings not to report.
+        seconds: Time limit in seconds; 60, for a script 90.
+        steps: Steps of the watched training, at most; 200. A script is watched to its end where there is time.
+        seed: Seed of every rehearsal.
+        ignore: Findings to ignore, by name.
         progress: Receives progress events.
 
     Returns:
         The answer: print it, look at `.findings`, `.ok` and `.steps`, or call `.raise_if_sick()`.
 
     Raises:
-        InputError: What was given cannot be checked.
+        InputError: The subject cannot be checked, or an argument does not fit it.
 
     Example:
         >>> import torch

@@ -72,13 +72,13 @@ def compare_init(
         subject: A network, with loss, loader and optimizer beside it; or a Recipe, its file, or data as `fit` takes it.
         loss: Of (outputs, targets).
         loader: Of training batches.
-        optimizer: As it is, or a function that makes one from parameters.
+        optimizer: An optimizer, or a function that makes one from parameters.
         step: The loss of a batch, in place of `loss`.
         target: Of data: the column to learn.
-        settings: Of a Recipe or data: changes, as `path=value`.
+        settings: Of data and recipes: changes to the recipe, as `path=value`.
         schemes: `as given`, and names that `babysit.initialise` takes; None for the usual ones.
-        steps: Of each short training.
-        seeds: Of weights and order.
+        steps: Steps of each short training.
+        seeds: How many seeds of weights and order each scheme is trained with.
 
     Returns:
         Layer by layer and scheme by scheme: histograms, spreads, losses; and the scheme to take.

@@ -168,33 +168,33 @@ def heal(
     apply: str | pathlib.Path | None = None,
     progress: Progress = silent,
 ) -> Healed:
-    """Find the smallest change that heals a training, and measure what it does.
+    """Find the smallest combination of remedies that heals a training, and measure what it does.
 
-    The training is watched as it is; changes that its findings ask for, then those that any training may need, are
-    rehearsed beside it on the same rows, order and first weights; the best are combined, what is not needed is left
-    out, and what remains is held against the untouched training on further seeds. Nothing of the user's is changed:
-    live objects are afterwards as they were, and a script runs in processes of its own, in a scratch folder.
+    The training as it is, the baseline, is watched. Remedies that its findings recommend, then those that any training
+    may need, are rehearsed on the same rows, order and first weights. The best are combined, what is not needed is left
+    out, and what remains is compared with the baseline on further seeds. Nothing of yours is changed: live objects are
+    afterwards as they were, and a script runs in processes of its own, in a scratch folder.
 
     Args:
         subject: A network, with loss, loader and optimizer beside it; a script (a .py file); or a Recipe, its file, or
             data as `fit` takes it.
         loss: Of (outputs, targets); None where the network gives its loss itself.
         loader: Of training batches: (inputs, targets), or a mapping.
-        optimizer: As it is, or a function that makes one from parameters.
+        optimizer: An optimizer, or a function that makes one from parameters.
         validation: Loader of the validation rows.
-        scheduler: Of the rate; it is restored, and the rate kept constant.
+        scheduler: The scheduler of the learning rate; it is restored, and the rate is kept constant.
         step: The loss of a batch, in place of `loss`: `step(network, batch)`.
         target: Of data: the column to learn.
-        settings: Of a Recipe or data: changes, as `path=value`.
-        arguments: Of a script: its own.
+        settings: Of data and recipes: changes to the recipe, as `path=value`.
+        arguments: Of a script: its own arguments.
         module: Whether the subject is the name of a module to run, as in `python -m`.
         unprotected: Of a script: let its rehearsals write to your files, where the system cannot keep them away.
         network: Of a script: let its rehearsals reach the network.
-        seconds: That may be spent.
-        steps: Of each rehearsal; 300, a script runs to its own end.
-        seeds: On which the recommended change is held against the untouched training.
+        seconds: Time limit in seconds.
+        steps: Steps of each rehearsal; 300. A script runs to its own end.
+        seeds: How many seeds the recommended remedies are compared with the baseline on.
         seed: The first of them.
-        ignore: Names of findings not to go by.
+        ignore: Findings to ignore, by name.
         apply: Where to write a patched copy of the script; never over the script itself.
         progress: Receives progress events.
 
@@ -202,7 +202,7 @@ def heal(
         `.remedies`, `.effect` (what they did, seed by seed), `.findings`, `.tried`, `.advice`.
 
     Raises:
-        InputError: What was given cannot be healed.
+        InputError: The subject cannot be healed, or an argument does not fit it.
 
     Example:
         >>> import torch
@@ -233,7 +233,7 @@ def heal(
     )
     script = made if isinstance(made, ScriptSubject) else None
     if apply is not None and (script is None or module):
-        raise InputError(f"a patched copy is of a script, and {subject} is none", legal="a .py file")
+        raise InputError(f"only a script can be patched, and {subject} is not a .py file", legal="a .py file")
     if apply is not None and script is not None:
         from babysit.scripts.patches import check_copy  # libcst takes a fifth of a second
 

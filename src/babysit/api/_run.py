@@ -1,4 +1,4 @@
-"""run: a script that knows nothing of babysit, run in full, watched, and changed if asked to."""
+"""run: a script that knows nothing of babysit is run in full and watched, with remedies where they are asked for."""
 
 from __future__ import annotations
 
@@ -95,20 +95,20 @@ def run(
     """Run a script that knows nothing of babysit, in this process, and say what is wrong with its training.
 
     Its numbers are bit for bit what they are without: weights, random numbers, output. An error of the script is
-    printed as Python prints it and told in the answer; it is not raised.
+    printed as Python prints it and is part of the answer; it is not raised.
 
     Args:
         script: A Python file, or a module's name.
         arguments: The script's own.
         module: Whether it is a module's name.
         remedies: Remedies to run it under, as `NAME` or `NAME=VALUE`.
-        overhead: Share of the time that may be spent on measuring; None measures every step.
-        ignore: Names of findings not to report.
-        show: On the standard error: `lines`, `plain` ones without colours, or `nothing`.
+        overhead: Share of the time that measuring may take; None measures every step.
+        ignore: Findings to ignore, by name.
+        show: What to write to the standard error: `lines`, `plain` lines without colours, or `nothing`.
         keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
 
     Raises:
-        InputError: It cannot be run, or not so.
+        InputError: The script cannot be run, or a remedy cannot be applied to it.
 
     Example:
         >>> import tempfile

@@ -53,14 +53,14 @@ def search_first(
     seconds: float,
     progress: Progress,
 ) -> Searched:
-    """Search what the recipe leaves open.
+    """Search the settings that the recipe leaves open.
 
     Args:
         run: The Run that will be made.
         recipe: As its user wrote it.
         filled: Every decision filled in.
         prepared: The data.
-        seconds: That may be spent.
+        seconds: Time limit in seconds.
         progress: Receives progress events.
 
     Raises:

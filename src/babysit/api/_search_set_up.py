@@ -31,8 +31,8 @@ from babysit.search import (
 )
 from babysit.training import assemble, batches_per_epoch, decide, judged_rows
 
-SECONDS = 60.0  # that a search takes when nobody says
-LOWEST_STEPS = 30  # below, nothing can be told: a warm-up, and the first steps of any network look alike
+SECONDS = 60.0  # of a search without a time limit of its own
+LOWEST_STEPS = 30  # below it says nothing: a warm-up and the first steps of any network look alike
 LOWEST_SHARE = 27.0  # of a full trial's steps, as a divisor: three rungs below the full length
 WINNERS, REPEATS = 3, 3
 # Where time is short: fewer winners and seeds before fewer trials, which are what finds anything.
@@ -85,7 +85,7 @@ class Options:
 def recipe_and_source(
     subject: object, target: str | None, recipe: Recipe | str | pathlib.Path | None, settings: Iterable[str]
 ) -> tuple[Recipe, object]:
-    """What is varied, and the data where it is no path.
+    """The recipe that is varied, and the data where they were given as an object.
 
     Raises:
         InputError: There are no data.

@@ -37,7 +37,7 @@ def subject_of(
     """What was given, as a Subject: a network with its loss, loader and optimizer; a script; a Recipe or data.
 
     Raises:
-        InputError: It is none of them, or something is missing.
+        InputError: The subject is of another kind, or an argument is missing.
     """
     if (unprotected or network) and not is_script(subject, module):
         option = "unprotected" if unprotected else "network"
@@ -51,7 +51,7 @@ def subject_of(
         return subject
     if any(given is not None for given in (loss, loader, optimizer, validation, scheduler, step)):
         raise InputError(
-            f"a {type(subject).__name__} is no network, and a Recipe, data or a script brings its own loss, loader and"
+            f"a {type(subject).__name__} is not a network; a Recipe, data or a script brings its own loss, loader and"
             " optimizer",
             legal="a torch.nn.Module as the first argument",
             write="babysit.check(model, loss, loader, optimizer)",
@@ -62,7 +62,9 @@ def subject_of(
         script = with_arguments(str(subject), arguments, module=module)
         return ScriptSubject(script, protected=not unprotected, network=network)
     if arguments:
-        raise InputError(f"'{arguments[0]}' follows {subject}, which is no script", legal="a .py file takes arguments")
+        raise InputError(
+            f"'{arguments[0]}' follows {subject}, which is not a script", legal="a .py file takes arguments"
+        )
     return recipe_subject(subject, target, settings)
 
 

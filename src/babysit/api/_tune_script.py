@@ -38,7 +38,7 @@ from babysit.search import (
 from babysit.training import Interruption
 
 LOWEST_SHARE = 9  # of a full training, as a divisor: two rungs below it
-TRIALS = 20.0  # full trainings, when nobody says how many
+TRIALS = 20.0  # full trainings, where no number is given
 
 
 def tune_script(
@@ -78,7 +78,7 @@ def tune_script(
     engine = _engine(command, given, score, lower, jobs, steps, protected, network)
     takes_steps, takes_seed = "steps" in engine.placeholders or bool(steps), "seed" in engine.placeholders
     if takes_steps and not steps:
-        raise InputError("the arguments have {steps}, and nobody says how many", write="--steps 20")
+        raise InputError("the arguments have {steps}, and --steps does not say how many", write="--steps 20")
     full = steps if takes_steps and steps else 1
     plan = Plan(
         full=full,

@@ -38,7 +38,7 @@ Show = Literal["lines", "nothing"]
 
 
 class _Stop(Exception):  # noqa: N818  no error: it ends the block that is watched
-    """Ends the block under `watch` at a loss that is no number."""
+    """Ends the block under `watch` at a loss that is NaN or infinite."""
 
 
 class Watch(Result):
@@ -227,7 +227,7 @@ def watch(
         optimizer: What steps it; several in a list.
         overhead: Share of the training's time that may be spent on measuring after the first ten steps, which are
             always measured; None measures every step.
-        ignore: Names of findings not to report.
+        ignore: Findings to ignore, by name.
         on_not_finite: At the first loss that is NaN or infinite: `go-on`, `stop` (the block ends, without an error) or
             `raise` NotFiniteError. With `stop` and `raise` the step is not taken; `last_good()` has the weights from
             before.
@@ -236,7 +236,7 @@ def watch(
         loader: The training's DataLoader, for its numbers of rows and batches; nothing is read from it.
 
     Raises:
-        InputError: What was given cannot be watched.
+        InputError: The network or an optimizer cannot be watched, or an argument is not legal.
 
     Example:
         >>> import torch
@@ -279,7 +279,7 @@ def _check(
         raise InputError(f"a {type(network).__name__} cannot be watched", legal="a torch.nn.Module")
     for optimizer in optimizers:
         if not isinstance(optimizer, Optimizer):
-            raise InputError(f"a {type(optimizer).__name__} is no optimizer", legal="torch.optim.Optimizer")
+            raise InputError(f"a {type(optimizer).__name__} is not an optimizer", legal="torch.optim.Optimizer")
     if not optimizers:
         raise InputError("no optimizer was given", write="babysit.watch(model, optimizer)")
     if overhead is not None and not 0 < overhead <= 1:

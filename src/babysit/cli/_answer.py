@@ -1,4 +1,4 @@
-"""How a verb's answer is told: as text or as JSON on the standard output, in files, and as an exit code."""
+"""How a verb's answer is printed: as text or as JSON on the standard output, in files, and as an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STANDARD_OUTPUT = pathlib.Path("-")  # what `--json` without a file stands for
 
 
 def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None = None) -> int:
-    """Tell an answer: text, or with `json` and no file JSON alone, on the standard output.
+    """Print an answer: text, or with `json` and no file JSON alone, on the standard output.
 
     Args:
         result: The answer.

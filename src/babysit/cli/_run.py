@@ -29,7 +29,7 @@ def run(
     """Run a script that knows nothing of babysit, and say what is wrong with its training while it runs.
 
     The script runs as it would by itself: same numbers, same output, same exit code. Options stand before it;
-    everything after it is its own. What is found is told on the standard error.
+    everything after it is its own. Findings are printed on the standard error.
 
     Parameters
     ----------

@@ -163,9 +163,9 @@ from babysit.record._trial import (
     TrialScore,
     TrialStatus,
     Until,
-    never,
+    ignore_progress,
+    never_stop,
     steps_for,
-    untold,
 )
 
 __all__ = [
@@ -301,7 +301,7 @@ __all__ = [
     "json_schema",
     "load_recipe",
     "losses_that",
-    "never",
+    "never_stop",
     "output_limits",
     "over_folds",
     "parse_recipe",
@@ -318,7 +318,7 @@ __all__ = [
     "steps_for",
     "storage_error",
     "to_json",
-    "untold",
+    "ignore_progress",
     "with_settings",
     "write_atomic",
 ]

@@ -92,12 +92,12 @@ Until = int | Mapping[int, int]  # the same step for all, or each trial's own by
 Arrays = Mapping[int, npt.NDArray[np.float32]]
 
 
-def never() -> bool:
+def never_stop() -> bool:
     """A `stop` that lets an engine work to the end."""
     return False
 
 
-def untold(progress: TrialProgress) -> None:
+def ignore_progress(progress: TrialProgress) -> None:
     """A `tell` that does nothing."""
 
 
@@ -144,7 +144,12 @@ class Engine(Protocol):
     def side_by_side(self) -> int: ...
 
     def train(
-        self, trials: Sequence[Trial], until_step: Until, *, stop: Callable[[], bool] = never, tell: Tell = untold
+        self,
+        trials: Sequence[Trial],
+        until_step: Until,
+        *,
+        stop: Callable[[], bool] = never_stop,
+        tell: Tell = ignore_progress,
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 

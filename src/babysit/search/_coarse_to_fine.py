@@ -1,4 +1,4 @@
-"""The search itself: coarse, then fine, each with rungs. Pure: it asks for scores and is told them.
+"""The search itself: coarse, then fine, each with rungs. Pure: it asks for scores and receives them.
 
     coarse     many points, spread evenly, in waves that grow; rungs by successive halving
     fine       after each wave, the box is refitted around the survivors; in each of some generations new points are
@@ -7,7 +7,7 @@
 Where an engine trains several trials side by side, the next of them begin beside the few at the upper rungs.
 
 It is a generator: it yields what should stand at which rung and is sent the scores. So the same code searches on this
-machine, on a cluster, on recorded curves; and a search that was killed goes on by being told what was already found.
+machine, on a cluster, on recorded curves; and a search that was killed goes on by receiving what was already found.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Round(NamedTuple):
     """What is asked for: rungs of different points, to be trained at the same time."""
 
     rungs: tuple[Rung, ...]
-    dropped: tuple[int, ...] = ()  # numbers that nobody will ask for again
+    dropped: tuple[int, ...] = ()  # numbers that will not be asked for again
 
     @property
     def points(self) -> dict[int, Mapping[str, Value]]:
@@ -71,7 +71,7 @@ class _State:
 
     space: Space
     box: Box  # of the newest generation
-    waiting: Units  # coarse points that nobody has tried yet
+    waiting: Units  # coarse points that have not been tried yet
     generation: int = 0
     units: dict[int, Units] = field(default_factory=dict)
     latest: dict[int, TrialScore] = field(default_factory=dict)
@@ -188,7 +188,7 @@ def _going_on(state: _State, plan: Plan, one: Underway, taken: set[int]) -> list
 
 
 def _to_drop(state: _State, plan: Plan, standing: set[int]) -> tuple[int, ...]:
-    """Trials that nobody will ask for again: failed, at full length, or too far behind at their rung."""
+    """Trials that will not be asked for again: failed, at full length, or too far behind at their rung."""
     dropped = []
     for step in {*state.rung_of.values()}:
         here = ranked(

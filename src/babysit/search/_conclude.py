@@ -359,7 +359,7 @@ def study_trace(
             ("lower", parameter.lowest, parameter.low),
             ("upper", parameter.highest, parameter.high),
         )
-        if legal == given  # as far as values stay legal; None where nobody looked
+        if legal == given  # as far as values stay legal; None where it was not tried
     ]
     facts = {"score": score_name, "widened": ", ".join(widened), "unpassable": ", ".join(unpassable)}
     return Trace(rows=tuple(rows), facts={name: value for name, value in facts.items() if value})

@@ -1,4 +1,4 @@
-"""What is searched when nobody says what: what matters most, in the ranges where answers are found.
+"""What is searched where no space is given: what matters most, in the ranges where answers are found.
 
 The learning rate first: it alone explains 45 % of the rank of trials over 12 data sets with 1,000 recorded trainings
 each. Then what holds back memorising. Shapes only where they are asked for: each shape is a cohort of its own.

@@ -10,7 +10,17 @@ import numpy.typing as npt
 
 from babysit.data import Prepared
 from babysit.nn import MakeNetwork, build
-from babysit.record import Decision, InputError, Trial, TrialProgress, TrialScore, Until, never, steps_for, untold
+from babysit.record import (
+    Decision,
+    InputError,
+    Trial,
+    TrialProgress,
+    TrialScore,
+    Until,
+    ignore_progress,
+    never_stop,
+    steps_for,
+)
 from babysit.training import (
     Cohort,
     Fold,
@@ -67,8 +77,8 @@ class LocalEngine:
         trials: Sequence[Trial],
         until_step: Until,
         *,
-        stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], object] = untold,
+        stop: Callable[[], bool] = never_stop,
+        tell: Callable[[TrialProgress], object] = ignore_progress,
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 

@@ -32,9 +32,9 @@ from babysit.record import (
     TrialProgress,
     TrialScore,
     Until,
-    never,
+    ignore_progress,
+    never_stop,
     steps_for,
-    untold,
 )
 from babysit.search._engine_local import LocalEngine
 from babysit.training import Fold
@@ -92,8 +92,8 @@ class RayEngine:
         trials: Sequence[Trial],
         until_step: Until,
         *,
-        stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], object] = untold,
+        stop: Callable[[], bool] = never_stop,
+        tell: Callable[[TrialProgress], object] = ignore_progress,
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 

@@ -39,9 +39,9 @@ from babysit.record import (
     TrialProgress,
     TrialScore,
     Until,
-    never,
+    ignore_progress,
+    never_stop,
     steps_for,
-    untold,
 )
 from babysit.rehearsal import outcome_of
 from babysit.scripts import (
@@ -138,8 +138,8 @@ class ScriptEngine:
         trials: Sequence[Trial],
         until_step: Until,
         *,
-        stop: Callable[[], bool] = never,
-        tell: Callable[[TrialProgress], object] = untold,
+        stop: Callable[[], bool] = never_stop,
+        tell: Callable[[TrialProgress], object] = ignore_progress,
     ) -> dict[int, TrialScore]:
         """Run the script once for each trial that does not stand at `until_step` (of all, or by number) yet.
 

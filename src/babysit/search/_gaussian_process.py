@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 Numbers = npt.NDArray[np.float64]
-LENGTH = 0.7  # prior median of a length, where coordinates run from 0 to 1: a score bends about once across a range
+LENGTH = 0.7  # prior median of a length, where coordinates run from 0 to 1: a score turns about once across a range
 NOISE = 0.05  # prior median of the noise's standard deviation, over that of the scores
 ROUNDS = 30  # of Adam; more changed no search
 # From where an earlier process ended. Searches of LCBench (34 tasks, four seeds) had regrets of 6.2, 3.0 and 1.5 %

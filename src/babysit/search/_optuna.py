@@ -79,7 +79,7 @@ def optuna_search(space: Space, plan: Plan, sampler: Sampler) -> Search:
                 break
         for number, trial in known.items():
             if math.isfinite(latest.get(number, -math.inf)):
-                # Trials of unlike length are told alike: a sampler that is told nothing of the weak learns nothing.
+                # Short trials are reported like long ones: a sampler cannot learn from weak trials it never hears of.
                 study.tell(trial, latest[number])
             else:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)

@@ -64,14 +64,14 @@ class Range:
     def __post_init__(self) -> None:
         ends = f"{self.path} from {self.low:g} to {self.high:g}"
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
-            raise InputError(f"{ends} has an end that is no number", write=f"{self.path}=1e-5:1e-1:log")
+            raise InputError(f"{ends} has an end that is not a finite number", write=f"{self.path}=1e-5:1e-1:log")
         swapped = self.low > self.high
         if self.low >= self.high:
             raise InputError(
-                f"{ends} is no range",
+                f"{ends} is not a range",
                 legal="a lower end below the upper one",
-                cause="the ends are swapped" if swapped else "a value that is fixed belongs into --set",
-                write=f"{self.path}={self.high:g}:{self.low:g}" if swapped else f"--set {self.path}={self.low:g}",
+                cause="the ends are swapped" if swapped else "a fixed value is not searched; set it with --settings",
+                write=f"{self.path}={self.high:g}:{self.low:g}" if swapped else f"--settings {self.path}={self.low:g}",
             )
         if self.scale == "log" and self.low <= 0:
             raise InputError(
@@ -177,8 +177,8 @@ class Choice:
             raise InputError(
                 f"{self.path} has options {', '.join(map(text_of, self.options)) or 'none'}",
                 legal="two or more, each once",
-                cause="one option is no choice, and belongs into --set",
-                write=f"--set {self.path}={text_of(self.options[0])}" if self.options else None,
+                cause="one option leaves nothing to choose; fix it with --settings",
+                write=f"--settings {self.path}={text_of(self.options[0])}" if self.options else None,
             )
 
     @property

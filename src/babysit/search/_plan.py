@@ -4,7 +4,7 @@
     fine       generations of new points around the best so far: some after each wave, the rest at the end
 
 All points in one wave, and all generations after it, would send the first trial to full length after a third of the
-time, and begin to learn from the best after that: of a search of a minute nobody would know anything good for half of
+time, and begin to learn from the best after that: in a search of a minute nothing good would be known for half of
 it. On the 34 tasks of LCBench, four seeds, searches of 100 full trainings had a regret of 9.1 % after 30 of them
 without generations between the waves, and of 3.2 % with; in the end 1.9 and 1.7 % (`benchmarks/search_quality.py` has
 the end).
@@ -43,7 +43,7 @@ class Plan:
     Attributes:
         full: Steps of a full trial.
         budget: Steps over all trials.
-        lowest: Steps of the lowest rung, below which nothing can be told.
+        lowest: Steps of the lowest rung, below which scores say nothing.
         factor: Between rungs, and of those that stand at one the share that goes on.
         coarse: Share of the budget that is spent coarsely.
         generations: After each wave, and at the end; 0 is successive halving alone.

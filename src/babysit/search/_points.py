@@ -42,7 +42,7 @@ def sobol_points(space: Space, count: int, seed: int) -> Units:
     """
     if len(space) > torch.quasirandom.SobolEngine.MAXDIM:
         return random_points(space, count, seed)
-    # The engine draws its scrambling from torch's own stream, which is nobody's to move.
+    # The engine draws its scrambling from torch's own stream, which must stay where it is.
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(np.random.default_rng([seed, _SOBOL]).integers(2**62))

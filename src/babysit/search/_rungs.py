@@ -19,7 +19,7 @@ def ladder(full: int, *, lowest: int, factor: float = FACTOR) -> tuple[int, ...]
 
     Args:
         full: Steps of a full trial.
-        lowest: Steps before which nothing can be told.
+        lowest: Steps before which scores say nothing.
         factor: Between two rungs.
 
     Raises:

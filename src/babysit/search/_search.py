@@ -1,7 +1,7 @@
 """A search carried out: rungs go to an engine, scores go into the Study, and all of it can be killed and taken up.
 
-What was kept is replayed: the pure search is told the scores it was told before, asks for the same rungs, and arrives
-where it stood; the engine is given back the trials' state. So the end is the same as if nothing had happened.
+What was kept is replayed: the pure search receives the scores that it received before, asks for the same rungs, and
+arrives where it stood; the engine is given back the trials' state. So the end is the same as if nothing had happened.
 
 At its end the best points are trained in full. The rate that scores best in a search is often close to one that
 explodes, and another seed may then be one too many: the next best are trained in place of points that fail.
@@ -32,7 +32,7 @@ from babysit.record import (
     StudyTrial,
     Trial,
     TrialScore,
-    never,
+    never_stop,
     over_folds,
     silent,
     standings,
@@ -115,7 +115,7 @@ class Searching:
         *,
         folder: Study | None = None,
         progress: Progress = silent,
-        stop: Callable[[], bool] = never,
+        stop: Callable[[], bool] = never_stop,
         seconds: float | None = None,
     ) -> None:
         self._members, self._engine, self._folder, self._stop = members, engine, folder, stop
@@ -337,7 +337,7 @@ def recipe_builder(space: Space, recipe: Recipe, fill: Callable[[Recipe], Recipe
         except InputError as error:
             chosen = ", ".join(f"{path}={text_of(value)}" for path, value in point.items())
             raise InputError(
-                f"a point of the space is no legal recipe: {chosen}",
+                f"a point of the space is not a legal recipe: {chosen}",
                 cause=error.given,
                 write="a condition: NAME=LOW:HIGH if OTHER=VALUE",
             ) from error

@@ -89,7 +89,7 @@ def measure_speed(
     Args:
         engine: That will train the search.
         make: Trials, from a number on, so many.
-        seconds: That may be spent on the search altogether.
+        seconds: Time limit of the whole search in seconds.
         share: Of the validation rows that the engine judges a trial on.
     """
     number = PILOT_NUMBER

@@ -41,7 +41,7 @@ class Space(Sequence[Parameter]):
         arguments: Names that are arguments of a function that makes the network.
 
     Raises:
-        InputError: A name means no setting, a range is none, or a condition asks for what is not there.
+        InputError: A name is not a setting, a range is not legal, or a condition names a value that is not searched.
 
     Example:
         >>> space = Space({"lr": "1e-6:1e-1:log", "activation": ["relu", "tanh"]})
@@ -235,7 +235,7 @@ def parameters_of_file(path: pathlib.Path) -> list[Parameter]:
     """Parameters of a TOML file, at its top or under [space].
 
     Raises:
-        InputError: The file cannot be read, or is no space.
+        InputError: The file cannot be read, or is not a space.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -274,7 +274,7 @@ def _full(name: str, arguments: frozenset[str] = frozenset()) -> str:
         if not arguments:
             raise
         raise InputError(
-            f"'{name}' is no setting, and no argument of the function that makes the network",
+            f"'{name}' is neither a setting nor an argument of the function that makes the network",
             legal=f"{', '.join(sorted(arguments))}, and what `babysit recipe` prints",
         ) from error
     if path.startswith(NOT_SEARCHED):
@@ -318,7 +318,7 @@ def _try(parameter: Range, value: float, recipe: Recipe) -> None:
     if parameter.path in LONGEST_SHAPE:
         if not (1 <= value <= LONGEST_SHAPE[parameter.path] and parameter.whole):
             raise InputError(
-                f"{parameter.text()} is no shape of a network",
+                f"{parameter.text()} is not the shape of a network",
                 legal=f"whole numbers from 1 to {LONGEST_SHAPE[parameter.path]}",
                 write=f"{parameter.path}=1:4:integer",
             )

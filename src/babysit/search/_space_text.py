@@ -49,7 +49,7 @@ def range_from_parts(path: str, parts: Sequence[str], when: Condition | None) ->
     """A range from LOW, HIGH and perhaps its kind."""
     given = f"'{path}={':'.join(parts)}'"
     if len(parts) not in (2, 3):
-        raise InputError(f"{given} is no range", legal=FORMS, write=f"{path}=1e-6:1e-1:log")
+        raise InputError(f"{given} is not a range", legal=FORMS, write=f"{path}=1e-6:1e-1:log")
     kind = parts[2].strip() if len(parts) == 3 else ""
     if kind not in KINDS:
         raise InputError(
@@ -61,7 +61,7 @@ def range_from_parts(path: str, parts: Sequence[str], when: Condition | None) ->
         low, high = float(parts[0]), float(parts[1])
     except ValueError:
         raise InputError(
-            f"{given} has an end that is no number",
+            f"{given} has an end that is not a number",
             legal=FORMS,
             cause="options are separated by commas, ends by a colon",
             write=f"{path}={','.join(part for part in parts if part)}",
@@ -75,7 +75,7 @@ def condition_from_text(text: str) -> Condition:
     path, equals, rest = text.partition("=")
     if not equals or not path.strip() or not rest.strip():
         raise InputError(
-            f"'if {text.strip()}' is no condition",
+            f"'if {text.strip()}' is not a condition",
             legal="if NAME=ONE,TWO,...",
             write="momentum=0.5:0.99 if optimizer.name=sgd",
         )
@@ -111,14 +111,14 @@ def value_from_plain(value: Any, given: str) -> Value:
     """A value of TOML or JSON as a parameter holds it.
 
     Raises:
-        InputError: It is a table or another thing that is no value of a setting.
+        InputError: It is a table or another thing that is not the value of a setting.
     """
     if isinstance(value, list | tuple) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return tuple(value)
     if isinstance(value, bool | int | float | str):
         return value
     raise InputError(
-        f"'{given}' is no value that can be searched",
+        f"'{given}' cannot be searched",
         legal="a number, a name, true, false, or whole numbers in brackets",
         write=EXAMPLE,
     )
