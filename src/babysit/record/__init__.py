@@ -298,6 +298,7 @@ __all__ = [
     "Winner",
     "describe_remedies",
     "from_json",
+    "ignore_progress",
     "json_schema",
     "load_recipe",
     "losses_that",
@@ -318,7 +319,6 @@ __all__ = [
     "steps_for",
     "storage_error",
     "to_json",
-    "ignore_progress",
     "with_settings",
     "write_atomic",
 ]
