@@ -80,11 +80,12 @@ class LocalEngine:
         stop: Callable[[], bool] = never_stop,
         tell: Callable[[TrialProgress], object] = ignore_progress,
     ) -> dict[int, TrialScore]:
-        """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
+        """Train each trial further until it has taken `until_step` steps, then score it on the validation rows.
 
         Args:
             trials: Any shapes, any folds; numbers must differ.
-            until_step: Steps since the trial's beginning, of all or by number. Its own budget ends it earlier.
+            until_step: Steps since the trial's beginning: one number for all, or one for each trial. A trial's own
+                budget may end it earlier.
             stop: Asked a few times a second; True ends the call soon.
             tell: Told the progress a few times a second.
 
@@ -115,7 +116,7 @@ class LocalEngine:
         return held
 
     def _score(self, members: Sequence[Member], measured: Mapping[int, PhaseNumbers]) -> None:
-        """A score for those that have taken steps since their last one."""
+        """Score those that have taken steps since their last score."""
         for member in members:
             course, numbers = member.course, measured.get(member.trial.number)
             loss = float("nan") if numbers is None else numbers.loss
@@ -135,12 +136,12 @@ class LocalEngine:
 
     @property
     def side_by_side(self) -> int:
-        """Processes with a core each; 1 where there can be none."""
+        """How many processes train at the same time, one on each core; 1 where none can be started."""
         return self._cohort.side_by_side
 
     @property
     def numbers(self) -> list[int]:
-        """Of the trials held."""
+        """Numbers of the trials that the engine holds."""
         return [*self._members]
 
     def score_of(self, number: int) -> TrialScore | None:

@@ -3,8 +3,8 @@
     for each step:
         a batch fetched and preprocessed once, forward, losses, backward, each member's own step
 
-What the members share is their kind: the same network but for its numbers, the same loss, optimizer, batch size and
-step. All else is each member's own: rate, schedule, momentum, penalties, dropout, smoothing, first weights, seed, fold.
+Members of one kind have the same network with other numbers, and the same loss, optimizer, batch size and step. All else
+may differ: rate, schedule, momentum, penalties, dropout, smoothing, first weights, seed, fold.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class Stack:
         of_member = [places.index(id(each)) for each in own]
         rows = [each.validation for each in examples]
         size = max(1, min(EVALUATION_ROWS, PIECE // self.network.widest))
-        # Pieces of what is kept, else of the rows' numbers, to be cut.
+        # Pieces of the preprocessed rows where these are kept, else of the row numbers.
         sources = [r if each.held_out is None else each.held_out for each, r in zip(examples, rows, strict=True)]
         outputs = torch.cat(
             [
