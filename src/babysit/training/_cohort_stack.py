@@ -3,7 +3,7 @@
     for each step:
         a batch fetched and preprocessed once, forward, losses, backward, each member's own step
 
-Members of one kind have the same network with other numbers, and the same loss, optimizer, batch size and step. All else
+Members of one kind have the same network with other numbers, the same loss, optimizer, batch size and step. All else
 may differ: rate, schedule, momentum, penalties, dropout, smoothing, first weights, seed, fold.
 """
 
