@@ -80,9 +80,14 @@ def activation_facts(name: str, **options: float | int | str) -> ActivationFacts
     """
     if not options:
         return _usual(name)
-    # Facts may be requested inside a user's forward pass, in any mode.
-    with torch.inference_mode(False):
+    # Facts may be requested inside a user's forward pass, in any mode, and under hooks that count what is saved for the
+    # backward pass, as gradient checkpointing has them.
+    with torch.inference_mode(False), torch.autograd.graph.saved_tensors_hooks(_as_it_is, _as_it_is):
         return computed_facts(name, tuple(sorted(options.items())))
+
+
+def _as_it_is(saved: Tensor) -> Tensor:
+    return saved
 
 
 def module_class(name: str) -> type[nn.Module]:

@@ -1,6 +1,7 @@
 """Hooks that measure a training. They never judge and never disturb; one quantity a file."""
 
 from babysit.probes._budget import Budget
+from babysit.probes._fence import Fence
 from babysit.probes._inputs import InputProbe, first_tensor
 from babysit.probes._interception import listen, stop_listening
 from babysit.probes._layers import unwrapped
@@ -11,6 +12,7 @@ from babysit.probes._targets import TargetProbe
 
 __all__ = [
     "Budget",
+    "Fence",
     "InputProbe",
     "Observer",
     "Pending",

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from babysit.probes._numbers import readable
+
 # Operations that are linear in what the network computes, or move numbers about. Whatever is not listed counts as a
 # nonlinearity, so that a linear network is never claimed where one cannot be sure.
 _LINEAR = frozenset(
@@ -107,13 +109,16 @@ class Calls(TorchFunctionMode):
 
     Args:
         seen: Called with the function, its name, arguments, options and result, after it ran.
+        failed: Called with an error of babysit's own.
     """
 
     def __init__(
-        self, seen: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any], Tensor], None]
+        self,
+        seen: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any], Tensor], None],
+        failed: Callable[[Exception], None],
     ) -> None:
         super().__init__()
-        self._seen = seen
+        self._seen, self._failed = seen, failed
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -121,12 +126,15 @@ class Calls(TorchFunctionMode):
         """Run it, then tell."""
         options = kwargs or {}
         result = func(*args, **options)
-        with torch._C.DisableTorchFunction():
-            given = args[0] if result is None and args and func is Tensor.__setitem__ else result
-            # Of several results, as `max` over a dimension has, the first says what the call did.
-            found = given[0] if isinstance(given, tuple) and given else given
-            if isinstance(found, Tensor) and found.is_floating_point():
-                self._seen(func, plain_name(func), args, options, found)
+        try:
+            with torch._C.DisableTorchFunction():
+                given = args[0] if result is None and args and func is Tensor.__setitem__ else result
+                # Of several results, as `max` over a dimension has, the first says what the call did.
+                found = given[0] if isinstance(given, tuple) and given else given
+                if isinstance(found, Tensor) and found.is_floating_point() and readable(found):
+                    self._seen(func, plain_name(func), args, options, found)
+        except Exception as error:
+            self._failed(error)
         return result
 
 

@@ -19,7 +19,7 @@ from babysit.probes._calls import Calls, bends, parameters_among, role_of
 from babysit.probes._inputs import first_tensor
 from babysit.probes._layers import activation_name, by_unit, describe, module_kind, unit_dimension
 from babysit.probes._noise import noise_scale
-from babysit.probes._numbers import MOST, as_float, some_numbers, some_rows
+from babysit.probes._numbers import MOST, as_float, readable, some_numbers, some_rows
 from babysit.probes._pending import Pending
 from babysit.probes._running_statistics import measure_running_statistics
 from babysit.probes._units import UnitWindow, identical_share
@@ -36,9 +36,10 @@ class ForwardProbe:
     Args:
         network: Whose modules are measured.
         pending: Where numbers go.
+        failed: Called with an error of babysit's own in a hook.
     """
 
-    def __init__(self, network: nn.Module, pending: Pending) -> None:
+    def __init__(self, network: nn.Module, pending: Pending, failed: Callable[[Exception], None]) -> None:
         self.layers: dict[str, TraceLayer] = {}
         self.called: set[nn.Module] = set()
         self.seconds = 0.0  # spent on measuring since it was last set to 0
@@ -47,6 +48,7 @@ class ForwardProbe:
         self.unregistered: dict[str, nn.Parameter] = {}  # that take part in a pass, and that the network does not know
         self._network = network
         self._pending = pending
+        self._failed = failed
         self._modules = [(name, module, module_kind(module)) for name, module in _visible(network)]
         self._windows: dict[str, UnitWindow] = {}
         self._handles: list[RemovableHandle] = []
@@ -94,7 +96,7 @@ class ForwardProbe:
         self.running = True
         # Under a mode PyTorch's compiler would compile anew, and the mode's own code with it.
         if not any(unseen_inside(module) for module in self._network.modules()):
-            self._mode = Calls(self._function_called)
+            self._mode = Calls(self._function_called, self._failed)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
 
     def end(self) -> None:
@@ -116,19 +118,25 @@ class ForwardProbe:
 
     def _leaving(self, name: str, kind: LayerKind | None) -> Callable[..., None]:
         def hook(module: nn.Module, arguments: Any, outputs: Any) -> None:
-            if self._stack:
-                self._stack.pop()
-            self.called.add(module)
-            if kind is None or any(whole for _, whole in self._stack):
-                return
-            found, entered = first_tensor(outputs), first_tensor(arguments)
-            if found is None or not found.is_floating_point():
-                return
-            inplace = bool(getattr(module, "inplace", False))
-            with torch._C.DisableTorchFunction():
-                self._guarded(name, kind, module, found, None if inplace else entered, facts_of(module))
+            try:
+                self._left(name, kind, module, arguments, outputs)
+            except Exception as error:
+                self._failed(error)
 
         return hook
+
+    def _left(self, name: str, kind: LayerKind | None, module: nn.Module, arguments: Any, outputs: Any) -> None:
+        if self._stack:
+            self._stack.pop()
+        self.called.add(module)
+        if kind is None or any(whole for _, whole in self._stack):
+            return
+        found, entered = first_tensor(outputs), first_tensor(arguments)
+        if found is None or not found.is_floating_point() or not readable(found):
+            return
+        overwritten = bool(getattr(module, "inplace", False)) or entered is None or not readable(entered)
+        with torch._C.DisableTorchFunction():
+            self._guarded(name, kind, module, found, None if overwritten else entered, facts_of(module))
 
     def _function_called(
         self,
@@ -319,21 +327,29 @@ class ForwardProbe:
 
         def hook(gradient: Tensor) -> None:
             start = time.perf_counter()
-            with torch.no_grad(), torch._C.DisableTorchFunction():
-                values = as_float(some_rows(gradient))
-                if values.numel() <= 2 * MOST:
-                    size = torch.linalg.vector_norm(values) / max(1, values.numel()) ** 0.5
-                else:
-                    size = some_numbers(values).square().mean().sqrt()
-                self._pending.add(step, name, "activation-gradient-std", size / self.scale)
-                if inputs is not None and gradient.ndim == 2:
-                    entered = as_float(inputs)
-                    scale = noise_scale(entered.square().sum(1), as_float(gradient), entered)
-                    if scale is not None:
-                        self._pending.add(step, "", "gradient-noise-scale", scale)
+            try:
+                with torch.no_grad(), torch._C.DisableTorchFunction():
+                    self._returned(step, name, inputs, gradient)
+            except Exception as error:
+                self._failed(error)
             self.seconds += time.perf_counter() - start + HOOK_SECONDS
 
         return hook
+
+    def _returned(self, step: int, name: str, inputs: Tensor | None, gradient: Tensor) -> None:
+        if not readable(gradient):
+            return
+        values = as_float(some_rows(gradient))
+        if values.numel() <= 2 * MOST:
+            size = torch.linalg.vector_norm(values) / max(1, values.numel()) ** 0.5
+        else:
+            size = some_numbers(values).square().mean().sqrt()
+        self._pending.add(step, name, "activation-gradient-std", size / self.scale)
+        if inputs is not None and gradient.ndim == 2:
+            entered = as_float(inputs)
+            scale = noise_scale(entered.square().sum(1), as_float(gradient).to(entered.dtype), entered)
+            if scale is not None:
+                self._pending.add(step, "", "gradient-noise-scale", scale)
 
     def _add(self, layer: str, quantity: str, value: float | Tensor) -> None:
         self._pending.add(self._step, layer, quantity, value)

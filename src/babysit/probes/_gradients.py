@@ -5,12 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from babysit.probes._numbers import MOST, as_float, not_finite_share, spread
+from babysit.probes._numbers import MOST, as_float, as_real, not_finite_share, spread
 
 
 def dense(gradient: Tensor) -> Tensor:
-    """The stored numbers of a gradient: a sparse one is told by its values."""
-    return gradient.coalesce().values() if gradient.is_sparse else gradient
+    """The stored numbers of a gradient: a sparse one is told by its values, complex ones are pairs of real ones."""
+    if gradient.layout is torch.sparse_coo:
+        gradient = gradient.coalesce().values()
+    elif gradient.layout is not torch.strided:
+        gradient = gradient.values()
+    return as_real(gradient)
 
 
 def gradient_length(gradient: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from babysit.data import Moments, moments_of
-from babysit.probes._numbers import as_double, as_float, some_rows
+from babysit.probes._numbers import as_double, as_float, readable, some_rows
 from babysit.probes._pending import Pending
 from babysit.record import INPUTS
 
@@ -45,6 +45,8 @@ class InputProbe:
         What has been seen so far is written down when `tell` says so; it changes little from sample to sample.
         """
         inputs = inputs.detach()
+        if not readable(inputs):
+            return
         pending.add(step, INPUTS, "batch-rows", float(inputs.shape[0] if inputs.ndim else 1))
         if not inputs.is_floating_point() or not inputs.numel() or not inputs.ndim:
             return

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch._C import _is_tracing as is_tracing
 from torch.compiler import is_compiling
 from torch.nn import functional
 
@@ -23,7 +24,7 @@ from babysit.record import LOSS_FUNCTIONS
 
 
 class Listening(Protocol):
-    """Who wants to know. No method may raise, except to stop the training on purpose."""
+    """Who wants to know. Each method fences its own errors; what it raises stops the training on purpose."""
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called; there is no value when it raised an error."""
@@ -100,7 +101,7 @@ def _modules_of_others() -> list[ModuleType]:
 def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def loss(input: Any, target: Any, *arguments: Any, **options: Any) -> Any:  # noqa: A002  its callers name it so
-        if is_compiling():
+        if is_compiling() or is_tracing():
             return original(input, target, *arguments, **options)
         value = None
         try:

@@ -66,11 +66,22 @@ def describe(
     name: str, kind: LayerKind, depth: int, units: int, module: nn.Module | None, activation: str
 ) -> TraceLayer:
     """The layer as a trace tells of it."""
-    weight = getattr(module, "weight", None)
-    fan_in = int(weight[0].numel()) if isinstance(weight, Tensor) and weight.ndim > 1 and kind != "embedding" else 0
+    weight = _held(module, "weight")
+    fan_in = weight[0].numel() if weight is not None and weight.ndim > 1 and kind != "embedding" else 0
     parameters = 0 if module is None else sum(found.numel() for found in module.parameters() if found.requires_grad)
-    bias = isinstance(getattr(module, "bias", None), Tensor) if module is not None else False
+    bias = _held(module, "bias") is not None
     return TraceLayer(name, kind, activation, depth, units, fan_in, parameters, bias)
+
+
+def _held(module: nn.Module | None, name: str) -> Tensor | None:
+    """A tensor as the module stores it. To read a parametrized one is to compute it: spectral norm's buffers move."""
+    if module is None:
+        return None
+    parametrized = module._modules.get("parametrizations")
+    if isinstance(parametrized, nn.ModuleDict) and name in parametrized:
+        return max(parametrized[name].parameters(recurse=False), key=Tensor.numel, default=None)
+    found = module._parameters.get(name, vars(module).get(name))
+    return found if isinstance(found, Tensor) else None
 
 
 def unwrapped(network: nn.Module) -> nn.Module:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 MOST = 2**15  # numbers read for a mean, a share or a standard deviation
 MOST_ROWS = 1024  # rows read at most
@@ -36,15 +37,34 @@ def some_rows(values: Tensor, most: int = MOST) -> Tensor:
 
 def some_numbers(values: Tensor, most: int = MOST) -> Tensor:
     """A flat tensor of at most about `most` evenly spaced numbers; in float32 where they come in half precision."""
-    flat = values.reshape(-1)
+    flat = as_real(values).reshape(-1)
     if flat.numel() > most:
         flat = flat[:: -(-flat.numel() // most) | 1]  # an odd stride does not fall in step with even widths
     return as_float(flat)
 
 
 def as_float(values: Tensor) -> Tensor:
-    """Half precision and less widened: sums overflow at 65,504, and 8 bits have no sums."""
+    """Half precision and less widened: sums overflow at 65,504, and 8 bits have no sums; complex numbers as pairs."""
+    if values.is_complex():
+        return as_float(as_real(values))
     return values.float() if values.dtype.itemsize < torch.float32.itemsize else values
+
+
+def as_real(values: Tensor) -> Tensor:
+    """Complex numbers [...] as pairs of real ones [..., 2], which have the same length; other numbers as they are."""
+    return torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
+
+
+def readable(values: Tensor) -> bool:
+    """Whether a tensor's numbers lie in memory one after another: it is neither sparse, nested, meta nor not yet made.
+
+    Example:
+        >>> readable(torch.ones(2)), readable(torch.eye(2).to_sparse()), readable(torch.ones(2, device="meta"))
+        (True, False, False)
+    """
+    return (
+        not is_lazy(values) and values.layout is torch.strided and not values.is_nested and values.device.type != "meta"
+    )
 
 
 def as_double(values: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from babysit.probes._birth import Pass, find_birth_within
 from babysit.probes._budget import FIRST_STEPS, Budget
+from babysit.probes._fence import Fence
 from babysit.probes._interception import listen, stop_listening
 from babysit.probes._layers import unwrapped
 from babysit.probes._modes import Modes
@@ -86,7 +87,9 @@ class Observer:
         self._losses = losses
         self._on_not_finite, self._by_hand = on_not_finite, told
         self._pending = Pending()
-        self._probe = StepProbe(self._network, self._optimizers, self._pending, self.budget)
+        self._fence = Fence(sink.add)
+        self._measures = True  # until an error of babysit's own
+        self._probe = StepProbe(self._network, self._optimizers, self._pending, self.budget, self._failed_within)
         self._wiring, self._forward = self._probe.wiring, self._probe.forward
         self._readout = Readout(sink, self._pending, self._forward.layers, self._probe.facts)
         self._modes = Modes(self._network)
@@ -122,10 +125,32 @@ class Observer:
         if not self._attached:
             return
         self.leave()
-        self._tell_losses()
-        self._readout.add(self._wiring.events(self.step, self._forward.called, ended=True))
-        self._readout.add(unseen_parts(self._network, self.step, self._forward.failures))
-        self.flush()
+        try:
+            self._tell_losses()
+            self._readout.add(self._wiring.events(self.step, self._forward.called, ended=True))
+            self._readout.add(unseen_parts(self._network, self.step, self._forward.failures))
+            self.flush()
+        except Exception as error:
+            self._fence.caught(self.step, "the end of the training was not measured", error)
+
+    def failed(self, error: Exception) -> None:
+        """An error of babysit's own: layers, gradients and updates are not measured any more; after another, nothing.
+
+        The training knows nothing of it.
+        """
+        if not self._measures and not self.sampling:
+            self._fence.caught(self.step, "nothing more is measured", error)
+            self.leave()
+            return
+        self._failed_within(error)
+        if not self._forward.running:  # or else hooks and modes are under way: they end with the pass
+            self.sampling = False
+            self._probe.leave()
+
+    def _failed_within(self, error: Exception) -> None:
+        """The same in a hook within a pass. What is measured of this step is still measured."""
+        self._measures = False
+        self._fence.caught(self.step, "layers, gradients and updates are not measured any more", error)
 
     def leave(self) -> None:
         """Take every hook back, and hand over nothing."""
@@ -147,7 +172,11 @@ class Observer:
     def loss(self, value: Tensor | float) -> None:
         """Give the loss of the step under way, in place of the one that `backward` is called on."""
         self._own_loss = True
-        number = self._step_losses.take(value)
+        try:
+            number = self._step_losses.take(value)
+        except Exception as error:
+            self.failed(error)
+            return
         if number is not None and not math.isfinite(number):
             self._report_not_finite(number)
 
@@ -182,46 +211,58 @@ class Observer:
 
     def stepped_by(self, optimizer: Optimizer, *_: object) -> None:
         """An optimizer took a step, be it one of the given ones or not."""
-        if optimizer not in self._stepping:
-            self._stepping.add(optimizer)
-            self._wiring.stepped_by_another(optimizer)
+        try:
+            if optimizer not in self._stepping:
+                self._stepping.add(optimizer)
+                self._wiring.stepped_by_another(optimizer)
+        except Exception as error:
+            self.failed(error)
 
     # What PyTorch's hooks call, or the caller who reports by hand.
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        if not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and not torch._C._is_tracing():
             self.forward_begins(module, arguments, options)
 
     def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         """The network or a part of it is about to be called."""
         if self._busy:
             return
-        if not torch.is_grad_enabled():
-            if self._modes.matter and self.step > 0:
-                self._modes.evaluated(module)
-            return
-        if self._stepped:
-            self._begin_step()
-        if self._modes.matter:
-            self._modes.trained(module)
-        part = id(module)
-        if self._given:
-            self._given.pop(part, None)  # the latest stand last
-        self._given[part] = (module, arguments, options)
-        if self.sampling and not self._probe.passed(module, self._backwards):
-            self._measure_pass(module, arguments, options)
+        try:
+            if not torch.is_grad_enabled():
+                if self._modes.matter and self.step > 0:
+                    self._modes.evaluated(module)
+                return
+            if self._stepped:
+                self._begin_step()
+            if self._modes.matter:
+                self._modes.trained(module)
+            part = id(module)
+            if self._given:
+                self._given.pop(part, None)  # the latest stand last
+            self._given[part] = (module, arguments, options)
+            if self.sampling and not self._probe.passed(module, self._backwards):
+                self._measure_pass(module, arguments, options)
+        except Exception as error:
+            self._forward.end()
+            self.failed(error)
 
     def _measure_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         if torch._C._functorch.peek_interpreter_stack() is not None:
             return  # under torch.func nothing has numbers that could be read
+        if torch._C._len_torch_dispatch_stack():
+            return  # a mode of the user's own, as one that counts operations is, would see what is measured, too
         self._probe.begin_forward(self.step, module, arguments, options, hooked=not self._by_hand)
         if not self._by_hand:
             # The hook that ends the measuring is called also when the forward pass fails.
             self._ending = module.register_forward_hook(self._after_forward, always_call=True)
 
     def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
-        self._end_hook()
-        self._probe.end_forward(outputs)
+        try:
+            self._end_hook()
+            self._probe.end_forward(outputs)
+        except Exception as error:
+            self.failed(error)
 
     def _end_hook(self) -> None:
         if self._ending is not None:
@@ -230,8 +271,11 @@ class Observer:
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called; there is no value when it raised an error."""
-        if self.sampling and self._given and not self._backwards and not self._busy:
-            self._probe.loss_computed(self.step, name, outputs, targets, value, reduction)
+        try:
+            if self.sampling and self._given and not self._backwards and not self._busy:
+                self._probe.loss_computed(self.step, name, outputs, targets, value, reduction)
+        except Exception as error:
+            self.failed(error)
 
     def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """Nothing: an evaluation is not a step of training."""
@@ -240,46 +284,62 @@ class Observer:
         """A backward pass begins at `loss`."""
         if self._busy or not self._given:
             return
-        if self._stepped:
-            self._begin_step()
-        self._forward.scale = scale
-        if self.sampling and self._backwards == 0:
-            self._probe.first_backward(self.step, loss)
-        self._backwards += 1
-        self._wiring.backwards += 1
-        if not self._own_loss and loss.numel() == 1:
-            number = self._step_losses.take(loss, scale)
-            if number is not None and not math.isfinite(number):
-                self._report_not_finite(number)
+        number = None
+        try:
+            if self._stepped:
+                self._begin_step()
+            self._forward.scale = scale
+            if self.sampling and self._backwards == 0:
+                self._probe.first_backward(self.step, loss)
+            self._backwards += 1
+            self._wiring.backwards += 1
+            if not self._own_loss and loss.numel() == 1:
+                number = self._step_losses.take(loss, scale)
+        except Exception as error:
+            self.failed(error)
+        if number is not None and not math.isfinite(number):
+            self._report_not_finite(number)
 
     def _report_not_finite(self, loss: float) -> None:
         if self.not_finite is not None:
             return
         self._busy = True
+        layer, sentence = "", "which layer it came from is not known"
         try:
             layer, sentence = find_birth_within(self._network, list(self._given.values()))
+        except Exception as error:
+            self._fence.caught(self.step, "the layer was not found", error)
         finally:
             self._busy = False
         text = f"the loss became {loss} at step {self.step}: {sentence}"
         self.not_finite = Event(self.step, "not-finite", text, layer)
-        self._readout.add([self.not_finite])
-        self._tell_losses()
-        self.flush()
+        try:
+            self._readout.add([self.not_finite])
+            self._tell_losses()
+            self.flush()
+        except Exception as error:
+            self.failed(error)
         if self._on_not_finite is not None:
             self._on_not_finite(self.step, loss, layer, sentence)
 
     def _before_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
-        if self.sampling and not self._busy:
-            finite, good = self._step_losses.finite, self.not_finite is None
-            self._probe.before_step(self.step, optimizer, finite=finite, keep=good, rate=not self._losses)
+        try:
+            if self.sampling and not self._busy:
+                finite, good = self._step_losses.finite, self.not_finite is None
+                self._probe.before_step(self.step, optimizer, finite=finite, keep=good, rate=not self._losses)
+        except Exception as error:
+            self.failed(error)
 
     def _after_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
         if self._busy:
             return
-        if self._losses and optimizer is self._optimizers[0]:
-            self._pending.add(self.step, "", "lr", float(optimizer.param_groups[0].get("lr", math.nan)))
-        if self.sampling:
-            self._probe.after_step(self.step, optimizer)
+        try:
+            if self._losses and optimizer is self._optimizers[0]:
+                self._pending.add(self.step, "", "lr", float(optimizer.param_groups[0].get("lr", math.nan)))
+            if self.sampling:
+                self._probe.after_step(self.step, optimizer)
+        except Exception as error:
+            self.failed(error)
         self._stepped = True
 
     def _begin_step(self) -> None:
@@ -303,7 +363,7 @@ class Observer:
         self._wiring.steps += 1
         self.step += 1
         self._step_began = now
-        self.sampling = self.budget.wants(self.step, now)
+        self.sampling = self.budget.wants(self.step, now) and self._measures
 
     def _tell_losses(self) -> None:
         mean = self._step_losses.mean()

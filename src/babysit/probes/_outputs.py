@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from babysit.probes._numbers import as_float, some_rows
+from babysit.probes._numbers import as_float, readable, some_rows
 from babysit.probes._pending import Pending
 from babysit.record import OUTPUTS
 
@@ -16,7 +16,7 @@ ROUNDINGS = 2  # by so many roundings of its type, where it has few digits: bflo
 def measure_outputs(step: int, outputs: Tensor, pending: Pending) -> None:
     """Measure predictions [N, ...], classes in the second dimension as PyTorch's losses have them."""
     outputs = outputs.detach()
-    if not outputs.is_floating_point() or not outputs.numel():
+    if not readable(outputs) or not outputs.is_floating_point() or not outputs.numel():
         return
     whole = outputs if outputs.ndim > 1 else outputs.reshape(-1, 1)
     values = as_float(some_rows(whole)).movedim(1, -1)

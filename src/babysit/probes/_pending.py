@@ -59,7 +59,8 @@ class Pending:
         high = torch.where(finite, values, torch.full_like(values, -torch.inf)).amax()
         width = (high / BINS - low / BINS).clamp_min(torch.finfo(values.dtype).tiny)
         place = torch.where(finite, (values - low) / width, torch.zeros_like(values)).clamp_(0, BINS - 1).long()
-        counts = torch.zeros(BINS, device=values.device).scatter_add_(0, place, finite.float())
+        # In a type of its own: the default one is the user's to choose.
+        counts = torch.zeros(BINS, dtype=torch.float32, device=values.device).scatter_add_(0, place, finite.float())
         self._counted.append((step, layer, quantity, low, high, counts))
 
     def histograms(self) -> list[Histogram]:

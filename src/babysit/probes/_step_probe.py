@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from babysit.probes._budget import FIRST_STEPS, Budget, speed
 from babysit.probes._forward import ForwardProbe
 from babysit.probes._inputs import InputProbe, first_tensor
 from babysit.probes._loss_facts import loss_facts, unknown_loss_facts
+from babysit.probes._numbers import readable
 from babysit.probes._outputs import measure_outputs
 from babysit.probes._pending import Pending
 from babysit.probes._targets import TargetProbe
@@ -32,15 +34,23 @@ class StepProbe:
         optimizers: What steps its weights.
         pending: Where numbers go.
         budget: Counts the samples, and what they cost.
+        failed: Called with an error of babysit's own in a hook within the forward or the backward pass.
 
     Attributes:
         facts: What holds for the whole training.
     """
 
-    def __init__(self, network: nn.Module, optimizers: Sequence[Optimizer], pending: Pending, budget: Budget) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizers: Sequence[Optimizer],
+        pending: Pending,
+        budget: Budget,
+        failed: Callable[[Exception], None],
+    ) -> None:
         self.facts: dict[str, str] = {}
-        self.forward = ForwardProbe(network, pending)
-        self.weights = WeightProbe(network, pending)
+        self.forward = ForwardProbe(network, pending, failed)
+        self.weights = WeightProbe(network, pending, failed)
         self.wiring = Wiring(network, optimizers, self.forward.unregistered)
         self._network = network
         self._optimizers = optimizers
@@ -49,12 +59,14 @@ class StepProbe:
         self._inputs, self._targets = InputProbe(), TargetProbe()
         self._passed: set[int] = set()  # modules whose pass was measured in this step
         self._outputs: Tensor | None = None  # of a measured pass, until its step is over
-        self._kept = self._loss_seen = False
+        self._kept = self._loss_seen = self._lazy = False
         self._seconds = 0.0  # spent on measuring this step, beside the time within the forward pass
 
     def see_settings(self) -> None:
         """Facts that are known before the first step."""
-        trained = sum(found.numel() for found in self._network.parameters() if found.requires_grad)
+        parameters = list(self._network.parameters())
+        self._lazy = any(is_lazy(found) for found in parameters)  # until the first pass has made them
+        trained = sum(found.numel() for found in parameters if found.requires_grad and not is_lazy(found))
         self.facts |= optimizer_facts(self._optimizers) | {"parameters": str(trained)}
 
     def passed(self, module: nn.Module, backwards: int) -> bool:
@@ -77,7 +89,7 @@ class StepProbe:
         samples, rare = self._budget.samples, self._budget.rare
         entered, further = first_tensor([arguments, options]), bool(self._passed)
         self._passed.add(id(module))
-        if entered is not None and not further:
+        if entered is not None and not further and readable(entered):
             with torch.no_grad():
                 self._inputs.see(step, entered, self._pending, tell=rare or samples < FIRST_STEPS)
                 self.facts.setdefault("batch-size", str(entered.shape[0] if entered.ndim else 1))
@@ -169,6 +181,8 @@ class StepProbe:
         """
         start = time.perf_counter()
         self.weights.end()
+        if self._lazy:
+            self.see_settings()
         for name, value in (dict(counts) | speed(self._budget.usual_step, self.facts)).items():
             self._pending.add(step, "", name, value)
         events = self.wiring.events(step, self.forward.called, ended=False)

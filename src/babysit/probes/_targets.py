@@ -7,7 +7,7 @@ from torch import Tensor
 
 from babysit.data import Moments, moments_of
 from babysit.probes._inputs import share_not_finite
-from babysit.probes._numbers import as_double, some_rows
+from babysit.probes._numbers import as_double, readable, some_rows
 from babysit.probes._pending import Pending
 from babysit.record import TARGETS
 
@@ -35,7 +35,7 @@ class TargetProbe:
     def see(self, step: int, targets: Tensor, width: int, pending: Pending) -> None:
         """Measure targets [N, ...] of a network with `width` outputs a row."""
         targets = targets.detach()
-        if not targets.numel():
+        if not readable(targets) or not targets.numel() or targets.is_complex():
             return
         targets = targets if targets.ndim else targets.reshape(1)
         pending.add(step, TARGETS, "batch-rows", float(targets.shape[0]))

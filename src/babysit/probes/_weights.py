@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -32,14 +33,16 @@ class WeightProbe:
     Args:
         network: Whose parameters; tied ones are measured once, under their first name.
         pending: Where numbers go.
+        failed: Called with an error of babysit's own in a hook.
     """
 
-    def __init__(self, network: nn.Module, pending: Pending) -> None:
+    def __init__(self, network: nn.Module, pending: Pending, failed: Callable[[Exception], None]) -> None:
         self.named = dict(network.named_parameters())
         self.good = Snapshot()  # the weights before the last measured step, whose loss was a number
         self.good_buffers = Snapshot()
         self._network = network
         self._pending = pending
+        self._failed = failed
         self._names = {parameter: row_name(name) for name, parameter in self.named.items()}
         self._full = {parameter: name for name, parameter in self.named.items()}
         self._handles: list[RemovableHandle] = []
@@ -51,12 +54,15 @@ class WeightProbe:
         self._lengths.clear()
 
         def accumulated(parameter: Tensor) -> None:
-            if parameter.grad is not None:
-                with torch.no_grad():
-                    self._lengths[parameter] = gradient_length(parameter.grad) / scale()  # type: ignore[index]
+            try:
+                if parameter.grad is not None:
+                    with torch.no_grad():
+                        self._lengths[parameter] = gradient_length(parameter.grad) / scale()  # type: ignore[index]
+            except Exception as error:
+                self._failed(error)
 
         for parameter in self.named.values():
-            if parameter.requires_grad and parameter.is_leaf:
+            if parameter.requires_grad and not is_lazy(parameter) and parameter.is_leaf:
                 self._handles.append(parameter.register_post_accumulate_grad_hook(accumulated))
 
     def end(self) -> None:
@@ -86,7 +92,7 @@ class WeightProbe:
         """The weights as they are at the start, of all layers: also of those that no optimizer will step."""
         self._began = step
         for parameter, name in self._names.items():
-            if parameter.ndim > 1 and parameter.is_floating_point():
+            if not is_lazy(parameter) and parameter.ndim > 1 and parameter.is_floating_point():
                 part = as_float(some_numbers(parameter.detach()))
                 self._pending.add(step, name, "weight-std", part.std(correction=0))
 
@@ -102,7 +108,8 @@ class WeightProbe:
                 for quantity, value in measure_gradient(gradient).items():
                     scaled = quantity in ("gradient-mean", "gradient-std")
                     self._pending.add(step, name, quantity, value / scale if scaled else value)
-                self._pending.add(step, name, "gradient-sign-share", sign_share(gradient))
+                if not gradient.is_complex():
+                    self._pending.add(step, name, "gradient-sign-share", sign_share(gradient))
             if parameter in self._lengths:
                 self._pending.add(step, name, "gradient-norm", self._lengths[parameter])
         if ours and all(parameter in self._lengths for parameter in ours):
@@ -136,9 +143,9 @@ class WeightProbe:
                 self._pending.add(step, name, "weight-not-finite-share", share)
             if histograms:
                 self._pending.add_histogram(step, name, "weight", part)
-                if not parameter.grad.is_sparse:
+                if parameter.grad.layout is torch.strided:
                     self._pending.add_histogram(step, name, "gradient", some_numbers(parameter.grad))
-            if not parameter.grad.is_sparse:
+            if parameter.grad.layout is torch.strided:
                 before.append(old)
                 after.append(parameter)
                 gradients.append(parameter.grad)

@@ -5,11 +5,13 @@ SQLite has no NaN: it stores one as NULL. So NULL in the value column means NaN 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import pathlib
 import sqlite3
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +38,8 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 class TraceStore:
     """Writes a Trace to a file as it is measured; None keeps it in memory. Rows wait until `flush`.
 
+    Threads may share it: a training may run in one thread and be read in another.
+
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder, TraceStore(pathlib.Path(folder) / "trace.sqlite") as store:
@@ -50,8 +54,9 @@ class TraceStore:
         self._waiting: list[Row | Histogram | Event] = []
         self._series: dict[tuple[str, str, str], int] = {}
         self._closed = False
+        self._lock = threading.RLock()
         try:
-            self._database = sqlite3.connect(path or ":memory:", isolation_level=None)
+            self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing at this level; a power cut may lose the last flushes, never the file.
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -69,8 +74,9 @@ class TraceStore:
 
     def add(self, items: Iterable[Row | Histogram | Event]) -> None:
         """Keep items for the next flush, as far as the trace has room for them."""
-        admits = self._thinning.admits
-        self._waiting.extend([item for item in items if admits(item)])
+        with self._lock:
+            admits = self._thinning.admits
+            self._waiting.extend([item for item in items if admits(item)])
 
     def flush(self) -> None:
         """Write what waits, in one transaction.
@@ -78,21 +84,27 @@ class TraceStore:
         Raises:
             StorageError: The disk refused; what waits is kept and can be flushed again.
         """
-        if not self._waiting:
-            return
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock:
+            if not self._waiting:
+                return
             try:
-                self._write(self._waiting)
-                self._database.execute("COMMIT")
-            except BaseException:
-                self._series.clear()  # ids given within the failed transaction are void
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise _translate(error, self._path) from error
-        self._waiting.clear()
+                with self._transaction():
+                    self._write(self._waiting)
+            except sqlite3.Error as error:
+                raise _translate(error, self._path) from error
+            self._waiting.clear()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._database.execute("COMMIT")
+        except BaseException:
+            self._series.clear()  # ids given within the failed transaction are void
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
     def _write(self, items: list[Row | Histogram | Event]) -> None:
         points, histograms, events = [], [], []
@@ -146,32 +158,32 @@ class TraceStore:
         """
         rows = [(place, json.dumps(layer)) for place, layer in enumerate(layers)]
         try:
-            self._database.execute("BEGIN IMMEDIATE")
-            if rows:
-                self._database.execute("DELETE FROM layers")
-                self._database.executemany("INSERT INTO layers VALUES (?, ?)", rows)
-            self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list((facts or {}).items()))
-            self._database.execute("COMMIT")
+            with self._lock, self._transaction():
+                if rows:
+                    self._database.execute("DELETE FROM layers")
+                    self._database.executemany("INSERT INTO layers VALUES (?, ?)", rows)
+                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list((facts or {}).items()))
         except sqlite3.Error as error:
             raise _translate(error, self._path) from error
 
     def forget_after(self, step: int) -> None:
         """Drop everything measured after `step`: a training that resumes there measures it again."""
-        self._waiting = [item for item in self._waiting if item.step <= step]
         try:
-            self._database.execute("BEGIN IMMEDIATE")
-            for table in ("points", "histograms", "events"):
-                self._database.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
-            self._database.execute("COMMIT")
-            waiting, self._waiting = self._waiting, []
-            self._begin_thinning()
-            self.add(waiting)
+            with self._lock:
+                self._waiting = [item for item in self._waiting if item.step <= step]
+                with self._transaction():
+                    for table in ("points", "histograms", "events"):
+                        self._database.execute(f"DELETE FROM {table} WHERE step > ?", (step,))
+                waiting, self._waiting = self._waiting, []
+                self._begin_thinning()
+                self.add(waiting)
         except sqlite3.Error as error:
             raise _translate(error, self._path) from error
 
     def read(self) -> Trace:
         """Everything flushed so far."""
-        return _read(self._database)
+        with self._lock:
+            return _read(self._database)
 
     def close(self) -> None:
         """Flush, fold the write-ahead log into the file and let go of it. Closing again does nothing."""

@@ -30,11 +30,14 @@ class EpochsSeen:
 
     Args:
         before_epoch: Called with a loader before it is gone through.
+        failed: Called with an error of babysit's own.
     """
 
-    def __init__(self, before_epoch: Callable[[DataLoader[Any]], None]) -> None:
+    def __init__(
+        self, before_epoch: Callable[[DataLoader[Any]], None], failed: Callable[[Exception], None] = lambda _: None
+    ) -> None:
         self.latest: LoaderPass | None = None  # whose batch was fetched last
-        self._before_epoch = before_epoch
+        self._before_epoch, self._failed = before_epoch, failed
         self._passes: list[LoaderPass] = []  # in which steps were taken
         self._of_iterator: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
         self._picking = Replacements()
@@ -109,7 +112,10 @@ class EpochsSeen:
         def iterate(loader: DataLoader[Any]) -> Any:
             self._before_epoch(loader)
             iterator = original(loader)
-            self._of_iterator[iterator] = LoaderPass(loader)
+            try:
+                self._of_iterator[iterator] = LoaderPass(loader)
+            except Exception as error:
+                self._failed(error)
             return iterator
 
         return iterate
@@ -132,7 +138,7 @@ def _remembering(original: Callable[..., Any]) -> Callable[..., Any]:
     def pick(tensor: Tensor, index: Any) -> Any:
         result = original(tensor, index)
         if isinstance(index, Tensor | slice | list) and isinstance(result, Tensor) and tensor.ndim and result.ndim:
-            with contextlib.suppress(AttributeError, RuntimeError):
+            with contextlib.suppress(Exception):  # a tensor without memory of its own, or one that takes no attributes
                 result._babysit_picked = (tensor.data_ptr(), len(tensor))  # type: ignore[attr-defined]
         return result
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch._C import _is_tracing
 from torch.compiler import is_compiling
 from torch.optim import Optimizer
 
@@ -59,8 +60,8 @@ def whole_of(called: nn.Module, optimizers: Sequence[Optimizer]) -> nn.Module:
 
 
 def in_transformation() -> bool:
-    """Whether a backward pass, one of torch.func's transformations or an export is what calls: the script does not."""
-    return _task_of_backward() >= 0 or _transformation() is not None or is_compiling()
+    """Whether a backward pass, a transformation, a trace or an export is what calls, not the script."""
+    return _task_of_backward() >= 0 or _transformation() is not None or is_compiling() or _is_tracing()
 
 
 def name_of(module: nn.Module) -> str:

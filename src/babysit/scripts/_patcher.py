@@ -27,11 +27,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
-from babysit.probes import Budget, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
+from babysit.probes import Budget, Fence, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
 from babysit.remedies import AppliedRemedies, Replacements
 from babysit.scripts._answers_seen import AnswersSeen, Phase
@@ -92,7 +93,10 @@ class Patcher:
         self.store = store
         self.steps = 0
         self.answers = AnswersSeen()
-        self.epochs = EpochsSeen(self._before_epoch)
+        self.epochs = EpochsSeen(self._before_epoch, self._failed)
+        self._fence = Fence(store.add)
+        self._looks = True  # at anything but steps and losses, until an error of babysit's own
+        self._of_remedies: Exception | None = None  # an error that is not babysit's own: a remedy cannot be applied
         self.network: nn.Module | None = None  # whole, of whatever the script calls
         self._remedies, self._overhead, self._probes, self._most, self._more = remedies, overhead, probes, steps, more
         self._scores = scores
@@ -135,12 +139,16 @@ class Patcher:
         self._let_go()
         if self._observer is not None:
             self._observer.detach()
-        self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
-        self._end()
+        try:
+            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+            self._end()
+        except Exception as error:
+            self._failed(error)
         self.store.flush()
 
     def forked(self) -> None:
         """In a process that the script forks: nothing is seen any more, and nothing written."""
+        self.answers.drop_evaluation()  # nothing is to be told: another thread may have held the store's lock
         self._let_go()
         if self._observer is not None:
             self._observer.leave()
@@ -178,6 +186,21 @@ class Patcher:
         if self._remedies is not None:
             self._remedies.close()
 
+    def _failed(self, error: Exception) -> None:
+        """An error of babysit's own: from now on only steps and losses are seen, and the training goes on."""
+        if error is self._of_remedies:
+            raise error
+        self._looks = False
+        self._fence.caught(self.steps, "passes, evaluations, data and faults are not looked at any more", error)
+        if not self._within:
+            self._without_observer()
+
+    def _without_observer(self) -> None:
+        """Losses are read here again."""
+        if self._observer is not None:
+            self._observer.detach()
+            self._observer = None
+
     # Forward passes.
 
     def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -185,7 +208,7 @@ class Patcher:
 
         def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
             # The compiler asks first, and then follows no further than the original.
-            if compiling() or self._within or not self._open:
+            if compiling() or self._within or not self._looks or not self._open:
                 return original(module, *arguments, **options)
             if not module._parameters and not module._modules:
                 return original(module, *arguments, **options)  # a loss, an activation: nothing to be trained
@@ -200,12 +223,15 @@ class Patcher:
         self._within = True
         outputs = None
         try:
-            if in_transformation():
-                pass
-            elif id(module) in self._parts and torch.is_grad_enabled():
-                self._own_pass(module, arguments, options)
-            else:
-                self._before_forward(module, arguments, options)
+            try:
+                if in_transformation():
+                    pass
+                elif id(module) in self._parts and torch.is_grad_enabled():
+                    self._own_pass(module, arguments, options)
+                else:
+                    self._before_forward(module, arguments, options)
+            except Exception as error:
+                self._failed(error)
             looking = self._dependence is not None and self._inside and torch.is_grad_enabled()
             with self._dependence.looking() if looking and self._dependence else contextlib.nullcontext():
                 outputs = original(module, *arguments, **options)
@@ -216,6 +242,8 @@ class Patcher:
                 self._inside = self.answers.inside = False
                 if self._observer is not None:
                     self._observer.forward_ends(outputs)
+            if not self._looks:
+                self._without_observer()
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         known = id(module) in self._parts or self._wraps_network(module)
@@ -230,6 +258,8 @@ class Patcher:
             self.store.add(self._others.called(self.steps, module, self.network, self.optimizers))
             return
         # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
+        if any(is_lazy(parameter) for parameter in module.parameters()):
+            return  # this pass makes them
         own = {id(parameter) for parameter in module.parameters()}
         mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
         # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
@@ -276,6 +306,9 @@ class Patcher:
             stop_listening(self)  # what remedies try out is not training
             try:
                 self._remedies.begin(module, arguments, options, mine)
+            except Exception as error:
+                self._of_remedies = error
+                raise
             finally:
                 listen(self)
         self.network = whole_of(module, mine) if mine else module
@@ -303,11 +336,15 @@ class Patcher:
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
-        self._faults.loss_computed(name, value, outputs)
-        if self._dependence is not None:
-            self._dependence.loss_computed(name, outputs, targets)
-        if self.network is None and "loss" not in self._facts:
-            self._facts |= loss_facts(name, outputs, targets, reduction)
+        if self._looks:
+            try:
+                self._faults.loss_computed(name, value, outputs)
+                if self._dependence is not None:
+                    self._dependence.loss_computed(name, outputs, targets)
+                if self.network is None and "loss" not in self._facts:
+                    self._facts |= loss_facts(name, outputs, targets, reduction)
+            except Exception as error:
+                self._failed(error)
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 self.answers.trained_on(name, outputs, targets)
@@ -326,13 +363,19 @@ class Patcher:
         Raises:
             Enough: No step was ever taken, and none will be.
         """
-        if self.answers.evaluating:
-            self.answers.drop_evaluation()
-        if self._observer is None and loss.numel() == 1:
-            self._losses.append(float(loss.detach() / scale))
-            if not math.isfinite(self._losses[-1]) and self._probes == "losses":
-                self.end_step()
-        self._faults.backward_begins(loss)
+        bad = False
+        try:
+            if self.answers.evaluating:
+                self.answers.drop_evaluation()
+            if self._observer is None and loss.numel() == 1:
+                self._losses.append(float(loss.detach() / scale))
+                bad = self._probes == "losses" and not math.isfinite(self._losses[-1])
+            if self._looks:
+                self._faults.backward_begins(loss)
+        except Exception as error:
+            self._failed(error)
+        if bad:
+            self.end_step()
         self._backwards += 1
         self._backwards_without_step += 1
         if self._remedies is not None and self.network is None:
@@ -346,12 +389,15 @@ class Patcher:
             self._observer.backward_begins(loss, scale)
 
     def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
-        self._faults.before_step(optimizer)
+        if self._looks:
+            try:
+                self._faults.before_step(optimizer)
+            except Exception as error:
+                self._failed(error)
         if self._remedies is not None:
             self._remedies.before_step(optimizer)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
-        rate = float(optimizer.param_groups[0].get("lr", math.nan))
         if self._remedies is not None:
             self._remedies.after_step(optimizer)
         if optimizer is not self._first:
@@ -361,7 +407,9 @@ class Patcher:
                 self._observer.stepped_by(optimizer)
             return
         if self._losses:
-            self.store.add([Row(self.steps, "train", "", "lr", rate)])
+            with contextlib.suppress(Exception):  # an optimizer of the user's own may keep its rate elsewhere
+                rate = float(optimizer.param_groups[0].get("lr", math.nan))
+                self.store.add([Row(self.steps, "train", "", "lr", rate)])
         self.end_step()
         if self._observer is not None and self._trains_by_hand:
             self._observer.stepped_by(optimizer)
@@ -373,17 +421,24 @@ class Patcher:
             Enough: It was the last one asked for, or its loss is NaN or infinite and only losses are measured.
         """
         losses, self._losses = self._losses, []
-        if losses:
-            self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
-        self.epochs.stepped()
-        self._faults.stepped()
-        if self._dependence is not None:
-            self._dependence.stepped()
+        try:
+            if losses:
+                self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
+            self.epochs.stepped()
+            self._faults.stepped()
+            if self._dependence is not None:
+                self._dependence.stepped()
+        except Exception as error:
+            self._failed(error)
         self.steps += 1
         if self.optimizers:
             self._backwards_without_step = 0
         if self._more is not None:
-            self._more()
+            try:
+                self._more()
+            except Exception as error:
+                self._more = None
+                self._fence.caught(self.steps, "findings are told at the end alone", error)
         if self._most is not None and self.steps >= self._most:
             raise Enough
         if self._probes == "losses" and losses and not math.isfinite(losses[-1]):
@@ -407,7 +462,11 @@ class Patcher:
             self.store.add([Event(0, "unseen", text)])
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
-        self._faults.before_epoch(loader.dataset)
+        if self._looks:
+            try:
+                self._faults.before_epoch(loader.dataset)
+            except Exception as error:
+                self._failed(error)
         if self._remedies is not None:
             self._remedies.before_epoch(loader)
 
