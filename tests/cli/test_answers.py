@@ -97,5 +97,5 @@ def test_an_unknown_schema_is_one_clear_error(capsys: pytest.CaptureFixture[str]
 
 def test_the_table_of_exit_codes_is_as_the_page_has_it() -> None:
     assert PAGE.read_text() == page(), COMMAND
-    assert sorted(CODES) == [0, 1, 2, 130]
+    assert sorted(CODES) == [0, 1, 2, 3, 130]
     assert BAD_NEWS_OF.keys() <= VERBS.keys()

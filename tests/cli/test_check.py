@@ -19,6 +19,8 @@ def test_a_sound_recipe_is_sound(tmp_path: pathlib.Path, capsys: pytest.CaptureF
     content = json.loads(path.read_text())
     assert content["schema"] == 1
     assert content["ok"] is True
+    assert content["verdict"] == "sound"
+    assert content["reasons"][0].startswith("it learns: ")
     assert [step["verdict"] for step in content["steps"] if step["verdict"] == "fail"] == []
 
 
@@ -30,6 +32,22 @@ def test_a_sick_one_ends_with_one(tmp_path: pathlib.Path, capsys: pytest.Capture
     assert "sick, first of all" in capsys.readouterr().out
     content = json.loads(path.read_text())
     assert content["findings"][0]["severity"] == "sick"
+    assert content["verdict"] == "sick"
+    assert content["reasons"][0].startswith(content["findings"][0]["name"])
+
+
+def test_one_that_was_not_seen_to_learn_ends_with_three(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "slow.toml"
+    recipe.write_text('[data]\nsource = "iris"\n[model]\narchitecture = "mlp"\n[optimizer]\nname = "sgd"\nlr = 1e-4\n')
+    arguments = ["check", str(recipe), "--only", "short-training", "--steps", "20", "--json", str(tmp_path / "a.json")]
+    assert run(arguments) == 3
+    told = capsys.readouterr().out.splitlines()
+    assert "not judged" in told[-1] or any(line.startswith("check of") and "not judged" in line for line in told)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert (content["verdict"], content["ok"]) == ("not judged", False)
+    assert "not seen to learn" in content["reasons"][0]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ RECORDS: dict[str, tuple[object, list[str]]] = {
     "step": (STEP, ["name", "verdict", "measured", "expected", "why", "findings", "numbers", "seconds"]),
     "check": (
         PreFlight("net", (STEP,), (FOUND,), 2.0),
-        ["schema", "subject", "ok", "interrupted", "seconds", "notes", "findings", "steps"],
+        ["schema", "subject", "ok", "interrupted", "seconds", "notes", "findings", "steps", "verdict", "reasons"],
     ),
     "tried": (
         Tried((LR,), -INF, {"loss": NAN}, "diverged"),

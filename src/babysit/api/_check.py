@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._result import Result
 from babysit.api._subjects import subject_of
-from babysit.record import Finding, PreFlight, PreFlightStep, Progress, Recipe, silent
+from babysit.record import CheckVerdict, Finding, PreFlight, PreFlightStep, Progress, Recipe, silent
 from babysit.rehearsal import TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
 from babysit.reports import check_headline, check_renderable
 
@@ -33,6 +33,26 @@ class Checked(Result):
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, causes first."""
         return self.pre_flight.findings
+
+    @property
+    def verdict(self) -> CheckVerdict:
+        """`sound`, which needs evidence, `sick`, or `not judged`."""
+        return self.pre_flight.verdict
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why: what was found, what shows that it learns, or what is missing."""
+        return self.pre_flight.reasons
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is sound; the command ends with exit code 0 then, with 1 when sick, with 3 when not judged."""
+        return self.verdict == "sound"
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a verdict: sound or sick."""
+        return self.verdict != "not judged"
 
     @property
     def steps(self) -> dict[str, PreFlightStep]:
@@ -106,7 +126,8 @@ def check(
         progress: Receives progress events.
 
     Returns:
-        The answer: print it, look at `.findings`, `.ok` and `.steps`, or call `.raise_if_sick()`.
+        The answer: print it, look at `.verdict`, `.reasons`, `.findings` and `.steps`, or call `.raise_if_sick()`.
+        `.ok` is True only for `sound`. With `only` or `skip` the verdict is that of the steps that were asked for.
 
     Raises:
         InputError: The subject cannot be checked, or an argument does not fit it.

@@ -34,6 +34,11 @@ class Result(abc.ABC):
         return not any(finding.severity == "sick" for finding in self.findings)
 
     @property
+    def judged(self) -> bool:
+        """Whether enough was seen to answer; where not, the command of the same name ends with exit code 3."""
+        return True
+
+    @property
     def interrupted(self) -> bool:
         """Whether somebody stopped it; what was done by then is kept."""
         return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED
+from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED, NOT_JUDGED
 from babysit.record import write_atomic
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
             console.print(f"report: {report}", soft_wrap=True, highlight=False, markup=False)
     if result.interrupted:
         return INTERRUPTED
+    if not result.judged:
+        return NOT_JUDGED
     return DONE if result.ok else BAD_NEWS
 
 

@@ -29,7 +29,11 @@ def check(
 ) -> int:
     """The pre-flight: eight steps before hours are spent, each with its numbers and a verdict.
 
-    Exit code 0 when nothing sick was found, 1 when something was, 2 when the check could not be run.
+    The verdict is sound, sick or not judged. Sound needs evidence: the training was seen to learn what a constant
+    answer does not know, a few rows were overfitted, and nothing that matters was unseen. With --only or --skip the
+    verdict is that of the steps that were asked for.
+
+    Exit code 0 when sound, 1 when sick, 3 when not judged, 2 when the check could not be run.
 
     Parameters
     ----------

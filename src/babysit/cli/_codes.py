@@ -1,11 +1,12 @@
 """How a command ends: the table of exit codes, from which docs/exit-codes.md is made."""
 
-DONE, BAD_NEWS, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DONE, BAD_NEWS, BAD_INPUT, NOT_JUDGED, INTERRUPTED = 0, 1, 2, 3, 130
 
 CODES = {
     DONE: "The command did what it was asked, and there is no bad news.",
     BAD_NEWS: "The command did what it was asked, and the answer is bad news.",
     BAD_INPUT: "The input cannot be used: an option, a file, a recipe or a script. One error says what to write.",
+    NOT_JUDGED: "`babysit check` saw too little to say sound or sick. The reasons stand first in its answer.",
     INTERRUPTED: "Somebody stopped the command (Ctrl-C). What was finished is kept; `babysit resume` goes on with it.",
 }
 # What bad news is, for each command that can have any.

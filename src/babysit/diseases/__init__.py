@@ -3,7 +3,7 @@
 from babysit.diseases._catalogue import DISEASES, readers_of
 from babysit.diseases._diagnose import Repeatedly, check_names, diagnose, ranked
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import all_right, overfits_tiny_batch, solved, starts_trained
+from babysit.diseases._learned import all_right, evidence_of_learning, overfits_tiny_batch, solved, starts_trained
 
 __all__ = [
     "DISEASES",
@@ -12,6 +12,7 @@ __all__ = [
     "all_right",
     "check_names",
     "diagnose",
+    "evidence_of_learning",
     "overfits_tiny_batch",
     "ranked",
     "readers_of",

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Literal, NamedTuple
 
-from babysit.diseases._loss_curve import end_level
+from babysit.diseases._loss_curve import end, end_level, fall_in_errors, standard_error
 from babysit.diseases._reading import latest, observed
 from babysit.record import OUTPUTS, TARGETS, Severity, Trace, losses_that
 
@@ -189,6 +190,107 @@ def way_from_chance(trace: Trace) -> float | None:
     if balanced is not None and classes > 1:
         return (balanced - 1 / classes) / (1 - 1 / classes)
     return r2
+
+
+BETTER = 0.1  # of the way from a constant answer to a right one: from there on something of the inputs is learned
+ERRORS = 3.0  # standard errors by which a loss has to lie below a constant answer's
+PHASES = ("train", "validation")
+FALLEN = 0.9  # of the first losses, of a loss that has no known level
+
+
+class Scored(NamedTuple):
+    """A score of the end of a training, and that of a constant answer.
+
+    Attributes:
+        phase: train or validation.
+        name: accuracy, balanced-accuracy or r2.
+        last: The last one.
+        best: The best one of the later half.
+        constant: What a constant answer has.
+    """
+
+    phase: str
+    name: str
+    last: float
+    best: float
+    constant: float
+
+    @property
+    def way(self) -> float:
+        """How far the last one has come from a constant answer's (0) to all right (1)."""
+        return (self.last - self.constant) / (1 - self.constant)
+
+    def __str__(self) -> str:
+        where = "training" if self.phase == "train" else "validation"
+        return f"{self.name} {self.last:.3g} in {where}, where a constant answer has {self.constant:.3g}"
+
+
+def scored(trace: Trace, phase: str) -> Scored | None:
+    """The score of a phase beside a constant answer's; None where there is none, or where that is not known."""
+    classes = latest(trace, "classes-seen", layer=TARGETS)
+    constants = {
+        "balanced-accuracy": 1 / classes if classes is not None and classes > 1 else None,
+        "r2": 0.0,
+        "accuracy": latest(trace, "label-top-share", layer=TARGETS),
+    }
+    for name, constant in constants.items():
+        values = observed(trace, name, phase=phase).values
+        if values and constant is not None and constant < 1:
+            return Scored(phase, name, values[-1], max(values[len(values) // 2 :]), constant)
+    return None
+
+
+class LearningEvidence(NamedTuple):
+    """What shows that a training learns.
+
+    Attributes:
+        strength: `clear` where it was seen to learn what a constant answer does not know; `weak` where only a loss of
+            unknown level falls; else `none`.
+        told: What was measured, in a sentence.
+    """
+
+    strength: Literal["clear", "weak", "none"]
+    told: str
+
+
+def evidence_of_learning(trace: Trace) -> LearningEvidence:
+    """What shows that a training learns: its scores, or its loss against a constant answer's, or that its loss falls.
+
+    Example:
+        >>> evidence_of_learning(Trace()).strength
+        'none'
+    """
+    losses, values = trace.series("loss").values, observed(trace, "loss").values
+    if not losses:
+        return LearningEvidence("none", "no training was seen: no loss was measured")
+    if not math.isfinite(losses[-1]):
+        return LearningEvidence("none", f"the last loss is {losses[-1]:g}, after {len(losses)} steps")
+    after = f"after {len(losses)} steps"
+    scores = [one for phase in PHASES if (one := scored(trace, phase)) is not None]
+    for one in scores:
+        if one.way > BETTER:
+            return LearningEvidence("clear", f"it learns: {one}, {after}")
+    if scores:
+        return LearningEvidence("none", f"it was not seen to learn: {scores[0]}, {after}")
+    last, first = end(values), statistics.median(values[:FIRST])
+    level = statistics.median(last)
+    constant, how = constant_answer(trace)
+    if constant is not None:
+        error = standard_error(last) if len(last) > 1 else 0.0
+        below = level < (1 - BETTER) * constant and statistics.fmean(last) + ERRORS * error < constant
+        told = f"loss {level:.4g} {after}, where a constant answer has {constant:.4g} ({how})"
+        return (
+            LearningEvidence("clear", f"it learns: {told}")
+            if below
+            else LearningEvidence("none", f"it was not seen to learn: {told}")
+        )
+    fell = level < FALLEN * first if first > 0 else fall_in_errors(values) > ERRORS
+    told = f"the loss {'fell' if fell else 'went'} from {first:.4g} to {level:.4g} {after}"
+    if not fell or len(values) < 2 * FIRST:
+        return LearningEvidence("none", f"it was not seen to learn: {told}")
+    return LearningEvidence(
+        "weak", f"{told}; that is weak evidence, since what a constant answer costs is not known for this loss"
+    )
 
 
 def severity_by_outcome(trace: Trace, severity: Severity) -> Severity:

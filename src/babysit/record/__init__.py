@@ -47,9 +47,10 @@ from babysit.record._losses import LOSS_FACTS, LOSS_FUNCTIONS, LossFacts, losses
 from babysit.record._pre_flight import (
     PRE_FLIGHT_SCHEMA,
     PRE_FLIGHT_STEPS,
+    CheckVerdict,
     PreFlight,
     PreFlightStep,
-    Verdict,
+    StepVerdict,
 )
 from babysit.record._progress import (
     CheckBegan,
@@ -180,6 +181,7 @@ __all__ = [
     "CheckEnded",
     "CheckStepBegan",
     "CheckStepEnded",
+    "CheckVerdict",
     "ClassScores",
     "ColumnSummary",
     "ColumnType",
@@ -267,6 +269,7 @@ __all__ = [
     "SickError",
     "SplitSection",
     "Standing",
+    "StepVerdict",
     "StepsTaken",
     "StorageError",
     "Study",
@@ -292,7 +295,6 @@ __all__ = [
     "Tried",
     "Until",
     "Values",
-    "Verdict",
     "WEIGHTED",
     "WatchSection",
     "Winner",

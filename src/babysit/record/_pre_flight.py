@@ -21,7 +21,8 @@ PRE_FLIGHT_STEPS: dict[str, str] = {
     "rate-range": "at which learning rates the loss falls, each tried as a constant rate",
     "short-training": "a short training, measured",
 }
-Verdict = Literal["pass", "warn", "fail", "skip"]
+StepVerdict = Literal["pass", "warn", "fail", "not judged", "skip"]
+CheckVerdict = Literal["sound", "sick", "not judged"]
 
 
 def _names(findings: tuple[Finding, ...]) -> list[str]:
@@ -38,7 +39,9 @@ class PreFlightStep:
 
     Attributes:
         name: Of `PRE_FLIGHT_STEPS`.
-        verdict: `fail` when a finding is sick, `warn` when one is a warning, `skip` when the step was not done.
+        verdict: `fail` when a finding is sick; `warn` when one is a warning, or a number is not what was expected;
+            `pass` only when the number meets what was expected; `not judged` when it could not be compared; `skip`
+            when the step was not done.
         measured: What was measured, in a sentence with its numbers.
         expected: What a sound training shows.
         why: Why it matters, or why it was not done.
@@ -48,7 +51,7 @@ class PreFlightStep:
     """
 
     name: str
-    verdict: Verdict
+    verdict: StepVerdict
     measured: str = ""
     expected: str = ""
     why: str = ""
@@ -68,6 +71,10 @@ class PreFlight:
         seconds: How long it took.
         interrupted: Whether the user stopped it; the steps done by then are here.
         notes: How often a script was run, and what else the reader should know.
+        verdict: `sick` when a finding is sick; `sound` when the training was seen to learn what a constant answer does
+            not know, a tiny batch was overfitted, and nothing that matters was unseen; else `not judged`. Of a check
+            of some steps only, what these steps alone show.
+        reasons: Why, one a line: what was found, what shows that it learns, or what is missing.
     """
 
     schema: int = field(default=PRE_FLIGHT_SCHEMA, kw_only=True)
@@ -77,12 +84,14 @@ class PreFlight:
     seconds: Seconds
     interrupted: bool = False
     notes: tuple[str, ...] = ()
+    verdict: CheckVerdict = "not judged"
+    reasons: tuple[str, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def ok(self) -> bool:
-        """Whether nothing sick was found."""
-        return not any(finding.severity == "sick" for finding in self.findings)
+        """Whether it is sound."""
+        return self.verdict == "sound"
 
     def step(self, name: str) -> PreFlightStep:
         """The step of that name; KeyError when there is none."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from babysit.record import INPUTS, TARGETS, PreFlightStep
-from babysit.rehearsal._examination import Examination, verdict_of
+from babysit.rehearsal._examination import Examination
+from babysit.rehearsal._verdict import verdict_of
 
+SMALLEST, LARGEST = 0.01, 100.0  # std of inputs, from which on it is worth a word
+SHARED = 0.01  # of the validation rows: small data sets have some equal rows
 ROUNDING = 1e-5  # of the standard deviation
 NUMBERS = {
     "mean": ("value-mean", INPUTS),
@@ -44,15 +48,26 @@ def check_data(examination: Examination) -> PreFlightStep:
     shared = trace.series("duplicate-rows-share", phase="validation").values
     if shared:
         numbers["validation rows among the training rows"] = shared[-1]
+    looked = bool(numbers) or any(row.layer == INPUTS for row in trace.rows)
     return PreFlightStep(
         "data",
-        verdict_of(findings),
-        measured=_sentence(numbers, whole=seen is None or seen.whole),
-        expected="finite, mean about 0, std about 1; classes evenly drawn; no row in both splits",
+        verdict_of(findings, _meets(numbers) if looked else None),
+        measured=_sentence(numbers, whole=seen is None or seen.whole)
+        if looked
+        else "no inputs and no targets were seen",
+        expected=f"finite; std about 1 ({SMALLEST:g} to {LARGEST:g}); classes evenly drawn; no row in both splits",
         why="a network can only learn what its rows hold, and their scale decides which learning rates work",
         findings=tuple(findings),
         numbers=numbers,
     )
+
+
+def _meets(numbers: dict[str, Any]) -> bool:
+    """Whether inputs are finite and of a usual size, and no validation row is a training row."""
+    known = [numbers[name] for name in ("mean", "std", "smallest", "largest") if name in numbers]
+    std = numbers.get("std", 1.0)
+    shared = numbers.get("validation rows among the training rows", 0.0)
+    return all(map(math.isfinite, known)) and (std == 0 or SMALLEST <= std <= LARGEST) and not shared > SHARED
 
 
 def around(mean: float, std: float) -> str:

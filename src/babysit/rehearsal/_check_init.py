@@ -7,7 +7,8 @@ from typing import Any
 
 from babysit.diseases import DISEASES
 from babysit.record import WEIGHTED, Finding, PreFlightStep, Trace
-from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._examination import Examination, skipped
+from babysit.rehearsal._verdict import verdict_of
 
 # Findings of the group set-up that other steps tell.
 ELSEWHERE = frozenset(
@@ -19,6 +20,7 @@ ELSEWHERE = frozenset(
         "capacity-too-low",
     }
 )
+ALIKE = 1000.0  # the largest std over the smallest one: ten layers that each halve a signal
 
 
 def of_dynamics(finding: Finding) -> bool:
@@ -49,13 +51,25 @@ def check_init(examination: Examination) -> PreFlightStep:
         measured += f"; of gradients {back[-1]:.3g} back to {back[0]:.3g}"
     return PreFlightStep(
         "init",
-        verdict_of(findings),
+        verdict_of(findings, _meets(layers)),
         measured=measured,
-        expected="about the same std in every layer, for outputs and for gradients; no two equal units",
+        expected=f"about the same std in every layer (at most {ALIKE:g} times), for outputs and for gradients; no two"
+        " equal units",
         why="a signal that shrinks or grows by a factor in each layer vanishes or explodes within ten layers",
         findings=tuple(findings),
         numbers={"layers": layers},
     )
+
+
+def _meets(layers: list[dict[str, Any]]) -> bool | None:
+    """Whether stds are alike through depth; None where one is not a number."""
+    for name in ("std", "gradient std"):
+        values = [layer[name] for layer in layers if name == "std" or math.isfinite(layer[name])]
+        if not all(map(math.isfinite, values)):
+            return None
+        if values and max(values) > ALIKE * min(values):
+            return False
+    return True
 
 
 def _profile(trace: Trace) -> list[dict[str, Any]]:

@@ -6,11 +6,15 @@ import math
 from typing import Any
 
 from babysit.record import OUTPUTS, TARGETS, InputError, PreFlightStep, Remedy, Trace
-from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._examination import Examination, skipped
+from babysit.rehearsal._verdict import verdict_of
 
 # Nats, or share of a squared error, by which a constant answer is better than outputs of zero, from which on biases
 # that start there are worth a word: three classes of 90, 9 and 1 % have .75 less entropy than ln 3.
 WORTH = 0.2
+ABOUT = (
+    2.0  # times the loss of outputs that are zero: fresh outputs of unit variance add half a nat, or double a square
+)
 PRIOR_SECONDS = 5.0
 
 
@@ -49,7 +53,15 @@ def check_initial_loss(examination: Examination) -> PreFlightStep:
     expected = f"about {zero:.4g} ({named})" if zero is not None else "not known for this loss"
     if constant is not None and gap > WORTH:
         expected += f"; a constant answer costs {constant:.4g}"
-    return PreFlightStep("initial-loss", verdict_of(findings), measured, expected, why, tuple(findings), numbers)
+    verdict = verdict_of(findings, _meets(first, zero, constant))
+    return PreFlightStep("initial-loss", verdict, measured, expected, why, tuple(findings), numbers)
+
+
+def _meets(first: float, zero: float | None, constant: float | None) -> bool | None:
+    """Whether the first loss is about that of knowing nothing, or below it, as of a network that was trained before."""
+    if zero is None or not math.isfinite(first):
+        return None
+    return first <= ABOUT * max(zero, constant or 0.0)
 
 
 def _of_zero(trace: Trace) -> tuple[float | None, str]:

@@ -16,8 +16,9 @@ from torch.nn.modules.dropout import _DropoutNd
 from babysit.diseases import DISEASES, all_right, overfits_tiny_batch
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearsal._batches import first_rows
-from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._examination import Examination, skipped
 from babysit.rehearsal._experiments import TINY, contradictory
+from babysit.rehearsal._verdict import DOES_NOT_APPLY, verdict_of
 
 STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
 LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
@@ -108,7 +109,8 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     if _contradictory(examination):
         return skipped(
             "overfit-tiny",
-            "some of the first rows have equal inputs and different targets, so no network can overfit them",
+            f"{DOES_NOT_APPLY}some of the first rows have equal inputs and different targets, so no network can overfit"
+            " them",
         )
     if not examination.subject.has_live_parts and (known := _known(examination)):
         return skipped(
@@ -142,9 +144,12 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
     if tried:
         numbers["tried"] = {" ".join(map(str, one.remedies)): str(one) for one in tried}
     findings = [finding for finding in findings if finding.name not in examination.ignore]
+    right = plain.learned or (bool(tried) and tried[-1].learned)
+    if not right and plain.steps < STEPS and math.isfinite(plain.loss):
+        measured += f"; its time was over before {STEPS} steps"
     return PreFlightStep(
         "overfit-tiny",
-        verdict_of(findings),
+        verdict_of(findings, right, "not judged"),
         measured,
         "loss near 0, every answer right",
         "a network that cannot store a few rows will not learn many",

@@ -9,16 +9,18 @@ from typing import Any
 
 from babysit.diseases import DISEASES, starts_trained
 from babysit.record import Finding, InputError, PreFlightStep, Severity
-from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._examination import Examination, skipped
 from babysit.rehearsal._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
 from babysit.rehearsal._rate_range import RateRange
 from babysit.rehearsal._rate_sweep import RateSweep, sweep_rates
+from babysit.rehearsal._verdict import verdict_of
 from babysit.remedies import rate_of
 
 SHARE = 0.2  # of the check's time
 SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
 DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
 SWEEP = (1e-6, 10.0, 60)  # from, to, steps
+WRITTEN = 1.1  # rates are told in two digits
 FEWEST_RATES = 30
 # A sweep answers within about a decade (benchmarks/rate_finders.py), and the steepest fall lies above the rates that
 # fine-tuning takes: so only what it shows to diverge, or rates so far below, are worth a warning.
@@ -73,7 +75,7 @@ def _told(examination: Examination, found: RateRange, rate: float, findings: lis
     findings = [one for one in findings if one.name not in examination.ignore]
     return PreFlightStep(
         "rate-range",
-        verdict_of(findings),
+        verdict_of(findings, _meets(found, rate)),
         _sentence(found, rate),
         "a learning rate within the good interval",
         "no other hyper-parameter matters as much: it decides 45 % of the rank of a trial"
@@ -82,6 +84,13 @@ def _told(examination: Examination, found: RateRange, rate: float, findings: lis
         tuple(findings),
         {**found.to_dict(), "rate": rate},
     )
+
+
+def _meets(found: RateRange, rate: float) -> bool | None:
+    """Whether the rate lies within the good ones, as far as they are written; None where there is no answer."""
+    if found.best is None or found.low is None or found.high is None or not rate > 0:
+        return None
+    return found.low / WRITTEN <= rate <= found.high * WRITTEN
 
 
 def _step_seconds(examination: Examination) -> float:
@@ -145,14 +154,16 @@ def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, 
     if found.best is None:
         return PreFlightStep(
             "rate-range",
-            "skip",
-            why=f"one sweep of rising learning rates gave no answer: {found.refused}",
+            "not judged",
+            measured=f"one sweep of rising learning rates gave no answer: {found.refused}",
+            expected="a rate near the one where the loss falls fastest",
             numbers=numbers,
         )
-    findings = [one for one in _findings_of_sweep(found, found.best, rate, learned) if one.name not in ignore]
+    best = found.best
+    findings = [one for one in _findings_of_sweep(found, best, rate, learned) if one.name not in ignore]
     return PreFlightStep(
         "rate-range",
-        verdict_of(findings),
+        verdict_of(findings, best / FAR_BELOW <= rate if rate > 0 else None),
         f"in one sweep of rising rates the loss falls fastest at {found.best:.2g}{yours}",
         "a rate near the one where the loss falls fastest",
         "steps are slow, so one sweep of rising rates was made, which tells less than constant rates do",

@@ -17,8 +17,9 @@ from torch.optim import AdamW, Optimizer
 
 from babysit.diseases import DISEASES
 from babysit.record import Finding, PreFlightStep
-from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._examination import Examination, skipped
 from babysit.rehearsal._subject import LiveParts
+from babysit.rehearsal._verdict import verdict_of
 from babysit.training import take_step
 
 LARGE = 1e3  # the lecture's: 2.303 becomes 3.07 for weights of 0.0001 randn
@@ -78,7 +79,7 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
     if not penalty.strength:
         return PreFlightStep(
             "regularisation",
-            "pass",
+            verdict_of([], True if math.isfinite(loss) else None),
             f"no weight decay; the loss is {loss:.4g}",
             expected,
             "begin without weight decay, and add some when the network overfits",
@@ -97,7 +98,8 @@ def check_regularisation(examination: Examination) -> PreFlightStep:
             measured += f"; the first step decays weights by {ratio:.3g} times lr lambda w"
             why = "this optimizer divides the decay by the size of a weight's gradients; AdamW decays all weights alike"
     findings = _findings(penalty, loss)
-    return PreFlightStep("regularisation", verdict_of(findings), measured, expected, why, tuple(findings), numbers)
+    verdict = verdict_of(findings, (penalty.decoupled or penalty.value <= abs(loss)) if math.isfinite(loss) else None)
+    return PreFlightStep("regularisation", verdict, measured, expected, why, tuple(findings), numbers)
 
 
 def _findings(penalty: WeightDecay, loss: float) -> list[Finding]:

@@ -6,9 +6,11 @@ import math
 import statistics
 from typing import Any
 
+from babysit.diseases import evidence_of_learning
 from babysit.record import PreFlightStep
 from babysit.rehearsal._check_init import ELSEWHERE, of_dynamics
-from babysit.rehearsal._examination import Examination, skipped, verdict_of
+from babysit.rehearsal._examination import Examination, skipped
+from babysit.rehearsal._verdict import verdict_of
 
 # The steps that try learning rates and the tiny subset tell these.
 OTHERS = frozenset({"cannot-overfit-tiny-batch"})
@@ -44,14 +46,18 @@ def check_short_training(examination: Examination) -> PreFlightStep:
     last = statistics.median(tail)
     numbers: dict[str, Any] = {"steps": len(losses), "first loss": losses[0], "last loss": last}
     measured = f"{len(losses)} steps, loss {losses[0]:.4g} to {last:.4g}"
+    learning = evidence_of_learning(trace)
+    if learning.strength == "none":
+        measured += f"; {learning.told}"
+    numbers["evidence of learning"] = learning.strength
     if ratios:
         numbers["update ratio"] = statistics.median(ratios)
         measured += f"; updates {numbers['update ratio']:.1e} of the weights"
     return PreFlightStep(
         "short-training",
-        verdict_of(findings),
+        verdict_of(findings, None if learning.strength == "none" else True),
         measured,
-        "the loss falls; updates are about 1e-3 of the weights",
+        "better than a constant answer, or a loss that falls clearly; updates are about 1e-3 of the weights",
         "most faults of a training show in its first steps",
         tuple(findings),
         numbers,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from babysit.record import PreFlightStep
-from babysit.rehearsal._examination import Examination, verdict_of
+from babysit.rehearsal._examination import Examination
+from babysit.rehearsal._verdict import verdict_of
 
 
 def check_wiring(examination: Examination) -> PreFlightStep:
@@ -28,7 +29,8 @@ def check_wiring(examination: Examination) -> PreFlightStep:
     mixing = examination.mixing
     if mixing is not None:
         numbers["row mixing"] = mixing
-    parts = []
+    # What is wrong stands first: numbers beside it may look well.
+    parts = [f"{one.name}{f' in {one.where}' if one.where else ''}" for one in findings if one.severity != "note"]
     failed = trace.happened("failed")
     if failed:
         parts.append(failed[0].text)
@@ -45,13 +47,14 @@ def check_wiring(examination: Examination) -> PreFlightStep:
             if not any(one.name == "rows-mixed" for one in findings)
             else "rows influence each other"
         )
+    followed = "output-shape" in facts or "parameters" in facts
     unseen = trace.happened("unseen")
     if unseen:
         parts.append(f"not measured: {unseen[0].layer or unseen[0].text}")
     return PreFlightStep(
         "wiring",
-        verdict_of(findings),
-        measured=", ".join(parts),
+        verdict_of(findings, True if followed and not failed else None),
+        measured=", ".join(parts) or "neither a loss nor a layer was seen",
         expected="each parameter gets a gradient and is in one optimizer; the loss gets what it is made for",
         why="a training with such a mistake runs without an error and learns something else",
         findings=tuple(findings),

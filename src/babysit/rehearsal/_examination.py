@@ -6,10 +6,10 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from babysit.diseases import DISEASES, diagnose
-from babysit.record import Event, Finding, PreFlightStep, RehearsalError, Remedy, Row, Trace, Verdict
+from babysit.record import Event, Finding, PreFlightStep, RehearsalError, Remedy, Row, Trace
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
@@ -80,6 +80,12 @@ class Examination:
             found = self.rehearsed(self.steps, seconds=share * self.seconds)
         self.watched_seconds = time.monotonic() - start
         return found
+
+    @property
+    def watched_so_far(self) -> Trace:
+        """What was watched; nothing where it did not come to that."""
+        found = self.__dict__.get("watched")
+        return found if isinstance(found, Trace) else Trace()
 
     def _watched_and_tested(self, seconds: float) -> Trace:
         """The training, and beside it its first steps, in which is tested what depends on what."""
@@ -162,12 +168,6 @@ class Examination:
         live = self.live
         with restored([live.network], live.optimizers, (), live.loaders):
             yield
-
-
-def verdict_of(findings: Sequence[Finding]) -> Verdict:
-    """Fail for something sick, warn for a warning, else pass."""
-    severities = {finding.severity for finding in findings}
-    return "fail" if "sick" in severities else "warn" if "warning" in severities else "pass"
 
 
 def skipped(name: str, why: str) -> PreFlightStep:

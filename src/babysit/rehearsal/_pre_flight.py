@@ -29,10 +29,11 @@ from babysit.rehearsal._check_rate_range import check_rate_range
 from babysit.rehearsal._check_regularisation import check_regularisation
 from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
-from babysit.rehearsal._examination import WATCHED_STEPS, Examination, skipped, verdict_of
+from babysit.rehearsal._examination import WATCHED_STEPS, Examination, skipped
 from babysit.rehearsal._outcome import check_training
 from babysit.rehearsal._subject import CHECK_SECONDS, Subject
 from babysit.rehearsal._tried_remedies import with_tried_remedies
+from babysit.rehearsal._verdict import verdict_of, verdict_of_check
 
 STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
     "data": check_data,
@@ -110,7 +111,10 @@ def pre_flight(
         findings = merged(done, ignore)
     finally:
         progress(CheckEnded())
-    return PreFlight(subject.name, tuple(_with_causes(done, findings)), findings, time.monotonic() - began, interrupted)
+    told = _with_causes(done, findings)
+    verdict, reasons = verdict_of_check(examination.watched_so_far, told, findings, interrupted=interrupted)
+    taken = time.monotonic() - began
+    return PreFlight(subject.name, tuple(told), findings, taken, interrupted, verdict=verdict, reasons=reasons)
 
 
 def _step(name: str, examination: Examination) -> PreFlightStep:
@@ -144,7 +148,9 @@ def _with_causes(steps: Sequence[PreFlightStep], findings: Sequence[Finding]) ->
         told = tuple(
             dataclasses.replace(one, explained_by=by_name[one.name]) for one in step.findings if one.name in by_name
         )
-        verdict = verdict_of(told) if step.verdict != "skip" else "skip"
+        # What number and expectation said stands, where no finding says more or less of it.
+        by_findings = any(one.severity in ("sick", "warning") for one in step.findings)
+        verdict = verdict_of(told) if by_findings and step.verdict != "skip" else step.verdict
         result.append(dataclasses.replace(step, findings=told, verdict=verdict))
     return result
 

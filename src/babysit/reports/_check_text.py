@@ -14,6 +14,7 @@ MARKS = {
     "pass": ("pass", "green"),
     "warn": ("warn", "bold yellow"),
     "fail": ("FAIL", "bold red"),
+    "not judged": ("not judged", "yellow"),
     "skip": ("skip", "dim"),
 }
 
@@ -26,6 +27,7 @@ def check_renderable(found: PreFlight) -> RenderableType:
         check of net: nothing was checked (1.0 s)
     """
     parts: list[RenderableType] = [check_headline(found)]
+    parts += [Text(f"  {reason}") for reason in found.reasons]
     if found.steps:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         table.add_column("step", no_wrap=True)
@@ -50,13 +52,13 @@ def check_headline(found: PreFlight) -> Text:
     count = {severity: sum(one.severity == severity for one in found.findings) for severity in ("sick", "warning")}
     if not found.steps:
         verdict, style = "nothing was checked", "yellow"
-    elif count["sick"]:
+    elif found.verdict == "sick":
         verdict, style = f"sick, first of all {found.findings[0].name}", "bold red"
-    elif count["warning"]:
-        plural = "s" if count["warning"] > 1 else ""
-        verdict, style = f"sound, {count['warning']} warning{plural}", "bold yellow"
     else:
-        verdict, style = "sound", "bold green"
+        verdict, style = found.verdict, "bold green" if found.ok else "bold yellow"
+        if count["warning"]:
+            plural = "s" if count["warning"] > 1 else ""
+            verdict, style = f"{verdict}, {count['warning']} warning{plural}", "bold yellow"
     if found.interrupted:
         verdict += ", interrupted"
     return Text.assemble(f"check of {found.subject}: ", (verdict, style), f" ({found.seconds:.1f} s)")
