@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import babysit
-from babysit.record import InputError, SchemeResult, to_json
+from babysit.record import InputError, SchemeResult
 from babysit.rehearsal import compare_initialisations
 from babysit.rehearsal._compare_initialisations import decided
 from babysit.rehearsal._live_objects import LiveObjects
@@ -69,7 +69,7 @@ def test_its_lesson_and_json() -> None:
     lesson = comparison_lesson(found.comparison)
     assert [figure.name for figure in lesson.figures] == ["table", "histograms", "forwards", "backwards"]
     assert "initialisations-compared--histograms" in render_lessons_page([lesson], lesson.title)
-    content = json.loads(json.dumps(to_json(found)))
+    content = json.loads(found.to_json())
     assert content["schema"] == 1
     assert {one["scheme"] for one in content["results"]} == {"as given", "he", "zero"}
 

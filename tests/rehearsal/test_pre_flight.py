@@ -42,7 +42,7 @@ def test_a_rate_far_below_the_good_ones_is_worth_a_warning() -> None:
     assert "not seen to learn" in report.reasons[0]
     assert [finding.name for finding in report.findings if finding.severity == "warning"] == ["learning-rate-too-low"]
     assert report.steps["overfit-tiny"].verdict == "pass"
-    assert "times the rate" in report.steps["overfit-tiny"].measured
+    assert "times the learning rate" in report.steps["overfit-tiny"].measured
 
 
 @functools.cache
@@ -203,7 +203,7 @@ def test_a_network_without_room_is_asked_for_fewer_rows() -> None:
     step = check_overfit_tiny(examination(one))
     assert step.verdict == "pass"
     assert step.numbers["examples"] == 5
-    assert "no room for more" in step.measured
+    assert "cannot store more" in step.measured
 
 
 def test_a_rate_that_takes_its_time_is_not_laid_on_dropout() -> None:

@@ -173,7 +173,7 @@ def test_each_trial_may_be_brought_to_a_step_of_its_own() -> None:
         assert together.weights(number) == apart.weights(number)
     # From unlike steps to one.
     assert {score.step for score in together.train(chosen, 30).values()} == {30}
-    with pytest.raises(InputError, match="trial 1 has no step"):
+    with pytest.raises(InputError, match="no step for trial 1"):
         together.train(chosen, {0: 40, 2: 40})
     before = together.score_of(0)
     assert before is not None

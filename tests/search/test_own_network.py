@@ -174,7 +174,7 @@ def _by_place(inputs: int, /, outputs: int) -> nn.Module:
         (_frozen, {}, "nothing that can be trained"),
         (_needs, {}, "needs 'heads'"),
         (_by_place, {}, "takes 'inputs' by position only"),
-        (perceptron, {"space": {"heads": [1, 2]}}, "no argument of the function"),
+        (perceptron, {"space": {"heads": [1, 2]}}, "nor an argument of the function"),
         (perceptron, {"space": {"model.activation": ["relu", "tanh"]}}, "so activation has no effect"),
         (perceptron, {"settings": ["model.widths=[3]"]}, "so widths has no effect"),
         (perceptron, {"settings": ["model.arguments.heads=2"]}, "no argument 'heads'"),

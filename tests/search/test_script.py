@@ -183,7 +183,7 @@ def test_changes_that_no_script_takes_are_refused(without_arguments: pathlib.Pat
 
     for space, words in (
         ("heads=1,2", "no place for heads"),
-        ("shuffle=1:2", "shuffle is made or not"),
+        ("shuffle=1:2", "shuffle is applied or not"),
         ("optimizer=adam,lion", "lion"),
         ("lr=-1:1", "lr"),
     ):

@@ -281,7 +281,7 @@ def test_balanced_weights_make_a_class_count_as_much_as_another(name: str) -> No
     [
         (["loss.name=mse"], CLASSES, "does not fit classification"),
         (["loss.name=hinge"], NUMBER, "does not fit regression"),
-        (["loss.name=bce-with-logits"], CLASSES, "tells two classes apart"),
+        (["loss.name=bce-with-logits"], CLASSES, "is for two classes"),
         (["loss.name=hinge", "label_smoothing=0.1"], CLASSES, "no meaning"),
         (["loss.name=mse", "class_weights=balanced"], NUMBER, "need classes"),
     ],

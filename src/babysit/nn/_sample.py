@@ -41,6 +41,14 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     """Inside, the model computes as in training but draws nothing: batch statistics, no dropout, no gradients.
 
     Afterwards its mode, buffers, attributes and the random numbers of every device it lies on are as before.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+        >>> with undisturbed(model):
+        ...     model.training, torch.is_grad_enabled()
+        (False, False)
+        >>> model.training
+        True
     """
     buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
     devices = {parameter.device for parameter in model.parameters() if parameter.device.type == "cuda"}
