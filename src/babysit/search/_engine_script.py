@@ -371,7 +371,7 @@ def _check(found: set[str], names: Sequence[str], changed: Sequence[str]) -> Non
 def _code_and_error(done: Rehearsed) -> tuple[int, str]:
     """The exit code of a watched script, and in a line what went wrong that its output does not tell."""
     answer = done.answer
-    if answer.not_applied and answer.how != "failed":
+    if answer.not_applied and answer.how != "failed" and not answer.code:
         return 1, str(NotAppliedError.of(answer.not_applied))
     if answer.how == "refused":
         return REFUSED, answer.error
