@@ -32,8 +32,9 @@ NAMES = {
         batch-norm-missing batch-norm-misplaced capacity-too-low
     """,
     "dynamics": """
-        learning-rate-too-high learning-rate-too-low diverged stuck-at-chance oscillating cannot-overfit-tiny-batch
-        overfitting underfitting stopped-too-early gradient-noise-high gradients-clipped-always
+        learning-rate-too-high learning-rate-too-low diverged not-learning stuck-at-chance oscillating
+        cannot-overfit-tiny-batch overfitting underfitting stopped-too-early gradient-noise-high
+        gradients-clipped-always
     """,
     "search": """
         best-at-edge most-trials-fail search-too-small

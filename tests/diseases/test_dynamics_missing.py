@@ -35,6 +35,7 @@ SICK = {
     "learning-rate-too-high": training(noisy(lambda _: 2.4, 300), ratios=0.3),
     "learning-rate-too-low": training(noisy(lambda _: 2.31, 300), ratios=1e-6),
     "diverged": training([2.3] * 20 + [math.nan] * 3),
+    "not-learning": training(noisy(lambda _: 3.5, 84)),
     "stuck-at-chance": training(noisy(lambda _: 2.305, 300)),
     "oscillating": training(waves(1.0, 0.4, 1000, 20)),
     "cannot-overfit-tiny-batch": by_heart(noisy(lambda _: 2.31, 300), accuracy=0.2),

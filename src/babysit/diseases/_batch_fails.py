@@ -24,8 +24,8 @@ DISEASE = Disease(
     threshold="One error.",
     source="PyTorch's own error is the evidence.",
     why=(
-        "Shapes, types or devices do not match at the place of the error. Nothing can be said about a training"
-        " that does not run."
+        "The training ends by its own error: shapes, types or devices that do not match, or something that is missing."
+        " Nothing can be said about a training that does not run."
     ),
     remedies=(),
     explained_by=("labels-out-of-range", "inputs-not-finite", "wrong-loss"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from babysit.diseases._catalogue import DISEASES
 from babysit.diseases._disease import Disease
@@ -13,7 +13,7 @@ from babysit.record import Finding, InputError, Severity, Trace
 
 SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
 # How a training ended, whatever the cause. Their severity says how bad that is, and nothing of how sure a cause is.
-OUTCOMES = frozenset({"diverged", "stuck-at-chance"})
+OUTCOMES = frozenset({"diverged", "not-learning", "stuck-at-chance"})
 MOST_LAYERS = 8  # named in the evidence of one finding
 
 
@@ -42,6 +42,8 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
     """
     check_names(ignore)
     found = {name: _merged(findings) for name, disease in DISEASES.items() if (findings := disease.find(trace))}
+    if (last := found.get("not-learning")) is not None:
+        found[last.name] = dataclasses.replace(last, evidence={**last.evidence, "ruled out": _ruled_out(trace, found)})
     return ranked(found, DISEASES, ignore=ignore)
 
 
@@ -84,6 +86,17 @@ def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Dise
                 causes.add(cause)
                 waiting.append(cause)
     return causes - {name}
+
+
+def _ruled_out(trace: Trace, found: Collection[str]) -> list[str]:
+    """Causes of a training that does not learn of which all that shows them was measured, and which were not found."""
+    known = {row.quantity for row in trace.rows} | {f"fact:{name}" for name in trace.facts}
+    unfound = [name for name in DISEASES["not-learning"].explained_by if name not in found]
+    return [name for name in unfound if (reads := _measured_reads(name)) and reads <= known]
+
+
+def _measured_reads(name: str) -> set[str]:
+    return {read for read in DISEASES[name].reads if not read.startswith("event:")}
 
 
 def _may_explain(cause: Finding, effect: Finding) -> bool:

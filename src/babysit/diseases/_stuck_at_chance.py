@@ -39,7 +39,7 @@ def find(trace: Trace) -> list[Finding]:
     if taken < LEAST_STEPS or len(late) < LEAST_LOSSES:
         return []
     level, error = statistics.fmean(late), standard_error(late)
-    if error > TOO_NOISY * chance or _moves(late) or _answers_better(trace):
+    if error > TOO_NOISY * chance or moves(late) or _answers_better(trace):
         return []
     start = start_level(trace)
     at_chance = chance * (1 - NEAR) - error <= level <= chance * ABOVE
@@ -63,7 +63,7 @@ def find(trace: Trace) -> list[Finding]:
     return [DISEASE.finding(evidence=evidence, severity="warning" if taken < SURE_STEPS else "sick")]
 
 
-def _moves(late: Sequence[float]) -> bool:
+def moves(late: Sequence[float]) -> bool:
     """Whether the loss falls: by more than noise, and by a thousandth of itself or ever faster.
 
     Networks with small weights creep at first, ever faster; where nothing is ever learned, the creeping is even.

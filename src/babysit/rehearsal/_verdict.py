@@ -47,7 +47,7 @@ def verdict_of_check(
     sick = [one for one in findings if one.severity == "sick"]
     if sick:
         told = [one for one in sick if not one.explained_by] or sick
-        return "sick", tuple(f"{one.name} was found{_where(one)}" for one in told)
+        return "sick", tuple(f"{one.name} was found{_where(one)}{_error(one)}" for one in told)
     asked = {step.name: step for step in steps}
     missing = ["it was interrupted before all steps were done"] if interrupted else []
     shown: list[str] = []
@@ -87,6 +87,12 @@ def _rows_are_right(step: PreFlightStep | None) -> bool:
 
 def _where(finding: Finding) -> str:
     return f" ({finding.where})" if finding.where else ""
+
+
+def _error(finding: Finding) -> str:
+    """The script's own error, where the finding is one."""
+    error = finding.evidence.get("error")
+    return f": {_line(str(error))}" if error else ""
 
 
 def _line(text: str) -> str:

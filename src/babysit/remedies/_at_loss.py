@@ -72,6 +72,10 @@ class AtLoss:
         """Compare with other targets in training."""
         self._targets_kept = kept
 
+    def targets_used(self, targets: Tensor) -> Tensor:
+        """What outputs are compared with in training, where the script gave `targets`."""
+        return targets if self._targets_kept is None else self._targets_kept(targets)
+
     def hear_first(self, heard: Callable[[str, Tensor, Tensor], None]) -> None:
         """Call it with the name, outputs and targets of the first loss in training."""
         self._heard = heard

@@ -54,6 +54,7 @@ _EVIDENCE: dict[str, tuple[str, str]] = {
     "oscillating": ("loss", "network"),
     "overfitting": ("loss", "network"),
     "scheduler-misused": ("lr", "network"),
+    "not-learning": ("loss", "network"),
     "stuck-at-chance": ("loss", "network"),
     "units-dead": ("never-active-share", "layers"),
     "units-saturated": ("saturated-unit-share", "layers"),

@@ -82,9 +82,10 @@ def run_as_main(
         return Ended("enough")
     except SystemExit as left:
         if isinstance(left.code, int | None):
-            return Ended("finished", (left.code or 0) & EXIT_CODES)
+            code = (left.code or 0) & EXIT_CODES
+            return Ended("finished", code, _last_words(left) if code else "")
         print(left.code, file=sys.stderr)
-        return Ended("finished", 1)
+        return Ended("finished", 1, str(left.code))
     except KeyboardInterrupt as error:
         return Ended("interrupted", INTERRUPTED, "KeyboardInterrupt", own_traceback(error), error)
     except NoSuchModuleError:
@@ -93,6 +94,18 @@ def run_as_main(
         text = f"{type(error).__name__}: {error}".rstrip(": ")
         return Ended("failed", 1, text, own_traceback(error), error)
     return Ended("finished")
+
+
+def _last_words(left: SystemExit) -> str:
+    """What a script said as it ended itself: argparse's message, or the error that it was handling."""
+    place = left.__traceback__
+    while place is not None:
+        said = place.tb_frame.f_locals.get("message")
+        if place.tb_frame.f_globals.get("__name__") == "argparse" and isinstance(said, str):
+            return said.strip()
+        place = place.tb_next
+    handled = left.__context__
+    return f"{type(handled).__name__}: {handled}" if handled is not None else ""
 
 
 def _file(target: str, change: ChangeText | None) -> tuple[types.ModuleType, types.CodeType]:

@@ -347,7 +347,9 @@ class Patcher:
                 self._failed(error)
         if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
-                self.answers.trained_on(name, outputs, targets)
+                # Of a tiny batch, the targets of its rows: the script's own belong to rows that are left out.
+                used = targets if self._remedies is None else self._remedies.loss.targets_used(targets)
+                self.answers.trained_on(name, outputs, used)
         if self._observer is not None and self._observer.sampling:
             self._observer.loss_computed(name, outputs, targets, value, reduction)
 

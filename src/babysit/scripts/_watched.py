@@ -103,6 +103,10 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
     if scored is not None:
         store.add([Row(max(0, patcher.steps - 1), "train", "", *scored)])
     patcher.tell(finished=ended.how == "finished")
+    if ended.how == "finished" and ended.code and not patcher.steps:
+        store.add(
+            [Event(0, "failed", f"it ends with exit code {ended.code}{f': {ended.error}' if ended.error else ''}")]
+        )
     if ended.how == "failed":
         ended = replace(ended, error=ended.error + _offline(ended.error, asked))
         store.add([Event(patcher.steps, "failed", ended.error)])
