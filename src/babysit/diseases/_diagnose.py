@@ -43,7 +43,9 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
     check_names(ignore)
     found = {name: _merged(findings) for name, disease in DISEASES.items() if (findings := disease.find(trace))}
     if (last := found.get("not-learning")) is not None:
-        found[last.name] = dataclasses.replace(last, evidence={**last.evidence, "ruled out": _ruled_out(trace, found)})
+        found[last.name] = dataclasses.replace(
+            last, evidence={**last.evidence, "looked for and not found": _not_found(trace, found)}
+        )
     return ranked(found, DISEASES, ignore=ignore)
 
 
@@ -88,7 +90,7 @@ def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Dise
     return causes - {name}
 
 
-def _ruled_out(trace: Trace, found: Collection[str]) -> list[str]:
+def _not_found(trace: Trace, found: Collection[str]) -> list[str]:
     """Causes of a training that does not learn of which all that shows them was measured, and which were not found."""
     known = {row.quantity for row in trace.rows} | {f"fact:{name}" for name in trace.facts}
     unfound = [name for name in DISEASES["not-learning"].explained_by if name not in found]

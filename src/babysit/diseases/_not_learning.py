@@ -66,7 +66,8 @@ def _training(trace: Trace, trained: Scored | None, taken: int) -> list[Finding]
         "threshold": WORSE * chance if worse else ABOVE,
         "steps": taken,
     }
-    severity: Severity = "sick" if worse or taken >= SURE_STEPS else "warning"
+    over = trained is not None and "epochs" in trace.facts  # no later step can change it
+    severity: Severity = "sick" if worse or over or taken >= SURE_STEPS else "warning"
     return [DISEASE.finding("training", evidence=evidence, severity=severity)]
 
 
@@ -101,7 +102,8 @@ DISEASE = Disease(
         f"From {LEAST_STEPS} steps on: no score of training or validation is more than {ABOVE:g} above a constant"
         " answer's (one over the number of classes in balanced accuracy, the commonest class's share in accuracy, 0 in"
         f" R2), and the mean loss of the second half is no lower than a constant answer's. Sick where that loss is"
-        f" above {WORSE:g} times it, by {ERRORS:g} standard errors, or from {SURE_STEPS} steps on; else a warning. Of a"
+        f" above {WORSE:g} times it, by {ERRORS:g} standard errors, of a training whose last scores were seen, or from"
+        f" {SURE_STEPS} steps on; else a warning. Of a"
         " training that goes on, only where the loss does not fall. In validation alone: none of at least"
         f" {LEAST_EVALUATIONS} scores is more than {ABOVE:g} above a constant answer's, while training came over"
         f" {LEARNED:g} of the way to all right."

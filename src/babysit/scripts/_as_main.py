@@ -82,8 +82,8 @@ def run_as_main(
         return Ended("enough")
     except SystemExit as left:
         if isinstance(left.code, int | None):
-            code = (left.code or 0) & EXIT_CODES
-            return Ended("finished", code, _last_words(left) if code else "")
+            status = (left.code or 0) & EXIT_CODES
+            return Ended("finished", status, _last_words(left) if status else "")
         print(left.code, file=sys.stderr)
         return Ended("finished", 1, str(left.code))
     except KeyboardInterrupt as error:
