@@ -145,7 +145,7 @@ class Observer:
         self._failed_within(error)
         if not self._forward.running:  # or else hooks and modes are under way: they end with the pass
             self.sampling = False
-            self._probe.leave()
+            self._leave_modules()
 
     def _failed_within(self, error: Exception) -> None:
         """The same in a hook within a pass. What is measured of this step is still measured."""
@@ -159,9 +159,15 @@ class Observer:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._end_hook()
-        self._probe.leave()
         self._given = {}
+        self._leave_modules()
+
+    def _leave_modules(self) -> None:
+        try:
+            self._end_hook()
+            self._probe.leave()
+        except Exception as error:
+            self._fence.caught(self.step, "hooks may be left on the network", error)
 
     def __enter__(self) -> Self:
         return self.attach()
@@ -244,7 +250,7 @@ class Observer:
             if self.sampling and not self._probe.passed(module, self._backwards):
                 self._measure_pass(module, arguments, options)
         except Exception as error:
-            self._forward.end()
+            self._leave_modules()
             self.failed(error)
 
     def _measure_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:

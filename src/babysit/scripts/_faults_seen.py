@@ -302,7 +302,9 @@ class _Values:
         self.shape: tuple[int, ...] | None = None
 
     def add(self, inputs: Tensor) -> None:
-        if self.batches >= COMPARED_BATCHES or not inputs.is_floating_point() or inputs.ndim < 2:
+        if self.batches >= COMPARED_BATCHES or inputs.layout is not torch.strided or inputs.is_nested:
+            return
+        if not inputs.is_floating_point() or inputs.ndim < 2:
             return
         values = inputs.detach().double()
         self.batches += 1
