@@ -230,7 +230,8 @@ def scored(trace: Trace, phase: str) -> Scored | None:
     classes = latest(trace, "classes-seen", layer=TARGETS)
     constants = {
         "balanced-accuracy": 1 / classes if classes is not None and classes > 1 else None,
-        "r2": 0.0,
+        # Under this loss outputs are logarithms of what they are compared with.
+        "r2": None if trace.facts.get("loss") == "poisson-nll" else 0.0,
         "accuracy": latest(trace, "label-top-share", layer=TARGETS),
     }
     for name, constant in constants.items():

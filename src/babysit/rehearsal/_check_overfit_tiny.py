@@ -181,6 +181,9 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
     usual = [tiny, *(one for one in PLAIN if one.name != leave)]
     seconds = min(share * examination.seconds, max(1.0, examination.left))
     trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
+    if not examination.subject.has_live_parts:
+        # A script's own accuracy is that of rows that it evaluates, which are not the few that are trained on.
+        trace = dataclasses.replace(trace, rows=tuple(row for row in trace.rows if row.quantity != "accuracy"))
     return Attempt(remedies, trace)
 
 
