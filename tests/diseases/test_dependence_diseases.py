@@ -40,6 +40,15 @@ def evaluated(*, shift: float = 0.0, ratio: float = 1.0, trained: float = 0.95, 
     )
 
 
+def unscored(*, shift: float = 0.0, ratio: float = 1.0) -> Trace:
+    return Trace(
+        (
+            Row(99, "validation", INPUTS, "evaluation-shift", shift),
+            Row(99, "validation", INPUTS, "evaluation-spread-ratio", ratio),
+        )
+    )
+
+
 @pytest.mark.parametrize(
     ("trace", "sick"),
     [
@@ -51,6 +60,9 @@ def evaluated(*, shift: float = 0.0, ratio: float = 1.0, trained: float = 0.95, 
         (evaluated(shift=0.91, ratio=0.24, validation=0.9), False),  # it does not matter
         (evaluated(shift=0.91, ratio=0.24, trained=0.15), False),  # nothing was learned at all
         (Trace(), False),
+        (unscored(shift=1.6), True),
+        (unscored(ratio=0.3), True),
+        (unscored(shift=0.9, ratio=0.5), False),  # an augmentation may do this, and nobody knows the answers
     ],
 )
 def test_evaluated_rows_of_another_scale(trace: Trace, sick: bool) -> None:

@@ -74,6 +74,37 @@ class Recurrent(nn.Module):
         return answers
 
 
+class Convolution(nn.Module):
+    def __init__(self, *, ahead: bool) -> None:
+        super().__init__()
+        self.embedding, self.layer = nn.Embedding(VOCABULARY, UNITS), nn.Conv1d(UNITS, UNITS, 3)
+        self.out, self.padding = nn.Linear(UNITS, VOCABULARY), (1, 1) if ahead else (2, 0)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        inputs = functional.pad(self.embedding(ids).transpose(1, 2), self.padding)
+        answers: Tensor = self.out(self.layer(inputs).transpose(1, 2))
+        return answers
+
+
+class Exchanged(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.layer = nn.Embedding(VOCABULARY, UNITS), nn.GRU(UNITS, UNITS)
+        self.out = nn.Linear(UNITS, VOCABULARY)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.layer(self.embedding(ids).transpose(0, 1))[0]
+        answers: Tensor = self.out(states.reshape(len(ids), ids.shape[1], UNITS))
+        return answers
+
+
+def cyclic(ids: Tensor) -> Tensor:
+    """Rows that repeat three tokens, with a few others among them."""
+    rows = ids[:, :3].repeat(1, LENGTH // 3)
+    others = torch.rand(ids.shape) < 0.2
+    return torch.where(others, ids, rows)
+
+
 def trained(net: nn.Module, pairs: Callable[[Tensor], tuple[Tensor, Tensor]], *, turned: bool = False) -> None:
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
     for _ in range(3):
@@ -121,6 +152,14 @@ SEQUENCES = {
         lambda: trained(Attention(causal=True, joined="reshape", fused=True), shifted(1)),
         {"positions-mixed"},
     ),
+    "repeats itself, shifted twice": (
+        lambda: trained(Attention(causal=True), lambda ids: shifted(2)(cyclic(ids))),
+        {"targets-misaligned"},
+    ),
+    "repeats itself, next token": (lambda: trained(Attention(causal=True), lambda ids: shifted(1)(cyclic(ids))), set()),
+    "convolution that sees both sides": (lambda: trained(Convolution(ahead=True), shifted(1)), {"future-leaks"}),
+    "convolution that looks back": (lambda: trained(Convolution(ahead=False), shifted(1)), set()),
+    "rows and positions exchanged": (lambda: trained(Exchanged(), shifted(1)), {"positions-mixed"}),
     "split without a permute": (
         lambda: trained(Attention(causal=True, split="reshape"), shifted(1)),
         {"positions-mixed"},

@@ -12,6 +12,8 @@ from babysit.record import INPUTS, TARGETS, Finding, Trace
 SHIFTED = 0.5
 SPREAD = 1.5  # ratio of deviations, in either direction
 WORSE = 0.5  # of the way from chance to perfect that training answers have gone
+FAR = 3.0  # the same where nothing is known of the answers: deviations, and means in units of the threshold
+TINY = 1e-12
 LEARNED = 0.2  # of that way: below, nothing was learned that evaluation could lack
 
 
@@ -20,8 +22,14 @@ def find(trace: Trace) -> list[Finding]:
     shift = latest(trace, "evaluation-shift", layer=INPUTS, phase="validation")
     ratio = latest(trace, "evaluation-spread-ratio", layer=INPUTS, phase="validation")
     trained, evaluated = way_from_chance(trace), _evaluated(trace)
-    if shift is None or ratio is None or trained is None or evaluated is None:
+    if shift is None or ratio is None:
         return []
+    if trained is None or evaluated is None:
+        # How well evaluated rows are answered is not known, so that only what no augmentation does is told.
+        if max(ratio, 1 / max(ratio, TINY)) < FAR and shift < FAR * SHIFTED:
+            return []
+        evidence = {"distance of the means in deviations": shift, "ratio of the deviations": ratio, "threshold": FAR}
+        return [DISEASE.finding("inputs", evidence=evidence, severity="warning")]
     differs = shift > SHIFTED or ratio > SPREAD or ratio < 1 / SPREAD
     if not differs or trained < LEARNED or evaluated > WORSE * trained:
         return []
@@ -55,7 +63,7 @@ DISEASE = Disease(
     threshold=(
         f"The means of all input values lie more than {SHIFTED:g} deviations apart, or their deviations differ by more"
         f" than a factor of {SPREAD:g}; and evaluation has gone less than {WORSE:g} of the way from chance to perfect"
-        f" that training has, which is at least {LEARNED:g}."
+        f" that training has, which is at least {LEARNED:g}. Without known scores, a warning from {FAR:g} times on."
     ),
     source=(
         "Measured on images: an augmentation that crops with a border moves the mean by 0.24 deviations and the"

@@ -18,9 +18,10 @@ from babysit.record import Event
 from babysit.scripts._faults_seen import where_in_script
 
 STEPS = 3  # that are looked at
-TESTED = 24  # answers whose gradients are taken
+TESTED = 48  # answers whose gradients are taken
 LEAST = 8  # of them, below which nothing is said
-MATCHES, OTHERS_MATCH = 0.9, 0.7  # of the tested answers: at the distance that counts, and at any other
+MATCHES, OTHERS_MATCH = 0.9, 0.7  # of the tested answers: at the distance that counts, and not at any other
+LEAST_DIFFER = 3  # answers for which two distances have different tokens, so that they can be told apart
 FARTHEST = 4  # positions that targets are looked for behind the last that an answer depends on
 FAINT = 1e-6  # of the largest gradient: below, an answer does not depend on a position
 PADDING = 5  # tokens of it at a row's end, from which on a row is tested
@@ -43,6 +44,15 @@ class Answer(NamedTuple):
     tokens: Tensor  # of the row that it depends on
     reach: list[int]  # positions in that row that it depends on
     position: int | None  # its own in that row, where the order of answers tells it
+
+    def has_target_at(self, position: int) -> bool:
+        """Whether the token at a position is the target, and the answer depends on it."""
+        return position in self.reach and int(self.tokens[position]) == self.target
+
+    def token(self, distance: int) -> int | None:
+        """The token so far behind the last that the answer depends on; None beyond the row's end."""
+        at = self.reach[-1] + distance
+        return int(self.tokens[at]) if at < len(self.tokens) else None
 
 
 class Dependence:
@@ -95,9 +105,7 @@ class Dependence:
             self._tell([Event(self._step, kind, f"{line}: {text}" if line else f"tokens: {text}")])
 
     def _reshaped(self, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-        text = (
-            f"[{_sizes(before)}] is reshaped to [{_sizes(after)}]: heads stand before positions, and are not permuted"
-        )
+        text = f"[{_sizes(before)}] is reshaped to [{_sizes(after)}], and its axes are not permuted"
         self._once("positions-mixed", text, where_in_script())
 
     def _tokens(self, answers: Tensor, targets: Tensor, embedded: list[Embedded]) -> None:
@@ -134,31 +142,25 @@ class Dependence:
         return known
 
     def _judge(self, known: list[Answer]) -> None:
-        length = max(len(answer.tokens) for answer in known)
-        ends = [answer.reach[-1] for answer in known]
-        causal = 2 * sum(end < length - 1 for end in ends) >= len(ends) and len(set(ends)) > 1
-        shares: dict[int, float] = {}
-        for distance in range(FARTHEST + 1) if causal else (1,):
-            hits = []
-            for answer in known:
-                at = answer.reach[-1] if causal else answer.position
-                if at is not None and at + distance < len(answer.tokens):
-                    seen = causal or at + distance in answer.reach
-                    hits.append(seen and int(answer.tokens[at + distance]) == answer.target)
-            if len(hits) >= LEAST:
-                shares[distance] = sum(hits) / len(hits)
-        right = [distance for distance, share in shares.items() if share >= MATCHES]
-        if len(right) != 1 or any(share > OTHERS_MATCH for at, share in shares.items() if at != right[0]):
+        placed = [answer for answer in known if answer.position is not None]
+        ahead = [answer for answer in placed if answer.reach[-1] > (answer.position or 0)]
+        if placed and 2 * len(ahead) > len(placed):
+            hits = [answer.has_target_at((answer.position or 0) + 1) for answer in placed]
+            if len(hits) >= LEAST and sum(hits) >= MATCHES * len(hits):
+                share = f"{sum(hits) / len(hits):.0%} of {len(hits)} tested answers"
+                self._once("future-leaks", f"{share} have the next token for their target, and depend on it")
             return
-        text = f"{shares[right[0]]:.0%} of {len(known)} tested answers have"
-        if not causal:
-            self._once("future-leaks", f"{text} the next token for their target, and depend on it")
-        elif right[0] == 0:
+        length = max(len(answer.tokens) for answer in known)
+        if not placed and all(answer.reach[-1] == length - 1 for answer in known):
+            return  # each sees the whole row, and which position it answers for is not known
+        right = [distance for distance in range(FARTHEST + 1) if _is_right(known, distance)]
+        if len(right) != 1:
+            return
+        text = f"nearly all of {len(known)} tested answers have"
+        if right[0] == 0:
             self._once("targets-in-inputs", f"{text} the last token that they depend on for their target")
         elif right[0] > 1:
-            self._once(
-                "targets-misaligned", f"{text} the token {right[0]} behind the last that they depend on for target"
-            )
+            self._once("targets-misaligned", f"{text} the token {right[0]} behind the last they depend on for target")
 
     def _padding(self, outputs: Tensor, embedded: list[Embedded]) -> None:
         """Whether answers of rows that end with padding depend on anything but that."""
@@ -180,6 +182,23 @@ class Dependence:
                     share = float(torch.tensor(own).median())
                     text = f"of {len(own)} rows that end with padding, tokens before it have {share:.1%} (median)"
                     self._once("inputs-ignored", f"{text} of the gradient of the row's answer")
+
+
+def _is_right(known: list[Answer], distance: int) -> bool:
+    """Whether targets stand at a distance, also where tokens at other distances are others: in texts that repeat
+    themselves the same token stands at several."""
+    tokens = [(answer, answer.token(distance)) for answer in known]
+    hits = [token == answer.target for answer, token in tokens if token is not None]
+    if len(hits) < LEAST or sum(hits) < MATCHES * len(hits):
+        return False
+    for other in range(FARTHEST + 1):
+        pairs = [(answer.target, token, answer.token(other)) for answer, token in tokens]
+        differ = [(target == one, target == two) for target, one, two in pairs if one != two and None not in (one, two)]
+        seen = sum(two is not None for *_, two in pairs) >= LEAST
+        alike = len(differ) < LEAST_DIFFER or sum(two for _, two in differ) > (1 - OTHERS_MATCH) * len(differ)
+        if other != distance and seen and alike:
+            return False
+    return True
 
 
 def _slope(answer: Tensor, vectors: Tensor) -> Tensor | None:
@@ -248,6 +267,10 @@ class _Following(TorchFunctionMode):
             batch, heads, positions, units = before.shape
             joined = (batch, positions, heads * units)
             if heads > 1 and positions > 1 and tuple(after.shape) in (joined, (batch * positions, heads * units)):
+                self._mixed(tuple(before.shape), tuple(after.shape))
+        elif before.ndim == 3 and after.ndim == 3 and before.grad_fn is not None:
+            first, second, width = before.shape
+            if tuple(after.shape) == (second, first, width) and first != second and min(first, second) > 1:
                 self._mixed(tuple(before.shape), tuple(after.shape))
         elif before.ndim == 3 and after.ndim == 4 and mark is None:
             batch, positions, width = before.shape
