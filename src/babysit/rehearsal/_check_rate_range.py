@@ -163,7 +163,7 @@ def _from_sweep(found: RateSweep, rate: float, ignore: Collection[str] = (), *, 
     findings = [one for one in _findings_of_sweep(found, best, rate, learned) if one.name not in ignore]
     return PreFlightStep(
         "rate-range",
-        verdict_of(findings, best / FAR_BELOW <= rate if rate > 0 else None),
+        verdict_of(findings, learned or best / FAR_BELOW <= rate if rate > 0 else None),
         f"in one sweep of rising rates the loss falls fastest at {found.best:.2g}{yours}",
         "a rate near the one where the loss falls fastest",
         "steps are slow, so one sweep of rising rates was made, which tells less than constant rates do",
