@@ -72,7 +72,7 @@ def _judge(name: str, ratio: float, classes: int, size: float, batches: int, tra
     deliberate = any(layer.kind == "recurrent" for layer in trace.layers)
     # Numbers that no set of rows is known to hold may be made as the training goes, and drift: a critic's targets do.
     known = "rows" in trace.facts or "steps-per-epoch" in trace.facts
-    made = name == "target-dispersion" and not known
+    made = name == "target-dispersion" and likeness < STRONG and not known
     return [DISEASE.finding("targets", evidence=evidence, severity=_severity(likeness, deliberate or made))]
 
 
