@@ -11,6 +11,7 @@ from babysit.rehearsal._check_wiring import check_wiring
 from babysit.rehearsal._combinations import Combination, combinations_from
 from babysit.rehearsal._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearsal._compare_initialisations import compare_initialisations
+from babysit.rehearsal._dependence import Dependence
 from babysit.rehearsal._examination import WATCHED_STEPS, Examination
 from babysit.rehearsal._experiments import EXPERIMENTS, KINDS
 from babysit.rehearsal._heal import HEAL_SECONDS, heal
@@ -32,12 +33,14 @@ from babysit.rehearsal._subject import (
     Subject,
     one_by_one,
 )
+from babysit.rehearsal._where import where_in_script
 
 __all__ = [
     "Ask",
     "CHECK_SECONDS",
     "COMPARED_SCHEMES",
     "Combination",
+    "Dependence",
     "EXPERIMENTS",
     "Examination",
     "HEAL_SECONDS",
@@ -75,4 +78,5 @@ __all__ = [
     "read_sweep",
     "restored",
     "sweep_rates",
+    "where_in_script",
 ]

@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import pathlib
-import sys
-import sysconfig
 import weakref
 from collections.abc import Callable, Iterable
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -23,6 +19,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from babysit.record import INPUTS, Event, Row
+from babysit.rehearsal import where_in_script
 from babysit.remedies import Replacements
 from babysit.scripts._networks_seen import name_of, parameters_of
 
@@ -354,22 +351,3 @@ def _same_shapes(one: nn.Module, other: nn.Module) -> bool:
     """Whether two networks have weights of the same shapes, or one of them holds a part that has."""
     wanted = [tuple(value.shape) for value in one.parameters()]
     return any([tuple(value.shape) for value in part.parameters()] == wanted for part in other.modules())
-
-
-_LIBRARIES = sysconfig.get_paths()
-_NOT_THE_SCRIPT = (
-    str(pathlib.Path(__file__).parent.parent),
-    *(_LIBRARIES[name] for name in ("purelib", "platlib", "stdlib")),
-    "<frozen",
-)
-
-
-def where_in_script() -> str:
-    """The innermost line of code that is neither babysit's nor a library's, as FILE:LINE; empty where there is none."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(_NOT_THE_SCRIPT):
-            return f"{pathlib.PurePath(name).name}:{frame.f_lineno}"
-        frame = frame.f_back
-    return ""

@@ -34,10 +34,10 @@ from torch.utils.data import DataLoader
 
 from babysit.probes import Budget, Fence, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
 from babysit.record import Event, Row, TraceStore
+from babysit.rehearsal import Dependence
 from babysit.remedies import AppliedRemedies, Replacements
 from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
-from babysit.scripts._dependence import Dependence
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
 from babysit.scripts._networks_seen import OthersSeen, Unmoved, in_transformation, parameters_of, whole_of

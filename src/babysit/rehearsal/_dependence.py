@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from babysit.record import Event
-from babysit.scripts._faults_seen import where_in_script
+from babysit.rehearsal._where import where_in_script
 
 STEPS = 3  # that are looked at
 TESTED = 48  # answers whose gradients are taken
