@@ -17,7 +17,7 @@ from babysit.data._cells import as_levels, as_numbers, with_numbers
 from babysit.data._column_fit import ColumnFit, fit_columns
 from babysit.data._column_types import FoundType, find_type, find_types
 from babysit.data._dates import date_form
-from babysit.record import DataError, Recipe
+from babysit.record import DataError, Recipe, to_json
 
 
 @pytest.mark.parametrize(
@@ -151,13 +151,13 @@ def test_encoding_by_hand() -> None:
 def test_columns_travel_as_json() -> None:
     columns = prepare(Recipe(), FRAME).columns
     assert columns is not None
-    again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
+    again = Columns.from_json(json.loads(json.dumps(to_json(columns))))
     assert again == columns
     assert torch.equal(again.encode(FRAME).nan_to_num(-9), columns.encode(FRAME).nan_to_num(-9))
     with pytest.raises(DataError, match="schema 2"):
-        Columns.from_dict({"schema": 2})
+        Columns.from_json({"schema": 2})
     with pytest.raises(DataError, match="cannot be read"):
-        Columns.from_dict({"schema": 1})
+        Columns.from_json({"schema": 1})
 
 
 def test_only_training_rows_teach() -> None:

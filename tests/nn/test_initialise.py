@@ -24,7 +24,7 @@ from babysit.nn import (
     initialise,
     initialize,
 )
-from babysit.record import InputError, ModelSection
+from babysit.record import InputError, ModelSection, to_json
 from tests.nn.nets import Branching, Functional, OwnWeights, PreNormTransformer, ResidualNet, Shared, normal, plain
 
 DRAWN = ("auto", "small-random", "xavier", "xavier-uniform", "he", "orthogonal", "lsuv", "constant", "zero")
@@ -216,7 +216,7 @@ def test_every_scheme_on_every_model(make: Callable[[], nn.Module], sample: Any,
     norms = tuple(report.normalisations)
     for name, _ in model.named_parameters():
         assert name in named or name.startswith(norms) or "parametrizations" in name, name
-    json.dumps(report.to_dict())
+    json.dumps(to_json(report))
     assert scheme in str(report)
 
 

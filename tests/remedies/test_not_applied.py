@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from babysit.record import Finding, NotAppliedError, Remedy, TraceStore
+from babysit.nn import activation
+from babysit.record import ACTIVATIONS, Finding, NotAppliedError, Remedy, TraceStore
 from babysit.rehearsal import LiveObjects, heal
 from babysit.remedies import applied_to_script
 from babysit.scripts import Patcher, Runner, Script, ScriptSubject, watching_environment
@@ -124,3 +125,12 @@ def test_what_is_put_on_comes_off_when_the_patcher_closes(text: str) -> None:
     if text in ("standardise-inputs", "loss=l1", "lr=0.5"):
         twin.load_state_dict(net.state_dict())
         assert torch.equal(twin.eval()(inputs), net.eval()(inputs))
+
+
+@pytest.mark.parametrize("name", sorted(set(ACTIVATIONS) - {"identity", "maxout", "tanh"}))
+def test_every_activation_that_a_network_may_have_can_be_swapped(name: str) -> None:
+    net = nn.Sequential(nn.Linear(3, 8), activation(name), nn.Linear(8, 1))
+    batches = [(torch.randn(8, 3), torch.randn(8, 1))] * 2
+    subject = LiveObjects(net, nn.MSELoss(), batches, torch.optim.Adam)
+    swapped, left = (subject.rehearse(2, remedies) for remedies in ([Remedy("activation", "tanh")], []))
+    assert swapped.series("loss").values != left.series("loss").values

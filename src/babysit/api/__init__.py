@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from babysit.api._diagnose import Diagnosed, diagnose
     from babysit.api._explain import Explained, explain
     from babysit.api._fit import Fitted, fit
-    from babysit.api._heal import Healed, PatchedCopy, heal
+    from babysit.api._heal import Healed, heal
     from babysit.api._initialize import Initialized, initialise, initialize
     from babysit.api._result import Result
     from babysit.api._resume import resume
@@ -32,7 +32,6 @@ _FILES = {
     "Fitted": "fit",
     "Healed": "heal",
     "Initialized": "initialize",
-    "PatchedCopy": "heal",
     "Predicted": "after_training",
     "Result": "result",
     "ScriptRun": "run",
@@ -65,7 +64,6 @@ __all__ = [
     "Fitted",
     "Healed",
     "Initialized",
-    "PatchedCopy",
     "Predicted",
     "Result",
     "ScriptRun",

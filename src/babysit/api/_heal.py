@@ -19,38 +19,16 @@ from babysit.record import Effect, Finding, Healing, InputError, Progress, Recip
 from babysit.rehearsal import (
     HEAL_SECONDS,
     TO_THE_END,
-    Ask,
     OptimizerLike,
-    RehearsalOutcome,
+    PatchedCopy,
     Subject,
-    outcome_of,
     pre_flight,
 )
 from babysit.rehearsal import heal as heal_subject
 from babysit.reports import healing_headline, healing_renderable
-from babysit.scripts import Script, ScriptSubject, with_arguments
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
-
-
-@dataclass(frozen=True)
-class PatchedCopy:
-    """A script with remedies in its text.
-
-    Attributes:
-        path: Where it is.
-        diff: Against the script, unified.
-        written: Remedies that are in the code.
-        applied: Remedies that one statement at the top applies.
-        outcome: What it came to when it was run, in a scratch folder.
-    """
-
-    path: pathlib.Path
-    diff: str
-    written: tuple[Remedy, ...]
-    applied: tuple[Remedy, ...]
-    outcome: RehearsalOutcome
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,11 +37,11 @@ class Healed(Result):
 
     Attributes:
         healing: Everything that was found and tried.
-        script: The script with its arguments; None where the subject is not a script.
+        subject: What was healed.
     """
 
     healing: Healing
-    script: Script | None = None
+    subject: Subject
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -110,11 +88,10 @@ class Healed(Result):
             InputError: The subject is not a script, no remedy was found, or the path is the script's own or another
                 file that is there; nothing is written then.
         """
-        if self.script is None or self.script.module:
-            raise InputError(f"only a script can be patched, and {self.healing.subject} is not a .py file")
+        self.subject.check_copy(pathlib.Path(path))
         if not self.remedies:
             raise InputError("there is no remedy to write into a copy", cause="heal found none that works")
-        return patched_copy(self.script, self.remedies, pathlib.Path(path))
+        return self.subject.patched_copy(self.remedies, pathlib.Path(path))
 
     def _record(self) -> Healing:
         return self.healing
@@ -127,22 +104,6 @@ class Healed(Result):
         if self.healing.patched:
             parts += [Text(f"\npatched copy: {self.healing.patched}"), Text(self.healing.diff)]
         return Group(*parts)
-
-
-def patched_copy(script: Script, remedies: Sequence[Remedy], path: pathlib.Path) -> PatchedCopy:
-    """Write remedies into a copy of a script and rehearse the copy, so that it is known to do what they did.
-
-    Raises:
-        InputError: The path is the script's own or another file that is there; nothing is written then.
-    """
-    from babysit.scripts.patches import check_copy, write_patched  # libcst takes a fifth of a second
-
-    check_copy(script, path)
-    done = write_patched(script, remedies, path)
-    with ScriptSubject(with_arguments(str(path), script.arguments), jobs=1) as subject:
-        outcome = outcome_of(subject.rehearse_all([Ask(probes="losses")])[0])
-    written = tuple(one.remedy for one in done.written)
-    return PatchedCopy(path, done.diff, written, tuple(done.applied), outcome)
 
 
 def heal(
@@ -231,13 +192,8 @@ def heal(
         unprotected=unprotected,
         network=network,
     )
-    script = made if isinstance(made, ScriptSubject) else None
-    if apply is not None and (script is None or module):
-        raise InputError(f"only a script can be patched, and {subject} is not a .py file", legal="a .py file")
-    if apply is not None and script is not None:
-        from babysit.scripts.patches import check_copy  # libcst takes a fifth of a second
-
-        check_copy(script.script, pathlib.Path(apply))
+    if apply is not None:
+        made.check_copy(pathlib.Path(apply))
     wanted = steps if steps is not None else TO_THE_END if made.own_end else STEPS
     with made:
         known: Sequence[Finding] | None = None
@@ -255,15 +211,10 @@ def heal(
             findings=known,
             progress=progress,
         )
-    found = dataclasses.replace(found, notes=made.notes())
-    if script is None:
-        return Healed(found)
-    from babysit.scripts.patches import advice_for
-
-    found = dataclasses.replace(found, advice=advice_for(script.script, found.remedies))
+    found = dataclasses.replace(found, notes=made.notes(), advice=made.advice_for(found.remedies))
     if apply is None or not found.remedies:
-        return Healed(found, script.script)
-    copy = patched_copy(script.script, found.remedies, pathlib.Path(apply))
+        return Healed(found, made)
+    copy = made.patched_copy(found.remedies, pathlib.Path(apply))
     note = f"the patched copy, run in a scratch folder, came to {copy.outcome}"
     found = dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))
-    return Healed(found, script.script)
+    return Healed(found, made)

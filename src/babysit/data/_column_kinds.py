@@ -7,23 +7,24 @@ another process, years later.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import ClassVar
+from dataclasses import field
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from pydantic import Field
 
 from babysit.data._cells import as_days, as_levels, as_moments, as_numbers, as_text, numbers_of
 from babysit.data._wording import row_numbers, several
-from babysit.record import ColumnType, DataError
+from babysit.record import DataError, stored
 
 Encoded = list[npt.NDArray[np.float64]]
 MISSING, UNKNOWN, FIRST_LEVEL = 0, 1, 2
 YEAR, WEEK = 365.2425, 7.0  # days
 
 
-@dataclass(frozen=True)
+@stored
 class NumberColumn:
     """A number a row; NaN where it is missing.
 
@@ -33,10 +34,10 @@ class NumberColumn:
         words: Texts of the training rows that are not numbers and count as missing.
     """
 
-    kind: ClassVar[ColumnType] = "number"
     name: str
     decimal: str = "."
     words: tuple[str, ...] = ()
+    kind: Literal["number"] = field(default="number", kw_only=True)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ class NumberColumn:
         return [with_nan(numbers)]
 
 
-@dataclass(frozen=True)
+@stored
 class BooleanColumn:
     """0 or 1 a row; NaN where it is missing.
 
@@ -63,10 +64,10 @@ class BooleanColumn:
         yes: What means 1.
     """
 
-    kind: ClassVar[ColumnType] = "boolean"
     name: str
     no: str = "false"
     yes: str = "true"
+    kind: Literal["boolean"] = field(default="boolean", kw_only=True)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ class BooleanColumn:
         return [with_nan(numbers)]
 
 
-@dataclass(frozen=True)
+@stored
 class DateColumn:
     """Days since the first training date, and where it stands in the year, the week and the day as sine and cosine.
 
@@ -97,11 +98,11 @@ class DateColumn:
         parts: Which cycles vary in training: "year", "week", "day".
     """
 
-    kind: ClassVar[ColumnType] = "date"
     name: str
     form: str = ""
     first: float = 0.0
     parts: tuple[str, ...] = ()
+    kind: Literal["date"] = field(default="date", kw_only=True)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -121,7 +122,7 @@ class DateColumn:
         return encoded
 
 
-@dataclass(frozen=True)
+@stored
 class CategoryColumn:
     """A code a row: 0 missing, 1 a level unknown or rare in training, 2.. the levels.
 
@@ -131,10 +132,10 @@ class CategoryColumn:
         numeric: Whether the levels are numbers, so that "3.0" is "3".
     """
 
-    kind: ClassVar[ColumnType] = "category"
     name: str
     levels: tuple[str, ...] = field(default=())
     numeric: bool = False
+    kind: Literal["category"] = field(default="category", kw_only=True)
 
     @property
     def codes(self) -> int:
@@ -150,7 +151,7 @@ class CategoryColumn:
         return [codes.zip_with(texts.is_not_null(), pl.Series([MISSING])).to_numpy().astype(np.float64)]
 
 
-@dataclass(frozen=True)
+@stored
 class DroppedColumn:
     """A column that is not learned from; it may be absent later.
 
@@ -159,15 +160,14 @@ class DroppedColumn:
         why: It is left out.
     """
 
-    kind: ClassVar[ColumnType] = "drop"
     name: str
     why: str = ""
+    kind: Literal["drop"] = field(default="drop", kw_only=True)
 
 
-Column = NumberColumn | BooleanColumn | DateColumn | CategoryColumn | DroppedColumn
-KINDS: dict[str, type[Column]] = {
-    kind.kind: kind for kind in (NumberColumn, BooleanColumn, DateColumn, CategoryColumn, DroppedColumn)
-}
+Column = Annotated[
+    NumberColumn | BooleanColumn | DateColumn | CategoryColumn | DroppedColumn, Field(discriminator="kind")
+]
 
 
 def position(moments: pl.Series, part: str) -> pl.Series:

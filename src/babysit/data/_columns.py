@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from babysit.data._cells import clean, with_numbers
-from babysit.data._column_kinds import KINDS, CategoryColumn, Column, DroppedColumn, NumberColumn
+from babysit.data._column_kinds import CategoryColumn, Column, DroppedColumn, NumberColumn
 from babysit.data._layout import TableLayout
 from babysit.data._wording import counted, nearest, row_numbers, several
-from babysit.record import DataError
+from babysit.record import DataError, from_json, stored
 
-COLUMNS_SCHEMA = 1
+COLUMNS_SCHEMA: Literal[1] = 1
 
 
-@dataclass(frozen=True)
+@stored
 class Columns:
     """The columns of a table: which are learned from, and how their cells become numbers.
 
@@ -31,6 +31,7 @@ class Columns:
         named: Whether the file named its columns; otherwise frames are matched by position.
         missing: Texts that mean no value.
         dtype: Of the raw tensor: float64 when a column needs it.
+        schema: Version of how columns are stored.
 
     Example:
         >>> columns = Columns((CategoryColumn("colour", ("blue", "red")),), target="price", place=1)
@@ -44,6 +45,7 @@ class Columns:
     named: bool = True
     missing: tuple[str, ...] = ("",)
     dtype: Literal["float32", "float64"] = "float32"
+    schema: Literal[1] = field(default=COLUMNS_SCHEMA, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,21 +125,9 @@ class Columns:
             raise _other_columns(missing, surplus, self.names, unnamed)
         return frame
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values that `from_dict` understands."""
-        return {
-            "schema": COLUMNS_SCHEMA,
-            "target": self.target,
-            "place": self.place,
-            "named": self.named,
-            "missing": list(self.missing),
-            "dtype": self.dtype,
-            "columns": [{"kind": column.kind} | asdict(column) for column in self.columns],
-        }
-
     @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> Columns:
-        """The columns that `to_dict` wrote.
+    def from_json(cls, kept: Mapping[str, Any]) -> Columns:
+        """The columns that `to_json` wrote.
 
         Raises:
             DataError: They were written by another version, or damaged.
@@ -145,17 +135,9 @@ class Columns:
         if kept.get("schema") != COLUMNS_SCHEMA:
             raise DataError(f"the stored columns have the schema {kept.get('schema')!r}", legal=f"{COLUMNS_SCHEMA}")
         try:
-            columns = tuple(_column(entry) for entry in kept["columns"])
-            return cls(columns, kept["target"], kept["place"], kept["named"], tuple(kept["missing"]), kept["dtype"])
-        except (KeyError, TypeError) as error:
-            raise DataError(f"the stored columns cannot be read: {error!r}", cause="the file was damaged") from None
-
-
-def _column(entry: Mapping[str, Any]) -> Column:
-    values: dict[str, Any] = dict(entry)
-    kind: Any = KINDS[values.pop("kind")]
-    made: Column = kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
-    return made
+            return from_json(cls, kept)
+        except ValueError as error:
+            raise DataError(f"the stored columns cannot be read: {error}", cause="the file was damaged") from None
 
 
 def _refuse_infinite(numbers: np.ndarray[tuple[int, int], np.dtype[np.floating]], names: Sequence[str]) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.datasets import load_breast_cancer, load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
+
+from babysit.training import take_step
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +21,8 @@ Floats = NDArray[np.float64]
 @functools.cache
 def two_columns() -> Floats:
     """Radius and texture of 569 tumours [569, 2]: real, of different scale, correlated."""
+    from sklearn.datasets import load_breast_cancer
+
     inputs: Floats = load_breast_cancer(return_X_y=True)[0][:, [0, 3]]
     return inputs
 
@@ -27,6 +30,8 @@ def two_columns() -> Floats:
 @functools.cache
 def digit_rows() -> Floats:
     """Handwritten digits [1797, 64], 0 to 16."""
+    from sklearn.datasets import load_digits
+
     inputs: Floats = load_digits(return_X_y=True)[0]
     return inputs
 
@@ -34,6 +39,8 @@ def digit_rows() -> Floats:
 @functools.cache
 def digits() -> tuple[Tensor, Tensor]:
     """Standardised digits float32 [1797, 64] and their classes."""
+    from sklearn.datasets import load_digits
+
     inputs, labels = load_digits(return_X_y=True)
     values = torch.from_numpy(inputs).float()
     return (values - values.mean()) / values.std(), torch.from_numpy(labels)
@@ -98,16 +105,17 @@ def train_a_little(
         for step in range(steps):
             chosen = train[torch.randint(len(train), (min(BATCH, len(train)),))]
             before = first.detach().clone()
-            stepper.zero_grad()
-            loss = functional.cross_entropy(made(inputs[chosen]), labels[chosen])
-            torch.autograd.backward(loss)
-            stepper.step()
-            losses.append(float(loss.detach()))
+            batch_loss = functools.partial(_loss_of, made, inputs[chosen], labels[chosen])
+            losses.append(float(take_step(made, [stepper], batch_loss).loss))
             ratios.append(float((first.detach() - before).norm() / before.norm()))
             if held and step % 10 == 0:
                 held_losses.append(_measured(made, inputs[test], labels[test])[0])
         _, accuracy = _measured(made, inputs[test], labels[test])
     return Short(tuple(losses), accuracy, tuple(held_losses), tuple(ratios))
+
+
+def _loss_of(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+    return functional.cross_entropy(network(inputs), labels)
 
 
 @torch.no_grad()

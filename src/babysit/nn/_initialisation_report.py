@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -72,10 +71,6 @@ class InitialisationReport:
     biases: dict[str, str]
     normalisations: dict[str, float]
     left: tuple[LeftAlone, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
 
     def __rich__(self) -> Table:
         measured = any(layer.output_std is not None for layer in self.layers)

@@ -112,7 +112,7 @@ from babysit.record._recipe_text import (
 )
 from babysit.record._remedies import describe_remedies, remedy_summary
 from babysit.record._run_folder import Run, RunInfo
-from babysit.record._stored import Values, from_json, json_schema, plain, to_json
+from babysit.record._stored import Values, from_json, json_schema, plain, stored, to_json, to_values
 from babysit.record._study import (
     CurvePoint,
     FinishedRung,
@@ -320,7 +320,9 @@ __all__ = [
     "standings",
     "steps_for",
     "storage_error",
+    "stored",
     "to_json",
+    "to_values",
     "with_settings",
     "write_atomic",
 ]

@@ -56,6 +56,16 @@ def to_json(record: Any) -> Any:
     return plain(_adapter(cast(Any, type(record))).dump_python(record, mode="json", by_alias=True))
 
 
+def to_values(record: Any) -> Values:
+    """A record as values by name, under the names that its JSON has; numbers that are not finite stay numbers.
+
+    Args:
+        record: Of a class declared by `stored`, or a pydantic model.
+    """
+    values: Values = _adapter(cast(Any, type(record))).dump_python(record, by_alias=True)
+    return values
+
+
 def from_json(kind: type[Made], content: Any) -> Made:
     """The record that `to_json` wrote.
 

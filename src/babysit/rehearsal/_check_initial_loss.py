@@ -8,6 +8,7 @@ from typing import Any
 from babysit.record import OUTPUTS, TARGETS, InputError, PreFlightStep, Remedy, Trace
 from babysit.rehearsal._examination import Examination, skipped
 from babysit.rehearsal._verdict import verdict_of
+from babysit.remedies import BiasPrior
 
 # Nats, or share of a squared error, by which a constant answer is better than outputs of zero, from which on biases
 # that start there are worth a word: three classes of 90, 9 and 1 % have .75 less entropy than ln 3.
@@ -47,9 +48,7 @@ def check_initial_loss(examination: Examination) -> PreFlightStep:
         prior = _with_prior(examination)
         if prior is not None:
             numbers["first loss with output biases at the priors"] = prior
-            measured += (
-                f"; with output biases set to the targets' average (remedy bias-prior) it is {prior:.4g}, as tried"
-            )
+            measured += f"; with output biases set to the targets' average ({BiasPrior.name}) it was {prior:.4g}"
     expected = f"about {zero:.4g} ({named})" if zero is not None else "not known for this loss"
     if constant is not None and gap > WORTH:
         expected += f"; a constant answer costs {constant:.4g}"
@@ -100,7 +99,7 @@ def _gap(zero: float | None, constant: float | None, trace: Trace) -> float:
 def _with_prior(examination: Examination) -> float | None:
     """The first loss with output biases at the targets' average; None where there are no such biases."""
     try:
-        trace = examination.rehearsed(1, Remedy("bias-prior"), seconds=PRIOR_SECONDS, losses_only=True)
+        trace = examination.rehearsed(1, Remedy(BiasPrior.name), seconds=PRIOR_SECONDS, losses_only=True)
     except InputError:
         return None
     values = trace.series("loss").values

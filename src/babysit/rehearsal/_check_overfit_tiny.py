@@ -11,35 +11,25 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from torch.nn.modules.dropout import _DropoutNd
-
 from babysit.diseases import DISEASES, all_right, overfits_tiny_batch
 from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearsal._batches import first_rows
 from babysit.rehearsal._examination import Examination, skipped
 from babysit.rehearsal._experiments import TINY, contradictory
 from babysit.rehearsal._verdict import DOES_NOT_APPLY, verdict_of
+from babysit.remedies import REMEDIES
 
 STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
 LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
 PATIENCE = 3  # times the steps that were needed with nothing on
 SHARE = 0.2  # of the check's time, for the first attempt
 REASON_SHARE = 0.05  # for each attempt to find out why
-PLAIN = (Remedy("dropout", "0"), Remedy("weight-decay", "0"))
+REGULARISATIONS = tuple(kind for kind in REMEDIES.values() if kind.too_strong)  # off while the rows are overfitted
 # Weights for each number to be stored: with as many as numbers a linear model stores them exactly, if rows are in
 # general position; twice as many leave room for rows that are not.
 ROOM = 2
 FEWEST = 2  # rows: one is stored by biases alone
 RATES = ("10", "0.1", "100", "0.01")
-OTHERS = (
-    Remedy("optimizer", "adam"),
-    Remedy("initialise", "auto"),
-    Remedy("standardise-inputs"),
-    Remedy("insert-batch-norm"),
-    Remedy("activation", "relu"),
-    Remedy("unfreeze"),
-    Remedy("flip-sign"),
-)
 NOTHING = 0.9  # of the first loss: with it nothing at all is learned
 WITH_IT = "share of the first loss left with it, where the rows are overfitted without it"
 HARDLY = 0.5  # of the first loss: a rate at which less than half is gone is far too low
@@ -178,7 +168,7 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
         InputError: A remedy that the subject cannot take.
     """
     tiny = Remedy("tiny-batch", str(storable_rows(examination)))
-    usual = [tiny, *(one for one in PLAIN if one.name != leave)]
+    usual = [tiny, *(Remedy(one.name, one.off) for one in REGULARISATIONS if one.name != leave)]
     seconds = min(share * examination.seconds, max(1.0, examination.left))
     trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
     if not examination.subject.has_live_parts:
@@ -246,7 +236,8 @@ def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> l
     if not found:
         return []
     those_that_help = []
-    for remedy in OTHERS:
+    wanted = [(*kind.for_tiny_batch, kind.name) for kind in REMEDIES.values() if kind.for_tiny_batch]
+    for remedy in [Remedy(name, value) for _, value, name in sorted(wanted)]:
         if examination.left < REASON_SHARE * examination.seconds:
             break
         try:
@@ -261,7 +252,9 @@ def _cannot(examination: Examination, plain: Attempt, tried: list[Attempt]) -> l
         evidence |= {f"overfits with {one.remedies[0]}": f"after {one.steps} steps" for one in those_that_help}
     else:
         evidence["tried without success"] = [" ".join(map(str, one.remedies)) for one in tried]
-    remedies = tuple(one.remedies[0] for one in those_that_help if one.remedies[0].name != "flip-sign")
+    helped = (one.remedies[0] for one in those_that_help)
+    # That a loss of the other sign falls does not say that the user's loss has the wrong one.
+    remedies = tuple(one for one in helped if not REMEDIES[one.name].new_loss)
     return [dataclasses.replace(found[0], evidence=evidence, remedies=remedies)]
 
 
@@ -272,22 +265,15 @@ def _too_strong(examination: Examination, plain: Attempt, tried: list[Attempt]) 
     """
     findings = []
     steps = min(STEPS, max(LEFT_ON, PATIENCE * plain.steps))
-    for name, disease in (("dropout", "dropout-too-high"), ("weight-decay", "weight-decay-too-strong")):
-        if not _has(examination, name):
+    network = examination.live.network if examination.subject.has_live_parts else None
+    for kind in REGULARISATIONS:
+        if not kind.in_use(examination.trace, network):
             continue
-        left_on = attempt(examination, REASON_SHARE, leave=name, steps=steps)
-        tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{name}-left-on"),)))
+        left_on = attempt(examination, REASON_SHARE, leave=kind.name, steps=steps)
+        tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{kind.name}-left-on"),)))
         loss_stays = not left_on.loss_left < HARDLY
         if not left_on.learned and loss_stays and left_on.steps >= steps:
             evidence = {WITH_IT: left_on.loss_left, "threshold": HARDLY, "steps": left_on.steps}
             severity: Severity = "sick" if not left_on.loss_left < NOTHING else "warning"
-            findings.append(DISEASES[disease].finding("tiny subset", evidence=evidence, severity=severity))
+            findings.append(DISEASES[kind.too_strong].finding("tiny subset", evidence=evidence, severity=severity))
     return findings
-
-
-def _has(examination: Examination, name: str) -> bool:
-    if name == "dropout":
-        if examination.subject.has_live_parts:
-            return any(isinstance(module, _DropoutNd) and module.p > 0 for module in examination.live.network.modules())
-        return any(layer.kind == "dropout" for layer in examination.trace.layers)
-    return float(examination.trace.facts.get("weight-decay", "0") or 0) > 0

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from babysit.diseases import DISEASES, starts_trained
-from babysit.record import Finding, InputError, PreFlightStep, Severity
+from babysit.record import Finding, InputError, PreFlightStep, Severity, to_values
 from babysit.rehearsal._examination import Examination, skipped
 from babysit.rehearsal._rate_ladder import FEWEST, STEPS, find_rate_range, find_rates_around, members_of
 from babysit.rehearsal._rate_range import RateRange
@@ -82,7 +82,7 @@ def _told(examination: Examination, found: RateRange, rate: float, findings: lis
         if not found.refused
         else found.refused,
         tuple(findings),
-        {**found.to_dict(), "rate": rate},
+        {**to_values(found), "rate": rate},
     )
 
 

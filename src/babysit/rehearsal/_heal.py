@@ -254,5 +254,5 @@ def _confirmed(
     if top < WORKS:
         return None, None
     middle, attempt, after = next(one for one in judged if one[0] >= top - ROOT_BONUS)
-    told = Effect(tuple(one.to_dict() for one in before), tuple(one.to_dict() for one in after), middle)
+    told = Effect(tuple(one.values for one in before), tuple(one.values for one in after), middle)
     return attempt, told

@@ -139,7 +139,7 @@ class HealSession:
             told = Tried(
                 combination.remedies,
                 closed,
-                {} if refused else outcome.to_dict(),
+                {} if refused else outcome.values,
                 combination.because,
                 str(one).splitlines()[0] if refused else "",
                 share,

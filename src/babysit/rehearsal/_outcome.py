@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babysit.diseases import solved
-from babysit.record import BabysitError, InputError, RehearsalError, Trace
+from babysit.record import BabysitError, InputError, RehearsalError, Trace, Values
 
 TAIL = 0.1  # of the steps, whose mean loss is the loss at the end: single batches are noise
 SCORES = ("accuracy", "balanced-accuracy", "r2")
@@ -34,8 +34,9 @@ class RehearsalOutcome:
     evaluated: tuple[str, float] | None = None
     failed: str = ""
 
-    def to_dict(self) -> dict[str, float | int | str]:
-        """As plain values."""
+    @property
+    def values(self) -> Values:
+        """What is known, by name: a score under its phase and its own name."""
         told: dict[str, float | int | str] = {"steps": self.steps, "loss": self.loss}
         for phase, scored in (("training", self.trained), ("evaluation", self.evaluated)):
             if scored is not None:

@@ -11,9 +11,12 @@ import math
 import random
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field
+
+from babysit.record import stored
 
 TAIL = 0.2  # of a member's steps, at their end, whose mean loss counts: single batches are noise
 # What a good rate may leave of the fall of the best one. Set on the problems of benchmarks/rate_finders.py.
@@ -29,7 +32,7 @@ RESAMPLES = 200
 WITHIN = 0.3  # decades: answers of resampled seeds that far apart count as the same
 
 
-@dataclass(frozen=True)
+@stored
 class RateRange:
     """Which constant rates learn.
 
@@ -47,30 +50,15 @@ class RateRange:
     """
 
     best: float | None
-    low: float | None
-    high: float | None
-    stable: float | None
+    low: Annotated[float | None, Field(alias="good from")]
+    high: Annotated[float | None, Field(alias="good to")]
+    stable: Annotated[float | None, Field(alias="largest stable")]
     confidence: float
     refused: str
     rates: tuple[float, ...]
     losses: tuple[tuple[float, ...], ...]
-    first: float
+    first: Annotated[float, Field(alias="first loss")]
     steps: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return {
-            "best": self.best,
-            "good from": self.low,
-            "good to": self.high,
-            "largest stable": self.stable,
-            "confidence": self.confidence,
-            "refused": self.refused,
-            "rates": list(self.rates),
-            "losses": [list(seeds) for seeds in self.losses],
-            "first loss": self.first,
-            "steps": self.steps,
-        }
 
 
 def tail_loss(losses: Sequence[float], first: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Literal, Self
 from torch import nn
 from torch.optim import Optimizer
 
-from babysit.record import BabysitError, Remedy, Trace
+from babysit.record import BabysitError, InputError, Remedy, Trace
+from babysit.rehearsal._outcome import RehearsalOutcome
 from babysit.remedies import Batch, LossOf
 
 Probes = Literal["all", "start", "budget", "losses", "dependence"]
@@ -57,6 +59,25 @@ class LiveParts:
     epoch_steps: int | None
     rows: int | None
     loaders: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class PatchedCopy:
+    """A script with remedies in its text.
+
+    Attributes:
+        path: Where it is.
+        diff: Against the script, unified.
+        written: Remedies that are in the code.
+        applied: Remedies that one statement at the top applies.
+        outcome: What it came to when it was run, in a scratch folder.
+    """
+
+    path: pathlib.Path
+    diff: str
+    written: tuple[Remedy, ...]
+    applied: tuple[Remedy, ...]
+    outcome: RehearsalOutcome
 
 
 class Subject(ABC):
@@ -129,6 +150,29 @@ class Subject(ABC):
             except BabysitError as error:
                 found.append(error)
         return found
+
+    def advice_for(self, remedies: Sequence[Remedy]) -> tuple[str, ...]:
+        """How to write remedies into its text, a line for each; empty where it has none."""
+        return ()
+
+    def check_copy(self, path: pathlib.Path) -> None:
+        """Check that a patched copy of its text can be written to a path.
+
+        Raises:
+            InputError: It has no text, or the path is its own or that of another file.
+        """
+        raise self._without_text()
+
+    def patched_copy(self, remedies: Sequence[Remedy], path: pathlib.Path) -> PatchedCopy:
+        """Write remedies into a copy of its text, and run the copy, so that it is known to do what they did.
+
+        Raises:
+            InputError: As of `check_copy`; nothing is written then.
+        """
+        raise self._without_text()
+
+    def _without_text(self) -> InputError:
+        return InputError(f"only a script can be patched, and {self.name} is not a .py file", legal="a .py file")
 
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the rehearsals so far, as sentences."""

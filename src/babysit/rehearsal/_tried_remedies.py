@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from babysit.diseases import DISEASES, ranked
 from babysit.record import Finding, InputError, Remedy, Trace
-from babysit.rehearsal._combinations import more_epochs, worth_trying
+from babysit.rehearsal._combinations import worth_trying
 from babysit.rehearsal._examination import Examination
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
 from babysit.rehearsal._subject import TO_THE_END, Ask
-from babysit.remedies import REMEDIES, rate_of
+from babysit.remedies import REMEDIES
 
 TRIED, NOT_TRIED = "tried", "not tried"  # evidence: what the remedy did, or why it could not be applied
 MENDED = 0.6  # of the gap: a remedy that closes this much treats a cause
@@ -87,24 +87,16 @@ def _of_suspects(findings: Sequence[Finding], trace: Trace, before: RehearsalOut
     if any(finding.severity == "sick" for finding in findings):
         return []
     known = {finding.name for finding in findings if finding.severity != "note"}
-    rate = rate_of(trace)
-    found = []
-    if rate is not None:
-        found += [
-            Suspicion(Remedy("lr", f"{10 * rate:.3g}"), "learning-rate-too-low"),
-            Suspicion(Remedy("lr", f"{rate / 10:.3g}"), "learning-rate-too-high"),
-        ]
+    found = [
+        (place, Suspicion(Remedy(kind.name, value), disease))
+        for kind in REMEDIES.values()
+        for place, value, disease in kind.suspects(trace)
+    ]
     for finding in findings:
         for remedy in finding.remedies[:1] if finding.severity == "note" else ():
-            found += [Suspicion(value, finding.name) for value in worth_trying(remedy, trace, finding.name)[:1]]
-    if float(trace.facts.get("weight-decay", "0") or 0) > 0:
-        found.append(Suspicion(Remedy("weight-decay", "0"), "weight-decay-too-strong"))
-    if any(layer.kind == "dropout" for layer in trace.layers):
-        found.append(Suspicion(Remedy("dropout", "0"), "dropout-too-high"))
-    more = more_epochs(trace)
-    if more is not None:
-        found.append(Suspicion(more, "stopped-too-early"))
-    return [suspicion for suspicion in found if suspicion.disease not in known and suspicion.disease in DISEASES]
+            found += [(1, Suspicion(value, finding.name)) for value in worth_trying(remedy, trace, finding.name)[:1]]
+    ordered = [suspicion for _, suspicion in sorted(found, key=lambda one: one[0])]
+    return [suspicion for suspicion in ordered if suspicion.disease not in known and suspicion.disease in DISEASES]
 
 
 def _judged(

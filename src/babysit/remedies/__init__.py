@@ -2,6 +2,7 @@
 
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
+from babysit.remedies._bias_prior import BiasPrior
 from babysit.remedies._call_step import CallStep
 from babysit.remedies._epochs import Epochs
 from babysit.remedies._lr import rate_of
@@ -15,6 +16,7 @@ __all__ = [
     "Application",
     "AppliedRemedies",
     "Batch",
+    "BiasPrior",
     "CallStep",
     "Epochs",
     "Held",

@@ -40,6 +40,7 @@ class OtherActivation(RemedyKind):
     written_with = "network"
     written_apart = frozenset({"insert-activation"})
     held_in = frozenset({"network"})
+    for_tiny_batch = (5, "relu")
 
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
         """ReLU, and later SELU."""

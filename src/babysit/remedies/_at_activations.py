@@ -12,13 +12,12 @@ from torch.nn import functional
 
 from babysit.nn import undisturbed
 from babysit.probes import first_tensor
+from babysit.record import ACTIVATIONS
 from babysit.remedies._application import Application
 from babysit.remedies._hooks import Hooks
 from babysit.remedies._replacements import Replacements
 
-SWAPPED = frozenset(
-    "relu relu6 leaky_relu elu celu selu gelu silu mish tanh sigmoid softplus softsign hardtanh hardsigmoid".split()
-)
+SWAPPED = frozenset(function for facts in ACTIVATIONS.values() for function in facts.functions)
 # Called as an activation where nothing else is: elsewhere these are arithmetic.
 UNUSUAL = frozenset("exp sin cos square".split())
 LOG_SOFTMAX = "log_softmax"

@@ -26,6 +26,7 @@ class Dropout(RemedyKind):
     summary = "another dropout: dropout=0"
     values = Number("0", "0.2", least=0, below=1, of="a share from 0 to below 1")
     settings = ("model.dropout={value}",)
+    too_strong = "dropout-too-high"
     searched = True
     advice = "in the network: nn.Dropout({value}) wherever it has one"
     place = "network"
@@ -34,7 +35,13 @@ class Dropout(RemedyKind):
 
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
         """Without dropout, where there is some."""
-        return ((16, "0"),) if any(layer.kind == "dropout" for layer in trace.layers) else ()
+        return ((16, self.off),) if self.in_use(trace) else ()
+
+    def in_use(self, trace: Trace, network: nn.Module | None = None) -> bool:
+        """Whether a layer drops."""
+        if network is None:
+            return any(layer.kind == "dropout" for layer in trace.layers)
+        return any(getattr(module, attribute) > 0 for module, attribute in _dropping(network))
 
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """Set every layer that drops, before the first step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from babysit.record import Remedy, Trace
@@ -33,6 +33,11 @@ class Epochs(RemedyKind):
         """Three times as many; none where it is not known how many there are."""
         more = self.more(trace)
         return [] if more is None else [more]
+
+    def suspects(self, trace: Trace) -> Iterable[tuple[int, str, str]]:
+        """That a longer training would be a better one."""
+        more = self.more(trace)
+        return () if more is None or more.value is None else ((3, more.value, "stopped-too-early"),)
 
     def more(self, trace: Trace) -> Remedy | None:
         """Three times as many epochs; None where it is not known how many there are."""

@@ -25,6 +25,7 @@ class FlipSign(RemedyKind):
     unmet = "no optimizer took a step"
     held_in = frozenset({"training"})
     not_recipe = "the training of a recipe makes its loss small already"
+    for_tiny_batch = (7, None)
 
     def live(self, remedy: Remedy, state: RehearsalState, application: Application) -> None:
         """The loss with the other sign."""

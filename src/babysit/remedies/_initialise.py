@@ -35,6 +35,7 @@ class Initialise(RemedyKind):
     place = "initialisation"
     unmet = "no network was trained"
     not_source = "where the network is complete, before its first use, is not certain"
+    for_tiny_batch = (2, "auto")
 
     def told(self, value: str) -> str:
         """PyTorch's own function, where there is one."""

@@ -32,6 +32,7 @@ class InsertBatchNorm(RemedyKind):
     written_with = "network"
     written_apart = frozenset({"insert-activation", "move-batch-norm"})
     held_in = frozenset({"network"})
+    for_tiny_batch = (4, None)
 
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
         """Always."""

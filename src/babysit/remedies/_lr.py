@@ -47,6 +47,11 @@ class LearningRate(RemedyKind):
         near, far = self.times(trace, (10.0, 0.1)), self.times(trace, (3.0, 0.3, 0.01, 100.0))
         return [*((3, value) for value in near), *((10, value) for value in far)]
 
+    def suspects(self, trace: Trace) -> Iterable[tuple[int, str, str]]:
+        """A decade both ways."""
+        way = zip(self.times(trace, (10.0, 0.1)), (TOO_LOW, TOO_HIGH), strict=False)  # none where no rate was seen
+        return [(0, value, disease) for value, disease in way]
+
     def times(self, trace: Trace, factors: Iterable[float]) -> list[str]:
         """The training's rate times each factor; none where it is not known."""
         rate = rate_of(trace)

@@ -32,6 +32,7 @@ class OtherOptimizer(RemedyKind):
     unmet = "no optimizer of torch.optim took a step"
     written_with = "steps"
     held_in = frozenset({"optimizer"})
+    for_tiny_batch = (1, "adam")
 
     def told(self, value: str) -> str:
         """The class of PyTorch."""

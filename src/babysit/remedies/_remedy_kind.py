@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from torch import nn
+
 from babysit.record import NotAppliedError, Recipe, Remedy, Trace, with_settings
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
@@ -40,6 +42,10 @@ class RemedyKind:
         keeps_network: Whether a recipe's network need not be built again for it.
         new_loss: Whether the loss is another function afterwards, so that losses cannot be compared.
         new_scale: Whether the loss is on another scale afterwards.
+        too_strong: The disease of too much of it, where it is a regularisation; empty where it is none.
+        off: The value that takes such a regularisation off.
+        for_tiny_batch: Its place among the remedies that are tried where a network cannot overfit the tiny batch, and
+            the value to try; None where it is not among them.
         searched: Whether a search may have it as a setting of a script.
         of_the_text: Whether a script is changed in its text before it is run, not while it runs.
         unseen: Why a rehearsal of a recipe cannot show it, though the recipe can have it.
@@ -58,6 +64,9 @@ class RemedyKind:
     keeps_network: ClassVar[bool] = False
     new_loss: ClassVar[bool] = False
     new_scale: ClassVar[bool] = False
+    too_strong: ClassVar[str] = ""
+    off: ClassVar[str] = "0"
+    for_tiny_batch: ClassVar[tuple[int, str | None] | None] = None
     searched: ClassVar[bool] = False
     of_the_text: ClassVar[bool] = False
     unseen: ClassVar[str] = ""
@@ -98,6 +107,22 @@ class RemedyKind:
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
         """Values to try on every training, whatever was found: each with its place in the order of all remedies."""
         return ()
+
+    def in_use(self, trace: Trace, network: nn.Module | None = None) -> bool:
+        """Whether the training has what the remedy sets to a value.
+
+        Args:
+            trace: Of the training.
+            network: Where it can be reached.
+        """
+        return True
+
+    def suspects(self, trace: Trace) -> Iterable[tuple[int, str, str]]:
+        """Diseases that a trace alone hardly shows, and that the remedy proves where it helps.
+
+        Each has its place in the order in which suspicions are tried, the value to try, and the name of the disease.
+        """
+        return ((2, self.off, self.too_strong),) if self.too_strong and self.in_use(trace) else ()
 
     def recipe(self, remedy: Remedy, recipe: Recipe) -> Recipe | None:
         """The recipe with the remedy; None where it is not a setting and acts on what the recipe builds.

@@ -16,6 +16,7 @@ class StandardiseInputs(InputScaling):
     how = "standardise"
     settings = ("preprocessing.numbers=standardise", "preprocessing.images=channel-mean-std")
     advice = f"before the training loop: inputs = (inputs - inputs_train.mean(0)) / inputs_train.std(0), {STATISTICS}"
+    for_tiny_batch = (3, None)
 
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
         """First of all."""

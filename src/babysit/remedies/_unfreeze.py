@@ -25,6 +25,7 @@ class Unfreeze(RemedyKind):
     unmet = "no network was trained"
     written_with = "parameters"
     held_in = frozenset({"network", "optimizer"})
+    for_tiny_batch = (6, None)
 
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """Before the first step; the first optimizer takes what none has."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from torch import nn
+
 from babysit.record import Remedy, Trace
 from babysit.remedies._application import Application
 from babysit.remedies._applied import AppliedRemedies
@@ -23,6 +25,7 @@ class OtherWeightDecay(RemedyKind):
     summary = "another weight decay: weight-decay=0.01"
     values = Number("0", "0.0001", least=0)
     settings = ("regularisation.l2={value}",)
+    too_strong = "weight-decay-too-strong"
     searched = True
     advice = "where the optimizer is made: weight_decay={value}"
     place = "optimizer"
@@ -31,7 +34,11 @@ class OtherWeightDecay(RemedyKind):
 
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:
         """None, where there is some."""
-        return ((15, "0"),) if float(trace.facts.get("weight-decay", "0") or 0) > 0 else ()
+        return ((15, self.off),) if self.in_use(trace) else ()
+
+    def in_use(self, trace: Trace, network: nn.Module | None = None) -> bool:
+        """Whether an optimizer decays weights."""
+        return float(trace.facts.get("weight-decay", "0") or 0) > 0
 
     def live(self, remedy: Remedy, state: RehearsalState, application: Application) -> None:
         """Of every group that knows of it."""

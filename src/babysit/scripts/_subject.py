@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from babysit.record import BabysitError, Event, InputError, NotAppliedError, RehearsalError, Remedy, Trace, TraceStore
-from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Probes, Subject
+from babysit.rehearsal import TO_THE_END, Ask, LiveParts, PatchedCopy, Probes, Subject, outcome_of
 from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, read
 from babysit.scripts._runner import Runner, Started
-from babysit.scripts._script import Script
+from babysit.scripts._script import Script, with_arguments
 
 SECONDS = 600.0  # of one run, where nobody says less
 GRACE = 10.0  # seconds that a watched script may take to end after its time limit
@@ -152,6 +152,41 @@ class ScriptSubject(Subject):
             self.seconds += one.answer.seconds
             self.wrote |= set(one.answer.wrote)
         return found
+
+    def advice_for(self, remedies: Sequence[Remedy]) -> tuple[str, ...]:
+        """A line for each, with the line of the script where that is known."""
+        from babysit.scripts.patches import advice_for  # libcst takes a fifth of a second
+
+        return advice_for(self.script, remedies)
+
+    def check_copy(self, path: pathlib.Path) -> None:
+        """Check that a patched copy of the script can be written to a path.
+
+        Raises:
+            InputError: It is run as a module, or the path is the script's own or that of another file.
+        """
+        from babysit.scripts.patches import check_copy
+
+        if self.script.module:
+            raise self._without_text()
+        check_copy(self.script, path)
+
+    def patched_copy(self, remedies: Sequence[Remedy], path: pathlib.Path) -> PatchedCopy:
+        """Write remedies into a copy of the script, and run the copy as the script was run.
+
+        Raises:
+            InputError: As of `check_copy`; nothing is written then.
+        """
+        from babysit.scripts.patches import write_patched
+
+        self.check_copy(path)
+        done = write_patched(self.script, remedies, path)
+        script = with_arguments(str(path.resolve()), self.script.arguments)
+        with ScriptSubject(
+            script, folder=self._folder, jobs=1, protected=self._protected, network=self._network
+        ) as copy:
+            outcome = outcome_of(copy.rehearse_all([Ask(probes="losses")])[0])
+        return PatchedCopy(path, done.diff, tuple(one.remedy for one in done.written), done.applied, outcome)
 
     def notes(self) -> tuple[str, ...]:
         """What was spent on it, and what its rehearsals left outside the scratch folder."""

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestRegressor
 
 from babysit.record import Standing
 from babysit.search._points import Units, grid_points, places
@@ -57,6 +56,8 @@ def importance(space: Space, standings: Sequence[Standing], seed: int = 0) -> Im
         standings: All points.
         seed: Of the forest and the points it is asked at.
     """
+    from sklearn.ensemble import RandomForestRegressor
+
     chosen = [standing for standing in standings if standing.course][:MOST_TRIALS]
     scores = np.array([standing.score if not standing.failed else -np.inf for standing in chosen])
     if len(chosen) < LEAST_TRIALS or len(np.unique(scores)) < 3:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from babysit.data import physical_memory
-from babysit.record import Decision, Trial, TrialProgress, Until, steps_for
+from babysit.record import Decision, Trial, TrialProgress, Until, from_json, steps_for, to_json
 from babysit.training._batches import in_order
 from babysit.training._cohort_stack import Stack, kind_of
 from babysit.training._cohort_watch import CohortWatch
@@ -345,11 +345,11 @@ class Cohort:
     @property
     def plans(self) -> dict[str, Any]:
         """What was chosen so far, as plain JSON values."""
-        return {key: plan.to_dict() for key, plan in self._plans.items()}
+        return {key: to_json(plan) for key, plan in self._plans.items()}
 
     @plans.setter
     def plans(self, content: dict[str, Any]) -> None:
-        self._plans |= {key: ComputePlan.from_dict(plan) for key, plan in content.items()}
+        self._plans |= {key: from_json(ComputePlan, plan) for key, plan in content.items()}
 
     def decisions(self) -> tuple[Decision, ...]:
         """How members are computed, with the measurements that decided it."""

@@ -15,12 +15,13 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Literal
 
 import torch
 from torch import nn
 
+from babysit.record import stored
 from babysit.training._cohort_stack import Stack
 from babysit.training._stacked_optimizer import STATES
 from babysit.training._trial_alone import Alone
@@ -60,7 +61,7 @@ def computing_with(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@dataclass(frozen=True)
+@stored
 class ComputePlan:
     """How members of a kind are computed.
 
@@ -79,15 +80,6 @@ class ComputePlan:
     seconds: float
     why: str
     channels_last: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> ComputePlan:
-        """What `to_dict` wrote; other keys, of earlier versions, are ignored."""
-        return cls(**{one.name: content[one.name] for one in fields(cls) if one.name in content})
 
 
 def choose_plan(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from babysit.data import Columns, Preprocessing, TargetStandardise, Task
 from babysit.nn import Features, MakeNetwork, Pixels, build
-from babysit.record import LossSection, Recipe
+from babysit.record import LossSection, Recipe, to_json
 from babysit.training._loss import outputs_needed
 
 
@@ -78,7 +78,7 @@ class TrainedModel(nn.Module):
         return {
             "preprocessing": self.preprocessing.settings(),
             "task": asdict(self.task),
-            "columns": None if self.columns is None else self.columns.to_dict(),
+            "columns": None if self.columns is None else to_json(self.columns),
             "loss": loss.name,
             "targets": "standardised" if isinstance(getattr(self.answer, "undo", None), TargetStandardise) else "raw",
         }

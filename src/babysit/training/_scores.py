@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sklearn import metrics
 
 from babysit.record import CalibrationBin, ClassScores, Evaluation, Score
 from babysit.training import _bootstrap
@@ -42,6 +41,8 @@ def score_classes(
         >>> score_classes(np.array([0, 1]), sure, ("no", "yes"), phase="test").score("accuracy").value
         1.0
     """
+    from sklearn import metrics
+
     rows = len(true)
     finite = np.isfinite(probabilities).all(axis=1)
     notes = _not_finite(rows, int(finite.sum()))
@@ -75,6 +76,8 @@ def score_classes(
 
 def _class_values(true: Ints, predicted: Ints, probabilities: Floats) -> dict[str, float]:
     """Each score on the rows as they are; what is undefined is left out."""
+    from sklearn import metrics
+
     labels = np.unique(true)
     right = predicted == true
     values = {
@@ -209,6 +212,8 @@ def calibration_bins(true: Ints, predicted: Ints, probabilities: Floats) -> tupl
 
 
 def _by_class(true: Ints, predicted: Ints, classes: tuple[str, ...]) -> tuple[ClassScores, ...]:
+    from sklearn import metrics
+
     parts = metrics.precision_recall_fscore_support(true, predicted, labels=range(len(classes)), zero_division=0.0)
     return tuple(
         ClassScores(name=name, rows=int(rows), precision=float(precision), recall=float(recall), f1=float(f1))
@@ -230,6 +235,8 @@ def score_numbers(true: Floats, predicted: Floats, *, phase: str, unit: str = ""
         >>> round(score_numbers(np.array([1.0, 2, 3]), np.array([1.0, 2, 4]), phase="test").score("R2").value, 6)
         0.5
     """
+    from sklearn import metrics
+
     rows = len(true)
     finite = np.isfinite(predicted)
     notes = _not_finite(rows, int(finite.sum()))

@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import torch
 
-from babysit.record import RunFolderError
+from babysit.record import RunFolderError, from_json, to_json
 from babysit.training._cohort_watch import CohortWatch
 from babysit.training._layouts import ComputePlan
 from babysit.training._phase import PhaseNumbers
@@ -69,14 +69,14 @@ class Job:
 
     def pack(self) -> bytes:
         """As bytes."""
-        settings = {"constants": self.constants, "plan": self.plan.to_dict(), "until": self.until}
+        settings = {"constants": self.constants, "plan": to_json(self.plan), "until": self.until}
         return pack_members(self.members, settings)
 
     @classmethod
     def unpack(cls, content: bytes) -> Job:
         """What `pack` wrote down."""
         members, settings = unpack_members(content, CPU)
-        return cls(members, settings["constants"], ComputePlan.from_dict(settings["plan"]), settings["until"])
+        return cls(members, settings["constants"], from_json(ComputePlan, settings["plan"]), settings["until"])
 
 
 Train = Callable[[Job, Look], Measured]
