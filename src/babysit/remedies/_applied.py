@@ -34,19 +34,20 @@ class AppliedRemedies:
 
     Args:
         seed: Of what is drawn for them.
+        highest_rate: The highest rate that the training takes by itself, where that is known.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, highest_rate: float | None = None) -> None:
         self.seed = seed
+        self._hooks = Hooks()
         self.inputs = AtInputs()
         self.network = AtNetwork()
         self.activations = AtActivations()
         self.loss = AtLoss(self.activations)
-        self.steps = AtSteps()
+        self.steps = AtSteps(self._hooks, highest_rate)
         self.batches = AtBatches()
         self.applications: list[Application] = []
         self._network: nn.Module | None = None
-        self._hooks = Hooks()
         self._replaced = Replacements()
         self._stepped = 0
 
@@ -86,7 +87,7 @@ class AppliedRemedies:
         self.activations.begin(network, arguments, dict(options), self._hooks)
         sample = dict(options) if options and not arguments else arguments
         self.network.begin(BeforeTraining(network, optimizers, sample, self.seed, self._hooks))
-        self.steps.begin(network, optimizers, self._hooks)
+        self.steps.begin(network, optimizers)
         self.loss.begin(network, self._hooks)
         self.batches.begin(network, arguments, self._hooks)
 
@@ -102,17 +103,23 @@ class AppliedRemedies:
         """
         if self._network is not None or not optimizers:
             return
-        self.steps.begin(None, optimizers, self._hooks)
+        self.steps.begin(None, optimizers)
         if self._stepped >= STEPS_WITHOUT_NETWORK and self.network.asked:
             raise NotAppliedError.of([(str(one.remedy), NO_NETWORK) for one in self.network.asked])
+
+    def constructed(self, optimizer: Optimizer) -> None:
+        """An optimizer was made."""
+        self.steps.constructed(optimizer)
 
     def before_epoch(self, loader: DataLoader[Any]) -> None:
         """A loader is about to be gone through."""
         self.batches.before_epoch(loader, self._hooks)
 
-    def before_step(self, optimizer: Optimizer) -> None:
-        """An optimizer is about to step."""
-        self.steps.before_step(optimizer)
+    def before_step(
+        self, optimizer: Optimizer, arguments: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """An optimizer is about to step. Returns what the step is to be called with, where that is something else."""
+        return self.steps.before_step(optimizer, arguments, options or {})
 
     def after_step(self, optimizer: Optimizer) -> None:
         """It has stepped."""
@@ -121,7 +128,7 @@ class AppliedRemedies:
 
     def around_steps(self) -> None:
         """Hear of steps by hooks of our own, where nobody else tells."""
-        before = register_optimizer_step_pre_hook(lambda optimizer, *_: self.before_step(optimizer))
+        before = register_optimizer_step_pre_hook(self.before_step)
         after = register_optimizer_step_post_hook(lambda optimizer, *_: self.after_step(optimizer))
         self._hooks.at_the_end(before.remove)
         self._hooks.at_the_end(after.remove)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+import math
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -19,6 +23,12 @@ KINDS: dict[str, Any] = {"adagrad": Adagrad, "adam": Adam, "adamw": AdamW, "rmsp
 FRESH_RATE = 1e-3  # of the Adam that steps a training that has no optimizer
 MOMENTUM = 0.9  # of an SGD that stands in the place of another kind; its usual rate is 0.01
 SGD_RATE = 0.01
+
+
+Called = tuple[Any, ...]
+Options = Mapping[str, Any]
+Instead = tuple[Called, dict[str, Any]]
+NONE: Options = MappingProxyType({})
 
 
 @dataclass
@@ -41,14 +51,24 @@ class AtSteps:
 
     Rates are changed while the optimizer steps and are afterwards the script's own, so that its schedules go on as they
     are. It needs no network: a training of bare tensors has steps, too.
+
+    Args:
+        hooks: What takes back what is done to an optimizer.
+        highest_rate: The highest rate that the training takes by itself, where that is known: what a schedule that is
+            written by hand rises to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hooks: Hooks, highest_rate: float | None = None) -> None:
+        self._hooks, self._highest = hooks, highest_rate
         self._asked = _StepsAsked()
         self._optimizers: list[Optimizer] = []
-        self._factor = 1.0
-        self._first: dict[int, list[float]] = {}
+        self._factor: float | None = None  # of every rate; known at the first step
+        self._usual: float | None = None  # rate of the kind that optimizers have become
+        self._made: weakref.WeakKeyDictionary[Optimizer, list[float]] = weakref.WeakKeyDictionary()
         self._own: dict[int, list[Any]] = {}
+        self._turned: list[Tensor] = []  # parameters whose gradients are turned for the step under way
+        self._replaced: Replacements | None = None
+        self._wrapped: set[type[Optimizer]] = set()
         self._stepped = True
 
     def rate(self, value: float, application: Application) -> None:
@@ -93,16 +113,39 @@ class AtSteps:
 
     def install(self, replaced: Replacements) -> None:
         """Wrap `backward`, where something is done around it."""
+        self._replaced = replaced
         if self._asked.step is not None or self._asked.clear is not None:
             replaced.put(torch.autograd, "backward", self._around_backward)
 
-    def begin(self, network: nn.Module | None, optimizers: Sequence[Optimizer], hooks: Hooks) -> None:
-        """Before the first step of some optimizers; `network` is None where bare tensors are trained.
+    def constructed(self, optimizer: Optimizer) -> None:
+        """An optimizer was made: its rates are those that a schedule, or the script itself, goes on from."""
+        if not self._wanted:
+            return
+        self._made[optimizer] = _rates(optimizer)
+        kind = type(optimizer)
+        if self._asked.kind is not None and self._replaced is not None and kind not in self._wrapped:
+            # A step with a closure calls the network within: the optimizer has to be another one before.
+            self._wrapped.add(kind)
+            self._replaced.put(kind, "step", self._becoming)
+
+    def _becoming(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def step(optimizer: Optimizer, *arguments: Any, **options: Any) -> Any:
+            if all(optimizer is not one for one in self._optimizers) and self._wanted:
+                self.begin(None, [optimizer])
+            now = type(optimizer).step
+            return (original if now is step else now)(optimizer, *arguments, **options)
+
+        step.becomes = True  # type: ignore[attr-defined]
+        return step
+
+    def begin(self, network: nn.Module | None, optimizers: Sequence[Optimizer]) -> None:
+        """Before the first step of some optimizers; `network` is None where it is not known, or there is none.
 
         Raises:
             InputError: There is no optimizer.
         """
-        new = [one for one in optimizers if id(one) not in self._first]
+        new = [one for one in optimizers if all(one is not known for known in self._optimizers)]
         if not self._wanted or (not new and self._optimizers):
             return
         if not new and self._asked.step is not None and network is not None:
@@ -110,60 +153,111 @@ class AtSteps:
             new = [Adam(network.parameters(), lr=rate)]
         if not new:
             raise InputError("there is no optimizer")
-        if not self._optimizers:
-            self._set_factor(new, hooks)
-        elif self._asked.kind is not None:
-            for optimizer in new:
-                _become(optimizer, self._asked.kind[0], hooks)
-        if self._asked.decay is not None:
-            _set_decay(new, *self._asked.decay, hooks)
-        self._optimizers += new
         for optimizer in new:
-            self._first[id(optimizer)] = [_first_rate(group) for group in optimizer.param_groups]
+            self._made.setdefault(optimizer, [_first_rate(group) for group in optimizer.param_groups])
+            if self._asked.kind is not None:
+                self._usual = _become(optimizer, self._asked.kind[0], self._hooks)
+        if self._asked.decay is not None:
+            _set_decay(new, *self._asked.decay, self._hooks)
+        self._optimizers += new
 
-    def _set_factor(self, optimizers: Sequence[Optimizer], hooks: Hooks) -> None:
-        asked = self._asked
-        # Of a rate that a schedule has brought down to its start already, the one that it begins from.
-        rates = [_first_rate(group) for group in optimizers[0].param_groups]
-        first = next((rate for rate in rates if rate), float(optimizers[0].defaults.get("lr", 0) or 1))
-        wanted = asked.rate[0] if asked.rate is not None else 0.0
-        if asked.kind is not None:
-            for optimizer in optimizers:
-                usual = _become(optimizer, asked.kind[0], hooks)
-                self._factor = (wanted or usual) / first
-        elif wanted:
-            self._factor = wanted / first
-        self._factor *= asked.times[0] if asked.times is not None else 1.0
+    def _set_factor(self) -> float:
+        asked, optimizer = self._asked, self._optimizers[0]
+        wanted = asked.rate[0] if asked.rate is not None else self._usual
+        factor = 1.0 if wanted is None else wanted / self._base(optimizer)
+        return factor * (asked.times[0] if asked.times is not None else 1.0)
 
-    def before_step(self, optimizer: Optimizer) -> None:
-        """Set the rate, turn or clip the gradient."""
-        if id(optimizer) not in self._first:
-            return
+    def _base(self, optimizer: Optimizer) -> float:
+        """The rate that a training is said to have: a schedule's highest or first one, else the one it was made with.
+
+        A warm-up that is written by hand has set a lower one by the first step.
+        """
+        for place, group in enumerate(optimizer.param_groups):
+            scheduled = float(group.get("max_lr", group.get("initial_lr", 0.0)))
+            made, now = self._made_with(optimizer, place), float(group["lr"])
+            if scheduled:
+                return scheduled
+            if now == made and now:
+                return now
+            by_hand = self._highest or max(made, now)
+            if by_hand and math.isfinite(by_hand):
+                return by_hand
+        return float(optimizer.defaults.get("lr", 0) or 1)
+
+    def _made_with(self, optimizer: Optimizer, place: int) -> float:
+        made = self._made.get(optimizer, [])
+        return made[place] if place < len(made) else _first_rate(optimizer.param_groups[place])
+
+    def before_step(self, optimizer: Optimizer, arguments: Called = (), options: Options = NONE) -> Instead | None:
+        """Set the rate, turn or clip the gradient.
+
+        Returns:
+            Of a step with a closure, whose backward pass is still to come: what the step is to be called with instead.
+        """
+        if not self._wanted:
+            return None
+        if all(optimizer is not one for one in self._optimizers):
+            # The network is called within the step, by its closure, or is another one than the first.
+            self.begin(None, [optimizer])
+        if self._factor is None:
+            self._factor = self._set_factor()
         asked = self._asked
         self._own[id(optimizer)] = [group["lr"] for group in optimizer.param_groups]
-        firsts = self._first[id(optimizer)]
         for place, group in enumerate(optimizer.param_groups):
-            rate = firsts[place] if asked.keep is not None and place < len(firsts) else group["lr"]
+            rate = group["lr"] if asked.keep is None else self._made_with(optimizer, place)
             if asked.keep is not None and rate != group["lr"]:
                 asked.keep.took_hold()
             group["lr"] = rate * self._factor
         for one in (asked.rate, asked.times, asked.kind):
             if one is not None:
                 one[1].took_hold()
+        if asked.flip is None and asked.clip is None:
+            return None
+        if any(map(callable, (*arguments[1:], *options.values()))):
+            instead = tuple(self._closing(optimizer, one) if place else one for place, one in enumerate(arguments))
+            return instead, {name: self._closing(optimizer, one) for name, one in options.items()}
+        self._change_gradients(optimizer)
+        return None
+
+    def _closing(self, optimizer: Optimizer, given: Any) -> Any:
+        """A closure after which the gradient is turned and clipped; some optimizers call it several times a step."""
+        if not callable(given):
+            return given
+
+        def closure() -> Any:
+            self._turn_back()
+            loss = given()
+            self._change_gradients(optimizer)
+            return loss
+
+        return closure
+
+    def _change_gradients(self, optimizer: Optimizer) -> None:
+        asked = self._asked
         gradients = [one for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
         if asked.flip is not None:
-            for parameter in gradients:
-                parameter.grad.neg_()
+            _turn(gradients)
+            self._turned = gradients
             _took_hold_of(asked.flip, gradients)
         if asked.clip is not None:
-            nn.utils.clip_grad_norm_(gradients, asked.clip[0])
+            # An optimizer that unscales by itself, as fused ones do, has gradients times the scaler's factor.
+            scale = float(getattr(optimizer, "grad_scale", None) or 1.0)
+            nn.utils.clip_grad_norm_(gradients, asked.clip[0] * scale)
             _took_hold_of(asked.clip[1], gradients)
 
     def after_step(self, optimizer: Optimizer) -> None:
-        """Give the rate back."""
-        for group, own in zip(optimizer.param_groups, self._own.pop(id(optimizer), []), strict=False):
-            group["lr"] = own
+        """Give the rate back, and the gradient its sign: what is added to it next is added to the script's own."""
+        own = self._own.pop(id(optimizer), None)
+        if own is None:
+            return
+        for group, rate in zip(optimizer.param_groups, own, strict=False):
+            group["lr"] = rate
+        self._turn_back()
         self._stepped = True
+
+    def _turn_back(self) -> None:
+        _turn(self._turned)
+        self._turned = []
 
     def _around_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
@@ -184,8 +278,18 @@ class AtSteps:
         return backward
 
 
+def _turn(parameters: Sequence[Tensor]) -> None:
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad.neg_()
+
+
+def _rates(optimizer: Optimizer) -> list[float]:
+    return [float(group.get("lr", 0.0)) for group in optimizer.param_groups]
+
+
 def _first_rate(group: dict[str, Any]) -> float:
-    return float(group.get("initial_lr", group["lr"]))
+    return float(group.get("initial_lr", group.get("lr", 0.0)))
 
 
 def _took_hold_of(application: Application, gradients: Sequence[Any]) -> None:
@@ -228,10 +332,12 @@ def _become(optimizer: Optimizer, kind: str, hooks: Hooks) -> float:
     fresh = fresh_optimizer(kind, groups)
     usual = float(fresh.defaults["lr"])
     for group, before in zip(fresh.param_groups, optimizer.param_groups, strict=True):
-        group |= {name: before[name] for name in ("lr", "initial_lr") if name in before}
+        # What the old kind has and the new one has not, schedules may go by.
+        group |= {name: before[name] for name in before if name not in group or name == "lr"}
     hooks.at_the_end(_become_again, optimizer, type(optimizer), dict(vars(optimizer)))
     optimizer.__class__ = type(fresh)
-    optimizer.__dict__.pop("step", None)  # a schedule's wrapper around the old kind's
+    if not getattr(optimizer.__dict__.get("step"), "becomes", False):
+        optimizer.__dict__.pop("step", None)  # a schedule's wrapper around the old kind's
     for name in ("defaults", "param_groups", "state"):
         setattr(optimizer, name, getattr(fresh, name))
     return usual

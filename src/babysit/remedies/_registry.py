@@ -119,7 +119,10 @@ def kind_of(remedy: Remedy, kinds: Mapping[str, RemedyKind] = REMEDIES) -> Remed
 
 
 def applied_to_script(
-    remedies: Sequence[Remedy], seed: int = 0, kinds: Mapping[str, RemedyKind] = REMEDIES
+    remedies: Sequence[Remedy],
+    seed: int = 0,
+    kinds: Mapping[str, RemedyKind] = REMEDIES,
+    highest_rate: float | None = None,
 ) -> AppliedRemedies:
     """Remedies for a script that is about to be run in this process, those of its text left out.
 
@@ -127,6 +130,7 @@ def applied_to_script(
         remedies: What to apply.
         seed: Of what is drawn for them.
         kinds: Known remedies by name.
+        highest_rate: The highest rate that the training takes by itself, where that is known.
 
     Raises:
         InputError: A remedy that does not exist, or a value that is not legal.
@@ -136,7 +140,7 @@ def applied_to_script(
         >>> applied_to_script([Remedy("lr", "0.1"), Remedy("remove-softmax")]).names
         ('lr', 'remove-softmax')
     """
-    applied = AppliedRemedies(seed)
+    applied = AppliedRemedies(seed, highest_rate)
     for remedy in remedies:
         kind = kind_of(remedy, kinds)
         if kind.of_the_text:

@@ -28,6 +28,7 @@ class WatchRequest:
         seconds: Time limit; None for none. It is looked at after each step.
         probes: `all` or `losses`.
         seed: 0 leaves the script's seeds as they are; other numbers move them.
+        highest_rate: The highest learning rate that the script takes by itself, where that is known.
         threads: That PyTorch may use; 0 leaves what it would use.
         protected: Whether the user's files are to be out of the script's reach.
         network: Whether the script may reach anything beyond loopback.
@@ -40,6 +41,7 @@ class WatchRequest:
     seconds: float | None = None
     probes: str = "all"
     seed: int = 0
+    highest_rate: float | None = None
     threads: int = 0
     protected: bool = True
     network: bool = False

@@ -48,6 +48,7 @@ FIRST, GROWTH = 50, 0.06
 # Backward passes without a step, for one that was asked for, after which a script will never take one.
 PATIENCE = 10
 
+NO_LAYERS = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
 UNSEEN_PROCESSES = "processes that the script starts are not watched"
 
 
@@ -267,8 +268,6 @@ class Patcher:
             self._begin(module, arguments, options, mine or self.optimizers)
 
     def _wraps_network(self, module: nn.Module) -> bool:
-        if self.network is None:
-            return False
         inner = next((one for one in module.modules() if one is not module), None)
         return inner is not None and inner is self.network
 
@@ -390,18 +389,22 @@ class Patcher:
         if self._observer is not None:
             self._observer.backward_begins(loss, scale)
 
-    def _before_step(self, optimizer: Optimizer, *_: Any) -> None:
+    def _before_step(self, optimizer: Optimizer, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         if self._looks:
             try:
                 self._faults.before_step(optimizer)
             except Exception as error:
                 self._failed(error)
-        if self._remedies is not None:
-            self._remedies.before_step(optimizer)
+        return None if self._remedies is None else self._remedies.before_step(optimizer, arguments, options)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
-        if self._remedies is not None:
-            self._remedies.after_step(optimizer)
+        try:
+            self._stepped(optimizer)
+        finally:  # the rate that was stepped with is read before it is given back
+            if self._remedies is not None:
+                self._remedies.after_step(optimizer)
+
+    def _stepped(self, optimizer: Optimizer) -> None:
         if optimizer is not self._first:
             if self._observer is not None:
                 if all(optimizer is not one for one in self._observer.optimizers):
@@ -451,8 +454,7 @@ class Patcher:
         for remedy, reason in self.not_applied():
             self.store.add([Event(max(0, self.steps - 1), "not-applied", f"{remedy} could not be applied: {reason}")])
         if self.network is None and self._backwards:
-            text = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
-            self.store.add([Event(0, "unseen", text)])
+            self.store.add([Event(0, "unseen", NO_LAYERS)])
         elif self._trains_by_hand and self._unmoved is not None and self._unmoved.after(self._backwards):
             text = f"{self._backwards} backward passes, and no weight has changed"
             self.store.add([Event(max(0, self.steps - 1), "step-missing", text)])
@@ -478,6 +480,8 @@ class Patcher:
             if self._open and all(optimizer is not one for one in self.optimizers):
                 self.optimizers.append(optimizer)
                 self._first = self._first or optimizer
+                if self._remedies is not None:
+                    self._remedies.constructed(optimizer)
 
         return construct
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from babysit.record import BabysitError, Event, InputError, NotAppliedError, RehearsalError, Remedy, Trace, TraceStore
 from babysit.rehearsal import TO_THE_END, Ask, LiveParts, PatchedCopy, Probes, Subject, outcome_of
+from babysit.remedies import rate_of
 from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, read
 from babysit.scripts._runner import Runner, Started
 from babysit.scripts._script import Script, with_arguments
@@ -77,6 +78,7 @@ class ScriptSubject(Subject):
         self.runs = self.steps = 0
         self.seconds = 0.0
         self.wrote: set[str] = set()
+        self._highest_rate: float | None = None  # that the script takes by itself
         self._folder = (folder or pathlib.Path.cwd()).resolve()
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.jobs = runner.jobs if runner is not None else jobs or min(4, cores)
@@ -146,7 +148,10 @@ class ScriptSubject(Subject):
             folders = [stack.enter_context(kept_folder()) for _ in asks]
             requests = [self._request(ask, folder) for ask, folder in zip(asks, folders, strict=True)]
             found = [rehearsed(started) for started in self._runner.run_all(requests)]
-        for one in found:
+        for ask, one in zip(asks, found, strict=True):
+            rate = rate_of(one.trace) if not ask.remedies else None
+            if rate is not None:
+                self._highest_rate = max(rate, self._highest_rate or 0.0)
             self.runs += 1
             self.steps += one.answer.steps
             self.seconds += one.answer.seconds
@@ -208,6 +213,7 @@ class ScriptSubject(Subject):
             seconds=seconds,
             probes=ask.probes,
             seed=ask.seed,
+            highest_rate=self._highest_rate,
             threads=self._threads,
             protected=self._protected,
             network=self._network,

@@ -94,7 +94,7 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
         if asked.seconds is not None and time.monotonic() - began > asked.seconds:
             raise Enough
 
-    applied = applied_to_script(remedies, asked.seed, KINDS) if remedies else None
+    applied = applied_to_script(remedies, asked.seed, KINDS, asked.highest_rate) if remedies else None
     patcher = Patcher(store, remedies=applied, probes=asked.probes, steps=asked.steps, more=more)
     with patcher:
         ended = run_script(script, epochs=epochs)
