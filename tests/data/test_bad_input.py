@@ -69,9 +69,11 @@ def test_a_target_that_is_no_column(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_target_missing_in_some_rows(tmp_path: pathlib.Path) -> None:
-    error = error_of(write(tmp_path, GOOD + "1,2,\n3,4,\n"))
-    assert "'y' is missing in 2 rows of 42 (4.8 %): rows 41, 42" in str(error)
-    assert "drop_nulls" in str(error.write)
+    prepared = prepare(Recipe(), write(tmp_path, GOOD + "1,2,\n3,4,\n"))
+    assert len(prepared.inputs) == 40
+    (said,) = [decision for decision in prepared.decisions if decision.setting == "rows without a target"]
+    assert "2 left out" in said.value
+    assert "rows 41, 42" in said.why
 
 
 def test_a_target_missing_everywhere() -> None:
@@ -85,8 +87,9 @@ def test_a_target_of_one_value(tmp_path: pathlib.Path) -> None:
 
 
 def test_nan_in_a_numeric_target() -> None:
-    error = error_of((np.ones((4, 2)), np.array([1.5, np.nan, 2.5, 3.5])))
-    assert "missing in 1 row of 4 (25.0 %): row 2" in str(error)
+    prepared = prepare(Recipe(), (np.ones((40, 2)), np.array([1.5, np.nan, 2.5, 3.5] * 10)))
+    assert len(prepared.targets) == 30
+    assert not bool(prepared.targets.isnan().any())
 
 
 def test_text_in_a_regression_target(tmp_path: pathlib.Path) -> None:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from babysit.data import prepare
 from babysit.data._csv import count_cells, read_csv, read_fast, read_slowly, table_of_text
 from babysit.data._csv_shape import find_shape
 from babysit.data._found import Table
-from babysit.record import DataError, DataSection
+from babysit.record import DataError, DataSection, Recipe
 
 BODY = "size,colour,price\n1,red,3.5\n2,blue,4\n3,red,1\n4,,2\n"
 
@@ -59,7 +60,9 @@ def test_runs_of_blanks_are_a_delimiter(tmp_path: pathlib.Path) -> None:
 
 def test_missing_markers_count_after_blanks_are_stripped(tmp_path: pathlib.Path) -> None:
     table = read(tmp_path, "a, b\n1, ?\n NA , x\n3, y\n")
-    assert table.frame.rows() == [("1", None), (None, "x"), ("3", "y")]
+    assert table.frame.rows() == [("1", "?"), ("NA", "x"), ("3", "y")]  # which are missing depends on the column
+    prepared = prepare(Recipe(), pl.concat([table.frame] * 4).with_columns(y=pl.Series(["p", "q", "q"] * 4)))
+    assert [column.missing > 0 for column in prepared.summary.columns] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -117,9 +120,12 @@ def test_blank_lines_and_old_line_ends_do_not_count() -> None:
 
 
 def test_rows_without_any_value_are_left_out_and_said() -> None:
-    table = table_of_text("a,b\n1,2\n,\n3,4\n", "table.csv", DataSection())
-    assert table.frame.height == 2
-    assert table.notes == ("1 row without any value was left out",)
+    rows = "".join(f"{place},{place % 2}\n" for place in range(20))
+    table = table_of_text("a,b\n1,1\n,\n" + rows, "table.csv", DataSection())
+    assert table.frame.height == 22, "answers must stay beside their rows, so that the reader keeps it"
+    prepared = prepare(Recipe(), table)
+    assert len(prepared.inputs) == 21
+    assert "1 row without any value left out" in prepared.summary.notes
 
 
 @pytest.mark.parametrize(

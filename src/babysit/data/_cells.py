@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from babysit.data._dates import as_moments, read_clock
+from babysit.data._numbers import NumberReading, read_numbers
+
 TEXT = (pl.String, pl.Categorical, pl.Enum)
 DAY = 86_400e6  # microseconds
-AFFIX = r"^[$€£¥]\s?|\s?[%$€£¥]$"  # what people write beside numbers that are numbers all the same
+PLAIN = NumberReading()
 
 
-def clean(frame: pl.DataFrame, missing: Sequence[str]) -> pl.DataFrame:
+def blank_rows(frame: pl.DataFrame) -> pl.Series:
+    """Whether each row has no value at all."""
+    if not frame.width:
+        return pl.Series([], dtype=pl.Boolean)
+    return frame.select(pl.all_horizontal(pl.all().is_null()).alias("blank")).to_series()
+
+
+def clean(frame: pl.DataFrame, missing: Sequence[str] = ("",)) -> pl.DataFrame:
     """Texts without blanks around them, and null where they mean "no value"; categories become texts.
 
     Args:
@@ -39,23 +49,22 @@ def as_text(cells: pl.Series) -> pl.Series:
     return cells.cast(pl.String)
 
 
-def as_numbers(cells: pl.Series, decimal: str = ".") -> pl.Series:
+def as_numbers(cells: pl.Series, reading: NumberReading = PLAIN) -> pl.Series:
     """float64, null for missing and for texts that are not numbers.
 
     Args:
         cells: Texts, numbers, truth values, times of day (as hours) or durations (as seconds).
-        decimal: The decimal sign in texts: "." or ",". The other one may separate thousands, and a sign of per cent
-            or of money may stand beside the number.
+        reading: How texts are read.
     """
     if cells.dtype in TEXT:
-        texts = cells.cast(pl.String).str.replace(AFFIX, "")
-        thousands = "," if decimal == "." else "."
-        separated = texts.str.contains(rf"^[+-]?\d{{1,3}}(\{thousands}\d{{3}})+(\{decimal}\d*)?$").fill_null(False)
-        if bool(separated.any()):
-            texts = texts.str.replace_all(thousands, "", literal=True).zip_with(separated, texts)
-        if decimal == ",":
-            texts = texts.str.replace(",", ".", literal=True)
-        return texts.str.strip_prefix("+").cast(pl.Float64, strict=False).fill_nan(None)
+        texts = cells.cast(pl.String)
+        if reading.clock:
+            return read_clock(texts, reading.clock)
+        if reading.decimal == "." and not reading.pair:
+            quick = texts.cast(pl.Float64, strict=False)
+            if quick.null_count() == texts.null_count():
+                return quick.fill_nan(None)
+        return read_numbers(texts, reading)["value"]
     if cells.dtype == pl.Time:
         return cells.cast(pl.Int64).cast(pl.Float64) / 3600e9
     if cells.dtype == pl.Duration:
@@ -63,13 +72,6 @@ def as_numbers(cells: pl.Series, decimal: str = ".") -> pl.Series:
     if cells.dtype.is_temporal():
         return as_days(cells)
     return cells.cast(pl.Float64).fill_nan(None)
-
-
-def decimal_sign(texts: pl.Series, decimal: str = ".") -> str:
-    """The sign that is given, unless the other one makes more numbers of the first thousand texts."""
-    other = "," if decimal == "." else "."
-    head = texts.head(1000)
-    return decimal if as_numbers(head, decimal).null_count() <= as_numbers(head, other).null_count() else other
 
 
 def as_levels(cells: pl.Series, numeric: bool) -> pl.Series:
@@ -91,20 +93,6 @@ def as_days(cells: pl.Series, form: str = "") -> pl.Series:
     return as_moments(cells, form).dt.epoch("us").cast(pl.Float64) / DAY
 
 
-def as_moments(cells: pl.Series, form: str = "") -> pl.Series:
-    """Datetimes without a time zone, in microseconds."""
-    if cells.dtype.is_temporal():
-        moments = cells.cast(pl.Datetime("us")) if cells.dtype == pl.Date else cells
-        return moments.dt.replace_time_zone(None).cast(pl.Datetime("us"))
-    texts = as_text(cells)
-    if form == "%Y-%m":
-        texts, form = texts + "-01", "%Y-%m-%d"
-    if "%H" not in form:
-        return texts.str.strptime(pl.Date, form, strict=False).cast(pl.Datetime("us"))
-    moments = texts.str.strptime(pl.Datetime("us"), form, strict=False)
-    return moments.dt.replace_time_zone(None)
-
-
 def stack(parts: Sequence[pl.Series]) -> pl.Series:
     """Series of one name, one behind the other; as texts when only some hold texts."""
     if len({part.dtype in TEXT for part in parts}) > 1:
@@ -112,7 +100,7 @@ def stack(parts: Sequence[pl.Series]) -> pl.Series:
     return pl.concat([part.to_frame() for part in parts], how="vertical_relaxed").to_series()
 
 
-def with_numbers(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
+def with_numbers(frame: pl.DataFrame, keep: Collection[str], comma: Collection[str] = ()) -> pl.DataFrame:
     """Columns of texts that are all plain numbers as float64, parsed once and together.
 
     Codes with leading zeros, as 01234, stay texts.
@@ -120,8 +108,9 @@ def with_numbers(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
     Args:
         frame: Cleaned.
         keep: Columns to leave as they are.
+        comma: Columns with a decimal comma: a point in them may stand between thousands, so they stay texts then.
     """
-    texts = [name for name, kind in frame.schema.items() if kind == pl.String and name not in set(keep)]
+    texts = [name for name, kind in frame.schema.items() if kind == pl.String and name not in keep]
     if not texts:
         return frame
     parsed = frame.select(pl.col(texts).cast(pl.Float64, strict=False))
@@ -130,7 +119,9 @@ def with_numbers(frame: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
     plain = [
         name
         for name, before, after, code in zip(texts, absent, lost, coded, strict=True)
-        if before == after < frame.height and not code
+        if before == after < frame.height
+        and not code
+        and not (name in comma and bool(frame[name].str.contains(".", literal=True).any()))
     ]
     return frame.with_columns(parsed.select(plain))
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from babysit.data._arrays import LOSS
-from babysit.data._cells import as_days, as_levels, as_moments
+from babysit.data._cells import as_days, as_levels, as_text
 from babysit.data._column_kinds import (
     BooleanColumn,
     CategoryColumn,
@@ -20,11 +20,14 @@ from babysit.data._column_kinds import (
     DateColumn,
     DroppedColumn,
     NumberColumn,
+    TextColumn,
     position,
 )
 from babysit.data._column_types import FoundType
 from babysit.data._columns import Columns
+from babysit.data._dates import as_moments
 from babysit.data._moments import Floats, RunningMoments
+from babysit.data._text import count_words, kept_words, prune
 from babysit.data._wording import counted
 from babysit.record import ColumnSummary, DataError, Decision
 
@@ -59,12 +62,15 @@ class ColumnFit:
         elif kind == "category":
             texts = as_levels(cells, self.found.numeric)
             self.missing += texts.null_count()
-            counts = texts.drop_nulls().value_counts()
-            self.levels.update(dict(zip(counts[self.name], counts["count"], strict=True)))
+            counts = texts.drop_nulls().alias("level").value_counts(name="rows")  # a column may be called "count"
+            self.levels.update(dict(zip(counts["level"], counts["rows"], strict=True)))
+        elif kind == "text":
+            self.missing += cells.null_count()
+            self.levels = prune(self.levels + count_words(as_text(cells)))
         elif kind == "date":
             self._see_dates(cells)
         else:
-            (numbers,) = self._column().encode(cells)  # type: ignore[union-attr]
+            numbers = self._column().encode(cells)[0]  # type: ignore[union-attr]
             self.missing += int(np.isnan(numbers).sum())
             self._see_numbers(numbers)
 
@@ -102,14 +108,16 @@ class ColumnFit:
     def _column(self) -> Column:
         found = self.found
         if found.type == "number":
-            return NumberColumn(self.name, found.decimal, found.words)
+            return NumberColumn(self.name, found.reading, found.words)
         if found.type == "boolean":
             return BooleanColumn(self.name, found.no, found.yes)
         if found.type == "date":
             parts = tuple(part for part, (low, high) in self.cycles.items() if high - low > VARIES)
-            return DateColumn(self.name, found.form, self.ends[0], parts)
+            return DateColumn(self.name, found.form, self.ends[0], parts, found.words)
         if found.type == "category":
             return CategoryColumn(self.name, self._kept_levels(), found.numeric)
+        if found.type == "text":
+            return TextColumn(self.name, kept_words(self.levels, self.rows))
         return DroppedColumn(self.name, found.why)
 
     def _kept_levels(self) -> tuple[str, ...]:
@@ -130,6 +138,9 @@ class ColumnFit:
                 column = DroppedColumn(self.name, self._why_not_learned())
             elif rare := len(self.levels) - len(column.levels):
                 why += f"; {counted(rare, 'rare level')} {'is' if rare == 1 else 'are'} encoded like unknown levels"
+        elif isinstance(column, TextColumn):
+            if not column.words:
+                column = DroppedColumn(self.name, "none of its words comes often enough in the training rows")
         elif self.found.type != "drop" and (not self.moments.count[0] or not varied):
             column = DroppedColumn(self.name, "it has only one value in the training rows")
         if isinstance(column, DroppedColumn):
@@ -139,6 +150,8 @@ class ColumnFit:
             summary = {"mean": float(self.moments.mean[0]), "std": float(self.moments.std[0]), "low": low, "high": high}
         if isinstance(column, CategoryColumn):
             summary["levels"] = len(column.levels)
+        if isinstance(column, TextColumn):
+            why += f": {counted(len(column.words), 'word')}"
         if isinstance(column, DateColumn):
             why += f"; from {_date(low)} to {_date(high)}"
             cycles = {"year": "season", "week": "weekday", "day": "time of day"}
@@ -196,17 +209,21 @@ def fit_columns(
 
 def said_aloud(types: Mapping[str, FoundType], columns: Columns) -> tuple[Decision, ...]:
     """A decision for each type and reason that a user may want to overrule."""
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str, bool], list[str]] = {}
     for column in columns.columns:
         found = types[column.name]
         dropped = isinstance(column, DroppedColumn)
         why = column.why if isinstance(column, DroppedColumn) else found.why
         if found.aloud or (dropped and found.type != "drop"):
-            groups.setdefault((column.kind, why), []).append(f"'{column.name}'")
+            groups.setdefault((column.kind, why, found.doubt), []).append(f"'{column.name}'")
     decisions = []
-    for (kind, why), names in groups.items():
+    for (kind, why, doubt), names in groups.items():
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-        decisions.append(Decision(setting="data.types", value=f"{shown}: {kind}", why=why))
+        other = "category" if kind in ("number", "date", "text") else "number" if kind == "category" else "text"
+        change = f"""--set 'data.types={{"{names[0][1:-1]}" = "{other}"}}'"""
+        decisions.append(
+            Decision(setting="data.types", value=f"{shown}: {kind}", why=why, change=change if doubt else "")
+        )
     return tuple(decisions)
 
 

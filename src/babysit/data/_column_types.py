@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,21 +11,25 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babysit.data._cells import TEXT, as_numbers, as_text, decimal_sign, number_text, numbers_of
-from babysit.data._dates import compact_form, date_form
-from babysit.data._wording import counted, nearest, several
+from babysit.data._cells import PLAIN, TEXT, as_numbers, as_text, number_text, numbers_of
+from babysit.data._dates import as_moments, clock_form, compact_form, date_form
+from babysit.data._numbers import DecimalFound, NumberReading, find_decimal, find_reading, other_units
+from babysit.data._text import finds_words
+from babysit.data._wording import counted, nearest, several, share
 from babysit.record import ColumnType, RecipeError
 
 YES_WORDS = {"true": "false", "yes": "no", "y": "n", "t": "f", "1": "0", "on": "off", "ja": "nein", "oui": "non"}
 ID_NAME = re.compile(r"^(|unnamed(: ?\d+)?|index|idx|row|row ?(no|num|number|id)|id|uuid|guid|key)$")
-ID_ENDING = re.compile(r"(_|-| |^|(?<=[a-z]))(id|Id|ID)$")
-MOST_WORDS = 5  # distinct texts in a column of numbers that may be words for "missing"
-NUMBERS_AT_LEAST = 0.9  # share of a column's cells that must be numbers then
+# "..._id", "... id", "customerID": a name alone means nothing (covid, grid, amount_paid), so its cells have to agree.
+ID_ENDING = re.compile(r"(?:[_\- .]|^)(?:id|Id|ID)$|[a-z](?:Id|ID)$")
 DISTINCT_IDS = 0.95  # share of distinct texts from which a column names its rows
 MISSING_THROUGHOUT = "it is missing in every row"
 FEW = 20  # rows below which shares of distinct texts say nothing
-WORDS_OF_TEXT = 4  # words a cell from which distinct texts are prose
 MOST_ID_LEVELS = 1000  # repeated whole numbers of a column named "... id" are levels up to here
+PLAIN_NUMBER = r"^[+\-\x{2212}]?[\d.,'\s\x{2019}]+(?:[eE][+-]?\d+)?$"  # without units, limits, ranges
+KEPT_WORDS = 20  # examples of texts that are missing
+WORTH_A_LOOK = 0.02  # share of cells that were lost from which somebody should look
+NO_DECIMAL = DecimalFound(".", "", False, {})
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class FoundType:
         type: What it is.
         why: The reason, as a part of a sentence.
         aloud: Whether it is worth a decision in the report.
-        decimal: Decimal sign in texts.
-        words: Texts among numbers that count as missing.
+        doubt: Whether somebody should look at it.
+        reading: How texts are read as numbers.
+        words: Examples of texts among numbers or dates that count as missing.
         form: Of dates.
         no: What means false.
         yes: What means true.
@@ -46,7 +52,8 @@ class FoundType:
     type: ColumnType
     why: str
     aloud: bool = False
-    decimal: str = "."
+    doubt: bool = False
+    reading: NumberReading = PLAIN
     words: tuple[str, ...] = field(default=())
     form: str = ""
     no: str = "false"
@@ -55,7 +62,12 @@ class FoundType:
 
 
 def find_types(
-    frame: pl.DataFrame, stated: Mapping[str, ColumnType], target: str, named: bool = True, decimal: str = "."
+    frame: pl.DataFrame,
+    stated: Mapping[str, ColumnType],
+    target: str,
+    named: bool = True,
+    decimal: DecimalFound = NO_DECIMAL,
+    dates: str | None = None,
 ) -> dict[str, FoundType]:
     """The type of each column but the target.
 
@@ -65,6 +77,7 @@ def find_types(
         target: Left out.
         named: Whether the file named its columns.
         decimal: Decimal sign of the file.
+        dates: "day-first" or "month-first", when the user says it.
 
     Raises:
         RecipeError: A stated name is not a column, or a stated type is impossible.
@@ -84,21 +97,25 @@ def find_types(
             )
     found = {}
     for place, name in enumerate(inputs):
+        sign = decimal.of(name)
         if name in stated:
-            found[name] = stated_type(frame[name], stated[name], decimal)
+            found[name] = stated_type(frame[name], stated[name], sign, dates)
         else:
             rownumber = not named and place == 0 and len(inputs) > 1
-            found[name] = find_type(frame[name], decimal, may_count_rows=rownumber)
+            found[name] = find_type(frame[name], sign, may_count_rows=rownumber, dates=dates)
     return found
 
 
-def find_type(cells: pl.Series, decimal: str = ".", may_count_rows: bool = False) -> FoundType:
+def find_type(
+    cells: pl.Series, decimal: str | None = None, may_count_rows: bool = False, dates: str | None = None
+) -> FoundType:
     """The type of one column.
 
     Args:
         cells: Cleaned.
-        decimal: Decimal sign of the file.
+        decimal: Decimal sign of the column.
         may_count_rows: Whether 1, 2, 3, ... are row numbers even though no name says so.
+        dates: "day-first" or "month-first", when the user says it.
 
     Example:
         >>> find_type(pl.Series("size", ["1", "2.5", None])).type
@@ -107,9 +124,11 @@ def find_type(cells: pl.Series, decimal: str = ".", may_count_rows: bool = False
         'boolean'
     """
     kind = cells.dtype
+    sign = decimal or find_decimal(cells.to_frame()).of(cells.name)
     ready = numbers_of(cells)
     if ready is not None:
-        return _of_ready_numbers(ready[~np.isnan(ready)], cells, may_count_rows)
+        found = _of_ready_numbers(ready[~np.isnan(ready)], cells, may_count_rows)
+        return dataclasses.replace(found, reading=NumberReading(sign))
     if kind.is_nested() or kind in (pl.Binary, pl.Object) or kind == pl.Null:
         return FoundType(
             "drop", "it is empty" if kind == pl.Null else f"each cell holds a {kind}, not a single value", aloud=True
@@ -124,7 +143,7 @@ def find_type(cells: pl.Series, decimal: str = ".", may_count_rows: bool = False
     if kind.is_temporal() and kind not in (pl.Time, pl.Duration):
         return FoundType("date", "dates", aloud=True)
     if kind in TEXT:
-        return _of_texts(present.cast(pl.String), cells.name, decimal, may_count_rows)
+        return _of_texts(present.cast(pl.String), sign, may_count_rows, dates)
     return _of_numbers(as_numbers(present).to_numpy(), cells.name, may_count_rows)
 
 
@@ -136,7 +155,7 @@ def _of_ready_numbers(present: npt.NDArray[np.float64], cells: pl.Series, may_co
     return _of_numbers(present, cells.name, may_count_rows)
 
 
-def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> FoundType:
+def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".", dates: str | None = None) -> FoundType:
     """A type as the user states it, with what is needed to read the cells so.
 
     Raises:
@@ -154,15 +173,19 @@ def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> Fou
         )
     if wanted == "category":
         return FoundType("category", why, numeric=_all_numbers(present))
-    found = find_type(cells, decimal)
+    if wanted == "text":
+        return FoundType("text", why)
+    found = find_type(cells, decimal, dates=dates)
     if found.type == wanted:
-        return FoundType(**{**found.__dict__, "why": why, "aloud": False})
+        return dataclasses.replace(found, why=why, aloud=False, doubt=False)
     if wanted == "number" or wanted == "boolean":
-        decimal = decimal_sign(present, decimal) if present.dtype in TEXT else decimal
-        numbers = as_numbers(present, decimal)
+        reading = NumberReading(decimal)
+        if present.dtype in TEXT and (known := find_reading(present.cast(pl.String), decimal)):
+            reading = known[0]
+        numbers = as_numbers(present, reading)
         wrong = as_text(present).filter(numbers.is_null()).unique(maintain_order=True)
         if wanted == "number" and not len(wrong):
-            return FoundType("number", why, decimal=decimal)
+            return FoundType("number", why, reading=reading)
         if wanted == "boolean" and not len(wrong) and set(numbers.unique()) <= {0.0, 1.0}:
             return FoundType("boolean", why, no="0", yes="1")
         levels = as_text(present).str.to_lowercase().unique().sort().to_list()
@@ -174,51 +197,121 @@ def stated_type(cells: pl.Series, wanted: ColumnType, decimal: str = ".") -> Fou
             legal="numbers" if wanted == "number" else "0 and 1, or two different words",
             write=f'"{name}" = "category"',
         )
-    form = date_form(present.cast(pl.String)) if present.dtype in TEXT else None
-    compact = None if form else compact_form(as_numbers(present).drop_nulls().to_numpy())
+    form = date_form(present.cast(pl.String), dates) if present.dtype in TEXT else None
+    compact = None if form else compact_form(as_numbers(present).drop_nulls().to_numpy(), "date")
     if form or compact:
-        return FoundType("date", why, form=form[0] if form else compact or "")
+        return FoundType("date", why, form=form.form if form else compact or "")
     examples = several([f"'{text[:40]}'" for text in as_text(present.head(3))])
     raise RecipeError(
         f"data.types: '{name}' cannot be read as date: it holds {examples}",
-        legal="dates written the same way in all rows, such as 2024-02-29, 29.02.2024 or 02/29/2024 13:45",
+        legal="dates, such as 2024-02-29, 29.02.2024, 02/29/2024 13:45 or 29 Feb 2024",
     )
 
 
-def _of_texts(present: pl.Series, name: str, decimal: str, may_count_rows: bool) -> FoundType:
+def _of_texts(present: pl.Series, decimal: str, may_count_rows: bool, dates: str | None) -> FoundType:
     levels = present.str.to_lowercase().unique()
     if len(levels) == 2:
         for yes, no in YES_WORDS.items():
             if set(levels) == {yes, no}:
                 return FoundType("boolean", f"'{no}' and '{yes}'", no=no, yes=yes)
-    decimal = decimal_sign(present, decimal)
-    numbers = as_numbers(present, decimal)
-    wrong = numbers.null_count()
-    if not wrong:
-        codes = bool(present.str.contains(r"^0\d").any()) and not bool(present.str.contains(r"[.,:]").any())
-        if codes and not compact_form(numbers.to_numpy()):
-            return FoundType("category", "numbers with leading zeros are taken for codes", aloud=True)
-        found = _of_numbers(numbers.to_numpy(), name, may_count_rows)
-        comma = decimal == "," and found.type == "number" and bool(present.str.contains(",", literal=True).any())
-        why = f"{found.why}, with a decimal comma" if comma else found.why
-        return FoundType(**{**found.__dict__, "why": why, "decimal": decimal})
-    words = present.filter(numbers.is_null()).unique().sort()
-    if len(words) <= MOST_WORDS and wrong <= (1 - NUMBERS_AT_LEAST) * len(present) and len(words) < wrong + 1:
-        said = several(f"'{word[:40]}'" for word in words)
-        why = f"numbers, except {said} in {counted(wrong, 'row')}, taken as missing"
-        return FoundType("number", why, aloud=True, decimal=decimal, words=tuple(words))
-    if form := date_form(present):
-        return FoundType(
-            "date", f"dates of the form {form[0]}" + (f", {form[1]}" if form[1] else ""), aloud=True, form=form[0]
-        )
+    plain = NumberReading(decimal)
+    numbers = as_numbers(present, plain)
+    if not numbers.null_count() and bool(present.str.contains(PLAIN_NUMBER).all()):
+        return _of_number_texts(present, numbers, plain, may_count_rows)
+    return (
+        _dates(present, dates)
+        or _clock(present)
+        or _numbers_beside_words(present, decimal, may_count_rows)
+        or _words(present)
+    )
+
+
+def _of_number_texts(present: pl.Series, numbers: pl.Series, reading: NumberReading, may_count_rows: bool) -> FoundType:
+    """All texts are numbers."""
+    if _coded(present) and not compact_form(numbers.to_numpy()):
+        return FoundType("category", "numbers with leading zeros are taken for codes", aloud=True)
+    found = _of_numbers(numbers.to_numpy(), present.name, may_count_rows)
+    comma = reading.decimal == "," and found.type == "number" and bool(present.str.contains(",", literal=True).any())
+    return dataclasses.replace(found, why=f"{found.why}, with a decimal comma" if comma else found.why, reading=reading)
+
+
+def _coded(present: pl.Series) -> bool:
+    return bool(present.str.contains(r"^0\d").any()) and not bool(present.str.contains(r"[.,:]").any())
+
+
+def _dates(present: pl.Series, stated: str | None) -> FoundType | None:
+    found = date_form(present, stated)
+    if found is None:
+        return None
+    wrong = present.filter(as_moments(present, found.form).is_null())
+    why = f"dates such as '{present.filter(as_moments(present, found.form).is_not_null())[0]}'"
+    why += f", {found.remark}" if found.remark else ""
+    return _with_lost(FoundType("date", why, aloud=True, doubt=bool(found.remark), form=found.form), present, wrong)
+
+
+def _clock(present: pl.Series) -> FoundType | None:
+    found = clock_form(present)
+    if found is None:
+        return None
+    form, _ = found
+    reading = NumberReading(clock=form)
+    wrong = present.filter(as_numbers(present, reading).is_null())
+    what = "times of day, as hours" if form == "time of day" else "durations, as seconds"
+    return _with_lost(FoundType("number", what, aloud=True, reading=reading), present, wrong)
+
+
+def _numbers_beside_words(present: pl.Series, decimal: str, may_count_rows: bool) -> FoundType | None:
+    """At least half of the texts are numbers of one unit; the rest is missing."""
+    known = find_reading(present, decimal)
+    if known is None or _coded(present):
+        return None
+    reading, _ = known
+    numbers = as_numbers(present, reading)
+    wrong = present.filter(numbers.is_null())
+    example = present.filter(numbers.is_not_null())[0][:40]
+    parts = [f"numbers such as '{example}'" + (f", in {reading.unit}" if reading.unit else "")]
+    if reading.larger:
+        parts.append("with K, M and B as thousands, millions and billions")
+    if reading.pair:
+        parts.append("two a cell")
+    if reading.limits:
+        parts.append("some of them limits such as <5 or 5+, which a column of its own tells")
+    others = other_units(present, reading)
+    if others:
+        shown = several((f"{unit or 'no unit'} ({counted(count, 'cell')})" for unit, count in others.items()), 3)
+        parts.append(f"other units are not converted and count as missing: {shown}")
+    found = _of_numbers(numbers.drop_nulls().to_numpy(), present.name, may_count_rows)
+    kept = found.type if found.type in ("drop", "category") and not reading.unit else "number"
+    if kept != "number":
+        return _with_lost(dataclasses.replace(found, reading=reading), present, wrong) if kept == "drop" else None
+    return _with_lost(
+        FoundType("number", ", ".join(parts), aloud=True, doubt=bool(others), reading=reading), present, wrong
+    )
+
+
+def _with_lost(found: FoundType, present: pl.Series, wrong: pl.Series) -> FoundType:
+    """The type, with what is said of cells that it does not hold."""
+    if not len(wrong):
+        return found
+    counts = wrong.alias("text").value_counts(name="cells").sort("cells", "text", descending=[True, False])
+    shown = several((f"'{text[:40]}' ({number:,})" for text, number in counts.head(1000).iter_rows()), 3)
+    why = f"{found.why}; {counted(len(wrong), 'cell')} ({share(len(wrong), len(present))}) "
+    why += (
+        f"{'is' if len(wrong) == 1 else 'are'} none and {'counts' if len(wrong) == 1 else 'count'} as missing: {shown}"
+    )
+    doubt = found.doubt or len(wrong) > WORTH_A_LOOK * len(present)
+    return dataclasses.replace(
+        found, why=why, aloud=True, doubt=doubt, words=tuple(counts["text"].head(KEPT_WORDS).to_list())
+    )
+
+
+def _words(present: pl.Series) -> FoundType:
     distinct = present.n_unique()
-    if len(present) >= FEW:
-        words_a_cell = float((present.head(10_000).str.count_matches(r"\s+") + 1).to_numpy().mean())
-        if words_a_cell >= WORDS_OF_TEXT and distinct > len(present) / 2:
-            return FoundType("drop", f"free text, {words_a_cell:.0f} words per cell", aloud=True)
-        if distinct > DISTINCT_IDS * len(present):
-            why = f"it identifies the rows: {counted(distinct, 'distinct text')} in {counted(len(present), 'row')}"
-            return FoundType("drop", why, aloud=True)
+    if len(present) >= FEW and distinct > len(present) / 2 and finds_words(present):
+        return FoundType("text", "free text, as the words that come again in it", aloud=True)
+    if len(present) >= FEW and distinct > DISTINCT_IDS * len(present):
+        why = f"it identifies the rows: {counted(distinct, 'distinct text')} in {counted(len(present), 'row')}"
+        return FoundType("drop", why, aloud=True)
     return FoundType("category", f"text, {counted(distinct, 'distinct value')}")
 
 
@@ -238,8 +331,9 @@ def _of_numbers(numbers: npt.NDArray[np.float64], name: str, may_count_rows: boo
         if distinct <= MOST_ID_LEVELS:
             why = f"by its name, its {counted(distinct, 'distinct number')} are identifiers, not quantities"
             return FoundType("category", why, aloud=True, numeric=True)
-    if form := compact_form(numbers):
-        return FoundType("date", "dates of the form %Y%m%d", aloud=True, form=form)
+    if form := compact_form(numbers, name):
+        what = "dates written as numbers" if form.startswith("%") else f"times as {form}"
+        return FoundType("date", what, aloud=True, form=form)
     return FoundType("number", "whole numbers")
 
 

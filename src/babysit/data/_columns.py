@@ -11,13 +11,13 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from babysit.data._cells import clean, with_numbers
+from babysit.data._cells import PLAIN, clean, with_numbers
 from babysit.data._column_kinds import CategoryColumn, Column, DroppedColumn, NumberColumn
 from babysit.data._layout import TableLayout
 from babysit.data._wording import counted, nearest, row_numbers, several
 from babysit.record import DataError, from_json, stored
 
-COLUMNS_SCHEMA: Literal[1] = 1
+COLUMNS_SCHEMA: Literal[2] = 2
 
 
 @stored
@@ -45,7 +45,7 @@ class Columns:
     named: bool = True
     missing: tuple[str, ...] = ("",)
     dtype: Literal["float32", "float64"] = "float32"
-    schema: Literal[1] = field(default=COLUMNS_SCHEMA, kw_only=True)
+    schema: Literal[2] = field(default=COLUMNS_SCHEMA, kw_only=True)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,10 +85,10 @@ class Columns:
             [N, D] in `dtype`: numbers (NaN for missing) first, then category codes (0 missing, 1 unknown, 2.. levels).
 
         Raises:
-            DataError: Columns are missing or unknown; a cell is not a number; a number is infinite.
+            DataError: Columns are missing; a cell is not a number; a number is infinite.
         """
-        frame = clean(self.match(frame), self.missing)
-        plain = {column.name for column in self.columns if isinstance(column, NumberColumn) and column.decimal == "."}
+        frame = clean(self.match(frame)[0], self.missing)
+        plain = {column.name for column in self.columns if isinstance(column, NumberColumn) and column.reading == PLAIN}
         frame = with_numbers(frame, keep=[name for name in frame.columns if name not in plain])
         numbers, codes = [], []
         for column in self.columns:
@@ -103,11 +103,13 @@ class Columns:
         _refuse_infinite(encoded[:, : len(numbers)], self.features)
         return torch.from_numpy(encoded)
 
-    def match(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame with the names of training; frames without names are matched by position.
+    def match(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+        """The frame with the names of training, and a note where it has more columns, which are ignored.
+
+        Frames without names are matched by position.
 
         Raises:
-            DataError: Columns are missing or surplus.
+            DataError: Columns are missing.
         """
         learned = [column.name for column in self.columns]
         whole = [*learned[: self.place], self.target, *learned[self.place :]]
@@ -115,15 +117,19 @@ class Columns:
         if unnamed or not self.named:
             for names in (whole, learned):
                 if frame.width == len(names) and not set(self.names) <= set(frame.columns):
-                    return frame.rename(dict(zip(frame.columns, names, strict=True)))
+                    return frame.rename(dict(zip(frame.columns, names, strict=True))), ()
             if not self.named and frame.width == len(learned):
-                return frame.rename(dict(zip(frame.columns, learned, strict=True)))
+                return frame.rename(dict(zip(frame.columns, learned, strict=True))), ()
         given, known = frame.columns, set(whole)
         missing = [name for name in self.names if name not in set(given)] if not set(self.names) <= set(given) else []
         surplus = [name for name in given if name not in known]
-        if missing or surplus:
+        if missing:
             raise _other_columns(missing, surplus, self.names, unnamed)
-        return frame
+        if not surplus:
+            return frame, ()
+        shown = several(map(repr, surplus))
+        note = f"{counted(len(surplus), 'column')} that the training data did not have, ignored: {shown}"
+        return frame.drop(surplus), (note,)
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Columns:

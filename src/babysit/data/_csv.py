@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import pathlib
 import re
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from babysit.data._cells import clean
+from babysit.data._cells import blank_rows, clean
 from babysit.data._csv_shape import BLANKS, Shape, find_shape, is_blank, parse
 from babysit.data._csv_text import decode, read_bytes
 from babysit.data._found import Table
@@ -37,9 +38,7 @@ def read_csv(path: pathlib.Path, data: DataSection) -> Table:
     """
     text, decisions = decode(read_bytes(path), str(path), data.encoding)
     table = table_of_text(text, str(path), data)
-    return Table(
-        table.name, table.frame, named=table.named, decisions=(*decisions, *table.decisions), notes=table.notes
-    )
+    return dataclasses.replace(table, decisions=(*decisions, *table.decisions))
 
 
 def table_of_text(text: str, name: str, data: DataSection) -> Table:
@@ -54,19 +53,16 @@ def table_of_text(text: str, name: str, data: DataSection) -> Table:
     frame = read_fast(text, shape)
     if frame is None:
         frame = read_slowly(text, shape, name)
-    frame = clean(frame, data.missing)
-    empty = int(frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item()) if frame.width else 0
+    frame = clean(frame)
+    empty = int(blank_rows(frame).sum())
     notes: tuple[str, ...] = ()
-    if empty and empty < frame.height:
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        notes = (f"{counted(empty, 'row')} without any value {'was' if empty == 1 else 'were'} left out",)
     last = frame.columns[-1]
     if frame.width > 2 and (not shape.named or last.startswith("unnamed")) and frame[last].null_count() == frame.height:
         frame = frame.drop(last)
         notes = (*notes, "each line ends with a delimiter; the empty last column is left out")
     if not frame.height or empty == frame.height:
         raise DataError(f"{name} has a header and no rows below it", cause="the file was not written completely")
-    return Table(name, frame, named=shape.named, decisions=shape.decisions, notes=notes)
+    return Table(name, frame, named=shape.named, decisions=shape.decisions, notes=notes, delimiter=shape.delimiter)
 
 
 def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:

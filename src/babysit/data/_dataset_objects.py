@@ -137,7 +137,7 @@ def from_hugging_face(dataset: Any, name: str, data: DataSection) -> Found:
     target = data.target if data.target in features else (labels[-1] if labels else None)
     names = tuple(features[target].names) if target in labels else ()
     if not pictures:
-        frame = clean(dataset.with_format("polars")[:], data.missing)
+        frame = clean(dataset.with_format("polars")[:])
         return Table(name, frame, target=None if data.target else target, class_names=names)
     if len(pictures) > 1 or target is None:
         raise DataError(

@@ -42,8 +42,8 @@ class LargeTable:
     notes: tuple[str, ...] = field(default=())
 
     def columns(self, names: list[str]) -> pl.DataFrame:
-        """Some columns of all rows."""
-        return clean(collected(self.scan.select(names), self.name), self.missing)
+        """Some columns of all rows; only empty texts are missing."""
+        return clean(collected(self.scan.select(names), self.name))
 
     def pieces(self) -> Iterator[tuple[int, pl.DataFrame]]:
         """All rows in cleaned pieces, each with the number of its first row."""
@@ -83,13 +83,14 @@ class Table:
 
     Attributes:
         name: Where it came from, for messages.
-        frame: One row an example. Text is stripped, and texts that mean "no value" are null.
+        frame: One row an example. Text is stripped, and empty text is null.
         named: Whether the source named its columns; otherwise they are `column_1`, `column_2`, ...
         given: Rows of each phase in the order train, validation, test, when the source came already split.
         target: Name of the target column when the source itself says it.
         class_names: Names of whole-number classes 0, 1, ... when the source knows them.
         decisions: What the reader found in the source and the user did not state.
         notes: What a careful reader would want to know.
+        delimiter: Between the cells of a text file.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Table:
     class_names: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     notes: tuple[str, ...] = ()
+    delimiter: str = ","
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def from_frame(frame: Any, name: str, data: DataSection) -> Table:
         frame = pl.DataFrame(frame)
     if not frame.height:
         raise DataError(f"{name} has no rows")
-    return Table(name, clean(frame, data.missing))
+    return Table(name, clean(frame))
 
 
 def is_pandas(source: object) -> bool:

@@ -11,9 +11,8 @@ import torch
 from babysit.data._cells import TEXT, as_text, stack
 from babysit.data._found import PHASES, Arrays, Found, LargeTable, Table
 from babysit.data._named_arrays import phase_of
-from babysit.data._target import plain_label
 from babysit.data._wording import nearest, several
-from babysit.record import DataError, Decision, SplitSection
+from babysit.record import DataError, SplitSection
 
 Reader = Callable[[object], Found]
 
@@ -99,34 +98,6 @@ def join_arrays(found: Arrays, other: Arrays, phase: str) -> Arrays:
     targets = stack([found.targets, other.targets.alias(found.targets.name)])
     given = (dict(found.given) or {"train": len(found.inputs)}) | {phase: len(other.inputs)}
     return dataclasses.replace(found, inputs=inputs, targets=targets, given=given, notes=(*found.notes, *other.notes))
-
-
-def join_labels(values: pl.Series, training: int) -> tuple[pl.Series, tuple[Decision, ...]]:
-    """Labels of later files that differ from one of the training file by a trailing dot, case or blanks alone.
-
-    Args:
-        values: Texts of all rows, training rows first.
-        training: How many of them are training rows.
-
-    Returns:
-        The same with those labels as the training file spells them, and what was done.
-    """
-    if values.dtype != pl.String or training >= len(values):
-        return values, ()
-    known = values.head(training).drop_nulls().unique().sort().to_list()
-    plain: dict[str, list[str]] = {}
-    for label in known:
-        plain.setdefault(plain_label(label), []).append(label)
-    joined = {}
-    for label in values.slice(training).drop_nulls().unique().sort().to_list():
-        spelled = plain.get(plain_label(label), [])
-        if label not in known and len(spelled) == 1:
-            joined[label] = spelled[0]
-    if not joined:
-        return values, ()
-    pairs = several(f"'{label}' as '{spelled}'" for label, spelled in joined.items())
-    why = "the labels of the files differ only by a trailing dot, case or blanks"
-    return values.replace(joined), (Decision(setting=f"labels of '{values.name}'", value=f"read {pairs}", why=why),)
 
 
 def are_phases(source: Mapping[object, object]) -> bool:

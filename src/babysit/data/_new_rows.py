@@ -18,9 +18,11 @@ from babysit.data._layout import ImageLayout, TableLayout
 from babysit.data._named_arrays import INPUTS
 from babysit.data._npy import read_npy, read_npz
 from babysit.data._prepare import encoded_pieces, spill
-from babysit.data._rows import Rows, TensorRows
+from babysit.data._rows import Indices, Rows, TensorRows
 from babysit.data._sources import find_source
 from babysit.data._target import Task, encode_known
+from babysit.data._target_cells import known_cells
+from babysit.data._wording import counted
 from babysit.record import DataError, DataSection
 
 LUMA = (0.299, 0.587, 0.114)  # grey from colours, ITU-R BT.601, as Pillow has it
@@ -36,6 +38,7 @@ class NewRows:
         notes: What a careful reader would want to know.
         frame: The table they came from; None for arrays and images.
         names: The file of each image of a folder; empty for other sources.
+        scored: Numbers of the rows that `targets` belong to; None for all.
     """
 
     inputs: Rows
@@ -43,10 +46,17 @@ class NewRows:
     notes: tuple[str, ...] = field(default=())
     frame: pl.DataFrame | None = None
     names: tuple[str, ...] = ()
+    scored: Indices | None = None
 
 
 def read_new_rows(
-    source: object, data: DataSection, columns: Columns | None, layout: TableLayout | ImageLayout, task: Task
+    source: object,
+    data: DataSection,
+    columns: Columns | None,
+    layout: TableLayout | ImageLayout,
+    task: Task,
+    *,
+    scored: bool = True,
 ) -> NewRows:
     """Rows for a trained model, with their targets if the source holds them.
 
@@ -57,6 +67,7 @@ def read_new_rows(
         columns: Of training, for a table.
         layout: Of training.
         task: What was learned.
+        scored: Whether the targets are wanted, too.
 
     Raises:
         DataError: It cannot be read, or does not fit to the rows of training.
@@ -64,8 +75,8 @@ def read_new_rows(
     if columns is not None:
         found = find_source(source, data.model_copy(update={"target": None}))
         if isinstance(found, LargeTable):
-            return _from_large_table(found, columns, task)
-        return _from_table(found if isinstance(found, Table) else _as_table(found, columns), columns, task)
+            return _from_large_table(found, columns, task, scored)
+        return _from_table(found if isinstance(found, Table) else _as_table(found, columns), columns, task, scored)
     if isinstance(layout, ImageLayout):
         height, width, *_ = layout.shape if layout.axes != "NCHW" else layout.shape[1:]
         data = data.model_copy(update={"image_size": height if height == width else None})
@@ -106,22 +117,35 @@ def _as_table(found: Arrays, columns: Columns) -> Table:
     return Table(found.name, frame.with_columns(targets))
 
 
-def _from_large_table(table: LargeTable, columns: Columns, task: Task) -> NewRows:
+def _from_large_table(table: LargeTable, columns: Columns, task: Task, scored: bool) -> NewRows:
     columns.match(table.sample)
-    targets = None
-    if columns.target in table.sample.columns:
-        targets = encode_known(table.columns([columns.target])[columns.target], task, table.name)
-    return NewRows(spill(encoded_pieces(table, columns)), targets, table.notes)
+    targets, rows = None, None
+    if scored and columns.target in table.sample.columns:
+        targets, rows = _targets_of(table.columns([columns.target])[columns.target], columns, task, table.name)
+    return NewRows(spill(encoded_pieces(table, columns)), targets, table.notes, scored=rows)
 
 
-def _from_table(table: Table, columns: Columns, task: Task) -> NewRows:
-    frame = columns.match(table.frame)
+def _from_table(table: Table, columns: Columns, task: Task, scored: bool) -> NewRows:
+    frame, ignored = columns.match(table.frame)
+    notes = (*table.notes, *ignored)
     if table.class_names and columns.target in frame.columns:
         frame = frame.with_columns(_named(frame[columns.target], table.class_names))
-    targets = None
-    if columns.target in frame.columns and frame[columns.target].null_count() < frame.height:
-        targets = encode_known(frame[columns.target], task, table.name)
-    return NewRows(TensorRows(columns.encode(frame)), targets, table.notes, frame)
+    targets, rows = None, None
+    if scored and columns.target in frame.columns and frame[columns.target].null_count() < frame.height:
+        targets, rows = _targets_of(frame[columns.target], columns, task, table.name)
+        if rows is not None:
+            gone = frame.height - len(rows)
+            notes = (*notes, f"{counted(gone, 'row')} without a target {'is' if gone == 1 else 'are'} not scored")
+    return NewRows(TensorRows(columns.encode(frame)), targets, notes, frame, scored=rows)
+
+
+def _targets_of(raw: pl.Series, columns: Columns, task: Task, source: str) -> tuple[Tensor, Indices | None]:
+    """Targets of the rows that have one, and their numbers where some have none."""
+    cells = known_cells(raw, task.reading, task.classes, columns.missing)
+    present = cells.is_not_null()
+    if present.all() or not present.any():
+        return encode_known(cells, task, source), None
+    return encode_known(cells.filter(present), task, source), np.flatnonzero(present.to_numpy())
 
 
 def _inputs_alone(source: object) -> Tensor | None:

@@ -41,8 +41,8 @@ def read_parquet(path: pathlib.Path, data: DataSection) -> Table | LargeTable:
     if not rows:
         raise DataError(f"{path} has columns and no rows", cause="a filter that removed all rows")
     if size <= SHARE_OF_MEMORY * physical_memory():
-        return Table(str(path), clean(collected(scan, str(path)), data.missing))
-    sample = clean(collected(scan.head(ROWS_OF_SAMPLE), str(path)), data.missing)
+        return Table(str(path), clean(collected(scan, str(path))))
+    sample = clean(collected(scan.head(ROWS_OF_SAMPLE), str(path)))
     note = (
         f"{size / 2**30:.1f} GiB are read in pieces; the types of the columns were found from the first "
         f"{sample.height:,} rows"

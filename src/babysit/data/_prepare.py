@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import polars as pl
+import torch
 from torch import Tensor
 
-from babysit.data._cells import as_days, as_numbers, with_numbers
+from babysit.data._cells import TEXT, as_days, as_numbers, blank_rows, clean, with_numbers
 from babysit.data._column_fit import fit_columns, said_aloud
-from babysit.data._column_types import find_type, find_types
+from babysit.data._column_types import FoundType, find_type, find_types
 from babysit.data._columns import Columns
 from babysit.data._found import Arrays, Found, LargeTable, Table
-from babysit.data._joined import join_labels, with_given_files
+from babysit.data._joined import with_given_files
+from babysit.data._numbers import DecimalFound, find_decimal
 from babysit.data._prepared import Prepared, prepared_from
 from babysit.data._row_file import RowFile, write_rows
 from babysit.data._rows import TensorRows
 from babysit.data._sources import find_source
 from babysit.data._splits import Keys, Labels, deal, refuse_unlearned
-from babysit.data._target import Target, encode_target, find_target
-from babysit.data._wording import nearest, row_numbers, several
-from babysit.record import ColumnType, DataError, Recipe, RecipeError
+from babysit.data._target import Target, Task, encode_target, find_target
+from babysit.data._target_cells import target_cells
+from babysit.data._wording import counted, nearest, row_numbers, several, share
+from babysit.record import ColumnType, DataError, Decision, Recipe, RecipeError
 
 
 def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
@@ -65,7 +69,7 @@ def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
 
 
 def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
-    """Arrays, split; their rows stay as they are."""
+    """Arrays, split; their rows stay as they are, but for those without a target, which are left out."""
     for setting, name in (("group", recipe.split.group), ("time", recipe.split.time)):
         if name is not None:
             raise RecipeError(
@@ -74,20 +78,26 @@ def prepare_arrays(recipe: Recipe, found: Arrays) -> Prepared:
             )
     if recipe.data.types:
         raise RecipeError(f"data.types: {found.name} holds arrays, which have no named columns", write="types = {}")
-    values, joined = join_labels(found.targets, found.given.get("train", len(found.targets)))
+    cells = target_cells(found.targets, recipe.data.missing, ".", found.given.get("train"))
+    kept = _kept(cells.values, cells.values.is_not_null(), found.name)
+    inputs, given = found.inputs, found.given
+    left_out: tuple[Decision, ...] = ()
+    if not kept.all():
+        inputs = found.tensor[torch.from_numpy(np.flatnonzero(kept.to_numpy()))]
+        given, left_out = _given_of(given, kept), _left_out(found.target, found.targets, kept)
+    values = cells.values.filter(kept)
     target = encode_target(values, found.name, recipe.data.task, found.class_names)
     classes = target.values.numpy() if target.task.kind == "classification" else None
-    split, dealt = deal(len(target.values), recipe.split, recipe.seed, Keys(classes), found.given)
+    split, dealt = deal(len(target.values), recipe.split, recipe.seed, Keys(classes), given)
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
-    inputs = TensorRows(found.inputs) if isinstance(found.inputs, Tensor) else found.inputs
     return prepared_from(
-        inputs,
+        TensorRows(inputs) if isinstance(inputs, Tensor) else inputs,
         target,
         found.layout,
         split,
         source=found.name,
         notes=(*found.notes, *notes),
-        decisions=(*found.decisions, *joined, *target.decisions, dealt),
+        decisions=(*found.decisions, *cells.decisions, *left_out, *target.decisions, dealt),
     )
 
 
@@ -103,15 +113,20 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         RecipeError: A setting names no column, or asks for what the data is not.
     """
     name, chosen = find_target(table, recipe.data.target)
-    frame = table.frame
-    training = table.given.get("train", frame.height)
-    values, joined = join_labels(frame[name], training)
-    target = encode_target(values, table.name, recipe.data.task, table.class_names)
-    keys = dealing_keys(frame, recipe, name, target)
-    split, dealt = deal(frame.height, recipe.split, recipe.seed, keys, table.given)
+    decimal = find_decimal(table.frame, table.delimiter, recipe.data.decimal)
+    blank = blank_rows(table.frame)
+    cells = target_cells(table.frame[name], recipe.data.missing, decimal.of(name), table.given.get("train"))
+    kept = _kept(cells.values, cells.values.is_not_null() & ~blank, table.name)
+    left_out = _left_out(name, table.frame[name].filter(~blank), kept.filter(~blank))
+    values = cells.values.filter(kept)
+    frame = clean(table.frame.drop(name), recipe.data.missing).filter(kept)
+    frame = frame.insert_column(table.frame.columns.index(name), values)
+    target = encode_target(values, table.name, recipe.data.task, table.class_names, cells.reading)
+    keys = dealing_keys(frame, recipe, name, target, decimal)
+    split, dealt = deal(frame.height, recipe.split, recipe.seed, keys, _given_of(table.given, kept))
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
-    frame = with_numbers(frame, keep=[name])
-    types = find_types(frame, stated_types(recipe, keys), name, table.named)
+    frame = with_numbers(frame, [name], comma_columns(frame, decimal))
+    types = find_types(frame, stated_types(recipe, keys), name, table.named, decimal, stated_dates(recipe))
     columns, summaries = fit_columns(
         [frame[split["train"]]],
         types,
@@ -120,6 +135,8 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         named=table.named,
         missing=recipe.data.missing,
     )
+    if blank.any():
+        notes = (*notes, f"{counted(int(blank.sum()), 'row')} without any value left out")
     return prepared_from(
         TensorRows(columns.encode(frame)),
         target,
@@ -129,12 +146,74 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         columns=columns,
         summaries=summaries,
         notes=(*table.notes, *notes),
-        decisions=(*table.decisions, *chosen, *joined, *target.decisions, *said_aloud(types, columns), dealt),
+        decisions=(
+            *table.decisions,
+            *chosen,
+            *said_of_decimal(decimal, frame, types, target.task),
+            *cells.decisions,
+            *left_out,
+            *target.decisions,
+            *said_aloud(types, columns),
+            dealt,
+        ),
         keys=keys,
     )
 
 
-def dealing_keys(frame: pl.DataFrame, recipe: Recipe, name: str, target: Target) -> Keys:
+def comma_columns(frame: pl.DataFrame, decimal: DecimalFound) -> set[str]:
+    """Columns with a decimal comma."""
+    return {name for name in frame.columns if decimal.of(name) == ","}
+
+
+def stated_dates(recipe: Recipe) -> str | None:
+    """What 01/02/2024 means, where the user says it."""
+    return None if recipe.data.dates == "auto" else recipe.data.dates
+
+
+def said_of_decimal(
+    decimal: DecimalFound, frame: pl.DataFrame, types: Mapping[str, FoundType], task: Task
+) -> tuple[Decision, ...]:
+    """The decision on the decimal sign, where it is a comma or in doubt."""
+    numbers = [name for name, found in types.items() if found.type == "number" and frame[name].dtype in TEXT]
+    if task.kind == "regression":
+        numbers.append(task.target)
+    if not numbers or (decimal.sign == "." and not decimal.doubtful):
+        return ()
+    value = {".": "a point", ",": "a comma"}[decimal.sign]
+    change = f"--set data.decimal={'.' if decimal.sign == ',' else ','}" if decimal.doubtful else ""
+    return (Decision(setting="data.decimal", value=value, why=decimal.why, change=change),)
+
+
+def _kept(values: pl.Series, kept: pl.Series, source: str) -> pl.Series:
+    """Which rows have a target.
+
+    Raises:
+        DataError: None has.
+    """
+    if len(kept) and not kept.any():
+        raise DataError(f"{source}: the target '{values.name}' is missing in every row", write="--target COLUMN")
+    return kept
+
+
+def _left_out(name: str, cells: pl.Series, kept: pl.Series) -> tuple[Decision, ...]:
+    """What is said of rows without a target."""
+    gone = len(kept) - int(kept.sum())
+    if not gone:
+        return ()
+    rows = np.flatnonzero(~kept.to_numpy()).tolist()
+    held = cells.filter(~kept).cast(pl.String, strict=False).drop_nulls().unique().sort().to_list()
+    why = f"'{name}' is missing there" + (f" or holds {several(map(repr, held), 3)}" if held else "")
+    why += f": {row_numbers(rows)}; {share(gone, len(kept))} of all rows"
+    return (Decision(setting="rows without a target", value=f"{gone:,} left out", why=why),)
+
+
+def _given_of(given: Mapping[str, int], kept: pl.Series) -> dict[str, int]:
+    """Rows of each given phase that are kept."""
+    ends = np.cumsum([0, *given.values()]).tolist()
+    return {phase: int(kept.slice(start, given[phase]).sum()) for phase, start in zip(given, ends, strict=False)}
+
+
+def dealing_keys(frame: pl.DataFrame, recipe: Recipe, name: str, target: Target, decimal: DecimalFound) -> Keys:
     """By what rows are split.
 
     Args:
@@ -142,12 +221,13 @@ def dealing_keys(frame: pl.DataFrame, recipe: Recipe, name: str, target: Target)
         recipe: Says how rows are split.
         name: Of the target column.
         target: Encoded.
+        decimal: Decimal sign of the file.
 
     Raises:
         RecipeError: A column is not there, or is missing in some rows.
     """
     classes = target.values.numpy() if target.task.kind == "classification" else None
-    return Keys(classes, _groups(frame, recipe, name), _times(frame, recipe))
+    return Keys(classes, _groups(frame, recipe, name), _times(frame, recipe, decimal))
 
 
 def stated_types(recipe: Recipe, keys: Keys) -> dict[str, ColumnType]:
@@ -195,20 +275,22 @@ def _groups(frame: pl.DataFrame, recipe: Recipe, target: str) -> Labels | None:
     return cells.rank("dense").to_numpy().astype(np.int64)
 
 
-def _times(frame: pl.DataFrame, recipe: Recipe) -> Labels | None:
+def _times(frame: pl.DataFrame, recipe: Recipe, decimal: DecimalFound) -> Labels | None:
     name = recipe.split.time
     if name is None or recipe.split.method not in ("auto", "time"):
         return None
     cells = _column(frame, "time", name)
     _whole(cells, "time")
-    found = find_type(cells)
+    found = find_type(cells, decimal.of(name), dates=stated_dates(recipe))
     if found.type == "date":
-        return as_days(cells, found.form).to_numpy()
-    numbers = as_numbers(cells, found.decimal)
+        days = as_days(cells, found.form)
+        _whole(days.alias(name), "time")
+        return days.to_numpy()
+    numbers = as_numbers(cells, found.reading)
     if numbers.null_count():
         raise RecipeError(
             f"split.time: '{name}' holds neither numbers nor dates, for example '{cells[0]}'",
-            legal="numbers, or dates that are all written the same way, such as 2024-02-29",
+            legal="numbers, or dates such as 2024-02-29",
         )
     return numbers.to_numpy()
 
@@ -232,12 +314,26 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
     name, chosen = find_target(Table(table.name, table.sample), recipe.data.target)
     wanted = {name, recipe.split.group, recipe.split.time} & set(table.sample.columns)
     narrow = table.columns([column for column in table.sample.columns if column in wanted])
-    target = encode_target(narrow[name], table.name, recipe.data.task)
-    keys = dealing_keys(narrow, recipe, name, target)
-    split, dealt = deal(table.rows, recipe.split, recipe.seed, keys)
+    decimal = find_decimal(table.sample, stated=recipe.data.decimal)
+    cells = target_cells(narrow[name], recipe.data.missing, decimal.of(name))
+    kept = _kept(cells.values, cells.values.is_not_null(), table.name)
+    left_out = _left_out(name, narrow[name], kept)
+    rows = np.flatnonzero(kept.to_numpy())
+    values = cells.values.filter(kept)
+    target = encode_target(values, table.name, recipe.data.task, reading=cells.reading)
+    keys = dealing_keys(clean(narrow, recipe.data.missing).filter(kept), recipe, name, target, decimal)
+    split, dealt = deal(len(rows), recipe.split, recipe.seed, keys)
     notes = refuse_unlearned(target.task, target.values.numpy(), split)
-    sample = with_numbers(table.sample, keep=[name])
-    types = find_types(sample, stated_types(recipe, keys), name)
+    if len(rows) < table.rows:  # rows without a target stay in the file of rows and in no part of the split
+        every = torch.zeros(table.rows, dtype=target.values.dtype)
+        every[torch.from_numpy(rows)] = target.values
+        target = dataclasses.replace(target, values=every)
+        split = {phase: rows[own] for phase, own in split.items()}
+        keys = keys.spread(rows, table.rows)
+    sample = clean(table.sample.drop(name), recipe.data.missing)
+    sample = sample.insert_column(table.sample.columns.index(name), table.sample[name])
+    sample = with_numbers(sample, [name], comma_columns(sample, decimal))
+    types = find_types(sample, stated_types(recipe, keys), name, decimal=decimal, dates=stated_dates(recipe))
     trains = np.zeros(table.rows, dtype=bool)
     trains[split["train"]] = True
     columns, summaries = fit_columns(
@@ -249,7 +345,7 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
     )
     inputs = spill(encoded_pieces(table, columns))
     size = len(inputs) * inputs.shape[1] * inputs.dtype.itemsize / 2**30
-    kept = f"the encoded rows, {size:.1f} GiB, are kept in {inputs.path.parent} as long as they are used"
+    place = f"the encoded rows, {size:.1f} GiB, are kept in {inputs.path.parent} as long as they are used"
     return prepared_from(
         inputs,
         target,
@@ -258,8 +354,8 @@ def prepare_large(recipe: Recipe, table: LargeTable) -> Prepared:
         source=table.name,
         columns=columns,
         summaries=summaries,
-        notes=(*table.notes, kept, *notes),
-        decisions=(*chosen, *target.decisions, *said_aloud(types, columns), dealt),
+        notes=(*table.notes, place, *notes),
+        decisions=(*chosen, *cells.decisions, *left_out, *target.decisions, *said_aloud(types, columns), dealt),
         keys=keys,
     )
 

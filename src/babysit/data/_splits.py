@@ -176,6 +176,18 @@ class Keys:
         cut = (None if keys is None else keys[rows] for keys in (self.classes, self.groups, self.times))
         return Keys(*cut)
 
+    def spread(self, rows: Indices, count: int) -> Keys:
+        """These keys as those of some rows among more, which the others then have none of."""
+
+        def over(keys: Labels | None) -> Labels | None:
+            if keys is None:
+                return None
+            every = np.zeros(count, dtype=keys.dtype)
+            every[rows] = keys
+            return every
+
+        return Keys(over(self.classes), over(self.groups), over(self.times))
+
 
 def deal(
     rows: int, section: SplitSection, seed: int, keys: Keys, given: Mapping[str, int] | None = None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import polars as pl
 import torch
 from torch import Tensor
 
-from babysit.data._cells import as_levels, as_numbers, decimal_sign, number_text
+from babysit.data._cells import PLAIN, as_levels, as_numbers, number_text
 from babysit.data._found import Table
+from babysit.data._numbers import NumberReading
 from babysit.data._wording import counted, nearest, row_numbers, several, share
 from babysit.record import DataError, Decision
 
@@ -24,11 +26,18 @@ USUAL_NAMES = ("target", "label", "class", "y", "labels", "outcome", "response")
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned: a class out of `classes`, or a number."""
+    """What is learned: a class out of `classes`, or a number, whose texts are read by `reading`."""
 
     kind: Literal["classification", "regression"]
     target: str
     classes: tuple[str, ...] = ()
+    reading: NumberReading = PLAIN
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Task:
+        """The task of its fields as JSON."""
+        reading = NumberReading(**kept.get("reading", {}))
+        return cls(kept["kind"], kept["target"], tuple(kept["classes"]), reading)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,13 @@ class Target:
     decisions: tuple[Decision, ...]
 
 
-def encode_target(values: pl.Series, source: str, kind: Kind = "auto", class_names: tuple[str, ...] = ()) -> Target:
+def encode_target(
+    values: pl.Series,
+    source: str,
+    kind: Kind = "auto",
+    class_names: tuple[str, ...] = (),
+    reading: NumberReading = PLAIN,
+) -> Target:
     """Classes as numbers in sorted order, or numbers as float32.
 
     Args:
@@ -54,6 +69,7 @@ def encode_target(values: pl.Series, source: str, kind: Kind = "auto", class_nam
         source: Where they came from, for errors.
         kind: What the user wants, or "auto".
         class_names: Names of whole-number classes 0, 1, ... when the source knows them.
+        reading: How their texts were read as numbers.
 
     Raises:
         DataError: Missing, infinite or unequal kinds of values, one value only, a class with one row.
@@ -63,6 +79,11 @@ def encode_target(values: pl.Series, source: str, kind: Kind = "auto", class_nam
         >>> found.values.tolist(), found.task.classes
         ([1, 0, 1, 0], ('blue', 'red'))
     """
+    found = _encode(values, source, kind, class_names)
+    return replace(found, task=replace(found.task, reading=reading))
+
+
+def _encode(values: pl.Series, source: str, kind: Kind, class_names: tuple[str, ...]) -> Target:
     name = values.name
     _refuse_nested(values, source)
     values = _missing_as_null(values)
@@ -110,7 +131,7 @@ def encode_known(values: pl.Series, task: Task, source: str) -> Tensor:
     values = _missing_as_null(values)
     _refuse_missing(values, source)
     if task.kind == "regression":
-        numbers = as_numbers(values, decimal_sign(values))
+        numbers = as_numbers(values, task.reading)
         if numbers.null_count():
             raise _not_numbers(values, source)
         refuse_infinite_target(numbers, source)
@@ -150,7 +171,7 @@ def _looks_like_classes(numbers: pl.Series, name: str, named: bool) -> tuple[boo
         if rows >= ROWS_PER_CLASS * distinct:
             return True, few
         return False, f"{few}, too few rows for each number to be classes"
-    counts = numbers.value_counts()["count"]
+    counts = numbers.alias("number").value_counts(name="rows")["rows"]
     low, high = _ends(numbers)
     runs_through = low in (0, 1) and high - low == distinct - 1 and distinct <= MOST_COUNTED_CLASSES
     even = int(counts.max()) <= EVEN * int(counts.min())  # type: ignore[arg-type]
@@ -181,7 +202,7 @@ def _classification(
             classes = [class_names[level] for level in known]
     if len(classes) == 1:
         raise _one_value(name, classes[0], source)
-    counts = codes.value_counts().sort(name)["count"].to_list()
+    counts = codes.alias("code").value_counts(name="rows").sort("code")["rows"].to_list()
     if len(classes) > max(2, len(values) // 2):
         raise DataError(
             f"{source}: '{name}' has {counted(len(classes), 'class', 'classes')} in {counted(len(values), 'row')}",
@@ -278,12 +299,12 @@ def _refuse_missing(values: pl.Series, source: str) -> None:
 
 def _numbers(values: pl.Series) -> pl.Series | None:
     """The values as float64; None when some are not numbers."""
-    numbers = as_numbers(values, decimal_sign(values))
+    numbers = as_numbers(values)
     return None if numbers.null_count() else numbers
 
 
 def _not_numbers(values: pl.Series, source: str) -> DataError:
-    wrong = as_numbers(values, decimal_sign(values)).is_null()
+    wrong = as_numbers(values).is_null()
     examples = [f"'{text}'" for text in values.filter(wrong).unique(maintain_order=True).head(3)]
     return DataError(
         f"{source}: the target '{values.name}' holds text: {several(examples)} in {row_numbers(wrong.arg_true())}",

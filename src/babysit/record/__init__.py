@@ -84,6 +84,7 @@ from babysit.record._quantities import (
     Quantity,
 )
 from babysit.record._recipe import (
+    MISSING_WORDS,
     Activation,
     BudgetSection,
     ColumnType,
@@ -222,6 +223,7 @@ __all__ = [
     "LessonAnswer",
     "LossFacts",
     "LossSection",
+    "MISSING_WORDS",
     "MissingExtraError",
     "ModelSection",
     "NotAppliedError",

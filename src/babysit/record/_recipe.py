@@ -14,7 +14,7 @@ from babysit.record._losses import loss_name
 
 RECIPE_SCHEMA = 1
 
-ColumnType = Literal["number", "category", "boolean", "date", "drop"]
+ColumnType = Literal["number", "category", "boolean", "date", "text", "drop"]
 Activation = Literal[
     "identity", "sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "selu", "gelu", "silu", "mish", "maxout"
 ]
@@ -29,6 +29,16 @@ Count = Annotated[int, Field(ge=1)]
 def setting(default: Any, what: str, *, unit: str = "", when: str = "") -> Any:
     """A field with what it is, its unit, and when to change it."""
     return Field(default=default, description=what, json_schema_extra={"unit": unit, "when": when})
+
+
+# What pandas reads as missing, what spreadsheets write for errors, and what people write for nothing.
+MISSING_WORDS = (
+    "",
+    *"? - -- --- . .. NA N/A n/a N.A. n.a. na <NA> #NA #N/A NaN nan -NaN -nan NAN".split(),
+    *"NaT null NULL Null None none NONE nil NIL missing Missing MISSING (null) \\N".split(),
+    *"1.#IND -1.#IND 1.#QNAN -1.#QNAN #REF! #DIV/0! #VALUE! #NUM! #NAME? #NULL!".split(),
+    "#N/A N/A",
+)
 
 
 class Section(BaseModel):
@@ -54,9 +64,15 @@ class DataSection(Section):
         unit="lines",
         when="the header was not detected",
     )
+    decimal: Literal["auto", ".", ","] = setting(
+        "auto", "texts: the decimal sign", when="1.234 means 1234, or 1,234 means 1.234"
+    )
+    dates: Literal["auto", "day-first", "month-first"] = setting(
+        "auto", "texts: what 01/02/2024 means", when="days and months were exchanged"
+    )
     missing: tuple[str, ...] = setting(
-        ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "-"),
-        "CSV: texts that mean a missing value",
+        MISSING_WORDS,
+        "texts that mean a missing value; the default ones may also be classes of the target",
         when="the file marks missing values in another way",
     )
     image_size: Count | None = setting(

@@ -18,7 +18,7 @@ class ColumnSummary(SummaryModel):
     """One input column, as the training split shows it."""
 
     name: str
-    type: Literal["number", "category", "boolean", "date", "drop"]
+    type: Literal["number", "category", "boolean", "date", "text", "drop"]
     why: str = ""
     missing: float = 0.0  # share of rows
     levels: int | None = None
@@ -56,11 +56,15 @@ class LayerSummary(SummaryModel):
 
 
 class Decision(SummaryModel):
-    """Something decided from the data rather than by the user, and why."""
+    """Something decided from the data rather than by the user, and why.
+
+    `change` is there where the decision is doubtful: what to type to decide it otherwise.
+    """
 
     setting: str
     value: str
     why: str
+    change: str = ""
 
 
 class Check(SummaryModel):

@@ -88,7 +88,8 @@ def evaluate(
                 write=f"babysit predict {folder.path} DATA for rows without it",
             )
         name = pathlib.Path(data).name if isinstance(data, str | pathlib.Path) else "given data"
-        given = answers(trained, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
+        rows = torch.arange(len(new.inputs)) if new.scored is None else as_rows(new.scored)
+        given = answers(trained, new.inputs, rows, torch.device("cpu"))
         return _told(score(trained, given, new.targets, name, recipe.seed), folder, new.notes)
     prepared = prepare(recipe, source)
     if prepared.fingerprint != folder.info.fingerprint:

@@ -75,7 +75,7 @@ def _load(folder: Run, make: MakeNetwork) -> TrainedModel:
 
 
 def _rebuild(recipe: Recipe, settings: Mapping[str, Any], make: MakeNetwork) -> TrainedModel:
-    task = Task(**{**settings["task"], "classes": tuple(settings["task"]["classes"])})
+    task = Task.from_dict(settings["task"])
     columns = None if settings["columns"] is None else Columns.from_json(settings["columns"])
     preprocessing = Preprocessing.from_settings(settings["preprocessing"])
     scaling = TargetStandardise() if settings["targets"] == "standardised" else None

@@ -45,7 +45,9 @@ def predict(
     """
     folder = folder_of(run)
     trained = load(folder, model)
-    new = read_new_rows(data, folder.recipe.data, trained.columns, trained.preprocessing.layout, trained.task)
+    new = read_new_rows(
+        data, folder.recipe.data, trained.columns, trained.preprocessing.layout, trained.task, scored=False
+    )
     found: dict[str, pl.Series] = {}
     if new.names:
         found["file"] = pl.Series("file", new.names)
