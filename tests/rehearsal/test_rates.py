@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 import torch
 
-from babysit.record import InputError
+from babysit.record import BabysitError, InputError, RehearsalError
 from babysit.rehearsal import (
     Ask,
     Examination,
@@ -21,6 +21,8 @@ from babysit.rehearsal import (
     sweep_rates,
 )
 from babysit.rehearsal._check_rate_range import _from_sweep
+from babysit.rehearsal._rate_ladder import find_rates_around
+from tests.rehearsal.known import Known
 from tests.rehearsal.subjects import CROSS_ENTROPY, SOUND, digits, given, loader_of, mlp, with_zeros
 
 
@@ -179,6 +181,28 @@ def test_lost_rates_get_no_more_members() -> None:
     assert found.best == pytest.approx(whole.best, rel=0.3)
     assert len(trained[2:]) == len(set(trained[2:])), "nobody is trained twice, but for the two that are timed"
     assert {rate for rate, seed in trained if seed == 2} < {rate for rate, _ in trained}
+
+
+def test_a_ladder_around_a_rate_keeps_its_time_and_says_what_it_left_out() -> None:
+    subject = Known(lambda remedies, _: 0.9 if 0.05 < float(remedies["lr"]) < 0.5 else 0.5)
+    found, left_out = find_rates_around(subject, 0.1)
+    assert not left_out
+    assert found.best is not None
+    assert 0.05 < found.best < 0.5
+    assert [round(float(remedies["lr"]), 3) for remedies, *_ in subject.asked[:3]] == [0.1, 0.032, 0.316]
+    found, left_out = find_rates_around(subject, 0.1, seconds=0.0)
+    assert found.best is None
+    assert len(left_out) == 8
+
+
+def test_a_member_that_fails_does_not_end_the_ladder() -> None:
+    def reached(remedies: dict[str, str], _: int) -> float | BabysitError:
+        rate = float(remedies["lr"])
+        return RehearsalError("it failed") if rate > 5 else 0.9 if 0.05 < rate < 0.5 else 0.5
+
+    found, left_out = find_rates_around(Known(reached), 0.1)
+    assert found.best is not None
+    assert left_out == [10.0]
 
 
 def test_bad_ladders_are_refused() -> None:

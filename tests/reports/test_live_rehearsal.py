@@ -11,6 +11,7 @@ from babysit.record import (
     CheckStepBegan,
     CheckStepEnded,
     Finding,
+    FindingsChanged,
     HealBegan,
     HealEnded,
     PreFlightStep,
@@ -30,6 +31,7 @@ CHECK: tuple[ProgressEvent, ...] = (
     CheckStepEnded(PreFlightStep("data", "pass", measured="1,257 training rows")),
     CheckStepBegan("overfit-tiny"),
 )
+FOUND = FindingsChanged((Finding("gradients-not-cleared", "sick"), Finding("batch-norm-missing", "note")))
 HEAL: tuple[ProgressEvent, ...] = (
     HealBegan(60.0),
     SubjectWatched((Finding("lr-too-high", "sick"), Finding("inputs-constant", "note"))),
@@ -66,6 +68,11 @@ def test_it_stays_within_a_line_a_step(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_what_was_found_so_far_stands_above_the_steps() -> None:
+    lines = drawn(CheckPart(terminal(120)), (*CHECK[:1], FOUND, *CHECK[1:]), terminal(120)).splitlines()
+    assert "gradients-not-cleared" in lines[0]
+
+
 def test_of_a_healing_the_best_stay_with_what_is_wrong_and_the_time_that_is_left() -> None:
     console = terminal(120)
     lines = drawn(HealPart(console), HEAL, console).splitlines()
@@ -89,9 +96,10 @@ def test_a_terminal_is_left_clean_and_elsewhere_nothing_is_printed(events: tuple
 def test_lines_when_asked_for() -> None:
     console = Console(file=io.StringIO(), width=200)
     with LiveView(plain=True, console=console) as progress:
-        for event in (*CHECK, CheckEnded(), *HEAL, HealEnded()):
+        for event in (*CHECK, FOUND, FOUND, CheckEnded(), *HEAL, HealEnded()):
             progress(event)
     lines = written(console).splitlines()
+    assert "gradients-not-cleared" in lines.pop(1)  # once, and the note not at all
     assert lines[0].split() == "pass data 1,257 training rows".split()
     assert lines[1] == "watching the training as it is"
     assert "lr-too-high" in lines[2]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from babysit.record import InputError, RehearsalError, Remedy
+from babysit.record import InputError, OutOfTimeError, RehearsalError, Remedy, Trace
 from babysit.rehearsal import Ask, one_by_one
 from babysit.scripts import Runner, Script, ScriptSubject, rehearsed, watching_environment
 from babysit.scripts._messages import RunRequest, WatchRequest
@@ -47,6 +47,18 @@ def test_another_seed_is_another_training(made: Made) -> None:
     first, again, other = (subject.rehearse(5, seed=seed, probes="losses").series("loss").values for seed in (0, 0, 1))
     assert first == again
     assert first != other
+
+
+def test_what_no_time_is_left_for_is_left_out_and_the_first_is_looked_at_while_it_runs(made: Made) -> None:
+    text = "import time, torch\n" + program(before="opt.zero_grad(); time.sleep(0.1)")
+    seen: list[Trace] = []
+    asks = [Ask(12, seed=number, probes="losses") for number in range(5)]
+    found = made(text).rehearse_all(asks, seconds=0.8, look=seen.append)
+    measured = [one for one in found if isinstance(one, Trace)]
+    assert 1 <= len(measured) <= 2
+    assert all(isinstance(one, OutOfTimeError) for one in found[len(measured) :])
+    assert seen
+    assert 0 < len(seen[-1].series("loss").values) <= 12
 
 
 def test_side_by_side_is_one_after_another(made: Made) -> None:

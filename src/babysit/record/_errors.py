@@ -139,6 +139,10 @@ class SickError(BabysitError):
     """A finding makes a sound training impossible, and the caller asked for an error in that case."""
 
 
+class OutOfTimeError(BabysitError):
+    """A rehearsal was not begun, since no time was left for it."""
+
+
 class RehearsalError(BabysitError):
     """The training itself failed while it was rehearsed: its error is the cause (`__cause__`).
 

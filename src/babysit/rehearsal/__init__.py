@@ -28,11 +28,13 @@ from babysit.rehearsal._subject import (
     TO_THE_END,
     Ask,
     LiveParts,
+    Look,
     PatchedCopy,
     Probes,
     RehearseLosses,
     Subject,
     one_by_one,
+    out_of_time,
 )
 from babysit.rehearsal._where import where_in_script
 
@@ -48,6 +50,7 @@ __all__ = [
     "KINDS",
     "LiveObjects",
     "LiveParts",
+    "Look",
     "OptimizerLike",
     "PatchedCopy",
     "Probes",
@@ -73,6 +76,7 @@ __all__ = [
     "gain",
     "heal",
     "one_by_one",
+    "out_of_time",
     "outcome_of",
     "pre_flight",
     "random_streams_restored",

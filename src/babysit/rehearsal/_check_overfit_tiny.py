@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from babysit.diseases import DISEASES, all_right, overfits_tiny_batch
-from babysit.record import Finding, InputError, PreFlightStep, Remedy, Severity, Trace
+from babysit.record import Finding, InputError, NotAppliedError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearsal._batches import first_rows
-from babysit.rehearsal._examination import Examination, skipped
-from babysit.rehearsal._experiments import TINY, contradictory
+from babysit.rehearsal._examination import PLAIN, TINY, Examination, skipped
+from babysit.rehearsal._examination import TINY_SHARE as SHARE
+from babysit.rehearsal._examination import TINY_STEPS as STEPS
+from babysit.rehearsal._experiments import contradictory
 from babysit.rehearsal._verdict import DOES_NOT_APPLY, verdict_of
 from babysit.remedies import REMEDIES
 
-STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
 LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
 PATIENCE = 3  # times the steps that were needed with nothing on
-SHARE = 0.2  # of the check's time, for the first attempt
 REASON_SHARE = 0.05  # for each attempt to find out why
 REGULARISATIONS = tuple(kind for kind in REMEDIES.values() if kind.too_strong)  # off while the rows are overfitted
 # Weights for each number to be stored: with as many as numbers a linear model stores them exactly, if rows are in
@@ -106,6 +106,8 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
         return skipped(
             "overfit-tiny", f"{known[0].name} was found, which keeps a network from overfitting; treat it first"
         )
+    if not examination.left and not examination.ahead:
+        return skipped("overfit-tiny", examination.no_time)
     plain = attempt(examination, SHARE)
     stopped = plain.trace.happened("failed")
     if stopped and not plain.learned:
@@ -170,7 +172,15 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
     tiny = Remedy("tiny-batch", str(storable_rows(examination)))
     usual = [tiny, *(Remedy(one.name, one.off) for one in REGULARISATIONS if one.name != leave)]
     seconds = min(share * examination.seconds, max(1.0, examination.left))
-    trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
+    try:
+        trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
+    except NotAppliedError as error:
+        # What has no optimizer has no weight decay that could be switched off.
+        missing = {remedy for remedy, _ in error.missing}
+        if not missing <= set(map(str, PLAIN)):
+            raise
+        usual = [one for one in usual if str(one) not in missing]
+        trace = examination.rehearsed(steps, *usual, *remedies, seconds=seconds, losses_only=True)
     if not examination.subject.has_live_parts:
         # A script's own accuracy is that of rows that it evaluates, which are not the few that are trained on.
         trace = dataclasses.replace(trace, rows=tuple(row for row in trace.rows if row.quantity != "accuracy"))
@@ -206,6 +216,8 @@ def _contradictory(examination: Examination) -> bool:
 
 def _by_rate(examination: Examination, tried: list[Attempt]) -> Attempt | None:
     for factor in RATES:
+        if not examination.left:
+            break
         tried.append(attempt(examination, REASON_SHARE, Remedy("lr-times", factor)))
         if tried[-1].learned:
             return tried[-1]
@@ -267,7 +279,7 @@ def _too_strong(examination: Examination, plain: Attempt, tried: list[Attempt]) 
     steps = min(STEPS, max(LEFT_ON, PATIENCE * plain.steps))
     network = examination.live.network if examination.subject.has_live_parts else None
     for kind in REGULARISATIONS:
-        if not kind.in_use(examination.trace, network):
+        if not kind.in_use(examination.trace, network) or not examination.left:
             continue
         left_on = attempt(examination, REASON_SHARE, leave=kind.name, steps=steps)
         tried.append(dataclasses.replace(left_on, remedies=(Remedy(f"{kind.name}-left-on"),)))

@@ -17,6 +17,7 @@ from babysit.rehearsal._verdict import verdict_of
 from babysit.remedies import rate_of
 
 SHARE = 0.2  # of the check's time
+SCRIPT_SHARE = 0.5  # of the time that is left, of a script
 SURE = 0.8  # confidence from which on a rate far outside the good ones is worth a warning
 DECADE = 10.0  # beyond the good interval: within it, schedules and warm-ups have their reasons
 SWEEP = (1e-6, 10.0, 60)  # from, to, steps
@@ -66,9 +67,17 @@ def _around(examination: Examination, rate: float) -> PreFlightStep:
     steps = min(STEPS, len(examination.trace.series("loss").steps))
     if steps < FEWEST:
         return skipped("rate-range", f"the training has {steps} steps, which are too few to compare learning rates")
-    found = find_rates_around(examination.subject, rate, steps=steps, seed=examination.seed)
+    if not examination.left:
+        return skipped("rate-range", examination.no_time)
+    # The remedies that are tried after this step need time, too.
+    seconds = max(1.0, SCRIPT_SHARE * examination.left)
+    found, left_out = find_rates_around(examination.subject, rate, steps=steps, seed=examination.seed, seconds=seconds)
     findings = [dataclasses.replace(one, severity="warning") for one in _findings(examination, found, rate)]
-    return _told(examination, found, rate, findings)
+    step = _told(examination, found, rate, findings)
+    if not left_out:
+        return step
+    told = f"{step.measured}; {len(left_out)} rates were left out, as the time was over or the training failed there"
+    return dataclasses.replace(step, measured=told, numbers={**step.numbers, "left out": left_out})
 
 
 def _told(examination: Examination, found: RateRange, rate: float, findings: list[Finding]) -> PreFlightStep:

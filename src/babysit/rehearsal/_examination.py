@@ -6,19 +6,38 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from babysit.diseases import DISEASES, diagnose
-from babysit.record import Event, Finding, PreFlightStep, RehearsalError, Remedy, Row, Trace
+from babysit.record import (
+    BabysitError,
+    Event,
+    Finding,
+    InputError,
+    OutOfTimeError,
+    PreFlightStep,
+    RehearsalError,
+    Remedy,
+    Row,
+    Trace,
+)
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
 from babysit.rehearsal._subject import CHECK_SECONDS, Ask, LiveParts, Probes, Subject
+from babysit.remedies import REMEDIES
 
 WATCHED_STEPS = 200  # enough for the dynamics' first signs, and for units to show whether they live
 # Shares of the time limit, at most; small networks need less.
 WATCHED_SHARE, ROWS_SHARE = 0.25, 0.1
 DEPENDENCE_STEPS = 4
+# The tiny batch: how long it may be trained on, and without what.
+TINY = 20  # examples; CS231n lecture 6
+TINY_STEPS = 600  # sound networks at sound rates need 15 to 300 on digits
+TINY_SHARE = 0.2  # of the check's time, for the first attempt
+TINY_BATCH = Remedy("tiny-batch", str(TINY))
+PLAIN = tuple(Remedy(kind.name, kind.off) for kind in REMEDIES.values() if kind.too_strong)
+WHOLE_UNTIL = 0.65  # of the time limit: what runs beside it, and what a first process needs to begin, are in it
 WHOLE_SHARE = 0.5  # of a script, which is watched to its end where there is time: its evaluations come there
 
 
@@ -31,6 +50,8 @@ class Examination:
         steps: Of the watched training, at most.
         seed: Of every rehearsal.
         ignore: Findings to ignore.
+        ahead: Whether the tiny batch is rehearsed beside the watched training, where two run at a time.
+        found: Receives the findings of the watched training while it runs.
 
     Example:
         >>> import torch
@@ -50,6 +71,8 @@ class Examination:
         steps: int = WATCHED_STEPS,
         seed: int = 0,
         ignore: Collection[str] = (),
+        ahead: bool = False,
+        found: Callable[[Sequence[Finding]], object] = len,
     ) -> None:
         self.subject = subject
         self.seconds = seconds
@@ -57,12 +80,20 @@ class Examination:
         self.seed = seed
         self.ignore = tuple(ignore)
         self.watched_seconds = 0.0
+        self.ahead = ahead and subject.jobs > 1 and not subject.has_live_parts
+        self._found = found
+        self._known: dict[Ask, Trace] = {}  # what was rehearsed beside the watched training
         self._began = time.monotonic()
 
     @property
     def left(self) -> float:
         """Seconds until the time limit."""
         return max(0.0, self.seconds - (time.monotonic() - self._began))
+
+    @property
+    def no_time(self) -> str:
+        """Why a step is left out when the time is over."""
+        return f"no time was left of the {self.seconds:g} s that the check may take (--seconds gives it more)"
 
     @functools.cached_property
     def live(self) -> LiveParts:
@@ -91,9 +122,16 @@ class Examination:
         """The training, and beside it its first steps, in which is tested what depends on what."""
         whole = Ask(self.steps, (), self.seed, "start", seconds)
         tested = Ask(DEPENDENCE_STEPS, (), self.seed, "dependence", seconds)
-        found, looked_at = self.subject.rehearse_all([whole, tested])
+        asks = [whole, tested]
+        if self.ahead:
+            asks.append(Ask(TINY_STEPS, (TINY_BATCH, *PLAIN), self.seed, "losses", TINY_SHARE * self.seconds))
+        until = max(1.0, WHOLE_UNTIL * self.seconds - (time.monotonic() - self._began))
+        found, looked_at, *more_found = self.subject.rehearse_all(asks, seconds=until, look=self._look)
+        for ask, one in zip(asks[2:], more_found, strict=True):
+            if not isinstance(one, InputError | OutOfTimeError):
+                self._known[self._key(ask)] = _trace_of(one)
         if isinstance(found, RehearsalError):
-            found = found.trace or Trace(events=(Event(0, "failed", str(found)),))
+            found = _trace_of(found)
         elif not isinstance(found, Trace):
             raise found
         if isinstance(looked_at, Trace):
@@ -102,13 +140,25 @@ class Examination:
             found = dataclasses.replace(found, events=(*found.events, *more))
         return found
 
+    def _look(self, trace: Trace) -> None:
+        """Tell what a training that still runs shows by now."""
+        self._found(diagnose(trace, ignore=self.ignore))
+
     def rehearsed(self, steps: int, *remedies: Remedy, seconds: float, losses_only: bool = False) -> Trace:
         """A rehearsal, which may fail: the trace then ends with the event `failed`."""
         probes: Probes = "losses" if losses_only else "start"
+        known = self._known.get(self._key(Ask(steps, remedies, self.seed, probes)))
+        if known is not None:
+            return known
         try:
             return self.subject.rehearse(steps, remedies, seed=self.seed, probes=probes, seconds=seconds)
         except RehearsalError as error:
-            return error.trace or Trace(events=(Event(0, "failed", str(error)),))
+            return _trace_of(error)
+
+    @staticmethod
+    def _key(ask: Ask) -> Ask:
+        """The same for asks that differ in their time limits alone."""
+        return dataclasses.replace(ask, seconds=None)
 
     @property
     def fails(self) -> bool:
@@ -168,6 +218,14 @@ class Examination:
         live = self.live
         with restored([live.network], live.optimizers, (), live.loaders):
             yield
+
+
+def _trace_of(found: Trace | BabysitError) -> Trace:
+    """What was measured until an error."""
+    if isinstance(found, Trace):
+        return found
+    trace = getattr(found, "trace", None)
+    return trace if isinstance(trace, Trace) else Trace(events=(Event(0, "failed", str(found)),))
 
 
 def skipped(name: str, why: str) -> PreFlightStep:

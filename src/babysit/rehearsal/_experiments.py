@@ -20,6 +20,7 @@ from babysit.probes import listen, stop_listening
 from babysit.record import InputError, Remedy, Row, Trace
 from babysit.rehearsal._answers import Ear, answers_of, score, target_rows
 from babysit.rehearsal._batches import first_rows, rows_of, tensors_of
+from babysit.rehearsal._examination import TINY
 from babysit.remedies import (
     REMEDIES,
     Application,
@@ -32,7 +33,6 @@ from babysit.remedies import (
     inputs_and_targets,
 )
 
-TINY = 20  # examples; CS231n lecture 6
 LOOK_EVERY = 5  # steps between two looks at the answers, each of which costs a forward pass
 
 

@@ -15,6 +15,7 @@ from babysit.record import (
     CheckStepBegan,
     CheckStepEnded,
     Finding,
+    FindingsChanged,
     InputError,
     PreFlight,
     PreFlightStep,
@@ -46,6 +47,17 @@ STEPS: dict[str, Callable[[Examination], PreFlightStep]] = {
     "short-training": check_short_training,
 }
 assert STEPS.keys() == PRE_FLIGHT_STEPS.keys()
+# The order in which steps are done and told: those that read the watched training cost nothing more.
+MOST_TELLING = (
+    "wiring",
+    "short-training",
+    "data",
+    "initial-loss",
+    "init",
+    "regularisation",
+    "overfit-tiny",
+    "rate-range",
+)
 SEVERITIES = ("sick", "warning", "note")
 
 
@@ -83,7 +95,15 @@ def pre_flight(
     if not seconds > 0 or steps < 1:
         raise InputError(f"a check of {seconds:g} seconds and {steps} steps", legal="above 0, both")
     wanted = [name for name in STEPS if (not only or name in only) and name not in skip]
-    examination = Examination(subject, seconds=seconds, steps=steps, seed=seed, ignore=ignore)
+    examination = Examination(
+        subject,
+        seconds=seconds,
+        steps=steps,
+        seed=seed,
+        ignore=ignore,
+        ahead="overfit-tiny" in wanted,
+        found=lambda findings: progress(FindingsChanged(tuple(findings))),
+    )
     began = time.monotonic()
     done: list[PreFlightStep] = []
     interrupted = False
@@ -91,10 +111,12 @@ def pre_flight(
     try:
         # Most steps read the short watched training, so that it comes before all of them.
         progress(CheckStepBegan("short-training"))
+        _ = examination.watched
         if not subject.has_live_parts:
             check_training(subject.name, examination.watched)
-        _ = examination.watched
-        for name in wanted:
+        progress(FindingsChanged(examination.findings))
+        # What says most comes first, and what trains again comes last.
+        for name in sorted(wanted, key=MOST_TELLING.index):
             progress(CheckStepBegan(name))
             start = time.monotonic()
             step = _step(name, examination)
@@ -102,19 +124,26 @@ def pre_flight(
             step = dataclasses.replace(step, seconds=seconds_taken)
             done.append(step)
             progress(CheckStepEnded(step))
-        findings = merged(done, ignore)
+        findings = merged(_in_order(done), ignore)
         if not subject.has_live_parts and len(wanted) == len(STEPS):
             findings = with_tried_remedies(examination, findings)
     except KeyboardInterrupt:
         interrupted = True
-        done += [skipped(name, "interrupted") for name in wanted[len(done) :]]
-        findings = merged(done, ignore)
+        known = {step.name for step in done}
+        done += [skipped(name, "interrupted") for name in wanted if name not in known]
+        findings = merged(_in_order(done), ignore)
     finally:
         progress(CheckEnded())
-    told = _with_causes(done, findings)
+    told = _with_causes(_in_order(done), findings)
     verdict, reasons = verdict_of_check(examination.watched_so_far, told, findings, interrupted=interrupted)
     taken = time.monotonic() - began
     return PreFlight(subject.name, tuple(told), findings, taken, interrupted, verdict=verdict, reasons=reasons)
+
+
+def _in_order(steps: Sequence[PreFlightStep]) -> list[PreFlightStep]:
+    """Steps in the lecture's order, whatever the order in which they were done."""
+    names = list(STEPS)
+    return sorted(steps, key=lambda step: names.index(step.name))
 
 
 def _step(name: str, examination: Examination) -> PreFlightStep:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterable, Iterator
 
-from babysit.record import InputError, Remedy
+from babysit.record import InputError, Remedy, Trace
 from babysit.rehearsal._rate_range import GOOD, RateRange, rate_range, tail_loss
 from babysit.rehearsal._subject import Ask, RehearseLosses, Subject, one_by_one
 
@@ -14,6 +15,7 @@ LOW, HIGH = 1e-6, 10.0
 STEPS = 120  # of a member: the lecture wants a rate that lowers the loss within about a hundred
 FEWEST = 12  # fewer say nothing of a rate
 SEEDS = 3
+FEWEST_RATES = 3  # of a ladder: with fewer, the best one has no neighbours on both sides
 PER_DECADE = 2  # rungs of the coarse ladder
 FINE_PER_DECADE = 6
 AROUND = 1.0  # decades on each side of the coarse best that the fine ladder reaches
@@ -67,7 +69,7 @@ def find_rate_range(
     afford = members_of(spent / max(1, len(probe)), seconds, low=low, high=high, seeds=seeds)
     steps = min(steps, max(FEWEST, afford))
     rungs = _ladder(low, high, PER_DECADE)
-    coarse = _until_broken(rungs, trained(rungs, 0, steps))
+    coarse = _until_broken(rungs, trained(rungs, 0, steps), began + seconds)
     first = coarse[min(coarse)][0][0] if coarse else math.nan
     around = rate_range(coarse, first)
     middle = _lowest(coarse, first)
@@ -76,25 +78,37 @@ def find_rate_range(
     fine = _ladder(middle / 10**AROUND, min(high, middle * 10**AROUND), FINE_PER_DECADE)
     # The coarse members are the first seed already.
     fine = [rate for rate in fine if not _near(rate, coarse) and _hopeful(rate, coarse, first)]
-    curves = {**coarse, **{rate: [losses] for rate, losses in zip(fine, trained(fine, 0, steps), strict=True)}}
+    curves = dict(coarse)
+    if time.monotonic() - began < seconds:
+        for rate, losses in zip(fine, trained(fine, 0, steps), strict=True):
+            curves[rate] = [losses]
+            if time.monotonic() - began > seconds:
+                break
     for seed in range(1, seeds):
+        if time.monotonic() - began > seconds:
+            break
         hopeful = [rate for rate in sorted(curves) if not _lost(rate, curves, first)]
         for rate, losses in zip(hopeful, trained(hopeful, seed, steps), strict=False):
             curves[rate].append(losses)
             if time.monotonic() - began > seconds:
                 break
-        if time.monotonic() - began > seconds:
-            break
     firsts = [one[0] for members in curves.values() for one in members if one]
     return rate_range(curves, sum(firsts) / len(firsts))
 
 
 def find_rates_around(
-    subject: Subject, rate: float, *, decades: float = 2.0, steps: int = STEPS, seed: int = 0
-) -> RateRange:
+    subject: Subject,
+    rate: float,
+    *,
+    decades: float = 2.0,
+    steps: int = STEPS,
+    seed: int = 0,
+    seconds: float | None = None,
+) -> tuple[RateRange, list[float]]:
     """A short ladder around the rate that is taken, half a decade apart, one seed each.
 
-    For subjects whose every rehearsal begins with reading data and building a network, as a script's does.
+    For subjects whose every rehearsal begins with reading data and building a network, as a script's does. The rates
+    nearest to the one that is taken come first, as the time may be over before all were tried.
 
     Args:
         subject: What is trained.
@@ -102,19 +116,36 @@ def find_rates_around(
         decades: To both sides.
         steps: Of each member.
         seed: Of all members.
+        seconds: Time limit of all members together.
+
+    Returns:
+        What was found, and the rates that no time was left for.
 
     Raises:
         InputError: A rate that is none.
     """
     if not 0 < rate < math.inf or steps < 2:
         raise InputError(f"a ladder around a rate of {rate:g} with {steps} steps", legal="a rate above 0, 2 steps")
-    rates = [
-        rate * 10 ** (place / PER_DECADE) for place in range(-int(decades * PER_DECADE), int(decades * PER_DECADE) + 1)
-    ]
+    places = sorted(range(-int(decades * PER_DECADE), int(decades * PER_DECADE) + 1), key=abs)
+    rates = [rate * 10 ** (place / PER_DECADE) for place in places]
     asks = [Ask(steps, (Remedy("lr", repr(one)),), seed, "losses") for one in rates]
-    curves = {one: [losses] for one, losses in zip(rates, one_by_one(subject, asks), strict=True) if losses}
-    firsts = [members[0][0] for members in curves.values()]
-    return rate_range(curves, sum(firsts) / max(1, len(firsts)))
+    curves: dict[float, list[float]] = {}
+    for one, found in zip(rates, subject.rehearse_all(asks, seconds=seconds), strict=True):
+        if isinstance(found, InputError):
+            raise found
+        # A member that fails is one of which nothing is known: others may tell enough.
+        losses = list(found.series("loss").values) if isinstance(found, Trace) else []
+        if (losses and not math.isfinite(losses[-1])) or len(losses) >= min(steps, FEWEST):
+            curves[one] = losses
+    left_out = [one for one in rates if one not in curves]
+    # Members that time cut short are compared with others after as many steps.
+    shortest = min((len(losses) for losses in curves.values() if math.isfinite(losses[-1])), default=steps)
+    members = {one: [losses[:shortest] if math.isfinite(losses[-1]) else losses] for one, losses in curves.items()}
+    firsts = [losses[0] for losses in curves.values()]
+    if len(curves) < FEWEST_RATES:
+        refused = f"only {len(curves)} of {len(rates)} rates could be tried"
+        return dataclasses.replace(rate_range({}, math.nan), refused=refused), sorted(left_out)
+    return rate_range(dict(sorted(members.items())), sum(firsts) / max(1, len(firsts))), sorted(left_out)
 
 
 def members_of(step_seconds: float, seconds: float, *, low: float = LOW, high: float = HIGH, seeds: int = SEEDS) -> int:
@@ -127,8 +158,8 @@ def members_of(step_seconds: float, seconds: float, *, low: float = LOW, high: f
     return int(seconds / max(step_seconds, 1e-9) / (rungs + 0.6 * fine * seeds))
 
 
-def _until_broken(rates: list[float], members: Iterator[list[float]]) -> dict[float, list[list[float]]]:
-    """One seed at each rung, from below; two rungs in a row that break out end it."""
+def _until_broken(rates: list[float], members: Iterator[list[float]], until: float) -> dict[float, list[list[float]]]:
+    """One seed at each rung, from below; two rungs in a row that break out end it, and so does the time limit."""
     found: dict[float, list[list[float]]] = {}
     broken = 0
     for rate, losses in zip(rates, members, strict=False):
@@ -136,7 +167,7 @@ def _until_broken(rates: list[float], members: Iterator[list[float]]) -> dict[fl
         top = max((loss for loss in losses if math.isfinite(loss)), default=math.inf)
         out = not all(math.isfinite(loss) for loss in losses) or top > LEAP * abs(losses[0])
         broken = broken + 1 if out else 0
-        if broken == 2:
+        if broken == 2 or time.monotonic() > until:
             break
     return found
 

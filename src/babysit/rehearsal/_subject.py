@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import pathlib
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +15,11 @@ from typing import Literal, Self
 from torch import nn
 from torch.optim import Optimizer
 
-from babysit.record import BabysitError, InputError, Remedy, Trace
+from babysit.record import BabysitError, InputError, OutOfTimeError, Remedy, Trace
 from babysit.rehearsal._outcome import RehearsalOutcome
 from babysit.remedies import Batch, LossOf
 
+Look = Callable[[Trace], object]
 Probes = Literal["all", "start", "budget", "losses", "dependence"]
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -135,14 +139,31 @@ class Subject(ABC):
             InputError: They cannot be reached, as those of a script, which runs in processes of its own.
         """
 
-    def rehearse_all(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+    def rehearse_all(
+        self, asks: Sequence[Ask], *, seconds: float | None = None, look: Look | None = None
+    ) -> list[Trace | BabysitError]:
         """Several rehearsals, as many at a time as there are jobs.
 
+        Args:
+            asks: What they shall be.
+            seconds: Time limit for all of them together: what is running then ends after its step, and what has not
+                begun is left out. The first one is always begun.
+            look: Called about twice a second with what was measured so far of the first one, where it runs in a
+                process of its own.
+
         Returns:
-            In the order of `asks`: what was measured, or the error that ended the rehearsal.
+            In the order of `asks`: what was measured, or the error that ended the rehearsal (`OutOfTimeError` of one
+            that was left out).
         """
+        until = math.inf if seconds is None else time.monotonic() + seconds
         found: list[Trace | BabysitError] = []
         for ask in asks:
+            left = until - time.monotonic()
+            if found and left <= 0:
+                found.append(out_of_time())
+                continue
+            if left < math.inf:
+                ask = dataclasses.replace(ask, seconds=left if ask.seconds is None else min(ask.seconds, left))
             try:
                 found.append(
                     self.rehearse(ask.steps, ask.remedies, seed=ask.seed, probes=ask.probes, seconds=ask.seconds)
@@ -187,6 +208,11 @@ class Subject(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def out_of_time() -> OutOfTimeError:
+    """Of a rehearsal that was not begun."""
+    return OutOfTimeError("no time was left for this rehearsal")
 
 
 # Subject, rehearsals -> the losses of each, in their order. Whoever reads may stop before the end.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 
 from babysit.diseases import DISEASES, ranked
-from babysit.record import Finding, InputError, Remedy, Trace
+from babysit.record import Finding, InputError, OutOfTimeError, Remedy, Trace
 from babysit.rehearsal._combinations import worth_trying
 from babysit.rehearsal._examination import Examination
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
@@ -23,6 +23,7 @@ TRIED, NOT_TRIED = "tried", "not tried"  # evidence: what the remedy did, or why
 MENDED = 0.6  # of the gap: a remedy that closes this much treats a cause
 CLEARLY = 0.08  # what the remedy of a suspected disease must add to a score: seeds of sound trainings differ by less
 MOST_ROOTS, VALUES = 3, 2
+NOTHING_KNOWN = (InputError, OutOfTimeError)  # a remedy that could not be applied, or that no time was left for
 SLOWER = 3.0  # times the watched training's seconds
 SHARE = 0.8  # of the time that is left
 
@@ -51,18 +52,18 @@ def with_tried_remedies(examination: Examination, findings: Sequence[Finding]) -
     suspicions = [suspicion for suspicion in suspicions if suspicion.disease not in examination.ignore]
     affordable = SHARE * examination.left / max(0.1, examination.watched_seconds) * examination.subject.jobs
     suspicions = suspicions[: int(affordable)]
-    if not suspicions or before.steps == 0 or examination.fails:
+    if not examination.left or not suspicions or before.steps == 0 or examination.fails:
         return tuple(findings)
     asks = [
         Ask(TO_THE_END, (suspicion.remedy,), examination.seed, "losses", max(5.0, SLOWER * examination.watched_seconds))
         for suspicion in suspicions
     ]
     began = time.monotonic()
-    traces = examination.subject.rehearse_all(asks)
+    traces = examination.subject.rehearse_all(asks, seconds=examination.left)
     examination.watched_seconds += time.monotonic() - began
     pairs = list(zip(suspicions, traces, strict=True))
-    refused = {one.disease: str(error).splitlines()[0] for one, error in pairs if isinstance(error, InputError)}
-    done = [(one, outcome_of(trace)) for one, trace in pairs if not isinstance(trace, InputError)]
+    refused = {one.disease: str(error).splitlines()[0] for one, error in pairs if isinstance(error, NOTHING_KNOWN)}
+    done = [(one, outcome_of(trace)) for one, trace in pairs if not isinstance(trace, NOTHING_KNOWN)]
     tried = {one.disease for one, _ in done}
     told = [
         dataclasses.replace(finding, evidence={**finding.evidence, NOT_TRIED: refused[finding.name]})

@@ -11,6 +11,7 @@ from babysit.record import (
     CheckStepBegan,
     CheckStepEnded,
     Finding,
+    FindingsChanged,
     HealBegan,
     PreFlightStep,
     ProgressEvent,
@@ -29,13 +30,15 @@ MOST_FINDINGS = 3
 
 
 class CheckPart(LivePart):
-    """The steps that are done, and a bar over all of them with the time that is left at most."""
+    """What was found so far, the steps that are done, and a bar over all of them with the time that is left at most."""
 
     lines_elsewhere = False
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._done: list[PreFlightStep] = []
+        self._found: list[Finding] = []
+        self._told: set[str] = set()  # names of findings that were printed
         self._now = ""
         self._count = 1
         self._seconds = 0.0
@@ -49,6 +52,11 @@ class CheckPart(LivePart):
             case CheckStepEnded():
                 self._done.append(event.step)
                 return [step_line(event.step)]
+            case FindingsChanged():
+                self._found = [one for one in event.findings if one.severity != "note"]
+                new = [one for one in self._found if one.name not in self._told]
+                self._told |= {one.name for one in new}
+                return [*map(finding_line, new)]
             case _:
                 pass
         return []
@@ -56,7 +64,8 @@ class CheckPart(LivePart):
     def draw(self) -> RenderableType:
         left = Text(f"at most {max(0.0, self._seconds - self.passed):.0f} s left", no_wrap=True)
         doing = Text(f"{self._now}: {PRE_FLIGHT_STEPS.get(self._now, '')}", no_wrap=True, overflow="ellipsis")
-        return Group(*map(step_line, self._done), self.bar(len(self._done) / self._count, left, doing))
+        found = map(finding_line, self._found[:MOST_FINDINGS])
+        return Group(*found, *map(step_line, self._done), self.bar(len(self._done) / self._count, left, doing))
 
 
 class HealPart(LivePart):

@@ -140,8 +140,7 @@ class _Server:
         os.set_blocking(outlet, False)
         with contextlib.suppress(OSError):  # it has done so itself, or is gone
             os.setpgid(process, process)
-        limit = float("inf") if request.seconds is None else request.seconds
-        self._running[process] = _Running(request.number, outlet, time.monotonic() + limit)
+        self._running[process] = _Running(request.number, outlet, request.deadline(time.monotonic()))
         self._tell(RunBegan(request.number, process))
 
     def _tell(self, message: RunBegan | RunEnded) -> None:

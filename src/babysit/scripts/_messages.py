@@ -10,10 +10,12 @@ This file imports the standard library alone: the server reads it before anythin
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+GRACE, LEAST_GRACE = 10.0, 2.0  # seconds
 SCRATCH, TRACE, ANSWER = "scratch", "trace.sqlite", "answer.json"  # in the folder of a watched run
 
 
@@ -26,6 +28,8 @@ class WatchRequest:
         remedies: In their text form.
         steps: Optimizer steps after which the script is ended; None for its own end.
         seconds: Time limit; None for none. It is looked at after each step.
+        until: The same as a time of this machine's monotonic clock, which all its processes share: so what a process
+            needs to begin counts, too.
         probes: `all` or `losses`.
         seed: 0 leaves the script's seeds as they are; other numbers move them.
         highest_rate: The highest learning rate that the script takes by itself, where that is known.
@@ -39,6 +43,7 @@ class WatchRequest:
     remedies: tuple[str, ...] = ()
     steps: int | None = None
     seconds: float | None = None
+    until: float | None = None
     probes: str = "all"
     seed: int = 0
     highest_rate: float | None = None
@@ -76,6 +81,25 @@ class RunRequest:
     number: int = 0
     sandbox: str | None = None
     network: bool = False
+
+    def deadline(self, now: float) -> float:
+        """When a run that begins now is killed, as a time of the monotonic clock.
+
+        Example:
+            >>> request = RunRequest("train.py", (), False, ".", "output.txt", WatchRequest("kept", until=108.0))
+            >>> request.deadline(100.0)
+            110.0
+        """
+        limit = math.inf if self.seconds is None else self.seconds
+        if self.watch is not None and self.watch.until is not None:
+            left = max(0.0, self.watch.until - now)
+            limit = min(limit, left + grace(left))
+        return now + limit
+
+
+def grace(seconds: float) -> float:
+    """Seconds that a watched script may take to end after its time limit: it looks at the time after each step."""
+    return min(GRACE, max(LEAST_GRACE, seconds / 4))
 
 
 @dataclass(frozen=True)

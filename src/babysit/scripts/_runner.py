@@ -10,6 +10,7 @@ import collections
 import contextlib
 import dataclasses
 import itertools
+import math
 import os
 import pathlib
 import select
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from babysit.scripts._messages import MessageReader, RunBegan, RunEnded, RunRequest, written
@@ -27,6 +28,7 @@ from babysit.training import FORKS
 
 SERVER = pathlib.Path(__file__).with_name("_fork_server.py")
 LOOK_EVERY = 0.05  # seconds
+LEAST_SECONDS = 1.0  # of a script that is begun at all
 KILLED_WITHIN = 10.0  # seconds; the server may be importing
 
 
@@ -96,16 +98,35 @@ class Runner:
         self._start(started)
         return started
 
-    def run_all(self, requests: Sequence[RunRequest]) -> list[Started]:
-        """Run several to their ends, as many at a time as there are jobs; in their order."""
+    def run_all(
+        self,
+        requests: Sequence[RunRequest],
+        *,
+        seconds: float | None = None,
+        meanwhile: Callable[[Sequence[Started]], object] = len,
+    ) -> list[Started]:
+        """Run several to their ends, as many at a time as there are jobs; in their order.
+
+        Args:
+            requests: What to run.
+            seconds: Time limit for all of them together. What has not begun by then is left out, and what is running is
+                told to end by then.
+            meanwhile: Called again and again with those that were begun.
+        """
+        until = math.inf if seconds is None else time.monotonic() + seconds
         found: list[Started] = []
         waiting = collections.deque(requests)
         try:
             while waiting or any(one.code is None for one in found):
                 while waiting and sum(one.code is None for one in found) < self.jobs:
-                    found.append(self.begin(waiting.popleft()))
+                    left = until - time.monotonic()
+                    if left <= 0 and found:
+                        waiting.clear()
+                        break
+                    found.append(self.begin(_ending(waiting.popleft(), until)))
                 # Libraries that take hold of SIGINT (polars is one) let a blocked read go on: so it never blocks long.
                 self.listen(LOOK_EVERY)
+                meanwhile(found)
         except BaseException:
             self._shut()
             raise
@@ -168,8 +189,7 @@ class Runner:
             process = self._popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=request.folder
             )
-        limit = float("inf") if request.seconds is None else request.seconds
-        self._alone[request.number] = process, time.monotonic() + limit
+        self._alone[request.number] = process, request.deadline(time.monotonic())
         started.process = process.pid
 
     def _popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
@@ -238,6 +258,14 @@ class Runner:
                 server.kill()
             self._end_server()
         self._heard = MessageReader()
+
+
+def _ending(request: RunRequest, until: float) -> RunRequest:
+    """The request, of a watched run with the time at which it shall end."""
+    if request.watch is None or math.isinf(until):
+        return request
+    until = max(until, time.monotonic() + LEAST_SECONDS)
+    return dataclasses.replace(request, watch=dataclasses.replace(request.watch, until=until))
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from babysit.record import BabysitError, Event, InputError, NotAppliedError, RehearsalError, Remedy, Trace, TraceStore
-from babysit.rehearsal import TO_THE_END, Ask, LiveParts, PatchedCopy, Probes, Subject, outcome_of
+from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Look, PatchedCopy, Probes, Subject, out_of_time, outcome_of
 from babysit.remedies import rate_of
-from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, read
+from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, grace, read
 from babysit.scripts._runner import Runner, Started
 from babysit.scripts._script import Script, with_arguments
 
 SECONDS = 600.0  # of one run, where nobody says less
-GRACE = 10.0  # seconds that a watched script may take to end after its time limit
+LOOK_EVERY, LOOK_SHARE = 0.5, 0.2  # seconds between two looks at a running script; of the time, looks may take so much
 OUTPUT = 4000  # characters of what a run printed that are kept
 
 
@@ -122,9 +124,14 @@ class ScriptSubject(Subject):
             raise found
         return found
 
-    def rehearse_all(self, asks: Sequence[Ask]) -> list[Trace | BabysitError]:
+    def rehearse_all(
+        self, asks: Sequence[Ask], *, seconds: float | None = None, look: Look | None = None
+    ) -> list[Trace | BabysitError]:
         """Several at a time; see `Subject`."""
-        return [self._as_rehearsal(one) for one in self.run_all(asks)]
+        found: list[Trace | BabysitError] = [
+            self._as_rehearsal(one) for one in self.run_all(asks, seconds=seconds, look=look)
+        ]
+        return [*found, *(out_of_time() for _ in asks[len(found) :])]
 
     def _as_rehearsal(self, done: Rehearsed) -> Trace | BabysitError:
         if done.answer.not_applied:
@@ -142,13 +149,18 @@ class ScriptSubject(Subject):
         """One run."""
         return self.run_all([ask])[0]
 
-    def run_all(self, asks: Sequence[Ask]) -> list[Rehearsed]:
-        """Several runs, as many at a time as there are jobs."""
+    def run_all(
+        self, asks: Sequence[Ask], *, seconds: float | None = None, look: Look | None = None
+    ) -> list[Rehearsed]:
+        """Several runs, as many at a time as there are jobs; those at the end are left out when the time is over."""
         with contextlib.ExitStack() as stack:
             folders = [stack.enter_context(kept_folder()) for _ in asks]
             requests = [self._request(ask, folder) for ask, folder in zip(asks, folders, strict=True)]
-            found = [rehearsed(started) for started in self._runner.run_all(requests)]
-        for ask, one in zip(asks, found, strict=True):
+            meanwhile = len if look is None else _Looks(look)
+            found = [
+                rehearsed(started) for started in self._runner.run_all(requests, seconds=seconds, meanwhile=meanwhile)
+            ]
+        for ask, one in zip(asks, found, strict=False):
             rate = rate_of(one.trace) if not ask.remedies else None
             if rate is not None:
                 self._highest_rate = max(rate, self._highest_rate or 0.0)
@@ -220,8 +232,34 @@ class ScriptSubject(Subject):
         )
         script, output = self.script, str(folder / "output.txt")
         return RunRequest(
-            script.target, script.arguments, script.module, str(self._folder), output, watch, seconds + GRACE
+            script.target, script.arguments, script.module, str(self._folder), output, watch, seconds + grace(seconds)
         )
+
+
+class _Looks:
+    """Looks at the first of several runs while they run, again and again."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._next = 0.0
+        self._seen = 0
+
+    def __call__(self, started: Sequence[Started]) -> None:
+        now = time.monotonic()
+        if now < self._next or not started or started[0].code is not None:
+            return
+        watch = started[0].request.watch
+        assert watch is not None
+        path = pathlib.Path(watch.kept, TRACE)
+        if path.exists():
+            # It is being written: what cannot be read now is read at the next look.
+            with contextlib.suppress(BabysitError, sqlite3.Error), TraceStore(path) as store:
+                trace = store.read()
+                if len(trace.rows) + len(trace.events) > self._seen:
+                    self._seen = len(trace.rows) + len(trace.events)
+                    self._look(trace)
+        took = time.monotonic() - now
+        self._next = now + took + max(LOOK_EVERY, took / LOOK_SHARE)
 
 
 def watching_environment() -> dict[str, str]:

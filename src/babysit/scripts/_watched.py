@@ -91,7 +91,10 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
         move_seeds(asked.seed * STRIDE)
 
     def more() -> None:
-        if asked.seconds is not None and time.monotonic() - began > asked.seconds:
+        now = time.monotonic()
+        if (asked.seconds is not None and now - began > asked.seconds) or (
+            asked.until is not None and now > asked.until
+        ):
             raise Enough
 
     applied = applied_to_script(remedies, asked.seed, KINDS, asked.highest_rate) if remedies else None
