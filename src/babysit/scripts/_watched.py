@@ -90,11 +90,11 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
     if asked.seed:
         move_seeds(asked.seed * STRIDE)
 
+    limits = [asked.until, None if asked.seconds is None else began + asked.seconds]
+    ends = min((limit for limit in limits if limit is not None), default=math.inf)
+
     def more() -> None:
-        now = time.monotonic()
-        if (asked.seconds is not None and now - began > asked.seconds) or (
-            asked.until is not None and now > asked.until
-        ):
+        if time.monotonic() > ends:
             raise Enough
 
     applied = applied_to_script(remedies, asked.seed, KINDS, asked.highest_rate) if remedies else None
