@@ -58,7 +58,7 @@ def test_what_no_time_is_left_for_is_left_out(made: Made) -> None:
 def test_the_first_of_several_is_looked_at_while_it_runs(made: Made) -> None:
     text = "import time, torch\n" + program(before="opt.zero_grad(); time.sleep(0.2)")
     seen: list[Trace] = []
-    whole = made(text).rehearse_all([Ask(12, probes="losses")], look=seen.append)[0]
+    whole = made(text).rehearse_all([Ask(12)], look=seen.append)[0]
     assert isinstance(whole, Trace)
     assert seen
     assert 0 < len(seen[0].series("loss").values) <= len(whole.series("loss").values)

@@ -110,6 +110,8 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
         return skipped("overfit-tiny", examination.no_time)
     plain = attempt(examination, SHARE)
     stopped = plain.trace.happened("failed")
+    if not plain.steps and not stopped:
+        return skipped("overfit-tiny", f"no step of it was done in its share of {examination.seconds:g} s")
     if stopped and not plain.learned:
         return skipped("overfit-tiny", f"the training fails when every step has the same rows: {stopped[0].text}")
     rows = storable_rows(examination)
@@ -238,6 +240,8 @@ def _of_rate(plain: Attempt, mended: Attempt) -> list[Finding]:
     name = "learning-rate-too-high" if factor < 1 else "learning-rate-too-low"
     if factor > 1 and not plain.loss_left >= HARDLY:
         return []
+    if factor > 1 and plain.steps < min(STEPS, factor * mended.steps):
+        return []  # its time was over before a low rate could have got so far
     severity: Severity = "sick" if factor < 1 and not plain.loss_left <= 1 else "warning"
     return [DISEASES[name].finding("tiny subset", evidence=evidence, severity=severity, remedies=remedies)]
 

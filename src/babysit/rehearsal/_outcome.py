@@ -150,6 +150,12 @@ def median_of(outcomes: Sequence[RehearsalOutcome]) -> RehearsalOutcome:
     return sorted(outcomes, key=key)[len(outcomes) // 2]
 
 
+def first_line(text: str) -> str:
+    """The first line that is not empty."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[0].strip() if lines else text
+
+
 def check_training(name: str, trace: Trace) -> None:
     """Refuse a subject that trains nothing: there is nothing to check.
 
@@ -160,7 +166,14 @@ def check_training(name: str, trace: Trace) -> None:
         return
     failed = trace.happened("failed")
     if failed:
-        raise InputError(f"{name} fails before it trains: {failed[0].text}")
+        raise InputError(f"{name} fails before it trains: {first_line(failed[0].text)}")
+    late = trace.happened("out-of-time")
+    if late:
+        raise InputError(
+            f"{name} had not begun to train when its time was over: {late[0].text}",
+            cause="it reads data or builds a network for so long, or the machine is busy",
+            write="more time, as in --seconds 600",
+        )
     raise InputError(
         f"no training was seen in {name}: no backward pass and no step of an optimizer",
         cause="it trains only under a condition that was not met, or in a process of its own; or it changes its"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from babysit.diseases import evidence_of_learning
 from babysit.record import CheckVerdict, Finding, PreFlightStep, StepVerdict, Trace
+from babysit.rehearsal._outcome import first_line
 
 # Steps that a sound verdict stands on: where one of them was asked for and could not be judged, neither can the check.
 DECISIVE = ("wiring", "overfit-tiny", "short-training")
@@ -53,7 +54,7 @@ def verdict_of_check(
     shown: list[str] = []
     failed = trace.happened("failed")
     if failed:
-        missing.append(f"the training failed: {_line(failed[-1].text)}")
+        missing.append(f"the training failed: {first_line(failed[-1].text)}")
     if "short-training" in asked and not failed:
         found = evidence_of_learning(trace)
         # A loss of unknown level may fall for any reason; that a few rows are answered right shows what it is worth.
@@ -92,12 +93,7 @@ def _where(finding: Finding) -> str:
 def _error(finding: Finding) -> str:
     """The script's own error, where the finding is one."""
     error = finding.evidence.get("error")
-    return f": {_line(str(error))}" if error else ""
-
-
-def _line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[0].strip() if lines else text
+    return f": {first_line(str(error))}" if error else ""
 
 
 def _unseen(trace: Trace, asked: Collection[str], shown: Sequence[str]) -> list[str]:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
-from babysit.record import InputError
 from babysit.remedies._application import Application
 from babysit.remedies._hooks import Hooks
 from babysit.remedies._replacements import Replacements
@@ -140,11 +139,7 @@ class AtSteps:
         return step
 
     def begin(self, network: nn.Module | None, optimizers: Sequence[Optimizer]) -> None:
-        """Before the first step of some optimizers; `network` is None where it is not known, or there is none.
-
-        Raises:
-            InputError: There is no optimizer.
-        """
+        """Before the first step of some optimizers; `network` is None where it is not known, or there is none."""
         new = [one for one in optimizers if all(one is not known for known in self._optimizers)]
         if not self._wanted or (not new and self._optimizers):
             return
@@ -152,7 +147,10 @@ class AtSteps:
             rate = self._asked.rate[0] if self._asked.rate is not None else FRESH_RATE
             new = [Adam(network.parameters(), lr=rate)]
         if not new:
-            raise InputError("there is no optimizer")
+            # What was asked for is told as not applied. No decay where nothing decays is what was asked for.
+            if self._asked.decay is not None and not self._asked.decay[0]:
+                self._asked.decay[1].took_hold()
+            return
         for optimizer in new:
             self._made.setdefault(optimizer, [_first_rate(group) for group in optimizer.param_groups])
             if self._asked.kind is not None:

@@ -37,7 +37,7 @@ def finding_line(finding: Finding) -> Text:
         'sick: diverged, step 12 (loss inf)'
     """
     where = f", {finding.where}" if finding.where else ""
-    numbers = evidence_text(finding.evidence, most=3)
+    numbers = evidence_text(finding.evidence, most=3).partition("\n")[0]  # an error may have many lines
     return Text.assemble(
         (f"{finding.severity}: {finding.name}", STYLES[finding.severity]), where, f" ({numbers})" if numbers else ""
     )

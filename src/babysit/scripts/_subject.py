@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import pathlib
 import sqlite3
@@ -293,7 +294,11 @@ def rehearsed(started: Started) -> Rehearsed:
     if not (kept / TRACE).exists():
         return Rehearsed(Trace(events=(Event(0, "failed", answer.error),)), answer, output)
     with TraceStore(kept / TRACE) as store:
-        return Rehearsed(store.read(), answer, output)
+        trace = store.read()
+    if started.late and not trace.series("loss").values:
+        late = Event(0, "out-of-time", f"no training pass ended within {answer.seconds:.0f} s")
+        trace = dataclasses.replace(trace, events=(*trace.events, late))
+    return Rehearsed(trace, answer, output)
 
 
 def _how_it_died(started: Started) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import pathlib
 import random
@@ -32,6 +34,7 @@ from babysit.scripts._sandbox import (
 from babysit.scripts._scratch import WritesSeen, mirror
 from babysit.scripts._script import Script, run_script
 
+FLUSH_EVERY = 0.5  # seconds; a flush takes about a thousandth
 STRIDE = 1000  # between the seeds of two runs
 # Services that log or load over the network, told by their own variables that there is none.
 OFFLINE = {
@@ -93,9 +96,18 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
     limits = [asked.until, None if asked.seconds is None else began + asked.seconds]
     ends = min((limit for limit in limits if limit is not None), default=math.inf)
 
+    flushed = time.monotonic()
+
     def more() -> None:
-        if time.monotonic() > ends:
+        nonlocal flushed
+        now = time.monotonic()
+        if now > ends:
             raise Enough
+        if now > flushed + FLUSH_EVERY and asked.probes != "losses":
+            # Whoever looks at this training while it runs reads what was flushed.
+            with contextlib.suppress(BabysitError):
+                store.flush()
+            flushed = time.monotonic()
 
     applied = applied_to_script(remedies, asked.seed, KINDS, asked.highest_rate) if remedies else None
     patcher = Patcher(store, remedies=applied, probes=asked.probes, steps=asked.steps, more=more)
