@@ -20,7 +20,9 @@ from babysit.record import (
     Trace,
     silent,
 )
-from babysit.rehearsal import Combination, RehearsalOutcome, _heal, combinations_from, gain, heal, outcome_of
+from babysit.rehearsal import Combination, RehearsalOutcome, asked_by, gain, heal, outcome_of
+from babysit.rehearsal._combinations import NOTHING
+from babysit.rehearsal._heal_rounds import HealRounds, HealStanding
 from babysit.rehearsal._heal_session import HealSession
 from tests.rehearsal.known import STEPS, Known
 
@@ -81,7 +83,7 @@ def test_a_healthy_training_is_left_alone() -> None:
 def test_a_solved_training_costs_no_search() -> None:
     subject = Known(lambda names, seed: 1.0)
     heal(subject, findings=[])
-    assert len(subject.asked) == 1
+    assert [names for names, _, _ in subject.asked] == [{}, {}]  # watched, and beside it its first steps
 
 
 def test_refused_and_failing_changes_cost_nothing_but_their_run() -> None:
@@ -114,19 +116,20 @@ def test_with_little_time_most_changes_get_a_third_of_the_steps(monkeypatch: pyt
     remedies = tuple(Remedy("weight-decay", str(number)) for number in range(12))
     subject = Known(lambda names, seed: 0.9 if names.get("weight-decay") == "5" else 0.3)
     session = HealSession(subject, STEPS, 60.0, 0, silent)
-    session.watch()
-    trials = _heal._halving(session, [Combination((one,)) for one in remedies], "all")
+    trace = session.watch()
+    rounds = HealRounds(session, HealStanding(NOTHING, session.before, 0.0, trace, ()))
+    trials = rounds._halving([Combination((one,)) for one in remedies], "all")
     short = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS // 3]
     full = [names["weight-decay"] for names, steps, _ in subject.asked if names and steps == STEPS]
-    assert short == [str(number) for number in range(9)]
-    assert len(full) == 3
+    assert short == [str(number) for number in range(12)]
+    assert len(full) == 4
     assert trials[0].combination.remedies == (Remedy("weight-decay", "5"),)
 
 
 def test_without_time_nothing_is_tried() -> None:
     subject = Known(lambda names, seed: 0.3)
     assert heal(subject, findings=CALLS, seconds=1e-9).remedies == ()
-    assert len(subject.asked) == 1
+    assert [names for names, _, _ in subject.asked] == [{}, {}]
 
 
 @pytest.mark.parametrize(("seconds", "steps", "seeds"), [(0, 10, 3), (10, 0, 3), (10, 10, 0), (math.nan, 10, 3)])
@@ -176,7 +179,7 @@ def test_outcomes_of_errors() -> None:
     assert outcome_of(Trace((Row(0, "train", "", "loss", math.nan),))).loss == math.inf
 
 
-def test_combinations_are_the_findings_remedies_then_all_of_them() -> None:
+def test_the_causes_together_come_first_then_each_then_further_values() -> None:
     trace = Trace((Row(0, "train", "", "lr", 0.1),))
-    texts = [" ".join(map(str, one.remedies)) for one in combinations_from(CALLS, trace)]
-    assert texts == ["lr=0.01", "lr=1", "standardise-inputs", "insert-batch-norm", "lr=0.01 insert-batch-norm"]
+    texts = [" ".join(map(str, one.remedies)) for one in asked_by(CALLS, trace)]
+    assert texts == ["lr=0.01 insert-batch-norm", "lr=0.01", "insert-batch-norm", "lr=1", "standardise-inputs"]

@@ -66,7 +66,9 @@ def test_what_needs_a_network_is_refused_with_the_reason(bare: ScriptSubject, na
 def test_healing_tells_what_was_not_applied_and_ranks_the_rest(bare: ScriptSubject) -> None:
     asked = [Finding("diverged", "sick", remedies=(Remedy("insert-batch-norm"), Remedy("lr", "0.001")))]
     found = heal(bare, findings=asked, seconds=60, seeds=1)
-    assert [str(one) for one in found.remedies][:1] == ["lr=0.001"]
+    assert [one.name for one in found.remedies] == ["lr"]
+    assert found.effect is not None
+    assert found.effect.gain > 0.9
     tried = {" ".join(map(str, one.remedies)): one for one in found.tried}
     refused = tried["insert-batch-norm"]
     assert "could not be applied: no torch.nn.Module" in refused.refused

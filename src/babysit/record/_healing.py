@@ -83,6 +83,10 @@ class Healing:
         steps: Optimizer steps of all rehearsals together.
         notes: What the reader should know, such as files written outside the scratch folder.
         interrupted: Whether the user stopped it; what was known by then is here.
+        mended: Remedies of faults that were found and that the score does without; each was tried and does no harm.
+        left: What is still wrong under the remedies, causes first.
+        seconds_wanted: The time limit in seconds that would do for all that the findings ask for; 0 where all of it
+            was tried.
         patched: Path of the patched copy, where one was asked for and there was something to write.
         diff: Unified diff of that copy against the script.
     """
@@ -99,5 +103,8 @@ class Healing:
     steps: int = 0
     notes: tuple[str, ...] = ()
     interrupted: bool = False
+    mended: tuple[RemedyText, ...] = ()
+    left: tuple[Finding, ...] = ()
+    seconds_wanted: Annotated[Seconds, Field(alias="seconds wanted")] = 0.0
     patched: str = ""
     diff: str = Field(default="", repr=False, exclude=True)

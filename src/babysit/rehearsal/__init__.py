@@ -8,7 +8,7 @@ from babysit.rehearsal._check_rate_range import check_rate_range
 from babysit.rehearsal._check_regularisation import check_regularisation
 from babysit.rehearsal._check_short_training import check_short_training
 from babysit.rehearsal._check_wiring import check_wiring
-from babysit.rehearsal._combinations import Combination, combinations_from
+from babysit.rehearsal._combinations import Combination, asked_by
 from babysit.rehearsal._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearsal._compare_initialisations import compare_initialisations
 from babysit.rehearsal._dependence import Dependence
@@ -25,6 +25,8 @@ from babysit.rehearsal._recipe_subject import RecipeSubject
 from babysit.rehearsal._restore import random_streams_restored, restored
 from babysit.rehearsal._subject import (
     CHECK_SECONDS,
+    ENDED_BY,
+    TIME_LIMIT,
     TO_THE_END,
     Ask,
     LiveParts,
@@ -44,6 +46,7 @@ __all__ = [
     "COMPARED_SCHEMES",
     "Combination",
     "Dependence",
+    "ENDED_BY",
     "EXPERIMENTS",
     "Examination",
     "HEAL_SECONDS",
@@ -60,8 +63,10 @@ __all__ = [
     "RehearsalOutcome",
     "RehearseLosses",
     "Subject",
+    "TIME_LIMIT",
     "TO_THE_END",
     "WATCHED_STEPS",
+    "asked_by",
     "check_data",
     "check_init",
     "check_initial_loss",
@@ -70,7 +75,6 @@ __all__ = [
     "check_regularisation",
     "check_short_training",
     "check_wiring",
-    "combinations_from",
     "compare_initialisations",
     "find_rate_range",
     "gain",

@@ -24,35 +24,66 @@ class Combination:
     root: bool = False
 
 
-def combinations_from(findings: Sequence[Finding], trace: Trace) -> list[Combination]:
-    """What the findings ask for, in their order; then the first remedies of all roots together.
+NOTHING = Combination(())
+ALL_CAUSES = "all of them"
+
+
+def asked_by(findings: Sequence[Finding], trace: Trace, base: Combination = NOTHING) -> list[Combination]:
+    """What findings ask for on top of a combination: first the remedies of all causes together, then each alone.
 
     Example:
         >>> found = Finding("clipped", "sick", remedies=(Remedy("clip-norm"),))
-        >>> [str(one.remedies[0]) for one in combinations_from([found], Trace())]
+        >>> [str(one.remedies[0]) for one in asked_by([found], Trace())]
         ['clip-norm=1']
     """
-    result: list[Combination] = []
+    alone: list[Combination] = []
+    later: list[Combination] = []  # further values, and what notes ask for
     firsts: list[Remedy] = []
+    roots: list[Remedy] = []
     for finding in findings:
         root = not finding.explained_by and finding.severity != "note"
         wanted = [value for remedy in finding.remedies for value in worth_trying(remedy, trace, finding.name)]
-        result += [Combination((remedy,), finding.name, root) for remedy in wanted]
+        made = [Combination((remedy,), finding.name, root) for remedy in wanted]
+        (alone if finding.severity != "note" else later).extend(made[:1])
+        later += made[1:]
         if finding.severity != "note" and wanted:
             firsts.append(wanted[0])
-    together = _without_repeats(firsts)
-    if len(together) > 1:
-        result.append(Combination(tuple(together), "all of them", root=True))
-    roots = _without_repeats(
-        value
-        for finding in findings
-        if not finding.explained_by
-        for remedy in finding.remedies[:1]
-        for value in worth_trying(remedy, trace, finding.name)[:1]
-    )
-    if len(roots) > 1 and roots != together:
-        result.append(Combination(tuple(roots), "all of them"))
-    return unique(result)
+            if root:
+                roots.append(wanted[0])
+    together = [Combination(_compatible(some), ALL_CAUSES, root=True) for some in (roots, firsts)]
+    together = [one for one in together if len(one.remedies) > 1]
+    return unique(extended(base, one.remedies, one.because, root=one.root) for one in (*together, *alone, *later))
+
+
+def extended(
+    base: Combination, remedies: Iterable[Remedy], because: str = "", *, root: bool | None = None
+) -> Combination:
+    """A combination with more remedies; each takes the place of one of its name, or that does the same otherwise.
+
+    Example:
+        >>> both = extended(Combination((Remedy("lr", "1"), Remedy("shuffle"))), [Remedy("lr", "0.1")])
+        >>> " ".join(map(str, both.remedies))
+        'shuffle lr=0.1'
+    """
+    new = tuple(remedies)
+    kept = tuple(one for one in base.remedies if not any(_excludes(one, other) for other in new))
+    return Combination((*kept, *new), because or base.because, base.root if root is None else root)
+
+
+def _excludes(one: Remedy, other: Remedy) -> bool:
+    if one.name == other.name:
+        return True
+    both = [REMEDIES[name].alike for name in (one.name, other.name) if name in REMEDIES]
+    return len(both) == 2 and both[0] != "" and both[0] == both[1]
+
+
+def _compatible(remedies: Iterable[Remedy]) -> tuple[Remedy, ...]:
+    """Those that can be applied together: of what excludes one another the first."""
+    found: list[Remedy] = []
+    for remedy in remedies:
+        if not any(_excludes(remedy, one) for one in found):
+            found.append(remedy)
+    return tuple(found)
 
 
 def for_any_training(trace: Trace) -> list[Combination]:
@@ -84,14 +115,6 @@ def without(combination: Combination, refused: NotAppliedError) -> Combination:
     missing = {remedy for remedy, _ in refused.missing}
     kept = tuple(one for one in combination.remedies if str(one) not in missing)
     return replace(combination, remedies=kept if len(kept) < len(combination.remedies) else ())
-
-
-def _without_repeats(remedies: Iterable[Remedy]) -> list[Remedy]:
-    """Each name once, the first time it comes."""
-    found: dict[str, Remedy] = {}
-    for remedy in remedies:
-        found.setdefault(remedy.name, remedy)
-    return list(found.values())
 
 
 def unique(combinations: Iterable[Combination]) -> list[Combination]:

@@ -134,11 +134,7 @@ class Examination:
             found = _trace_of(found)
         elif not isinstance(found, Trace):
             raise found
-        if isinstance(looked_at, Trace):
-            known = {(event.kind, event.text) for event in found.events}
-            more = tuple(one for one in looked_at.events if one.kind in DISEASES and (one.kind, one.text) not in known)
-            found = dataclasses.replace(found, events=(*found.events, *more))
-        return found
+        return with_dependence(found, looked_at)
 
     def _look(self, trace: Trace) -> None:
         """Tell what a training that still runs shows by now."""
@@ -226,6 +222,15 @@ def _trace_of(found: Trace | BabysitError) -> Trace:
         return found
     trace = getattr(found, "trace", None)
     return trace if isinstance(trace, Trace) else Trace(events=(Event(0, "failed", str(found)),))
+
+
+def with_dependence(watched: Trace, tested: Trace | BabysitError) -> Trace:
+    """A watched training's trace, with what the test of its first steps has found."""
+    if not isinstance(tested, Trace):
+        return watched
+    known = {(event.kind, event.text) for event in watched.events}
+    more = tuple(one for one in tested.events if one.kind in DISEASES and (one.kind, one.text) not in known)
+    return dataclasses.replace(watched, events=(*watched.events, *more))
 
 
 def skipped(name: str, why: str) -> PreFlightStep:

@@ -23,6 +23,7 @@ Look = Callable[[Trace], object]
 Probes = Literal["all", "start", "budget", "losses", "dependence"]
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
+ENDED_BY, TIME_LIMIT = "ended-by", "time limit"  # fact of a trace: its training was not at its end
 TO_THE_END = 10**9  # steps: more than any training takes, where it ends by itself
 CHECK_SECONDS = 60.0  # a check is made before hours are spent; a minute of it finds what a day would
 

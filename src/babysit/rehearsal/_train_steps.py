@@ -14,6 +14,7 @@ from torch import nn
 
 from babysit.probes import Observer
 from babysit.record import BabysitError, Event, RehearsalError, Row, Trace, TraceStore
+from babysit.rehearsal._subject import ENDED_BY, TIME_LIMIT
 from babysit.remedies import RehearsalState
 from babysit.training import Penalty, take_step
 
@@ -86,7 +87,10 @@ def _steps(state: RehearsalState, steps: int, seconds: float | None, store: Trac
         )
         value = float(taken.loss)
         yield [Row(step, "train", "", "loss", value), Row(step, "train", "", "lr", taken.lr)]
-        if not math.isfinite(value) or (seconds is not None and time.monotonic() - began > seconds):
+        if not math.isfinite(value):
+            return
+        if seconds is not None and time.monotonic() - began > seconds:
+            state.facts[ENDED_BY] = TIME_LIMIT
             return
         if state.after_step is not None:
             rows, enough = state.after_step(step, batch)

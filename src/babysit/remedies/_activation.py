@@ -31,6 +31,7 @@ class OtherActivation(RemedyKind):
 
     name = "activation"
     summary = "use another activation: activation=relu"
+    behind_probes = True
     values = AnActivation("relu", "selu")
     settings = ("model.activation={value}",)
     searched = True

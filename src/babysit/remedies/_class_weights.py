@@ -15,6 +15,7 @@ class ClassWeights(RemedyKind):
 
     name = "class-weights"
     summary = "weigh each class by the inverse of its share"
+    behind_probes = True
     settings = ("loss.class_weights=balanced",)
     new_loss = True
     new_scale = True

@@ -26,6 +26,7 @@ class InputScaling(RemedyKind):
 
     how: ClassVar[Scaling]
     searched = True
+    alike = "input scaling"
     place = "loop"
     unmet = "no network was trained"
     not_source = "the script's text does not tell which tensor holds the training rows"

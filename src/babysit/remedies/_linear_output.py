@@ -21,10 +21,12 @@ class LinearOutput(RemedyKind):
 
     name = "linear-output"
     summary = "take the activation off the outputs"
+    behind_probes = True
     advice = "in the network: no activation on what it gives back"
     place = "network"
     unmet = "the network's outputs come from no activation"
     written_with = "network"
+    alike = "output activation"
     held_in = frozenset({"network"})
 
     def for_any_training(self, trace: Trace) -> Iterable[tuple[int, str | None]]:

@@ -24,6 +24,7 @@ class OtherLoss(RemedyKind):
 
     name = "loss"
     summary = "use another loss: loss=cross-entropy"
+    behind_probes = True
     values = OneOf(sorted(losses_that(plain=True)), of="loss")
     settings = ("loss.name={value}",)
     new_loss = True

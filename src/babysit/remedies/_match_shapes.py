@@ -18,6 +18,7 @@ class MatchShapes(RemedyKind):
 
     name = "match-shapes"
     summary = "give outputs and targets one shape"
+    behind_probes = True
     advice = "before the loss: targets = targets.reshape(outputs.shape)"
     place = "loss"
     unmet = "outputs and targets have one shape already"

@@ -24,6 +24,8 @@ Where = Literal[
 Held = Literal["loader", "network", "optimizer", "schedule", "training"]
 # Remedies that are written at one place together, and mean something else where one of them is left out.
 Together = Literal["", "loss", "network", "parameters", "steps"]
+# What a training has one of, so that of two remedies that set it only one can be applied.
+Alike = Literal["", "input scaling", "mode", "output activation"]
 
 
 class RemedyKind:
@@ -52,6 +54,8 @@ class RemedyKind:
         unmet: Why it was not applied to a training in which nothing met it.
         written_with: Remedies that are written all together or not at all, by the name of their group.
         written_apart: Names of remedies beside which it is not written: each would count layers of the other.
+        alike: What of a training it sets, of which there is one; empty where nothing else sets it.
+        behind_probes: Whether probes still measure what the script has, not what takes its place.
         held_in: What of a script holds the place where it is written.
     """
 
@@ -73,6 +77,8 @@ class RemedyKind:
     unmet: ClassVar[str] = "nothing in the training met it"
     written_with: ClassVar[Together] = ""
     written_apart: ClassVar[frozenset[str]] = frozenset()
+    alike: ClassVar[Alike] = ""
+    behind_probes: ClassVar[bool] = False
     held_in: ClassVar[frozenset[Held]] = frozenset()
     not_recipe: ClassVar[str] = ""
     not_live: ClassVar[str] = ""

@@ -18,6 +18,7 @@ class RemoveSigmoid(RemedyKind):
 
     name = "remove-sigmoid"
     summary = "take the sigmoid off the outputs: the loss applies it"
+    behind_probes = True
     new_loss = True
     new_scale = True
     advice = (

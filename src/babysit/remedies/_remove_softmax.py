@@ -18,6 +18,7 @@ class RemoveSoftmax(RemedyKind):
 
     name = "remove-softmax"
     summary = "take the softmax off the outputs: the loss applies it"
+    behind_probes = True
     new_loss = True
     new_scale = True
     advice = (

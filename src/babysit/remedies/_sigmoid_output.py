@@ -18,10 +18,12 @@ class SigmoidOutput(RemedyKind):
 
     name = "sigmoid-output"
     summary = "a sigmoid instead of a softmax over one output"
+    behind_probes = True
     advice = "in the network: torch.sigmoid in the place of the softmax over one output"
     place = "network"
     unmet = "no softmax gives the network's outputs"
     written_with = "network"
+    alike = "output activation"
     held_in = frozenset({"network"})
 
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:

@@ -18,10 +18,12 @@ class SoftmaxAxis(RemedyKind):
 
     name = "softmax-axis"
     summary = "take the softmax over the classes, not over the rows"
+    behind_probes = True
     advice = "in the network: softmax over the classes, dim=1 (dim=-1 of sequences)"
     place = "network"
     unmet = "no softmax gives the network's outputs"
     written_with = "network"
+    alike = "output activation"
     held_in = frozenset({"network"})
 
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:

@@ -15,6 +15,7 @@ class StandardiseTargets(RemedyKind):
 
     name = "standardise-targets"
     summary = "learn standardised targets; undo it in the answers"
+    behind_probes = True
     settings = ("preprocessing.targets=standardise",)
     new_loss = True
     new_scale = True

@@ -12,6 +12,7 @@ from babysit.record import Effect, Healing, Tried, Values, remedy_summary
 from babysit.reports._findings import finding_line, value_text
 
 MOST_TRIED = 12
+MOST = 0.8  # of the gap: what closes less is told as a part of it
 
 
 def healing_renderable(found: Healing) -> RenderableType:
@@ -25,11 +26,20 @@ def healing_renderable(found: Healing) -> RenderableType:
     parts: list[RenderableType] = [healing_headline(found)]
     if found.findings:
         parts += [Text(), *(finding_line(one) for one in found.findings if one.severity != "note")]
-    if found.effect is not None:
+    if found.effect is not None or found.mended:
         parts += [Text(), Text("what to change", style="bold")]
         parts += [Text(f"  {one}{_meaning(str(one))}") for one in found.remedies]
+        parts += [
+            Text(f"  {one}{_meaning(str(one))} (it is a fault, and the score does without it)") for one in found.mended
+        ]
         parts += [Text(f"    {line}", style="dim") for line in found.advice]
+    if found.effect is not None:
         parts += [Text(), _effect(found.effect)]
+    if found.left:
+        parts += [Text(), Text("what is still wrong under the remedies", style="bold")]
+        parts += [finding_line(one) for one in found.left]
+    if found.seconds_wanted:
+        parts += [Text(), Text(_out_of_time(found))]
     if found.tried:
         parts += [Text(), _tried(found)]
     parts += [Text(note, style="dim") for note in found.notes]
@@ -69,8 +79,17 @@ def outcome_text(outcome: Values) -> str:
 
 def healing_headline(found: Healing) -> Text:
     """What healing came to, in a line."""
-    if found.remedies:
-        verdict, style = "healed by " + " and ".join(map(str, found.remedies)), "bold green"
+    names = " and ".join(map(str, found.remedies))
+    still = ", ".join(one.name for one in found.left)
+    if found.remedies and (still or (found.effect is not None and found.effect.gain < MOST)):
+        closed = f"closes {found.effect.gain:.0%} of the gap".replace("%", " %") if found.effect is not None else ""
+        verdict, style = f"{names} {closed}{f'; still: {still}' if still else ''}", "bold yellow"
+    elif found.remedies:
+        verdict, style = f"healed by {names}", "bold green"
+    elif found.mended:
+        verdict, style = "a fault was found: " + " and ".join(map(str, found.mended)), "bold yellow"
+    elif found.seconds_wanted:
+        verdict, style = "sick, and the time was over before all that the findings ask for was tried", "bold red"
     elif any(one.severity != "note" for one in found.findings):
         verdict, style = "sick, and nothing that was tried heals it", "bold red"
     else:
@@ -79,6 +98,13 @@ def healing_headline(found: Healing) -> Text:
         verdict += ", interrupted"
     spent = f" ({found.runs} rehearsals, {found.steps:,} steps, {found.seconds:.1f} s)"
     return Text.assemble(f"heal {found.subject}: ", (verdict, style), spent)
+
+
+def _out_of_time(found: Healing) -> str:
+    return (
+        f"the time was over before all that the findings ask for was tried; about {found.seconds_wanted:.0f} seconds"
+        f" would do: --seconds {found.seconds_wanted:.0f}"
+    )
 
 
 def _meaning(text: str) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from babysit.record import BabysitError, Event, InputError, NotAppliedError, Remedy, Row, TraceStore
-from babysit.rehearsal import KINDS
+from babysit.rehearsal import ENDED_BY, KINDS, TIME_LIMIT
 from babysit.remedies import Epochs, applied_to_script
 from babysit.scripts._as_main import Ended, Enough
 from babysit.scripts._messages import ANSWER, SCRATCH, TRACE, RunRequest, ScriptAnswer, WatchRequest, read, written
@@ -118,6 +118,9 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
     if scored is not None:
         store.add([Row(max(0, patcher.steps - 1), "train", "", *scored)])
     patcher.tell(finished=ended.how == "finished")
+    late = asked.seconds is not None and time.monotonic() - began > asked.seconds
+    if ended.how == "enough" and asked.steps is None and late:
+        store.describe(facts={ENDED_BY: TIME_LIMIT})
     if ended.how == "finished" and ended.code and not patcher.steps:
         store.add(
             [Event(0, "failed", f"it ends with exit code {ended.code}{f': {ended.error}' if ended.error else ''}")]
