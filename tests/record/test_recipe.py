@@ -157,7 +157,7 @@ def test_files_that_are_no_recipes(tmp_path: pathlib.Path) -> None:
         (tmp_path / "none.toml", "no recipe"),
         (tmp_path, "cannot be read"),
         (binary, "not text"),
-        (large, "bytes long"),
+        (large, "more than 1,000,000 bytes"),
         (tmp_path / "large.csv" / "x", "no recipe"),
         (pathlib.Path("a" * 5000), "cannot be read"),
         (pathlib.Path("a\0b"), "cannot be read"),

@@ -61,7 +61,7 @@ def test_measuring_a_step_again_replaces_it(tmp_path: pathlib.Path) -> None:
 def test_no_file_is_an_empty_trace_and_another_file_is_refused(tmp_path: pathlib.Path) -> None:
     assert read_trace(tmp_path / "none.sqlite").rows == ()
     (tmp_path / "text.sqlite").write_text("not a database, but long enough to be taken for one" * 40)
-    with pytest.raises(RunFolderError, match="cannot be read as a trace"):
+    with pytest.raises(RunFolderError, match="is damaged"):
         read_trace(tmp_path / "text.sqlite")
     with sqlite3.connect(tmp_path / "newer.sqlite") as database:
         database.execute("PRAGMA user_version = 99")

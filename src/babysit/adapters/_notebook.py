@@ -9,14 +9,13 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from rich.console import Console
 from torch.optim import Optimizer
 
 from babysit.diseases import check_names, diagnose
 from babysit.record import InputError, Remedy, TraceStore
 from babysit.rehearsal import KINDS
 from babysit.remedies import AppliedRemedies, applied_to_script
-from babysit.reports import print_findings, trace_headline
+from babysit.reports import CleanConsole, print_findings, trace_headline
 from babysit.scripts import Patcher
 
 OVERHEAD = 0.01
@@ -108,11 +107,11 @@ class Notebook:
         if not patcher.steps and not always:
             return
         findings = diagnose(trace, ignore=ignore)
-        console = Console(stderr=True)
-        console.print(f"babysit: {trace_headline(trace, findings)}", soft_wrap=True, highlight=False, markup=False)
+        console = CleanConsole(stderr=True)
+        console.print(f"babysit: {trace_headline(trace, findings)}", soft_wrap=True, highlight=False)
         for event in trace.events:
             if event.kind in ("unseen", "not-applied"):
-                console.print(f"{event.kind}: {event.text}", soft_wrap=True, highlight=False, markup=False)
+                console.print(f"{event.kind}: {event.text}", soft_wrap=True, highlight=False)
         if findings:
             print_findings(findings, console)
 

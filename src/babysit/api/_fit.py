@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from rich.console import Group, RenderableType
 
+from babysit.api._folders import folder_for, search_folder
 from babysit.api._result import Result
-from babysit.api._search_first import SEARCH_SECONDS, search_first, search_folder
+from babysit.api._search_first import SEARCH_SECONDS, search_first
 from babysit.data import Prepared, prepare
 from babysit.diseases import check_names, diagnose
 from babysit.record import (
@@ -128,12 +129,12 @@ def fit(
     chosen = with_settings(chosen, [*settings])
     chosen = _with_source(chosen, data, target)
     check_names(chosen.watch.ignore)
-    path = pathlib.Path(out) if out is not None else _free_folder(chosen)
-    Run.refuse_existing(path)
-    Run.refuse_existing(search_folder(path))
     if not seconds >= 0:
         raise InputError(f"a search of {seconds:g} seconds", legal="0 for no search, or more", write="--seconds 30")
-    return fit_recipe(path, chosen, data, seconds, progress)
+    with folder_for(Run, out, chosen.data.source) as path:
+        Run.refuse_existing(path)
+        Run.refuse_existing(search_folder(path))
+        return fit_recipe(path, chosen, data, seconds, progress)
 
 
 def fit_recipe(
@@ -184,13 +185,6 @@ def _with_source(recipe: Recipe, source: object, target: str | None) -> Recipe:
     if source is None and recipe.data.source is None:
         raise RecipeError("no data was given", write="babysit fit DATA, or source = under [data] in the recipe")
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=update)})
-
-
-def _free_folder(recipe: Recipe) -> pathlib.Path:
-    name = pathlib.Path(recipe.data.source or "data").stem or "data"
-    numbers = range(1, 1_000_000)
-    paths = (pathlib.Path("runs") / f"{name}-{number}" for number in numbers)
-    return next(path for path in paths if not path.exists() and not search_folder(path).exists())
 
 
 def train_and_score(

@@ -11,8 +11,9 @@ from torch import nn
 
 from babysit.api._carry_out import Tuned
 from babysit.api._fit import Fitted, fit_recipe, train_and_score
-from babysit.api._search_first import SEARCH_SECONDS, search_folder
-from babysit.api._search_set_up import Options
+from babysit.api._folders import search_folder
+from babysit.api._search_first import SEARCH_SECONDS
+from babysit.api._search_set_up import options_of
 from babysit.api._tune import resume_search
 from babysit.data import prepare
 from babysit.record import InputError, Progress, Run, RunFolderError, Study, silent
@@ -79,16 +80,16 @@ def resume(
         raise InputError("a Run takes neither a model nor a Ray cluster to go on", legal="both belong to a Study")
     path = folder.path if isinstance(folder, Run) else pathlib.Path(folder)
     before = search_folder(path)
-    if not path.exists() and _is_study(before):
+    if not (path / Run.info_file()).exists() and _is_study(before):
         # The training was stopped while the search before it was under way.
         study = Study(before)
-        seconds = Options(**study.info.options).seconds or SEARCH_SECONDS
+        seconds = options_of(study).seconds or SEARCH_SECONDS
         return fit_recipe(path, study.recipe, data, seconds, progress)
     return _resume_training(folder if isinstance(folder, Run) else Run(path), data, progress)
 
 
 def _is_study(path: pathlib.Path) -> bool:
-    return (path / "study.json").exists()
+    return (path / Study.info_file()).exists()
 
 
 def _resume_training(run: Run, data: object, progress: Progress) -> Fitted:

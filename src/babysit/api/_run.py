@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from babysit.api._result import Result
@@ -19,7 +19,14 @@ from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.record import Event, Finding, InputError, Remedy, RunAnswer, Trace, TraceStore
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
-from babysit.reports import finding_line, findings_renderable, render_trace_page, trace_headline
+from babysit.reports import (
+    CleanConsole,
+    finding_line,
+    findings_renderable,
+    render_trace_page,
+    trace_headline,
+    write_out,
+)
 from babysit.scripts import Ended, Patcher, run_script, with_arguments
 
 Show = Literal["lines", "plain", "nothing"]
@@ -156,7 +163,7 @@ class _Teller:
 
     def __init__(self, store: TraceStore, ignore: Sequence[str], show: Show) -> None:
         self._store = store
-        self._console = Console(stderr=True, no_color=show == "plain") if show != "nothing" else None
+        self._console = CleanConsole(stderr=True, no_color=show == "plain") if show != "nothing" else None
         self._shown: set[tuple[str, str]] = set()
         repeatedly = Repeatedly(self._read, self._found, ignore=ignore)
         # Called at each step: without a detour, and not at all where nobody reads it.
@@ -167,12 +174,11 @@ class _Teller:
         if self._console is None:
             return
         if done.traceback:
-            sys.stderr.write(done.traceback)
-            sys.stderr.flush()
+            write_out(sys.stderr, done.traceback)
         head = f"babysit: {name} {done.ended} after {seconds:.1f} s. {trace_headline(done.trace, done.findings)}"
-        self._console.print(head, soft_wrap=True, highlight=False, markup=False)
+        self._console.print(head, soft_wrap=True, highlight=False)
         for line in _event_lines(done.trace):
-            self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+            self._console.print(line, soft_wrap=True, highlight=False)
         if done.findings:
             self._console.print(findings_renderable(done.findings))
 
@@ -196,7 +202,7 @@ def _event_lines(trace: Trace) -> list[str]:
 def _leave(ended: Ended) -> NoReturn:
     """The end of a process that the script forked: as the script's own, and none of what watches it."""
     if ended.traceback:
-        sys.stderr.write(ended.traceback)
+        write_out(sys.stderr, ended.traceback)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

@@ -10,7 +10,8 @@ import pathlib
 from typing import NamedTuple
 
 from babysit.api._carry_out import Tuned, begin, carry_out
-from babysit.api._search_set_up import Options, engine_for, fitting, plan_for, plan_of, steps_of
+from babysit.api._folders import search_folder
+from babysit.api._search_set_up import Options, engine_for, fitting, options_of, plan_for, plan_of, steps_of
 from babysit.data import Prepared
 from babysit.nn import build
 from babysit.record import Decision, Progress, Recipe, RunFolderError, Study, with_settings
@@ -33,16 +34,6 @@ class Searched(NamedTuple):
     recipe: Recipe
     decisions: tuple[Decision, ...]
     tuned: Tuned | None
-
-
-def search_folder(run: pathlib.Path) -> pathlib.Path:
-    """Where the search before a Run is kept.
-
-    Example:
-        >>> search_folder(pathlib.Path("runs/digits-1")).as_posix()
-        'runs/digits-1-search'
-    """
-    return run.with_name(f"{run.name}-search")
 
 
 def search_first(
@@ -82,7 +73,7 @@ def search_first(
                     cause="the file was edited or replaced",
                     write="babysit fit again, into another --out",
                 )
-            options, plan = Options(**study.info.options), plan_of(study)
+            options, plan = options_of(study), plan_of(study)
             space = space_for(recipe, filled, Space(study.info.given), structure=False, widen=options.widen)
             tuned = carry_out(study, recipe, prepared, space, (), plan, options, engine, progress)
         else:

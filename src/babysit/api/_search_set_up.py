@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from babysit.api._folders import kept
 from babysit.data import Prepared, folds_of_prepared
 from babysit.nn import MakeNetwork, NetworkFactory
 from babysit.record import Engine, InputError, Recipe, Study, Trial, load_recipe, with_settings
@@ -174,13 +175,6 @@ def engine_for(
     return RayEngine(prepared, folds=folds, address=ray, make=make)
 
 
-def free_folder(parent: str, source: str | None) -> pathlib.Path:
-    """The first of PARENT/NAME-1, PARENT/NAME-2, ... where nothing is yet; the name is that of the data or script."""
-    name = pathlib.Path(source or "data").stem or "data"
-    numbers = range(1, 1_000_000)
-    return next(path for number in numbers if not (path := pathlib.Path(parent) / f"{name}-{number}").exists())
-
-
 def fitting(
     plan: Plan,
     engine: Engine,
@@ -264,6 +258,9 @@ def plan_for(
 
 def plan_of(study: Study) -> Plan:
     """The plan that a Study was begun with."""
-    content = dict(study.info.plan)
-    content["first"] = tuple(tuple(map(float, point)) for point in content.get("first", ()))
-    return Plan(**content)
+    return kept(Plan, study.info.plan, study)
+
+
+def options_of(study: Study) -> Options:
+    """The options that a Study over data or a recipe was begun with."""
+    return kept(Options, study.info.options, study)

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from babysit.api._carry_out import Tuned, begin, carry_out
+from babysit.api._folders import folder_for
 from babysit.api._search_set_up import (
     REPEATS,
     SECONDS,
@@ -18,7 +19,7 @@ from babysit.api._search_set_up import (
     engine_for,
     fitting,
     folds_of,
-    free_folder,
+    options_of,
     plan_for,
     plan_of,
     recipe_and_source,
@@ -163,35 +164,35 @@ def tune(
     chosen, source = recipe_and_source(subject, target, recipe, settings)
     limit = None if trials else (seconds or SECONDS)
     options = Options(folds, repeats, winners, widen, structure, limit, chosen.device, sampler)
-    path = pathlib.Path(out) if out is not None else free_folder("studies", chosen.data.source)
-    Study.refuse_existing(path)
     if seconds is not None and trials is not None:
         raise InputError("a search has either --seconds or --trials", write=f"--seconds {seconds:g}")
     if trials is not None and not trials >= 1:
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
-    prepared = prepare(chosen, source)
-    filled, _ = decide(chosen, prepared)
-    given = space if isinstance(space, Space) or space is None else space_from(space, known)
-    searched = space_for(chosen, filled, given, structure=structure, widen=widen)
-    chosen = with_architecture(chosen, filled, searched)
-    try_network(chosen, prepared, searched, make)
-    fold_rows = folds_of(prepared, chosen, folds)
-    full = steps_of(filled, prepared, fold_rows)
-    engine = engine_for(ray, prepared, fold_rows, chosen.device, make)
-    try:
-        plan = plan_for(
-            full,
-            (trials or 0) * full,
-            generations=generations,
-            points=points,
-            seed=seed,
-            side_by_side=math.ceil(engine.side_by_side / max(1, folds)),
-        )
-        if trials is None:
-            plan, options = fitting(plan, engine, searched, chosen, prepared, fold_rows, options)
-        tuned = begin(path, chosen, prepared, searched, fold_rows, plan, options, engine, progress, make)
-    finally:
-        engine.close()
+    with folder_for(Study, out, chosen.data.source) as path:
+        Study.refuse_existing(path)
+        prepared = prepare(chosen, source)
+        filled, _ = decide(chosen, prepared)
+        given = space if isinstance(space, Space) or space is None else space_from(space, known)
+        searched = space_for(chosen, filled, given, structure=structure, widen=widen)
+        chosen = with_architecture(chosen, filled, searched)
+        try_network(chosen, prepared, searched, make)
+        fold_rows = folds_of(prepared, chosen, folds)
+        full = steps_of(filled, prepared, fold_rows)
+        engine = engine_for(ray, prepared, fold_rows, chosen.device, make)
+        try:
+            plan = plan_for(
+                full,
+                (trials or 0) * full,
+                generations=generations,
+                points=points,
+                seed=seed,
+                side_by_side=math.ceil(engine.side_by_side / max(1, folds)),
+            )
+            if trials is None:
+                plan, options = fitting(plan, engine, searched, chosen, prepared, fold_rows, options)
+            tuned = begin(path, chosen, prepared, searched, fold_rows, plan, options, engine, progress, make)
+        finally:
+            engine.close()
     return _copied(tuned, optuna)
 
 
@@ -218,7 +219,7 @@ def resume_search(
             cause="the file was edited or replaced",
             write="babysit tune again, into another --out",
         )
-    options, plan = Options(**study.info.options), plan_of(study)
+    options, plan = options_of(study), plan_of(study)
     filled, _ = decide(recipe, prepared)
     searched = space_for(recipe, filled, Space(study.info.given), structure=False, widen=options.widen)
     fold_rows = folds_of(prepared, recipe, options.folds)

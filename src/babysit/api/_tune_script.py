@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from babysit.api._carry_out import Tuned, search_of
-from babysit.api._search_set_up import REPEATS, WINNERS, Options, free_folder, plan_of
+from babysit.api._folders import folder_for, kept
+from babysit.api._search_set_up import REPEATS, WINNERS, Options, plan_of
 from babysit.record import (
     InputError,
     Progress,
@@ -91,8 +92,6 @@ def tune_script(
         seed=seed,
     )
     options = Options(winners=winners, repeats=repeats if takes_seed else 1, widen=False, sampler=sampler)
-    folder = pathlib.Path(out) if out is not None else free_folder("studies", str(path))
-    Study.refuse_existing(folder)
     info = {
         "kind": "script",
         "subject": str(path),
@@ -104,18 +103,40 @@ def tune_script(
         | {"protected": protected, "network": network},
         "fingerprint": "",
     }
-    return _carry_out(Study.create(folder, info, None), given, plan, options, engine, progress)
+    with folder_for(Study, out, str(path)) as folder:
+        Study.refuse_existing(folder)
+        return _carry_out(Study.create(folder, info, None), given, plan, options, engine, progress)
 
 
 def resume_script(study: Study, progress: Progress = silent) -> Tuned:
     """Go on with the search over a script's arguments."""
-    content = dict(study.info.options)
-    command, score = content.pop("command"), content.pop("score")
-    lower, jobs, steps = content.pop("lower"), content.pop("jobs"), content.pop("steps", None)
+    options = kept(Options, study.info.options, study)  # it passes over what is of scripts alone
+    of_script = kept(_ScriptOptions, study.info.options, study)
     space = Space(study.info.given, free_names=True)
-    protected, network = content.pop("protected", True), content.pop("network", False)
-    engine = _engine(command, space, score, lower, jobs, steps, protected, network)
-    return _carry_out(study, space, plan_of(study), Options(**content), engine, progress)
+    engine = _engine(
+        list(of_script.command),
+        space,
+        of_script.score,
+        of_script.lower,
+        of_script.jobs,
+        of_script.steps,
+        of_script.protected,
+        of_script.network,
+    )
+    return _carry_out(study, space, plan_of(study), options, engine, progress)
+
+
+@dataclass(frozen=True)
+class _ScriptOptions:
+    """What a Study over a script keeps beside the options of every search."""
+
+    command: tuple[str, ...]
+    score: str | None
+    lower: bool
+    jobs: int | None
+    steps: int | None = None
+    protected: bool = True
+    network: bool = False
 
 
 def _engine(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from types import TracebackType
 from typing import Literal, Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -31,7 +31,7 @@ from babysit.record import (
     TraceLayer,
     TraceStore,
 )
-from babysit.reports import finding_line, findings_renderable, render_trace_page, trace_headline
+from babysit.reports import CleanConsole, finding_line, findings_renderable, render_trace_page, trace_headline
 
 OnNotFinite = Literal["go-on", "stop", "raise"]
 Show = Literal["lines", "nothing"]
@@ -64,7 +64,7 @@ class Watch(Result):
         self._ended: Trace | None = None
         self._ignore = tuple(ignore)
         self._on_not_finite = on_not_finite
-        self._console = Console(file=sys.stderr) if show == "lines" else None
+        self._console = CleanConsole(file=sys.stderr) if show == "lines" else None
         self._shown: set[tuple[str, str]] = set()
         self._repeatedly = Repeatedly(self._read, self._found, ignore=self._ignore)
         sink = _Telling(self._store, self._more)

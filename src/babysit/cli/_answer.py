@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED, NOT_JUDGED
 from babysit.record import write_atomic
+from babysit.reports import CleanConsole, write_out
 
 if TYPE_CHECKING:
     from babysit.api import Result
@@ -33,10 +32,10 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
         result.report(report)
     tell_json(result.to_json, json)
     if json != STANDARD_OUTPUT:
-        console = Console()
+        console = CleanConsole()
         console.print(result, crop=False)
         if report is not None:
-            console.print(f"report: {report}", soft_wrap=True, highlight=False, markup=False)
+            console.print(f"report: {report}", soft_wrap=True, highlight=False)
     if result.interrupted:
         return INTERRUPTED
     if not result.judged:
@@ -47,6 +46,6 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
 def tell_json(text: Callable[[], str], json: pathlib.Path | None) -> None:
     """Write JSON where it was asked for; without a file to the standard output."""
     if json == STANDARD_OUTPUT:
-        sys.stdout.write(text() + "\n")
+        write_out(sys.stdout, text() + "\n")
     elif json is not None:
         write_atomic(json, text() + "\n")

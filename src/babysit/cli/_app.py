@@ -6,19 +6,23 @@ that help, the version and a wrong command cost no import of torch.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
 from rich.text import Text
 
 import babysit
 from babysit.cli._arguments import apart, with_json_files
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
 from babysit.record import BabysitError
+from babysit.reports import CleanConsole
 
 VERBS = {
     "check": "The pre-flight: eight steps before hours are spent.",
@@ -66,43 +70,118 @@ for verb, summary in VERBS.items():
     app.command(f"babysit.cli._{function}:{function}", name=verb, help=summary)
 
 
+TRACEBACK = "BABYSIT_TRACEBACK"  # in the environment: show where babysit itself failed
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit.
 
     Args:
         arguments: What follows `babysit`; None takes the process's own.
     """
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    _open_descriptors()
+    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    if sys.argv[1:2] != ["run"]:  # a script's own end is its own
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is kept by now: one more Ctrl-C ends the process at once
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command. Returns the exit code."""
-    errors = Console(stderr=True)
+    errors = CleanConsole(stderr=True)
     try:
-        if arguments and arguments[0] in WITH_SCRIPT:
-            valued, flags = WITH_SCRIPT[arguments[0]]
-            arguments = [arguments[0], *apart(arguments[0], arguments[1:], valued=valued, flags=flags)]
-        arguments = with_json_files(arguments)
-        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=Console())
-        sys.stdout.flush()
+        return _carried_out(arguments)
     except CycloptsError as error:
         _say(errors, str(error).strip(), "babysit --help shows what is legal")
-        return BAD_INPUT
     except BabysitError as error:
         _say(errors, str(error))
-        return BAD_INPUT
     except KeyboardInterrupt as error:
         _say(errors, "interrupted", *([str(error)] if str(error) else []))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left; writing on would only raise again when Python closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            _silence(stream)
         return DONE
+    except OSError as error:
+        if _is_full(sys.stdout):
+            _silence(sys.stdout)
+            _say(errors, f"the standard output cannot be written: {error.strerror}")
+        else:
+            _say(errors, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", *_known(error))
+    except Exception as error:  # whatever it is, nobody is helped by a traceback that is not of their program
+        if os.environ.get(TRACEBACK):
+            raise
+        _say(errors, *_told(error))
+    return BAD_INPUT
+
+
+def _carried_out(arguments: list[str]) -> int:
+    if arguments and arguments[0] in WITH_SCRIPT:
+        valued, flags = WITH_SCRIPT[arguments[0]]
+        arguments = [arguments[0], *apart(arguments[0], arguments[1:], valued=valued, flags=flags)]
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that its encoding lacks; a script keeps its stream
+    arguments = with_json_files(arguments)
+    console = CleanConsole()
+    code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=console)
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return code if isinstance(code, int) else DONE
 
 
-def _say(console: Console, text: str, *more: str) -> None:
+def _say(console: CleanConsole, text: str, *more: str) -> None:
     first, *rest = text.split("\n")
-    console.print(Text.assemble(("error: ", "bold red"), first), soft_wrap=True)
-    for line in (*rest, *(f"  {line}" for line in more)):
-        console.print(Text(line), soft_wrap=True)
+    with contextlib.suppress(OSError):  # nobody reads the standard error
+        console.print(Text.assemble(("error: ", "bold red"), first), soft_wrap=True)
+        for line in (*rest, *(f"  {line}" for line in more)):
+            console.print(Text(line), soft_wrap=True)
+
+
+def _known(error: OSError) -> list[str]:
+    """The likely cause of what the system refused, outside of all files that babysit writes."""
+    causes = {
+        errno.ENOSPC: "a disk is full; temporary files are kept where TMPDIR says",
+        errno.EMFILE: "this process may open too few files: ulimit -n 1024",
+        errno.ENOMEM: "there is too little memory",
+        errno.ENOENT: "a folder was moved or deleted; TMPDIR names the folder of temporary files",
+    }
+    return [f"likely cause: {causes[error.errno]}"] if error.errno in causes else []
+
+
+def _told(error: Exception) -> list[str]:
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return [
+            f"there is too little memory{f': {text}' if text else ''}",
+            "write: a smaller batch (--set batch_size=32), or run it where there is more memory",
+        ]
+    return [
+        f"babysit itself failed: {type(error).__name__}: {text}",
+        "likely cause: a fault of babysit's own, not of your input",
+        f"write: {TRACEBACK}=1 babysit ... to see where, and report it",
+    ]
+
+
+def _open_descriptors() -> None:
+    """Give closed standard streams a place: a database would get the number of one, and be written over by prints."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def _is_full(stream: TextIO | None) -> bool:
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _silence(stream: TextIO | None) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -9,6 +9,7 @@ import babysit
 from babysit.cli._answer import tell_json
 from babysit.cli._codes import DONE
 from babysit.cli._options import File, Texts, refuse_folders
+from babysit.reports import write_out
 
 
 def predict(run: pathlib.Path, data: str, /, *, keep: Texts = None, out: File = None, json: File = None) -> int:
@@ -32,7 +33,7 @@ def predict(run: pathlib.Path, data: str, /, *, keep: Texts = None, out: File = 
     predicted = babysit.predict(run, data, keep=keep or (), out=out)
     tell_json(predicted.to_json, json)
     if out is not None:
-        sys.stderr.write(f"{predicted}\n")
+        write_out(sys.stderr, f"{predicted}\n")
     elif json is None:
-        sys.stdout.write(predicted.frame.write_csv())
+        write_out(sys.stdout, predicted.frame.write_csv())
     return DONE

@@ -9,6 +9,7 @@ from babysit.cli._answer import STANDARD_OUTPUT, tell_json
 from babysit.cli._codes import DONE
 from babysit.cli._options import File, Settings, refuse_folders
 from babysit.record import InputError, load_recipe, recipe_to_toml, with_settings, write_atomic
+from babysit.reports import write_out
 
 
 def recipe(name: str = "default", /, *, settings: Settings = None, out: File = None, json: File = None) -> int:
@@ -33,5 +34,5 @@ def recipe(name: str = "default", /, *, settings: Settings = None, out: File = N
         write_atomic(out, recipe_to_toml(chosen))
     tell_json(lambda: json_text.dumps(chosen.model_dump(mode="json", by_alias=True), indent=2), json)
     if out is None and json != STANDARD_OUTPUT:
-        sys.stdout.write(recipe_to_toml(chosen))
+        write_out(sys.stdout, recipe_to_toml(chosen))
     return DONE

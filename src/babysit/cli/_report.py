@@ -5,13 +5,11 @@ from __future__ import annotations
 import json as json_text
 import pathlib
 
-from rich.console import Console
-
 from babysit.cli._answer import STANDARD_OUTPUT, tell_json
 from babysit.cli._codes import DONE
 from babysit.cli._options import File, refuse_folders
 from babysit.record import Run, to_json
-from babysit.reports import print_summary, training_answer, write_page
+from babysit.reports import CleanConsole, print_summary, training_answer, write_page
 
 
 def report(run: pathlib.Path, /, *, out: File = None, json: File = None) -> int:
@@ -32,7 +30,7 @@ def report(run: pathlib.Path, /, *, out: File = None, json: File = None) -> int:
     answer = training_answer(folder, report=page)
     tell_json(lambda: json_text.dumps(to_json(answer), indent=2), json)
     if json != STANDARD_OUTPUT:
-        console = Console()
+        console = CleanConsole()
         print_summary(folder, console)
-        console.print(f"report: {page}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"report: {page}", soft_wrap=True, highlight=False)
     return DONE

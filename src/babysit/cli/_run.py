@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import babysit
 from babysit.cli._answer import STANDARD_OUTPUT, tell_json
 from babysit.cli._options import Argument, File, Flag, Module, Remedies, Texts, refuse_folders
+from babysit.reports import write_out
 
 
 def run(
@@ -70,7 +71,7 @@ def run(
             keep=keep,
         )
     if quiet and done.traceback:
-        sys.stderr.write(done.traceback)
+        write_out(sys.stderr, done.traceback)
     tell_json(done.to_json, json)
     if report is not None:
         done.report(report)
@@ -93,7 +94,8 @@ def _own_path_left_out() -> Iterator[None]:
 @contextlib.contextmanager
 def _output_as_errors() -> Iterator[None]:
     """What is written to the standard output, by processes that the script starts, too, goes to the standard error."""
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
     try:

@@ -25,6 +25,7 @@ from babysit.record import (
     json_schema,
     write_atomic,
 )
+from babysit.reports import write_out
 
 # What each command prints with `--json`.
 ANSWERS: dict[str, Any] = {
@@ -61,7 +62,7 @@ def schema(name: str, /, *, out: File = None) -> int:
         raise InputError(f"there is no answer '{name}'", legal=", ".join(ANSWERS), write="babysit schema check")
     text = json_text.dumps(json_schema(ANSWERS[name]) | {"title": f"babysit {name} --json"}, indent=2) + "\n"
     if out is None:
-        sys.stdout.write(text)
+        write_out(sys.stdout, text)
     else:
         write_atomic(out, text)
     return DONE

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rich.console import Console
-
 import babysit
 from babysit.cli._answer import tell
 from babysit.cli._options import Argument, File, Flag, Settings, Texts, refuse_folders
 from babysit.record import InputError
-from babysit.reports import LiveView
+from babysit.reports import CleanConsole, LiveView
 
 
 def tune(
@@ -148,5 +146,5 @@ def tune(
         )
     code = tell(tuned, json, report)
     if optuna is not None and tuned.result is not None:
-        Console(stderr=True).print(f"the search is copied to {optuna}", soft_wrap=True, highlight=False, markup=False)
+        CleanConsole(stderr=True).print(f"the search is copied to {optuna}", soft_wrap=True, highlight=False)
     return code

@@ -42,15 +42,19 @@ def read_bytes(path: pathlib.Path) -> bytes:
         DataError: Empty, unreadable, or too large for the memory.
     """
     try:
-        size = path.stat().st_size
         memory = physical_memory()
-        if size > SHARE_OF_MEMORY * memory:
+        most = int(SHARE_OF_MEMORY * memory)
+        with path.open("rb") as file:
+            # A pipe has no size, and may never end.
+            size = path.stat().st_size
+            content = file.read(most + 1) if size <= most else b""
+        size = max(size, len(content))
+        if size > most:
             raise DataError(
                 f"{path} has {size / 2**30:.1f} GiB; this machine has {memory / 2**30:.1f} GiB of memory",
                 legal=f"text files of up to {SHARE_OF_MEMORY:.0%} of the memory; Parquet files of any size",
                 write=f"polars.scan_csv('{path}').sink_parquet('{path.with_suffix('.parquet')}')",
             )
-        content = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
     if not content.strip():

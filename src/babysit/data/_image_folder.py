@@ -16,6 +16,7 @@ from babysit.data._named_arrays import phase_of
 from babysit.data._wording import counted, several
 from babysit.record import DataError, DataSection
 
+MOST_OTHERS = 20_000  # files of other kinds that are looked past; more is a folder that holds something else
 TABLES = (".csv", ".tsv", ".parquet", ".npz", ".npy", ".txt")
 
 
@@ -116,6 +117,12 @@ def _images(folder: pathlib.Path) -> tuple[list[pathlib.Path], list[pathlib.Path
     others: list[pathlib.Path] = []
     for root, folders, files in os.walk(folder):
         folders.sort()
+        if len(others) > MOST_OTHERS and len(others) > len(images):
+            raise DataError(
+                f"{folder} holds more than {MOST_OTHERS:,} files that are not images, and fewer images",
+                legal="a folder for each class with its images in it: FOLDER/cat/1.jpg, FOLDER/dog/1.jpg",
+                cause="the path leads to a folder above the data",
+            )
         for name in sorted(files):
             if not name.startswith("."):
                 file = pathlib.Path(root) / name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import os
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 
 from babysit.data._rows import BYTES_PER_CHUNK, Indices
-from babysit.record import DataError, storage_error
+from babysit.record import DataError, replacing
 
 TENSOR_TYPES = frozenset("bool uint8 int8 uint16 int16 uint32 int32 uint64 int64 float16 float32 float64".split())
 FIRST_VERSIONS = {(1, 0), (2, 0)}  # later ones only add Unicode names of structured fields, which rows do not have
@@ -183,20 +182,8 @@ def write_rows(path: str | os.PathLike[str], chunks: Iterable[Tensor]) -> RowFil
         ([[3, 3, 3]], (8, 3))
     """
     place = pathlib.Path(path)
-    beside = place.with_name(f".{place.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        try:
-            with beside.open("wb") as file:
-                _write(file, chunks)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(place)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise storage_error(error, place) from error
+    with replacing(place) as file:
+        _write(file, chunks)
     return RowFile(place)
 
 

@@ -109,6 +109,8 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
                 return load_bundled(str(named))
             raise _not_there(path)
         folder = path.is_dir()
+        if path.is_char_device() or path.is_block_device() or path.is_socket():
+            raise DataError(f"{path} is a device", legal="a file, a folder, or a pipe with a text table in it")
         in_parts = folder and any(child.suffix == ".parquet" for child in path.iterdir())
     except PermissionError as error:
         raise unreadable(path, error) from None

@@ -8,6 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from babysit.record import printable
+
 
 @dataclass(frozen=True)
 class LayerInitialisation:
@@ -110,10 +112,10 @@ class InitialisationReport:
         return "; ".join(parts)
 
     def __str__(self) -> str:
-        console = Console(width=200, color_system=None)
+        console = Console(width=200, color_system=None, markup=False, emoji=False)
         with console.capture() as capture:
             console.print(self)
-        return capture.get().rstrip()
+        return printable(capture.get().rstrip())
 
 
 def _number(value: float | None) -> str:

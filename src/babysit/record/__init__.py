@@ -15,10 +15,7 @@ from babysit.record._answers import (
     SearchAnswer,
     TrainingAnswer,
 )
-from babysit.record._atomic import (
-    storage_error,
-    write_atomic,
-)
+from babysit.record._atomic import replacing, storage_error, write_atomic
 from babysit.record._comparison import InitialisationComparison, SchemeLayer, SchemeResult
 from babysit.record._errors import (
     BabysitError,
@@ -53,6 +50,7 @@ from babysit.record._pre_flight import (
     PreFlightStep,
     StepVerdict,
 )
+from babysit.record._printable import printable
 from babysit.record._progress import (
     CheckBegan,
     CheckEnded,
@@ -84,6 +82,7 @@ from babysit.record._quantities import (
     QUANTITIES,
     Quantity,
 )
+from babysit.record._reading import read_text
 from babysit.record._recipe import (
     MISSING_WORDS,
     Activation,
@@ -110,6 +109,7 @@ from babysit.record._recipe_text import (
     recipe_to_toml,
     setting_path,
     setting_paths,
+    toml_value,
     with_settings,
 )
 from babysit.record._remedies import describe_remedies, remedy_summary
@@ -313,11 +313,14 @@ __all__ = [
     "over_folds",
     "parse_recipe",
     "plain",
+    "printable",
+    "read_text",
     "read_trace",
     "recipe_from_dict",
     "recipe_names",
     "recipe_to_toml",
     "remedy_summary",
+    "replacing",
     "setting_path",
     "setting_paths",
     "silent",
@@ -327,6 +330,7 @@ __all__ = [
     "stored",
     "to_json",
     "to_values",
+    "toml_value",
     "with_settings",
     "write_atomic",
 ]

@@ -23,8 +23,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from babysit.record._printable import printable
+
 if TYPE_CHECKING:
     from babysit.record._trace import Trace
+
+LONGEST_LINE, KEPT_AT_END = 1000, 200  # characters of a line of a message, and of them those of its end
 
 
 class BabysitError(Exception):
@@ -59,11 +63,20 @@ class BabysitError(Exception):
 
     def __str__(self) -> str:
         parts = (("legal", self.legal), ("likely cause", self.cause), ("write", self.write))
-        return "\n".join([self.given, *(f"  {label}: {text}" for label, text in parts if text is not None)])
+        text = "\n".join([self.given, *(f"  {label}: {text}" for label, text in parts if text is not None)])
+        return "\n".join(map(_shortened, printable(text).split("\n")))
 
     def __reduce__(self) -> tuple[object, ...]:
         # The default would call the class with `args` alone and lose the keyword parts between processes.
         return (_rebuild, (type(self), self.given, self.legal, self.cause, self.write))
+
+
+def _shortened(line: str) -> str:
+    """A line that can be read: what was given can be as long as a file."""
+    if len(line) <= LONGEST_LINE:
+        return line
+    left_out = len(line) - LONGEST_LINE
+    return f"{line[: LONGEST_LINE - KEPT_AT_END]} ... ({left_out:,} characters) ... {line[-KEPT_AT_END:]}"
 
 
 def _rebuild(

@@ -9,24 +9,27 @@ from __future__ import annotations
 import abc
 import contextlib
 import datetime
-import json
-import os
+import errno
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import filelock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from babysit.record._atomic import storage_error, write_atomic
-from babysit.record._errors import RunFolderError, RunLockedError, RunVersionError
+from babysit.record._atomic import left_behind, part_name, storage_error, sync_folder, write_atomic
+from babysit.record._database import translated
+from babysit.record._errors import RunFolderError, RunLockedError, RunVersionError, StorageError
+from babysit.record._reading import parse_json, read_text
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import parse_recipe
 
 Status = Literal["begun", "interrupted", "finished"]
 LIBRARIES = ("babysit", "torch", "numpy", "polars", "scikit-learn", "safetensors", "pydantic", "pillow")
+LARGEST_STORED = 1_000_000_000  # bytes of a text in a Run or a Study
 
 
 class FolderInfo(BaseModel):
@@ -79,9 +82,19 @@ class Folder(abc.ABC, Generic[Info]):
         Raises:
             RunFolderError: Something is at `path`.
         """
-        if path.is_dir() and not any(path.iterdir()):
-            return
-        if path.exists() or path.is_symlink():
+        try:
+            empty = path.is_dir() and not any(path.iterdir())
+            there = path.exists() or path.is_symlink()
+            here = empty and path.samefile(pathlib.Path.cwd())
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            raise storage_error(error, path) from None
+        if here or not path.name:
+            raise RunFolderError(
+                f"{path} is the folder that you are in",
+                legal="a folder that is not there yet, or an empty one elsewhere",
+                write=f"--out {cls.name.lower()}",
+            )
+        if there and not empty:
             kept = (path / cls.info_file()).exists()
             raise RunFolderError(
                 f"{path} exists already",
@@ -100,30 +113,64 @@ class Folder(abc.ABC, Generic[Info]):
         """
         path = pathlib.Path(path)
         cls.refuse_existing(path)
-        target = path.resolve() if path.is_symlink() else path
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        target = path.resolve()
+        partial = part_name(target)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         made = cls.info_type(schema_number=cls.schema, status="begun", created=now, versions=library_versions(), **info)
         try:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.rmtree(partial, ignore_errors=True)
+                for old in left_behind(target.parent, target.name):
+                    shutil.rmtree(old, ignore_errors=True)
                 partial.mkdir()
                 fill(partial)
                 write_atomic(partial / cls.info_file(), made.model_dump_json(indent=1))
                 partial.rename(target)  # takes the place of an empty folder, too
+                sync_folder(target.parent)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
         except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                cls.refuse_existing(path)  # another process made one there meanwhile
             raise storage_error(error, path) from error
+        except sqlite3.Error as error:
+            raise translated(error, path) from error
         return cls(path)
+
+    @classmethod
+    @contextlib.contextmanager
+    def free_path(cls, paths: Iterable[pathlib.Path]) -> Iterator[pathlib.Path]:
+        """The first path where nothing is, held by an empty folder, so that no other process takes it.
+
+        An empty folder that is left at the end is taken away.
+
+        Raises:
+            StorageError: The disk refused.
+        """
+        for path in paths:
+            made = not path.parent.exists()
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.mkdir()
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise storage_error(error, path) from error
+            try:
+                yield path
+            finally:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+                    if made:
+                        path.parent.rmdir()
+            return
 
     def _read_info(self) -> Info:
         file = self.path / self.info_file()
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            text = read_text(file, RunFolderError, regular=True)
+        except (FileNotFoundError, NotADirectoryError):
             there = self.path.exists()
             raise RunFolderError(
                 f"{self.path} is not a {self.name} folder: it has no {file.name}"
@@ -132,13 +179,11 @@ class Folder(abc.ABC, Generic[Info]):
                 legal=f"a folder that `{self.command}` made",
                 cause="it holds something else" if there else "the path is misspelt, or the folder was moved",
             ) from None
-        except (NotADirectoryError, PermissionError) as error:
-            raise RunFolderError(f"{self.path} is not a {self.name} folder: {error.strerror}") from None
-        except ValueError:
-            raise RunFolderError(f"{file} is damaged: it is not JSON") from None
+        content = parse_json(text, str(file), RunFolderError)
         version = content.get("schema_number") if isinstance(content, dict) else None
         if version != self.schema:
-            made_by = content.get("versions", {}).get("babysit", "?") if isinstance(content, dict) else "?"
+            made = content.get("versions") if isinstance(content, dict) else None
+            made_by = made.get("babysit", "?") if isinstance(made, dict) else "?"
             raise RunVersionError(
                 f"{self.path} has {self.name} schema {version!r}, made by babysit {made_by}",
                 legal=f"schema {self.schema}, as babysit {library_versions()['babysit']} writes it",
@@ -167,7 +212,15 @@ class Folder(abc.ABC, Generic[Info]):
             ) from None
         except OSError as error:
             raise storage_error(error, self.path / "lock") from error
+        except NotImplementedError:
+            raise StorageError(
+                f"the file system of {self.path} has no locks: two processes could write to one {self.name}",
+                cause="a network disk that is mounted without locks",
+                write="--out with a folder on a local disk",
+            ) from None
         try:
+            for old in self.path.glob(".*.part"):  # of a process that was killed: nobody else may write here
+                old.unlink(missing_ok=True)
             self.info = self._read_info()
             yield
         finally:
@@ -188,17 +241,14 @@ class Folder(abc.ABC, Generic[Info]):
         return parse_recipe(self._text("recipe.toml"), where=str(self.path / "recipe.toml"))
 
     def _text(self, name: str) -> str:
+        file = self.path / name
         try:
-            return (self.path / name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise RunFolderError(f"{self.path / name} cannot be read: {reason}") from None
+            return read_text(file, RunFolderError, most=LARGEST_STORED, regular=True)
+        except OSError as error:
+            raise RunFolderError(f"{file} cannot be read: {error.strerror}") from None
 
     def _json(self, name: str) -> Any:
-        try:
-            return json.loads(self._text(name))
-        except ValueError as error:
-            raise RunFolderError(f"{self.path / name} is damaged: it is not JSON ({error})") from None
+        return parse_json(self._text(name), str(self.path / name), RunFolderError)
 
 
 def library_versions() -> dict[str, str]:

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from babysit.record._errors import RecipeError
+from babysit.record._reading import read_text
 from babysit.record._recipe import Recipe, Section
 
 ARGUMENTS = "model.arguments."  # of a function that makes the network: their names are not known beforehand
-LARGEST_FILE = 1_000_000  # bytes; a recipe is a page, anything larger is another file
 
 
 def recipe_to_toml(recipe: Recipe) -> str:
@@ -71,7 +71,7 @@ def parse_recipe(text: str, *, where: str = "the recipe") -> Recipe:
     """
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # among them numbers of more digits than Python reads
         raise RecipeError(
             f"{where} is not TOML: {error}",
             legal="lines like: lr = 0.001, under a section like: [optimizer]",
@@ -96,9 +96,7 @@ def load_recipe(name: str | pathlib.Path) -> Recipe:
         return parse_recipe(file.read_text(encoding="utf-8"), where=f"recipe '{name}'")
     path = pathlib.Path(name)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise RecipeError(f"{path} is {path.stat().st_size:,} bytes long", cause="it is the data, not the recipe")
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, RecipeError)
     except (FileNotFoundError, NotADirectoryError):
         near = difflib.get_close_matches(str(name), recipe_names(), n=1)
         raise RecipeError(
@@ -106,10 +104,6 @@ def load_recipe(name: str | pathlib.Path) -> Recipe:
             legal=f"a TOML file, or one of: {', '.join(recipe_names())}",
             write=f"--recipe {near[0]}" if near else "babysit recipe > recipe.toml",
         ) from None
-    except UnicodeDecodeError:
-        raise RecipeError(f"{path} is not text in UTF-8", cause="it is another kind of file") from None
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     return parse_recipe(text, where=str(path))
 
 
@@ -247,10 +241,19 @@ def setting_path(path: str, *, option: str = "--set") -> str:
 
 
 def _value(text: str) -> Any:
-    """A TOML value, or else the text itself, so that names need no quotes; `unset` unsets."""
-    if text == "unset":
-        return None
+    """A TOML value, or else the text itself; `unset` unsets."""
+    return None if text == "unset" else toml_value(text)
+
+
+def toml_value(text: str) -> Any:
+    """A TOML value, or else the text itself, so that names need no quotes.
+
+    Example:
+        >>> toml_value("[64, 64]"), toml_value("relu")
+        ([64, 64], 'relu')
+    """
     try:
+        # ValueError: no TOML, or a number of more digits than Python reads.
         return tomllib.loads(f"x = {text}")["x"] if "\n" not in text else text
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return text

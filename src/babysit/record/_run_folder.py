@@ -112,11 +112,19 @@ class Run(Folder[RunInfo]):
     @property
     def split(self) -> Indices:
         """Row numbers by phase."""
+        file = self.path / "split.npz"
         try:
-            with np.load(self.path / "split.npz", allow_pickle=False) as packed:
-                return {name: packed[name].astype(np.int64) for name in packed.files}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RunFolderError(f"{self.path / 'split.npz'} is damaged: {error}") from None
+            with file.open("rb") as opened, zipfile.ZipFile(opened) as archive:
+                # It is written unpacked, so a part that says it is larger than the file is lying.
+                if sum(part.file_size for part in archive.infolist()) > file.stat().st_size:
+                    raise ValueError("it says that it is larger than it is")
+            with np.load(file, allow_pickle=False) as packed:
+                rows = {name: packed[name] for name in packed.files}
+            if any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows.values()):
+                raise ValueError("row numbers are whole numbers in one axis")
+            return {name: row.astype(np.int64) for name, row in rows.items()}
+        except Exception as error:  # NumPy and zipfile raise whatever comes up in damaged bytes
+            raise RunFolderError(f"{file} is damaged: {error}") from None
 
     @property
     def evaluations(self) -> dict[str, Evaluation]:
@@ -136,7 +144,7 @@ class Run(Folder[RunInfo]):
             raise RunVersionError(f"{self.path / FINDINGS} has schema {version}", legal=str(FINDING_SCHEMA))
         try:
             return [*from_json(Diagnosis, content).findings]
-        except (ValueError, InputError) as error:
+        except (ValueError, RecursionError, InputError) as error:
             raise RunFolderError(f"{self.path / FINDINGS} is damaged: {str(error).splitlines()[0]}") from None
 
     def write_findings(self, findings: Sequence[Finding]) -> None:

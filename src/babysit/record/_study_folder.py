@@ -20,12 +20,16 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from babysit.record._atomic import write_atomic
-from babysit.record._errors import InputError, RunFolderError, StorageError
+from babysit.record._database import PATIENCE, reading, refuse_foreign, translated
+from babysit.record._errors import InputError, RunFolderError
 from babysit.record._folder import Folder, FolderInfo
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import recipe_to_toml
@@ -42,8 +46,10 @@ from babysit.record._study import (
 from babysit.record._trial import TrialScore
 
 STUDY_SCHEMA = 1
-RESULT = "result.json"
+RESULT, DATABASE = "result.json", "study.sqlite"
 STATE_AT_START = "state-start.safetensors"  # before the first rung was finished
+STATE_NAME = re.compile(r"state-[0-9]+\.safetensors")
+_RUNGS, _TRIALS, _SCORE = TypeAdapter(list[StudyRung]), TypeAdapter(list[StudyTrial]), TypeAdapter(TrialScore)
 _TABLES = f"""
 PRAGMA user_version = {STUDY_SCHEMA};
 CREATE TABLE IF NOT EXISTS rungs (
@@ -101,7 +107,7 @@ class Study(Folder[StudyInfo]):
         def fill(folder: pathlib.Path) -> None:
             if recipe is not None:
                 write_atomic(folder / "recipe.toml", recipe_to_toml(recipe))
-            with contextlib.closing(_open(folder / "study.sqlite")):
+            with contextlib.closing(_open(folder / DATABASE)):
                 pass
 
         return cls._make(path, info, fill)
@@ -119,7 +125,7 @@ class Study(Folder[StudyInfo]):
         name = f"state-{finished[-1].rung.number}.safetensors" if state is not None else ""
         if state is not None:
             write_atomic(self.path / name, state)
-        with self._database() as database:
+        with self._written() as database:
             database.execute("BEGIN IMMEDIATE")
             try:
                 for rung, trials, scores in finished:
@@ -144,54 +150,54 @@ class Study(Folder[StudyInfo]):
 
     def state(self) -> bytes | None:
         """Where the trials stood when it was kept last; None where it was not: they are trained again."""
-        try:
-            return (self.path / (self._state_name() or STATE_AT_START)).read_bytes()
-        except FileNotFoundError:
+        file = self.path / (self._state_name() or STATE_AT_START)
+        if not file.exists():
             return None
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise RunFolderError(f"{file} cannot be read: {error.strerror}") from None
 
     def _state_name(self) -> str:
-        with self._database() as database:
-            row = database.execute("SELECT state FROM rungs ORDER BY number DESC LIMIT 1").fetchone()
-        return str(row[0]) if row is not None else ""
+        rows = self._rows("state", "rungs", "number DESC LIMIT 1")
+        name = str(rows[0][0]) if rows else ""
+        if name and not STATE_NAME.fullmatch(name):
+            raise RunFolderError(f"{self.path / DATABASE} is damaged: '{name}' is not a state", cause="it was edited")
+        return name
 
     def rungs(self) -> list[StudyRung]:
         """Rungs that were finished, in order."""
-        with self._database() as database:
-            rows = database.execute(
-                "SELECT number, stage, generation, step, trials, box, widened, seconds FROM rungs ORDER BY number"
-            ).fetchall()
-        return [
-            StudyRung(
-                number,
-                stage,
-                generation,
-                step,
-                tuple(json.loads(trials)),
-                tuple(json.loads(box)),
-                tuple(json.loads(widened)),
-                seconds,
-            )
-            for number, stage, generation, step, trials, box, widened, seconds in rows
-        ]
+        rows = self._rows("number, stage, generation, step, trials, box, widened, seconds", "rungs", "number")
+        try:
+            read = [(*row[:4], *map(json.loads, row[4:7]), row[7]) for row in rows]
+            return _RUNGS.validate_python(read)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._damaged(error) from None
 
     def trials(self) -> list[StudyTrial]:
         """Trials, in the order of their numbers."""
-        with self._database() as database:
-            rows = database.execute("SELECT * FROM trials ORDER BY number").fetchall()
-        return [
-            StudyTrial(number, point, stage, generation, json.loads(settings), json.loads(units), fold, repeat)
-            for number, point, stage, generation, settings, units, fold, repeat in rows
-        ]
+        columns = "number, point, stage, generation, settings, units, fold, repeat"
+        rows = self._rows(columns, "trials", "number")
+        try:
+            read = [(*row[:4], *map(json.loads, row[4:6]), *row[6:]) for row in rows]
+            return _TRIALS.validate_python([dict(zip(columns.split(", "), row, strict=True)) for row in read])
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._damaged(error) from None
 
     def scores(self) -> dict[int, dict[int, TrialScore]]:
         """Scores by rung and by number of the trial."""
-        with self._database() as database:
-            rows = database.execute("SELECT * FROM scores ORDER BY rung, trial").fetchall()
         found: dict[int, dict[int, TrialScore]] = {}
-        for rung, trial, step, loss, score, name, first, train, status, seconds in rows:
-            found.setdefault(rung, {})[trial] = TrialScore(
-                trial, step, _number(loss), _number(score), name, _number(first), _number(train), status, seconds
-            )
+        names = [field.name for field in dataclasses.fields(TrialScore)]  # they are the table's columns
+        for rung, *row in self._rows(f"rung, {', '.join(names)}", "scores", "rung, trial"):
+            content = dict(zip(names, row, strict=True))
+            # SQLite stores a NaN as NULL.
+            content |= {
+                name: math.nan for name in ("loss", "score", "first_loss", "train_loss") if content[name] is None
+            }
+            try:
+                found.setdefault(rung, {})[content["trial"]] = _SCORE.validate_python(content)
+            except (ValueError, TypeError) as error:
+                raise self._damaged(error) from None
         return found
 
     def standings(self) -> list[Standing]:
@@ -205,7 +211,7 @@ class Study(Folder[StudyInfo]):
             return None
         try:
             return from_json(StudyResult, self._json(RESULT))
-        except (ValueError, InputError) as error:
+        except (ValueError, RecursionError, InputError) as error:
             raise RunFolderError(f"{self.path / RESULT} is damaged: {str(error).splitlines()[0]}") from None
 
     def write_result(self, result: StudyResult) -> None:
@@ -213,19 +219,31 @@ class Study(Folder[StudyInfo]):
         self.write(RESULT, json.dumps(to_json(result), indent=1))
 
     @contextlib.contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
-        file = self.path / "study.sqlite"
+    def _written(self) -> Iterator[sqlite3.Connection]:
         try:
-            with contextlib.closing(_open(file)) as database:
+            with contextlib.closing(_open(self.path / DATABASE)) as database:
                 yield database
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise StorageError(f"cannot use {file}: {error}") from error
-            raise RunFolderError(f"{file} is damaged: {error}") from error
+        except sqlite3.Error as error:
+            raise translated(error, self.path / DATABASE) from error
+
+    def _rows(self, columns: str, table: str, order: str) -> list[tuple[Any, ...]]:
+        """Rows of a table. A file that is not there is damage, not an empty Study: `create` makes it."""
+        file = self.path / DATABASE
+        if not file.is_file():
+            raise RunFolderError(f"{file} is not a file", cause="a part of the folder was deleted or not copied")
+        with reading(file) as database:
+            refuse_foreign(database, file, STUDY_SCHEMA)
+            return database.execute(f"SELECT {columns} FROM {table} ORDER BY {order}").fetchall()
+
+    def _damaged(self, error: Exception) -> RunFolderError:
+        return RunFolderError(
+            f"{self.path / DATABASE} is damaged: {str(error).splitlines()[0]}", cause="the file was edited"
+        )
 
 
 def _open(file: pathlib.Path) -> sqlite3.Connection:
-    database = sqlite3.connect(file, isolation_level=None, timeout=30)
+    database = sqlite3.connect(file, isolation_level=None, timeout=PATIENCE)
+    refuse_foreign(database, file, STUDY_SCHEMA)
     database.execute("PRAGMA journal_mode = WAL")
     # A killed process loses nothing at this level; FULL makes a rung outlast a power cut, too, and there are few.
     database.execute("PRAGMA synchronous = FULL")
@@ -245,8 +263,3 @@ def _trial_row(trial: StudyTrial) -> tuple[Any, ...]:
 
 def _score_row(rung: int, score: TrialScore) -> tuple[Any, ...]:
     return (rung, *dataclasses.astuple(score))  # its fields are the table's columns
-
-
-def _number(value: float | None) -> float:
-    """SQLite stores a NaN as NULL."""
-    return math.nan if value is None else value

@@ -6,6 +6,7 @@ SQLite has no NaN: it stores one as NULL. So NULL in the value column means NaN 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import pathlib
@@ -13,9 +14,12 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from babysit.record._errors import RunFolderError, RunVersionError, StorageError
+from pydantic import TypeAdapter
+
+from babysit.record._database import Types, reading, refuse_foreign, refuse_types, translated
+from babysit.record._errors import RunVersionError
 from babysit.record._thinning import DENSE, ROOM, Thinning
 from babysit.record._trace import TRACE_SCHEMA, Event, Histogram, Row, Trace, TraceLayer
 
@@ -33,6 +37,14 @@ CREATE TABLE IF NOT EXISTS events (step INTEGER NOT NULL, kind TEXT NOT NULL, te
 CREATE TABLE IF NOT EXISTS layers (place INTEGER PRIMARY KEY, content TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_TYPES: Types = {
+    "series": {"phase": ("text",), "layer": ("text",), "quantity": ("text",)},
+    "points": {"step": ("integer",), "value": ("real", "integer", "null")},
+    "histograms": {"step": ("integer",), "edges": ("text",), "counts": ("text",)},
+    "events": {"step": ("integer",), "kind": ("text",), "text": ("text",), "layer": ("text",)},
+    "layers": {"content": ("text",)},
+    "facts": {"name": ("text",), "value": ("text",)},
+}
 
 
 class TraceStore:
@@ -57,13 +69,14 @@ class TraceStore:
         self._lock = threading.RLock()
         try:
             self._database = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            refuse_foreign(self._database, self._path, TRACE_SCHEMA)
             self._database.execute("PRAGMA journal_mode = WAL")
             # A killed process loses nothing at this level; a power cut may lose the last flushes, never the file.
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.executescript(_TABLES)
             self._begin_thinning()
         except sqlite3.Error as error:
-            raise _translate(error, self._path) from error
+            raise translated(error, self._path) from error
 
     def _begin_thinning(self) -> None:
         self._thinning = Thinning()
@@ -91,7 +104,7 @@ class TraceStore:
                 with self._transaction():
                     self._write(self._waiting)
             except sqlite3.Error as error:
-                raise _translate(error, self._path) from error
+                raise translated(error, self._path) from error
             self._waiting.clear()
 
     @contextlib.contextmanager
@@ -164,7 +177,7 @@ class TraceStore:
                     self._database.executemany("INSERT INTO layers VALUES (?, ?)", rows)
                 self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list((facts or {}).items()))
         except sqlite3.Error as error:
-            raise _translate(error, self._path) from error
+            raise translated(error, self._path) from error
 
     def forget_after(self, step: int) -> None:
         """Drop everything measured after `step`: a training that resumes there measures it again."""
@@ -178,7 +191,7 @@ class TraceStore:
                 self._begin_thinning()
                 self.add(waiting)
         except sqlite3.Error as error:
-            raise _translate(error, self._path) from error
+            raise translated(error, self._path) from error
 
     def read(self) -> Trace:
         """Everything flushed so far."""
@@ -194,7 +207,7 @@ class TraceStore:
             self.flush()
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            raise _translate(error, self._path) from error
+            raise translated(error, self._path) from error
         finally:
             self._database.close()
 
@@ -216,19 +229,14 @@ def read_trace(path: pathlib.Path) -> Trace:
     """
     if not path.exists():
         return Trace()
-    try:
-        database = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
-        try:
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version == 0:  # killed before its tables were made
-                return Trace()
-            if version != TRACE_SCHEMA:
-                raise RunVersionError(f"{path} has trace schema {version}", legal=str(TRACE_SCHEMA))
-            return _read(database)
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        raise _translate(error, path) from error
+    with reading(path) as database:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return Trace()  # killed before its tables were made
+        if version != TRACE_SCHEMA:
+            raise RunVersionError(f"{path} has trace schema {version}", legal=str(TRACE_SCHEMA))
+        refuse_types(database, path, _TYPES)
+        return _read(database)
 
 
 def _read(database: sqlite3.Connection) -> Trace:
@@ -251,20 +259,15 @@ def _read(database: sqlite3.Connection) -> Trace:
             Row(step, phase, layer, quantity, math.nan if value is None else value)
             for step, phase, layer, quantity, value in rows
         ),
-        histograms=tuple(
-            Histogram(step, phase, layer, quantity, tuple(json.loads(edges)), tuple(json.loads(counts)))
-            for step, phase, layer, quantity, edges, counts in histograms
+        histograms=_checked(tuple[Histogram, ...]).validate_python(
+            [(*row[:-2], *map(json.loads, row[-2:])) for row in histograms]
         ),
         events=tuple(Event(*row) for row in events),
-        layers=tuple(TraceLayer(*json.loads(content)) for (content,) in layers),
+        layers=_checked(tuple[TraceLayer, ...]).validate_python([json.loads(content) for (content,) in layers]),
         facts=dict(facts),
     )
 
 
-def _translate(error: sqlite3.Error, path: pathlib.Path) -> Exception:
-    text = str(error)
-    if "full" in text or "disk I/O" in text or "readonly" in text:
-        return StorageError(f"{path} cannot be written: {text}", cause="the disk is full or read-only")
-    return RunFolderError(
-        f"{path} cannot be read as a trace: {text}", cause="the file is damaged, or it is another kind of file"
-    )
+@functools.cache
+def _checked(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

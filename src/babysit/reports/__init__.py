@@ -2,6 +2,7 @@
 
 from babysit.reports._check_text import check_headline, check_renderable, print_check
 from babysit.reports._comparison import comparison_lesson
+from babysit.reports._console import CleanConsole, write_out
 from babysit.reports._findings import finding_line, findings_renderable, print_findings
 from babysit.reports._healing_text import healing_headline, healing_renderable, print_healing
 from babysit.reports._lesson import (
@@ -33,6 +34,7 @@ from babysit.reports._terminal import (
 from babysit.reports._trace_page import render_trace_page, trace_headline, write_trace_page
 
 __all__ = [
+    "CleanConsole",
     "GreyImage",
     "HistogramsFigure",
     "ImagesFigure",
@@ -73,6 +75,7 @@ __all__ = [
     "trace_headline",
     "training_answer",
     "write_lessons_page",
+    "write_out",
     "write_page",
     "write_study_page",
     "write_trace_page",

@@ -21,6 +21,7 @@ from babysit.record import (
     TrainingBegan,
     TrainingEnded,
 )
+from babysit.reports._console import CleanConsole
 from babysit.reports._live_part import LivePart
 from babysit.reports._live_rehearsal import CheckPart, HealPart
 from babysit.reports._live_search import SearchPart
@@ -57,7 +58,7 @@ class LiveView:
     """
 
     def __init__(self, *, plain: bool = False, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
+        self._console = console or CleanConsole(stderr=True)
         self._plain = plain
         self._panels = self._console.is_terminal and not plain
         self._part: LivePart | None = None

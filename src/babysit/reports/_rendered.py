@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
+from babysit.reports._console import CleanConsole
 from babysit.reports._environment import environment
 
 TEXT_COLUMNS, HTML_COLUMNS = 120, 110
@@ -16,10 +17,10 @@ def as_text(drawn: RenderableType, columns: int = TEXT_COLUMNS) -> str:
     """As text without colours.
 
     Example:
-        >>> as_text("[bold]sound[/bold]")
-        'sound'
+        >>> as_text("sound [and] well")
+        'sound [and] well'
     """
-    console = Console(width=columns, color_system=None)
+    console = CleanConsole(width=columns, color_system=None)
     with console.capture() as capture:
         console.print(drawn, crop=False)
     return capture.get().rstrip()
@@ -28,7 +29,7 @@ def as_text(drawn: RenderableType, columns: int = TEXT_COLUMNS) -> str:
 def as_html(drawn: RenderableType) -> str:
     """As HTML for a notebook, with everything escaped."""
     file = io.StringIO()
-    console = Console(record=True, width=HTML_COLUMNS, file=file, color_system="truecolor", force_terminal=True)
+    console = CleanConsole(record=True, width=HTML_COLUMNS, file=file, color_system="truecolor", force_terminal=True)
     console.print(drawn, crop=False)
     return console.export_html(inline_styles=True, code_format=_CODE)
 

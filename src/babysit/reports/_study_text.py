@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from babysit.record import Study, StudyResult
+from babysit.reports._console import CleanConsole
 from babysit.reports._findings import finding_line
 from babysit.reports._study_figures import behind_text, last_word, remarks, setting_text, settings_text, verdict
 
@@ -25,12 +26,12 @@ def print_study(study: Study, console: Console | None = None) -> None:
         study: The Study.
         console: Where to; None takes the standard output.
     """
-    (console or Console()).print(study_renderable(study), soft_wrap=False)
+    (console or CleanConsole()).print(study_renderable(study), soft_wrap=False)
 
 
 def study_text(study: Study) -> str:
     """The same as text."""
-    console = Console(width=WIDTH, color_system=None)
+    console = CleanConsole(width=WIDTH, color_system=None)
     with console.capture() as capture:
         console.print(study_renderable(study))
     return capture.get().rstrip()

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from babysit.record import Evaluation, Run, RunSummary, Score, TrainingAnswer
+from babysit.reports._console import CleanConsole
 from babysit.reports._findings import finding_line
 
 SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
@@ -23,7 +24,7 @@ def print_summary(run: Run, console: Console | None = None) -> None:
         run: The Run.
         console: Where to; None takes the standard output.
     """
-    (console or Console()).print(summary_renderable(run), crop=False)
+    (console or CleanConsole()).print(summary_renderable(run), crop=False)
 
 
 def summary_renderable(run: Run) -> RenderableType:

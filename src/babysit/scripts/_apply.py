@@ -6,7 +6,7 @@ import atexit
 import contextlib
 import sys
 
-from babysit.record import InputError, Remedy, TraceStore
+from babysit.record import InputError, Remedy, TraceStore, printable
 from babysit.rehearsal import KINDS
 from babysit.remedies import applied_to_script, kind_of
 from babysit.scripts._as_main import Enough
@@ -72,5 +72,5 @@ def _take_away() -> None:
         patcher = _applied.pop()
         patcher.__exit__(None, None, None)
         for remedy, reason in patcher.not_applied():
-            print(f"babysit: {remedy} could not be applied: {reason}", file=sys.stderr)
+            print(printable(f"babysit: {remedy} could not be applied: {reason}"), file=sys.stderr)
         patcher.store.close()

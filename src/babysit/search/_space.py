@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from babysit.record import InputError, Recipe, StudyParameter, setting_path, setting_paths, with_settings
+from babysit.record import InputError, Recipe, StudyParameter, read_text, setting_path, setting_paths, with_settings
 from babysit.search._parameter import WIDEN, Choice, Parameter, Range, Value, text_of
 from babysit.search._space_text import EXAMPLE, parameter_from_plain, parameter_from_text
 
@@ -238,13 +238,14 @@ def parameters_of_file(path: pathlib.Path) -> list[Parameter]:
         InputError: The file cannot be read, or is not a space.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InputError(f"{path} cannot be read: {reason}", write=EXAMPLE) from None
-    except tomllib.TOMLDecodeError as error:
+        content = tomllib.loads(read_text(path, InputError))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}", write=EXAMPLE) from None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not TOML: {error}", write='lr = "1e-6:1e-1:log"') from None
     listed = content.get("space", content)
+    if not isinstance(listed, Mapping):
+        raise InputError(f"{path} has space = {listed!r}", legal="a table [space]", write='lr = "1e-6:1e-1:log"')
     return [parameter_from_plain(name, given) for name, given in _flat(listed).items()]
 
 

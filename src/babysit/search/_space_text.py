@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from babysit.record import InputError
+from babysit.record import InputError, toml_value
 from babysit.search._parameter import Choice, Condition, Parameter, Range, Scale, Value
 
 FORMS = "NAME=LOW:HIGH, NAME=LOW:HIGH:log, NAME=LOW:HIGH:integer, NAME=LOW:HIGH:log-integer, NAME=ONE,TWO,..."
@@ -100,11 +99,7 @@ def split_options(text: str) -> list[str]:
 
 def value_from_text(text: str) -> Value:
     """A TOML value, or else the text itself, so that names need no quotes."""
-    try:
-        value = tomllib.loads(f"x = {text}")["x"] if "\n" not in text else text
-    except tomllib.TOMLDecodeError:
-        return text
-    return value_from_plain(value, text)
+    return value_from_plain(toml_value(text), text)
 
 
 def value_from_plain(value: Any, given: str) -> Value:
