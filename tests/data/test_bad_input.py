@@ -142,7 +142,10 @@ def test_a_stated_encoding_that_is_wrong(tmp_path: pathlib.Path) -> None:
 
 
 def test_double_column_names(tmp_path: pathlib.Path) -> None:
-    assert "1 column name occurs twice: 'a'" in str(error_of(write(tmp_path, "a,b,a\n1,2,3\n4,5,6\n")))
+    rows = "".join(f"{place},{place * 2},{place * 3},{'uv'[place % 2]}\n" for place in range(20))
+    prepared = prepare(Recipe(), write(tmp_path, f"a,b,a,y\n{rows}"))
+    assert [column.name for column in prepared.summary.columns] == ["a", "b", "a (2)"]
+    assert any("'a' in column 3 as 'a (2)'" in decision.value for decision in prepared.decisions)
 
 
 def test_ten_thousand_columns_and_few_rows(tmp_path: pathlib.Path) -> None:
@@ -220,9 +223,11 @@ def test_a_corrupt_image_is_listed_and_too_many_are_refused(tmp_path: pathlib.Pa
 def test_a_folder_of_other_things(tmp_path: pathlib.Path) -> None:
     assert "is empty" in str(error_of(str(tmp_path)))
     write(tmp_path, GOOD)
+    assert len(prepare(Recipe(), str(tmp_path)).inputs) == 40, "a folder of one table is that table"
+    write(tmp_path, GOOD, "other.csv")
     error = error_of(str(tmp_path))
     assert "a folder without images" in str(error)
-    assert error.write == str(tmp_path / "table.csv")
+    assert error.write == str(tmp_path / "other.csv")
     images(tmp_path / "pictures", "cat")
     assert "images of only one class, 'cat'" in str(error_of(str(tmp_path / "pictures")))
     assert "4 images that are in no class folder" in str(error_of(str(tmp_path / "pictures/cat")))
@@ -234,6 +239,8 @@ def test_a_folder_of_other_things(tmp_path: pathlib.Path) -> None:
     [
         (b"PK\x03\x04" + bytes(50), "an Excel workbook"),
         (b"PAR1" + bytes(50), "Parquet"),
+        (b"<!DOCTYPE html><html>" + bytes(50), "web page"),
+        (b"\x80\x04\x95" + bytes(50), "pickle"),
         (b"\x1f\x8b" + bytes(50), "gzip"),
         (bytes(range(256)) * 8, "is not a text file"),
         (b"a,b\n1,\x00\x01\x02\n", "control characters"),

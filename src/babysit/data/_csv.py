@@ -13,7 +13,10 @@ import numpy.typing as npt
 import polars as pl
 
 from babysit.data._cells import blank_rows, clean
-from babysit.data._csv_shape import BLANKS, Shape, find_shape, is_blank, parse
+from babysit.data._csv_dialect import BLANKS, parse
+from babysit.data._csv_plain import plain_text
+from babysit.data._csv_rows import without_totals
+from babysit.data._csv_shape import Shape, find_shape, is_blank
 from babysit.data._csv_text import decode, read_bytes
 from babysit.data._found import Table
 from babysit.data._wording import counted, several
@@ -43,26 +46,35 @@ def read_csv(path: pathlib.Path, data: DataSection) -> Table:
 
 def table_of_text(text: str, name: str, data: DataSection) -> Table:
     """A text table from its text."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text, notes = plain_text(text)
     if not text.strip():
         raise DataError(
             f"{name} is empty", cause="the file was not written completely, or it is not the file you meant"
         )
     shape = find_shape(text, name, data)
-    frame = read_fast(text, shape)
+    frame = read_fast(text, shape) if not shape.short else None
     if frame is None:
         frame = read_slowly(text, shape, name)
     frame = clean(frame)
     empty = int(blank_rows(frame).sum())
-    notes: tuple[str, ...] = ()
     last = frame.columns[-1]
     if frame.width > 2 and (not shape.named or last.startswith("unnamed")) and frame[last].null_count() == frame.height:
         frame = frame.drop(last)
         notes = (*notes, "each line ends with a delimiter; the empty last column is left out")
     if not frame.height or empty == frame.height:
-        raise DataError(f"{name} has a header and no rows below it", cause="the file was not written completely")
+        raise no_rows(name, shape)
+    frame, left_out = without_totals(frame)
+    notes = (*notes, *left_out)
     return Table(name, frame, named=shape.named, decisions=shape.decisions, notes=notes, delimiter=shape.delimiter)
+
+
+def no_rows(name: str, shape: Shape) -> DataError:
+    """The error for a table without rows."""
+    return DataError(
+        f"{name} has a header and no rows below it: {several(shape.names)}",
+        cause="the file was not written completely",
+        write="--set data.header_rows=0 if its first line is a row",
+    )
 
 
 def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
@@ -143,6 +155,10 @@ def read_slowly(text: str, shape: Shape, name: str) -> pl.DataFrame:
     records, lines = _records_with_lines(text, shape, name)
     _refuse_open_quote(text, shape, name, records, lines)
     records, lines = records[shape.header :], lines[shape.header :]
+    if not records:
+        raise no_rows(name, shape)
+    if shape.short:
+        records = [record + [""] * (shape.width - len(record)) for record in records]
     wrong = [place for place, record in enumerate(records) if len(record) != shape.width]
     if wrong:
         first = wrong[0]

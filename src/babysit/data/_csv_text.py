@@ -12,16 +12,26 @@ from babysit.record import DataError, Decision
 
 # Bytes that begin files of other kinds, and what to do with those.
 OTHER_KINDS = (
-    (b"PK\x03\x04", "an Excel workbook or another zip", "save it as CSV first"),
     (b"PK\x05\x06", "an empty zip", None),
-    (b"PAR1", "Parquet", "name it NAME.parquet"),
     (b"\x93NUMPY", "a NumPy array", "name it NAME.npy"),
-    (b"\x1f\x8b", "gzip", "unpack it first: gunzip"),
     (b"\x89PNG", "a PNG image", None),
     (b"\xff\xd8\xff", "a JPEG image", None),
+    (b"GIF8", "a GIF image", None),
     (b"%PDF", "a PDF", None),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV first"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save it as .xlsx or CSV first"),
     (b"SQLite format 3", "an SQLite database", "export the table as CSV"),
+    (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(path).to_parquet('data.parquet')"),
+    (b"<stata_dta>", "a Stata file", "pandas.read_stata(path).to_parquet('data.parquet')"),
+    (b"$FL2", "an SPSS file", "pandas.read_spss(path).to_parquet('data.parquet')"),
+    (b"RDX", "an R workspace", "write.csv(frame, 'data.csv') in R"),
+    (b"FEA1", "a Feather file of version 1", "pandas.read_feather(path).to_parquet('data.parquet')"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd", "unzstd NAME"),
+    (b"Obj\x01", "an Avro file", "polars.read_avro(path).write_parquet('data.parquet')"),
+    (b"ORC", "an ORC file", "pandas.read_orc(path).to_parquet('data.parquet')"),
+)
+PICKLE = re.compile(rb"\x80[\x02-\x05]")
+HTML = re.compile(
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype html|html|head|body|table)\b", re.IGNORECASE | re.DOTALL
 )
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", "a UTF-8 byte-order mark"),
@@ -32,6 +42,7 @@ BYTE_ORDER_MARKS = (
 # and the substitute sign with which old systems ended a file.
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
 SAMPLE = 1 << 20
+SOUND_A_BAD_BYTE = 4
 SHARE_OF_MEMORY = 0.25  # a text file takes three to four times its size while it is read
 
 
@@ -66,6 +77,17 @@ def read_bytes(path: pathlib.Path) -> bytes:
 
 def refuse_other_kinds(content: bytes, name: str) -> None:
     """Raises DataError for bytes that are not text."""
+    if PICKLE.match(content):
+        raise DataError(
+            f"{name} is a pickle, whatever its name says; reading a pickle can run any program, so none is read",
+            write="frame.to_parquet('data.parquet') where it was made",
+        )
+    if HTML.match(content[:4096]):
+        raise DataError(
+            f"{name} is a web page (HTML), whatever its name says",
+            cause="the address of a page was saved instead of the file behind it, or a log-in was asked for",
+            write="download the raw file; a table in a page: pandas.read_html(path)[0].to_csv('data.csv', index=False)",
+        )
     for mark, kind, write in OTHER_KINDS:
         if content.startswith(mark):
             raise DataError(f"{name} is not a text file: by its first bytes it is {kind}", write=write)
@@ -85,7 +107,7 @@ def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[De
     refuse_other_kinds(content, name)
     encoding, why = (stated, "the recipe says so") if stated else _find(content)
     try:
-        text = content.decode(encoding)
+        text = content.decode(encoding, "strict" if stated else "replace")
     except LookupError:
         alike = nearest(encoding, ("utf-8", "utf-16", "latin-1", "cp1252"))
         raise DataError(
@@ -109,7 +131,7 @@ def decode(content: bytes, name: str, stated: str | None) -> tuple[str, tuple[De
             legal="CSV or another text table, Parquet (.parquet), NumPy (.npy, .npz), a folder of images",
         )
     text = text.lstrip("\ufeff")
-    if stated or encoding == "utf-8":
+    if stated or not why:
         return text, ()
     return text, (Decision(setting="data.encoding", value=encoding, why=why),)
 
@@ -128,6 +150,12 @@ def _find(content: bytes) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         letter = content[error.start : error.start + 1]
         line = content[: error.start].count(b"\n") + 1
+    replaced = content.decode("utf-8", "replace")
+    bad = replaced.count("\ufffd") - content.count(b"\xef\xbf\xbd")
+    sound = len(re.findall(r"[^\x00-\x7f\ufffd]", replaced))
+    if sound > SOUND_A_BAD_BYTE * bad:  # in another encoding, hardly any of its letters would be legal UTF-8
+        why = f"all but {bad:,} of its {bad + sound:,} letters beyond ASCII are UTF-8; line {line:,} holds the byte "
+        return "utf-8", f"{why}{letter.hex()}, which is not, and is shown as \ufffd"
     try:
         content.decode("cp1252")
         found = "cp1252"

@@ -9,6 +9,7 @@ import polars as pl
 
 from babysit.data._cells import clean
 from babysit.data._found import Table
+from babysit.data._nested import flat_frame
 from babysit.data._wording import several
 from babysit.record import DataError, DataSection
 
@@ -32,7 +33,7 @@ def from_frame(frame: Any, name: str, data: DataSection) -> Table:
         frame = pl.DataFrame(frame)
     if not frame.height:
         raise DataError(f"{name} has no rows")
-    return Table(name, clean(frame))
+    return Table(name, clean(flat_frame(frame)))
 
 
 def is_pandas(source: object) -> bool:

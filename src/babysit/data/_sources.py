@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from babysit.data._arrays import as_array, from_arrays
-from babysit.data._csv import read_csv
 from babysit.data._dataset_objects import from_hugging_face, from_torch_dataset, is_hugging_face
+from babysit.data._formats import read_file
 from babysit.data._found import Arrays, Found, LargeTable, Table, unreadable
 from babysit.data._frames import from_frame, is_pandas
 from babysit.data._image_folder import is_image, read_image_folder
@@ -23,6 +23,7 @@ from babysit.data._joined import are_phases, join_phases
 from babysit.data._layout import ImageLayout
 from babysit.data._named_arrays import from_matrix, from_named_arrays, read_npy_file, read_npz_file
 from babysit.data._parquet import read_parquet
+from babysit.data._table_folder import read_table_folder
 from babysit.data._wording import nearest
 from babysit.record import DataError, DataSection
 
@@ -97,7 +98,7 @@ def _from_mapping(source: Mapping[Any, Any], data: DataSection) -> Found:
 def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
     """The reader's answer for a file, a folder or a bundled set's name; files go first.
 
-    A file is read by its ending: .parquet, .npz, .npy; every other one is a text table.
+    What a file is, its first bytes say; .parquet, .npz and .npy also its ending.
 
     Raises:
         DataError: Nothing is there, or it cannot be read.
@@ -111,13 +112,14 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
         folder = path.is_dir()
         if path.is_char_device() or path.is_block_device() or path.is_socket():
             raise DataError(f"{path} is a device", legal="a file, a folder, or a pipe with a text table in it")
-        in_parts = folder and any(child.suffix == ".parquet" for child in path.iterdir())
+        head = _head(path) if path.is_file() else b""  # a pipe can be read once only
+        tables = read_table_folder(path, data, lambda named: find_source(named, data)) if folder else None
     except PermissionError as error:
         raise unreadable(path, error) from None
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero byte; RuntimeError: no such home
         raise DataError(f"{str(named)[:200]!r} is not a path: {error}") from None
-    if in_parts:
-        return read_parquet(path, data)
+    if tables is not None:
+        return tables
     if folder:
         return read_image_folder(path, data)
     if is_image(path):
@@ -125,9 +127,16 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
             f"{path} is one image",
             legal="a folder with a folder of images for each class: FOLDER/cat/1.jpg, FOLDER/dog/1.jpg",
         )
-    if path.suffix.lower() == ".npy":
+    if path.suffix.lower() == ".npy" or head.startswith(b"\x93NUMPY"):
         return read_npy_file(path)
-    return READERS.get(path.suffix.lower(), read_csv)(path, data)
+    if head.startswith(b"PAR1"):
+        return read_parquet(path, data)
+    return READERS.get(path.suffix.lower(), read_file)(path, data)
+
+
+def _head(path: pathlib.Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
 
 
 def _not_there(path: pathlib.Path) -> DataError:

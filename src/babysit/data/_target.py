@@ -21,6 +21,7 @@ MOST_COUNTED_CLASSES = 1000
 ROWS_PER_CLASS = 5  # fewer rows a distinct number than this are a quantity
 EVEN = 10  # the largest class of a counted set has at most this many times the rows of the smallest
 Kind = Literal["auto", "classification", "regression"]
+LEVELS = " / "  # between the names of several header rows
 USUAL_NAMES = ("target", "label", "class", "y", "labels", "outcome", "response")
 
 
@@ -335,6 +336,10 @@ def find_target(table: Table, stated: str | None) -> tuple[str, tuple[Decision, 
     if stated is not None:
         if stated in names:
             return stated, ()
+        levels = [name for name in names if stated in name.split(LEVELS)]
+        if len(levels) == 1:
+            why = f"'{stated}' is one of the names that stand above this column"
+            return levels[0], (Decision(setting="data.target", value=levels[0], why=why),)
         alike = nearest(stated, names)
         raise DataError(
             f"{table.name} has no column '{stated}'",
