@@ -24,6 +24,7 @@ NAMES = {
     """,
     "dependence": """
         kept-state-is-live network-never-updated data-changed-in-place gradients-not-finite loss-impossible
+        loss-ignores-outputs
         positions-mixed targets-in-inputs targets-misaligned future-leaks inputs-ignored evaluation-inputs-differ
     """,
     "set-up": """

@@ -64,6 +64,8 @@ FURTHER = (
     joined(rows("loss", [2.3] * 20 + [float("nan")] * 5)),
     joined(rows("trial-score", [0.1 * trial for trial in range(12)], phase="search"),
            rows("trial-setting", [0.1 * trial for trial in range(12)], "lr", "search")),
+    joined(rows("gradient-one-sign", [1.0] * 9, "(outputs)"), rows("recurring-rows", 200.0, TARGETS),
+           rows("same-target-share", 0.1, TARGETS), rows("loss", LONG), target_kind="classes"),
     joined(rows("best-of", [0.1 * trial for trial in range(12)], phase="search")),
 )  # fmt: skip
 

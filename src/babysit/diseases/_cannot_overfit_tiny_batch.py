@@ -63,6 +63,7 @@ DISEASE = Disease(
     ),
     remedies=(),
     explained_by=(
+        "loss-ignores-outputs",
         "batch-fails",
         "inputs-not-finite",
         "inputs-badly-scaled",

@@ -46,6 +46,7 @@ _NAMES = (
     "network-never-updated",
     "data-changed-in-place",
     "gradients-not-finite",
+    "loss-ignores-outputs",
     "loss-impossible",
     "positions-mixed",
     "targets-in-inputs",

@@ -84,6 +84,7 @@ DISEASE = Disease(
     ),
     remedies=("initialise=he", "insert-batch-norm", "activation=relu"),
     explained_by=(
+        "loss-ignores-outputs",
         "evaluation-mode-in-training",
         "weights-symmetric",
         "activations-vanish",

@@ -19,9 +19,15 @@ LEAST_EPOCHS = 3
 # With fewer rows an honest task is memorised before it is learned: 20 pictures of CIFAR-10 teach nothing of the others.
 LEAST_ROWS, LEAST_ROWS_A_CLASS = 500, 50
 
+# Rows that came again, of which so few more than any two rows agree that their targets say nothing of the inputs. Of
+# 100 rows whose targets are drawn anew, a share of 0.1 above chance is three standard errors and more.
+LEAST_AGAIN, BY_CHANCE, MOST_CHANCE = 100, 0.1, 0.8
+
 
 def find(trace: Trace) -> list[Finding]:
     """Training is far better than chance, and validation never is."""
+    if of_the_same_rows := _of_the_same_rows(trace):
+        return of_the_same_rows
     rows = _rows(trace)
     if rows < LEAST_ROWS:
         return []
@@ -30,6 +36,24 @@ def find(trace: Trace) -> list[Finding]:
         return []
     severity, evidence = found
     return [DISEASE.finding("targets", evidence=evidence | {"training rows": round(rows)}, severity=severity)]
+
+
+def _of_the_same_rows(trace: Trace) -> list[Finding]:
+    """Rows that come again have other targets each time, as often as any two rows have."""
+    again, same, chance = (
+        latest(trace, name, layer=TARGETS) or 0.0
+        for name in ("recurring-rows", "same-target-share", "same-target-chance")
+    )
+    classes = trace.facts.get("target-kind") == "classes"  # numbers may be bootstrapped, as those of a critic are
+    if not classes or again < LEAST_AGAIN or chance > MOST_CHANCE or same > chance + BY_CHANCE * (1 - chance):
+        return []
+    evidence = {
+        "rows that came again": round(again),
+        "share of them with the same target": same,
+        "share of any two rows with the same target": chance,
+        "threshold": chance + BY_CHANCE * (1 - chance),
+    }
+    return [DISEASE.finding("targets", evidence=evidence)]
 
 
 def _rows(trace: Trace) -> float:
@@ -89,9 +113,10 @@ DISEASE = Disease(
     severity="sick",
     seen_as="Training rows are memorised, while validation is never better than an answer that ignores the inputs.",
     threshold=(
-        f"Training accuracy over half of the way from the commonest class's share to 1, while in all of at least"
-        f" {LEAST_EPOCHS} epochs validation accuracy stays within {CHANCE:g} of that share and validation loss above"
-        f" {NOT_BELOW:g} of the labels' entropy; or R2 above {MEMORISED:g} in training, at most {NOTHING:g} in"
+        f"Of at least {LEAST_AGAIN} rows that come again, at most {BY_CHANCE:g} of the way from chance to all have the"
+        " same class again. Or training accuracy over half of the way from the commonest class's share to 1, while in"
+        f" all of at least {LEAST_EPOCHS} epochs validation accuracy stays within {CHANCE:g} of that share and"
+        f" validation loss above {NOT_BELOW:g} of the labels' entropy; or R2 above {MEMORISED:g} in training, at most {NOTHING:g} in"
         f" validation. A warning where balanced accuracy in training came {BEGUN:g} of the way, or R2 to"
         f" {BEGUN_NUMBERS:g}. From {LEAST_ROWS} training rows and {LEAST_ROWS_A_CLASS} a class on."
     ),
@@ -121,9 +146,13 @@ DISEASE = Disease(
         "label-entropy",
         "label-top-share",
         "r2",
+        "recurring-rows",
+        "same-target-chance",
+        "same-target-share",
         "fact:batch-size",
         "fact:rows",
         "fact:steps-per-epoch",
+        "fact:target-kind",
     ),
     find=find,
 )

@@ -49,7 +49,7 @@ SOLVED = 0.995  # accuracy or R2 from which on a remedy has nothing left to gain
 MILDER: dict[Severity, Severity] = {"sick": "warning", "warning": "note", "note": "note"}
 
 # What these functions read of a trace, for `Disease.reads` of the diseases that use them.
-READS_CONSTANT = ("label-entropy", "value-std", "fact:loss", "fact:loss-reduction")
+READS_CONSTANT = ("constant-answer-loss", "label-entropy", "value-std", "fact:loss", "fact:loss-reduction")
 READS_LOSS = ("loss", *READS_CONSTANT)
 READS_LEARNED = (*READS_LOSS, "r2", "balanced-accuracy", "classes-seen")
 
@@ -57,21 +57,27 @@ READS_LEARNED = (*READS_LOSS, "r2", "balanced-accuracy", "classes-seen")
 def means_progress(trace: Trace) -> bool:
     """Whether a loss that falls means that something is learned, and a loss that stays means that nothing is.
 
-    This is unknown for a loss written by hand: the loss of a policy gradient, a critic or a game may go anywhere.
+    This is unknown for a loss whose kind was not recognised and whose targets are not the rows' own: the loss of a
+    policy gradient, a critic or a game may go anywhere.
 
     Example:
         >>> means_progress(Trace(facts={"loss": "mse"})), means_progress(Trace(facts={"loss": "other"}))
         (True, False)
     """
-    return trace.facts.get("loss", "other") != "other"
+    known = latest(trace, "constant-answer-loss") is not None
+    return known or trace.facts.get("loss", "other") != "other"
 
 
 def constant_answer_loss(trace: Trace) -> float | None:
     """Mean loss of the best answer that ignores the inputs; None where the trace does not tell.
 
     Cross-entropy: the entropy of the classes' shares. Squared error: the targets' variance. Absolute error: what
-    normally distributed targets give, the highest of all shapes with one standard deviation within a quarter.
+    normally distributed targets give, the highest of all shapes with one standard deviation within a quarter. Of a loss
+    written by hand it was measured.
     """
+    measured = latest(trace, "constant-answer-loss")
+    if measured is not None:
+        return measured if measured > 0 else None
     loss = trace.facts.get("loss", "")
     if trace.facts.get("loss-reduction", "mean") != "mean":
         return None
@@ -88,10 +94,13 @@ def constant_answer_loss(trace: Trace) -> float | None:
 def constant_answer(trace: Trace) -> tuple[float | None, str]:
     """The loss of the best constant answer and what it is; where targets were not measured, that of even classes."""
     found, loss = constant_answer_loss(trace), trace.facts.get("loss", "")
+    if found is not None and latest(trace, "constant-answer-loss") is not None:
+        return found, "measured with one answer for all rows"
     if found is not None:
         return found, "the entropy of the labels" if loss in CLASS_LOSSES else "from the spread of the targets"
     # With labels of one class, or numbers all alike, any network answers right at once.
-    if latest(trace, "label-entropy", layer=TARGETS) is not None or trace.facts.get("loss-reduction") == "sum":
+    reduction = trace.facts.get("loss-reduction")
+    if latest(trace, "label-entropy", layer=TARGETS) is not None or reduction in ("sum", "own"):
         return None, ""
     if loss in ("bce", "bce-with-logits"):
         return math.log(2), "ln 2"

@@ -144,6 +144,7 @@ DISEASE = Disease(
     ),
     remedies=("lr",),
     explained_by=(
+        "loss-ignores-outputs",
         "scheduler-misused",
         "step-missing",
         "parameters-frozen",

@@ -151,6 +151,7 @@ DISEASE = Disease(
         "data-changed-in-place",
         "gradients-not-finite",
         "loss-impossible",
+        "loss-ignores-outputs",
         "positions-mixed",
         "targets-misaligned",
         "inputs-ignored",

@@ -133,6 +133,7 @@ DISEASE = Disease(
     ),
     remedies=("unfreeze",),
     explained_by=(
+        "loss-ignores-outputs",
         "softmax-over-one-unit",
         "wrong-loss",
         "weights-symmetric",

@@ -118,6 +118,7 @@ DISEASE = Disease(
     ),
     remedies=("lr", "initialise", "standardise-inputs"),
     explained_by=(
+        "loss-ignores-outputs",
         "inputs-not-finite",
         "inputs-badly-scaled",
         "inputs-constant",

@@ -66,6 +66,7 @@ DISEASE = Disease(
     ),
     remedies=("wider", "dropout=0", "weight-decay=0", "lr"),
     explained_by=(
+        "loss-ignores-outputs",
         "inputs-not-finite",
         "inputs-badly-scaled",
         "inputs-constant",

@@ -6,6 +6,8 @@ from babysit.probes._inputs import InputProbe, first_tensor
 from babysit.probes._interception import listen, stop_listening
 from babysit.probes._layers import unwrapped
 from babysit.probes._loss_facts import loss_facts
+from babysit.probes._loss_probe import Heard, LossProbe, LossSeen
+from babysit.probes._loss_tape import LossTape
 from babysit.probes._observer import Observer
 from babysit.probes._pending import Pending
 from babysit.probes._targets import TargetProbe
@@ -13,7 +15,11 @@ from babysit.probes._targets import TargetProbe
 __all__ = [
     "Budget",
     "Fence",
+    "Heard",
     "InputProbe",
+    "LossProbe",
+    "LossSeen",
+    "LossTape",
     "Observer",
     "Pending",
     "TargetProbe",

@@ -40,6 +40,7 @@ class Listening(Protocol):
 _NOT_THEIRS = (sys.stdlib_module_names | {"torch", "babysit"}) - {"__main__"}
 _listeners: tuple[Listening, ...] = ()  # replaced as a whole: whoever goes through it needs no copy
 _originals: list[tuple[Any, str, Any]] = []
+_own: dict[Any, Any] = {}  # what each wrapped loss function wraps
 _lock = threading.RLock()
 
 
@@ -63,6 +64,17 @@ def stop_listening(listener: Listening) -> None:
             while _originals:
                 owner, name, original = _originals.pop()
                 setattr(owner, name, original)
+            _own.clear()
+
+
+def unwrapped_function(called: Any) -> Any:
+    """PyTorch's own function where a wrapped one was called.
+
+    Example:
+        >>> unwrapped_function(torch.add) is torch.add
+        True
+    """
+    return _own.get(called, called) if _own else called
 
 
 def _wrap_all() -> None:
@@ -70,6 +82,7 @@ def _wrap_all() -> None:
     for name, called in LOSS_FUNCTIONS.items():
         original = getattr(functional, name)
         wrapped[id(original)] = _wrapped_loss(called, original)
+        _own[wrapped[id(original)]] = original
         _replace(functional, name, wrapped[id(original)])
     # `from torch.nn.functional import cross_entropy` has given a function a name elsewhere, too. Modules are many: all
     # functions are looked for in one pass.

@@ -24,6 +24,8 @@ QUANTITIES: dict[str, Quantity] = {
                  " of a constant answer 1 / classes"),
         Quantity("r2", "", "1 - squared error over the squared error of the phase's mean target"),
         Quantity("criterion", "", "value that a known loss function gave in the step, whatever was made of it after"),
+        Quantity("constant-answer-loss", "", "what the loss of the batch would be, were every row given the best answer"
+                 " that ignores the inputs; of a loss written by hand, penalties included"),
         Quantity("lr", "per step", "learning rate of the step; of the first parameter group where rates differ"),
         Quantity("momentum", "", "momentum of the optimizer, the first beta of an adaptive one"),
         Quantity("gradient-norm", "", "length of the gradient before clipping; of a layer's weights or of all"),
@@ -64,6 +66,11 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("log-normalised-share", "share", "rows of outputs whose exponentials sum to one: log-probabilities"),
         Quantity("unit-interval-share", "share", "values in [0, 1]"),
         Quantity("negative-share", "share", "values below zero"),
+        Quantity("gradient-zero-row-share", "share", "rows whose outputs get a gradient of exactly zero from the loss"),
+        Quantity("gradient-one-sign", "0 or 1", "whether the loss pushes every output the same way, while some targets"
+                 " lie above and others below, or are of two classes"),
+        Quantity("exchanged-rows-change", "share", "largest change of the loss when the outputs of the batch's rows are"
+                 " exchanged, over the loss"),
         Quantity("zero-share", "share", "values that are exactly zero"),
         Quantity("constant-share", "share", "outputs whose value is the same for all rows of the batch"),
         Quantity("integer-share", "share", "values that are whole numbers"),
@@ -75,6 +82,9 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("label-dispersion", "", "spread of class counts between batches over what shuffled rows would give:"
                  " about 1 when shuffled, about the batch size when sorted"),
         Quantity("target-dispersion", "", "variance of batches' mean targets over what shuffled rows would give"),
+        Quantity("recurring-rows", "count", "rows of inputs that came again in a later batch"),
+        Quantity("same-target-share", "share", "of the rows that came again, those that had the same target again"),
+        Quantity("same-target-chance", "share", "pairs of any two rows that have the same target"),
         Quantity("duplicate-rows-share", "share", "validation rows whose inputs stand among the training rows, too"),
         Quantity("twin-rows-share", "share", "training rows whose inputs another training row has, too"),
         Quantity("fitted-on-both-share", "share", "features whose mean and standard deviation are 0 and 1 over training"
@@ -136,7 +146,7 @@ FACTS: dict[str, str] = {
     "epochs": "epochs that are planned",
     "loss": "the loss function: cross-entropy, nll, bce, bce-with-logits, mse, l1, smooth-l1, huber, hinge, kl, "
             "gaussian-nll, poisson-nll, other",
-    "loss-reduction": "mean, sum or none",
+    "loss-reduction": "mean, sum or none; own: another multiple or function of the mean",
     "network-mode": "train or evaluation: the mode of the first training pass",
     "optimizer": "the optimizer's name in small letters: sgd, adam, adamw, ...",
     "output-shape": "of what entered the loss, as 64x10",

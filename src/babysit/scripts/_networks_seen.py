@@ -14,6 +14,8 @@ from torch.optim import Optimizer
 
 from babysit.record import Event
 
+NO_LAYERS = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
+UNSEEN_PROCESSES = "processes that the script starts are not watched"
 LEAST_BACKWARDS = 3  # passes after which weights that are changed by hand would have moved
 
 _task_of_backward, _transformation = torch._C._current_graph_task_id, torch._C._functorch.peek_interpreter_stack
@@ -139,3 +141,31 @@ class Unmoved:
     def after(self, backwards: int) -> bool:
         """Whether every weight is what it was, after enough backward passes to tell."""
         return backwards >= LEAST_BACKWARDS and all(torch.equal(one.detach(), first) for one, first in self._first)
+
+
+def what_was_not_seen(
+    step: int, network: nn.Module | None, backwards: int, unmoved: Unmoved | None, *, by_hand: bool
+) -> list[Event]:
+    """What there is to tell at the end of a training: what of it was not seen, or that its weights never moved.
+
+    Args:
+        step: The last one.
+        network: That was trained.
+        backwards: Backward passes that were seen.
+        unmoved: Its first weights, where they are changed by hand.
+        by_hand: Whether its weights are changed by something else than an optimizer of PyTorch's.
+
+    Example:
+        >>> [event.kind for event in what_was_not_seen(0, None, 0, None, by_hand=False)]
+        ['unseen']
+    """
+    if network is None and backwards:
+        return [Event(0, "unseen", NO_LAYERS)]
+    if network is None:
+        text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
+        return [Event(0, "unseen", text)]
+    if by_hand and unmoved is not None and unmoved.after(backwards):
+        return [Event(step, "step-missing", f"{backwards} backward passes, and no weight has changed")]
+    if by_hand:
+        return [Event(0, "unseen", "weights are changed by something else than torch.optim: its kind and its rates")]
+    return []

@@ -40,16 +40,21 @@ from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
-from babysit.scripts._networks_seen import OthersSeen, Unmoved, in_transformation, parameters_of, whole_of
+from babysit.scripts._losses_traced import LossesTraced
+from babysit.scripts._networks_seen import (
+    OthersSeen,
+    Unmoved,
+    in_transformation,
+    parameters_of,
+    what_was_not_seen,
+    whole_of,
+)
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
 # about 100 steps of 1,000, and 140 of 10,000.
 FIRST, GROWTH = 50, 0.06
 # Backward passes without a step, for one that was asked for, after which a script will never take one.
 PATIENCE = 10
-
-NO_LAYERS = "no torch.nn.Module is called: layers cannot be seen, only losses and rates"
-UNSEEN_PROCESSES = "processes that the script starts are not watched"
 
 
 class Patcher:
@@ -107,6 +112,8 @@ class Patcher:
         self._parts: set[int] = set()  # ids of the network's modules
         self._others = OthersSeen()
         self._faults = FaultsSeen(self.store.add, every_step=overhead is None)
+        measured = probes not in ("losses", "dependence")
+        self._traced = LossesTraced(self.store.add, self.loss_computed, self._failed, on=measured)
         self._dependence = Dependence(self.store.add) if probes == "dependence" else None
         self._handles: list[Any] = []
         self._replaced = Replacements()
@@ -126,6 +133,7 @@ class Patcher:
         self._replaced.put(Optimizer, "__init__", self._constructing)
         self.epochs.install(self._replaced)
         self._faults.install(self._replaced)
+        self._traced.install(self._replaced)
         if self._remedies is not None or self._overhead is None:
             self._handles.append(register_optimizer_step_pre_hook(self._before_step))
         if self._remedies is not None:
@@ -175,6 +183,7 @@ class Patcher:
 
     def _let_go(self) -> None:
         self._open = False
+        self._traced.stop()
         _watching.discard(self)
         stop_listening(self)
         for handle in self._handles:
@@ -233,6 +242,8 @@ class Patcher:
                     self._before_forward(module, arguments, options)
             except Exception as error:
                 self._failed(error)
+            if self._inside:
+                self._traced.pass_begins()
             looking = self._dependence is not None and self._inside and torch.is_grad_enabled()
             with self._dependence.looking() if looking and self._dependence else contextlib.nullcontext():
                 outputs = original(module, *arguments, **options)
@@ -243,8 +254,15 @@ class Patcher:
                 self._inside = self.answers.inside = False
                 if self._observer is not None:
                     self._observer.forward_ends(outputs)
+                self._traced.pass_ends([arguments, options], outputs, wanted=self._follows)
             if not self._looks:
                 self._without_observer()
+
+    @property
+    def _follows(self) -> bool:
+        """Whether the way to the loss is recorded in this step; with a limit on overhead, rarely."""
+        watching = self._looks and self._observer is not None and self._observer.sampling
+        return watching and (self._overhead is None or self._observer.budget.rare)
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         known = id(module) in self._parts or self._wraps_network(module)
@@ -337,6 +355,7 @@ class Patcher:
         """A loss function was called on outputs that gradients flow back from."""
         if self._looks:
             try:
+                self._traced.heard(name, outputs, targets)
                 self._faults.loss_computed(name, value, outputs)
                 if self._dependence is not None:
                     self._dependence.loss_computed(name, outputs, targets)
@@ -365,6 +384,7 @@ class Patcher:
             Enough: No step was ever taken, and none will be.
         """
         bad = False
+        self._traced.backward_begins(self.steps, loss, self.network)
         try:
             if self.answers.evaluating:
                 self.answers.drop_evaluation()
@@ -453,17 +473,8 @@ class Patcher:
         self._faults.end()
         for remedy, reason in self.not_applied():
             self.store.add([Event(max(0, self.steps - 1), "not-applied", f"{remedy} could not be applied: {reason}")])
-        if self.network is None and self._backwards:
-            self.store.add([Event(0, "unseen", NO_LAYERS)])
-        elif self._trains_by_hand and self._unmoved is not None and self._unmoved.after(self._backwards):
-            text = f"{self._backwards} backward passes, and no weight has changed"
-            self.store.add([Event(max(0, self.steps - 1), "step-missing", text)])
-        elif self._trains_by_hand:
-            text = "weights are changed by something else than torch.optim: its kind and its rates"
-            self.store.add([Event(0, "unseen", text)])
-        elif self.network is None:
-            text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
-            self.store.add([Event(0, "unseen", text)])
+        by_hand, step = self._trains_by_hand, max(0, self.steps - 1)
+        self.store.add(what_was_not_seen(step, self.network, self._backwards, self._unmoved, by_hand=by_hand))
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
         if self._looks:
