@@ -107,6 +107,7 @@ DISEASE = Disease(
         "accuracy",
         "balanced-accuracy",
         "classes-seen",
+        "constant-answer-loss",
         "label-entropy",
         "label-top-share",
         "loss",

@@ -116,8 +116,8 @@ DISEASE = Disease(
         f"Of at least {LEAST_AGAIN} rows that come again, at most {BY_CHANCE:g} of the way from chance to all have the"
         " same class again. Or training accuracy over half of the way from the commonest class's share to 1, while in"
         f" all of at least {LEAST_EPOCHS} epochs validation accuracy stays within {CHANCE:g} of that share and"
-        f" validation loss above {NOT_BELOW:g} of the labels' entropy; or R2 above {MEMORISED:g} in training, at most {NOTHING:g} in"
-        f" validation. A warning where balanced accuracy in training came {BEGUN:g} of the way, or R2 to"
+        f" validation loss above {NOT_BELOW:g} of the labels' entropy; or R2 above {MEMORISED:g} in training, at most"
+        f" {NOTHING:g} in validation. A warning where balanced accuracy in training came {BEGUN:g} of the way, or R2 to"
         f" {BEGUN_NUMBERS:g}. From {LEAST_ROWS} training rows and {LEAST_ROWS_A_CLASS} a class on."
     ),
     source=(

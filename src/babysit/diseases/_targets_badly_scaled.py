@@ -92,6 +92,15 @@ DISEASE = Disease(
     ),
     remedies=("standardise-targets",),
     explained_by=("targets-not-finite",),
-    reads=("loss", "rows-seen", "value-mean", "value-std", "fact:loss", "fact:loss-reduction", "fact:optimizer"),
+    reads=(
+        "constant-answer-loss",
+        "loss",
+        "rows-seen",
+        "value-mean",
+        "value-std",
+        "fact:loss",
+        "fact:loss-reduction",
+        "fact:optimizer",
+    ),
     find=find,
 )

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -40,6 +38,7 @@ from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
+from babysit.scripts._forks import forget_forks, leave_when_forked
 from babysit.scripts._losses_traced import LossesTraced
 from babysit.scripts._networks_seen import (
     OthersSeen,
@@ -139,7 +138,7 @@ class Patcher:
         if self._remedies is not None:
             self._remedies.install()
         listen(self)
-        _watching.add(self)
+        leave_when_forked(self)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -184,7 +183,7 @@ class Patcher:
     def _let_go(self) -> None:
         self._open = False
         self._traced.stop()
-        _watching.discard(self)
+        forget_forks(self)
         stop_listening(self)
         for handle in self._handles:
             handle.remove()
@@ -204,6 +203,14 @@ class Patcher:
         self._fence.caught(self.steps, "passes, evaluations, data and faults are not looked at any more", error)
         if not self._within:
             self._without_observer()
+
+    def _look(self, look: Callable[..., None], *arguments: Any) -> None:
+        """Call one that looks at something, unless an error of babysit's own came before."""
+        if self._looks:
+            try:
+                look(*arguments)
+            except Exception as error:
+                self._failed(error)
 
     def _without_observer(self) -> None:
         """Losses are read here again."""
@@ -261,8 +268,9 @@ class Patcher:
     @property
     def _follows(self) -> bool:
         """Whether the way to the loss is recorded in this step; with a limit on overhead, rarely."""
-        watching = self._looks and self._observer is not None and self._observer.sampling
-        return watching and (self._overhead is None or self._observer.budget.rare)
+        if self._observer is None or not self._observer.sampling or not self._looks:
+            return False
+        return self._overhead is None or self._observer.budget.rare
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         known = id(module) in self._parts or self._wraps_network(module)
@@ -410,11 +418,7 @@ class Patcher:
             self._observer.backward_begins(loss, scale)
 
     def _before_step(self, optimizer: Optimizer, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        if self._looks:
-            try:
-                self._faults.before_step(optimizer)
-            except Exception as error:
-                self._failed(error)
+        self._look(self._faults.before_step, optimizer)
         return None if self._remedies is None else self._remedies.before_step(optimizer, arguments, options)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
@@ -477,11 +481,7 @@ class Patcher:
         self.store.add(what_was_not_seen(step, self.network, self._backwards, self._unmoved, by_hand=by_hand))
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
-        if self._looks:
-            try:
-                self._faults.before_epoch(loader.dataset)
-            except Exception as error:
-                self._failed(error)
+        self._look(self._faults.before_epoch, loader.dataset)
         if self._remedies is not None:
             self._remedies.before_epoch(loader)
 
@@ -495,16 +495,3 @@ class Patcher:
                     self._remedies.constructed(optimizer)
 
         return construct
-
-
-# Processes that a script forks are its own: nothing of what watches it is left in them.
-_watching: weakref.WeakSet[Patcher] = weakref.WeakSet()
-
-
-def _leave() -> None:
-    for one in list(_watching):
-        one.forked()
-
-
-if hasattr(os, "register_at_fork"):  # where processes cannot be forked, no script does
-    os.register_at_fork(after_in_child=_leave)
