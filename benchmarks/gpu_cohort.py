@@ -19,7 +19,7 @@ from torch import nn, optim
 
 from _measure import ratio, store, take_turns
 from babysit.data import Prepared, prepare
-from babysit.record import Recipe, Trial, ignore_progress, never_stop, with_settings
+from babysit.record import Recipe, Trial, never_stop, silent, with_settings
 from babysit.training import Cohort, Starts, decide, epoch_batches
 
 SETTINGS = (
@@ -50,7 +50,7 @@ def trials(prepared: Prepared, count: int) -> list[Trial]:
 def stacked(cohort: Cohort, chosen: list[Trial], steps: int) -> None:
     """All members from their beginning, as one computation."""
     members = [cohort.begin(trial) for trial in chosen]
-    cohort.train(members, steps, never_stop, ignore_progress)
+    cohort.train(members, steps, never_stop, silent)
 
 
 def one_by_one(starts: Starts, trial: Trial, steps: int) -> None:

@@ -29,6 +29,7 @@ from torch.nn import functional
 
 import babysit
 from _measure import Seconds, quartiles, ratio, store
+from babysit.record import silent
 
 
 class Transformer(nn.Module):
@@ -143,7 +144,7 @@ def contenders(make: Callable[[], tuple[nn.Module, Tensor, Tensor]], device: tor
     }
     for name, overhead in (("watch", 0.01), ("watch, every step", None)):
         trainee = found[name]
-        babysit.watch(trainee.net, trainee.optimizer, overhead=overhead, show="nothing").__enter__()
+        babysit.watch(trainee.net, trainee.optimizer, overhead=overhead, progress=silent).__enter__()
     count_gradients(found["gradient histograms"])
     hook_layers(found["forward hooks"])
     return found

@@ -59,6 +59,25 @@ def test_one_cell_under_a_remedy(shell: Any, capsys: pytest.CaptureFixture[str])
     assert float(said.out.split()[-1]) < 1e-4
 
 
+@pytest.mark.parametrize("remedy", ["standardise-inputs", "loss=mse", "insert-batch-norm"])
+def test_the_network_is_as_before_after_a_cell_under_a_remedy(remedy: str, shell: Any) -> None:
+    shell.run_cell(MAKE)
+    net, functions = shell.user_ns["net"], dict(vars(nn.functional))
+    shape = repr(net)
+    shell.run_cell(f"%%babysit --remedy {remedy}\n{TRAIN}")
+    assert repr(net) == shape
+    for module in net.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert not module._backward_hooks
+        assert "forward" not in vars(module)
+    assert dict(vars(nn.functional)) == functions
+    inputs = shell.user_ns["inputs"]
+    plain = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 3))
+    plain.load_state_dict(net.state_dict())
+    assert net(inputs).equal(plain(inputs))
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [("%babysit maybe", "there is no %babysit maybe"), ("%%babysit --lr 3\n1", "does not understand")],

@@ -18,7 +18,7 @@ import babysit
 from babysit import api
 from babysit.cli import _app
 from babysit.cli._schema import ANSWERS
-from babysit.record import Row, Trace, json_schema
+from babysit.record import Row, Trace, json_schema, silent
 
 MOST_NAMES = 35
 QUICK = ["epochs=2", "widths=[4]"]
@@ -74,7 +74,7 @@ def compared() -> api.Result:
 def watched() -> api.Result:
     net, batches = network()
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    with babysit.watch(net, optimizer, show="nothing") as w:
+    with babysit.watch(net, optimizer, progress=silent) as w:
         for inputs, labels in batches:
             optimizer.zero_grad()
             nn.functional.cross_entropy(net(inputs), labels).backward()
@@ -96,7 +96,7 @@ CALLS: dict[str, Callable[[pathlib.Path, api.Fitted], api.Result]] = {
     "initialize": lambda folder, fitted: babysit.initialize(network()[0]),
     "predict": lambda folder, fitted: babysit.predict(fitted.run, torch.randn(3, 4).numpy()),
     "resume": lambda folder, fitted: babysit.resume(fitted.run),
-    "run": lambda folder, fitted: babysit.run(folder / "train.py", show="nothing"),
+    "run": lambda folder, fitted: babysit.run(folder / "train.py", progress=silent),
     "tune": lambda folder, fitted: babysit.tune(
         "iris", space=["lr=1e-3:1e-1:log"], trials=2, winners=1, repeats=1, settings=QUICK, out=folder / "study"
     ),

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 import babysit
-from babysit.record import Finding
+from babysit.record import Finding, silent
 from tests.training.test_lecture import images, pytestmark  # noqa: F401  the mark skips without the images
 
 
@@ -24,7 +24,7 @@ def session(lr: float, epochs: int, *, centred: bool = True, batch: int = 50) ->
         nn.init.normal_(layer.weight, std=1e-4)
         nn.init.zeros_(layer.bias)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr)
-    with babysit.watch(net, optimizer, overhead=0.2, show="nothing") as w:
+    with babysit.watch(net, optimizer, overhead=0.2, progress=silent) as w:
         for _ in range(epochs):
             for rows in torch.randperm(len(inputs)).split(batch):
                 optimizer.zero_grad()

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 import babysit
 from babysit.api import Watch
+from babysit.record import silent
 from tests.api.test_watch import digits, names
 
 # One seed in the quick gate, five by `make test-slow`.
@@ -113,7 +114,7 @@ def train(patient: Patient, seed: int) -> Watch:
     if len(patient.classes) == 2:
         labels = (torch.rand(len(labels)) < 0.03).long()
     optimizer = torch.optim.SGD(net.parameters(), lr=patient.lr, momentum=0.9)
-    with babysit.watch(net, optimizer, overhead=0.3, show="nothing", on_not_finite="stop") as w:
+    with babysit.watch(net, optimizer, overhead=0.3, progress=silent, on_not_finite="stop") as w:
         for _ in range(patient.epochs):
             order = torch.randperm(len(inputs)) if patient.shuffled else labels.argsort()
             for rows in order.split(patient.batch):

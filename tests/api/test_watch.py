@@ -15,7 +15,7 @@ from torch.nn import functional
 import babysit
 from babysit.api import Watch
 from babysit.cli import run
-from babysit.record import Finding, InputError, NotFiniteError, read_trace
+from babysit.record import Finding, InputError, NotFiniteError, read_trace, silent
 from babysit.reports import render_trace_page
 
 SEEDS = range(5)
@@ -40,7 +40,7 @@ def train(
     inputs, labels = digits(scale)
     optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=0.9)
     shuffled = torch.Generator().manual_seed(seed)
-    with babysit.watch(net, optimizer, **{"show": "nothing", "overhead": 0.1, **options}) as w:  # type: ignore[arg-type]
+    with babysit.watch(net, optimizer, **{"progress": silent, "overhead": 0.1, **options}) as w:  # type: ignore[arg-type]
         for _ in range(epochs):
             for rows in torch.randperm(len(inputs), generator=shuffled).split(64):
                 optimizer.zero_grad()
@@ -132,12 +132,12 @@ def test_it_raises_at_a_nan() -> None:
 
 def test_an_error_of_the_loop_goes_through() -> None:
     net = mlp()
-    with pytest.raises(ZeroDivisionError), babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing"):
+    with pytest.raises(ZeroDivisionError), babysit.watch(net, torch.optim.SGD(net.parameters()), progress=silent):
         _ = 1 / 0
 
 
 def test_findings_appear_on_the_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    train(mlp(), 20.0, show="lines")
+    train(mlp(), 20.0, progress=None)
     out, err = capsys.readouterr()
     assert out == ""
     assert "sick: learning-rate-too-high" in err
@@ -152,7 +152,7 @@ def test_silence_by_name() -> None:
 def test_evaluations_show_overfitting() -> None:
     net = mlp()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
-    with babysit.watch(net, optimizer, show="nothing") as w:
+    with babysit.watch(net, optimizer, progress=silent) as w:
         for epoch in range(20):
             for _ in range(10):
                 optimizer.zero_grad()
@@ -192,7 +192,7 @@ def test_the_report_holds_it_all(tmp_path: pathlib.Path) -> None:
 def test_a_loader_tells_its_rows() -> None:
     net = mlp()
     loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.zeros(100, 64)), batch_size=8)
-    w = babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing", loader=loader)
+    w = babysit.watch(net, torch.optim.SGD(net.parameters()), progress=silent, loader=loader)
     w.describe({"epochs": "20"})
     assert w.trace.facts == {"rows": "100", "steps-per-epoch": "13", "epochs": "20"}
     with pytest.raises(InputError, match="epoch'"):
@@ -201,7 +201,7 @@ def test_a_loader_tells_its_rows() -> None:
 
 def test_a_label_that_is_no_class_is_named_though_pytorch_raises() -> None:
     net = mlp()
-    with babysit.watch(net, torch.optim.SGD(net.parameters()), show="nothing") as w, pytest.raises(IndexError):
+    with babysit.watch(net, torch.optim.SGD(net.parameters()), progress=silent) as w, pytest.raises(IndexError):
         functional.cross_entropy(net(torch.rand(8, 64)), torch.full((8,), 10))
     assert w.findings[0].name == "labels-out-of-range"
 
@@ -209,7 +209,7 @@ def test_a_label_that_is_no_class_is_named_though_pytorch_raises() -> None:
 def test_a_hand_written_loss_that_crosses_rows_is_named() -> None:
     net = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 1))
     optimizer = torch.optim.Adam(net.parameters())
-    with babysit.watch(net, optimizer, show="nothing") as w:
+    with babysit.watch(net, optimizer, progress=silent) as w:
         for _ in range(10):
             optimizer.zero_grad()
             ((net(torch.rand(16, 64)) - torch.rand(16)) ** 2).mean().backward()
@@ -232,7 +232,7 @@ def test_the_store_is_closed_when_the_block_ends(tmp_path: pathlib.Path) -> None
         with pytest.raises(InputError, match="has ended"):
             late()
     kept = tmp_path / "never.sqlite"
-    never = babysit.watch(mlp(), torch.optim.SGD(mlp().parameters()), show="nothing", keep=kept)
+    never = babysit.watch(mlp(), torch.optim.SGD(mlp().parameters()), progress=silent, keep=kept)
     del never
     gc.collect()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("never.sqlite-")]

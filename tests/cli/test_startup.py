@@ -46,6 +46,16 @@ def test_no_torch_is_imported(arguments: list[str]) -> None:
     assert "torch" not in modules
 
 
+def test_a_report_says_what_remedies_do_without_torch() -> None:
+    modules, out, _ = modules_after(
+        "from babysit.record import Finding, Remedy; from babysit.reports import print_findings;"
+        " from rich.console import Console;"
+        " print_findings([Finding('x', 'sick', remedies=(Remedy('clear-gradients'),))], Console(width=100))"
+    )
+    assert "torch" not in modules
+    assert "try: clear-gradients: " in out
+
+
 def test_importing_babysit_imports_nothing_heavy() -> None:
     modules, _, _ = modules_after("import babysit; dir(babysit)")
     assert not modules & {"torch", "numpy", "polars", "pydantic", "sklearn", "plotly"}

@@ -16,11 +16,11 @@ from babysit.record import (
     Remedy,
     Trace,
     load_recipe,
-    remedy_summary,
     with_settings,
 )
 from babysit.rehearsal import EXPERIMENTS, Ask, RecipeSubject
 from babysit.remedies import REMEDIES
+from babysit.reports import remedy_summary
 from babysit.scripts import Runner, Script, ScriptSubject, watching_environment
 from babysit.scripts.patches import patched
 from tests.remedies.sick import SICK, Sick

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from babysit import run
-from babysit.record import InputError, Remedy
+from babysit.record import InputError, Remedy, silent
 from babysit.scripts import Script
 from babysit.scripts.patches import Patched, patched, write_patched
 from tests.scripts.conftest import PATIENTS
@@ -69,7 +69,7 @@ def compared(name: str, asked: str, worse: float, tmp_path: pathlib.Path, capsys
     copy = tmp_path / "sick_patched.py"
     write_patched(Script(str(script)), remedies, copy)
     capsys.readouterr()
-    done = run(script, remedies=remedies, show="nothing")
+    done = run(script, remedies=remedies, progress=silent)
     assert done.ended == "finished", done.traceback
     tried = metric(capsys.readouterr().out)
     if worse:

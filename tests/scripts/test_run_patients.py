@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import babysit
+from babysit.record import silent
 
 PATIENTS = pathlib.Path(__file__).parent.parent.parent / "patients"
 QUICK = ("so-31880720", "dc-regr-broadcast", "well-iris-mlp")
@@ -43,7 +44,7 @@ def compare(program: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.Captur
     plain = capsys.readouterr().out
     probe = tmp_path / "probe.py"
     probe.write_text(PROBE)
-    done = babysit.run(probe, [str(program)], show="nothing")
+    done = babysit.run(probe, [str(program)], progress=silent)
     assert done.ended == "finished", done.traceback
     assert capsys.readouterr().out == plain
     assert "weights" in plain

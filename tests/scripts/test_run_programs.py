@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 import babysit
+from babysit.record import silent
 from babysit.scripts import Script, run_script
 
 PROGRAMS = pathlib.Path(__file__).parent / "programs"
@@ -48,7 +49,7 @@ def test_a_program_is_seen_and_left_alone(name: str, capsys: pytest.CaptureFixtu
     path, seen = PROGRAMS / f"{name}.py", EXPECTED[name]
     plain = run_script(Script(str(path)))
     alone = capsys.readouterr().out
-    done = babysit.run(path, overhead=None, show="nothing")
+    done = babysit.run(path, overhead=None, progress=silent)
     assert capsys.readouterr().out == alone
     assert (done.ended, done.code) == (seen.ended, plain.code)
     assert done.steps == seen.steps
@@ -124,5 +125,5 @@ def test_what_is_left_of_the_seam_is_nothing() -> None:
     before = all_of_it()
     for name in ("accumulation", "crashing"):
         with contextlib.redirect_stdout(io.StringIO()):
-            babysit.run(PROGRAMS / f"{name}.py", show="nothing")
+            babysit.run(PROGRAMS / f"{name}.py", progress=silent)
         assert all_of_it() == before

@@ -15,7 +15,7 @@ from babysit.probes._pending import Pending
 from babysit.probes._step_losses import StepLosses
 from babysit.probes._step_probe import StepProbe
 from babysit.probes._weights import WeightProbe
-from babysit.record import TraceStore
+from babysit.record import TraceStore, silent
 from babysit.scripts import Script, run_script
 from babysit.scripts._answers_seen import AnswersSeen
 from babysit.scripts._epochs_seen import EpochsSeen
@@ -181,7 +181,7 @@ FAST = {"complex", "float64", "lazy", "traced", "sparse", "spectral", "checkpoin
 WATCHED = """
 from babysit import watch
 def watched(net, optimizer):
-    return watch(net, optimizer, show="nothing", overhead=None)
+    return watch(net, optimizer, progress=silent, overhead=None)
 """
 # Everything that the user's program calls, directly or not, where an error may be babysit's own.
 OURS = [
@@ -235,7 +235,7 @@ def test_an_unusual_program_is_left_alone(
     assert last_line(HEAD + WATCHED + PROGRAMS[name] + TAIL, tmp_path, capsys) == plain
     path = tmp_path / "train.py"
     path.write_text(HEAD + PROGRAMS[name] + TAIL)
-    done = babysit.run(path, show="nothing")
+    done = babysit.run(path, progress=silent)
     assert (done.ended, done.code) == ("finished", 0), done.traceback
     assert capsys.readouterr().out.splitlines()[-1] == plain
     assert done.steps
@@ -274,7 +274,7 @@ def test_an_error_of_our_own_stays_out_of_the_training(
         assert last_line(HEAD + WATCHED + FAILING + TAIL, tmp_path, capsys) == plain
         return
     (tmp_path / "train.py").write_text(HEAD + FAILING + TAIL)
-    done = babysit.run(tmp_path / "train.py", show="nothing", overhead=None)
+    done = babysit.run(tmp_path / "train.py", progress=silent, overhead=None)
     assert called
     assert (done.ended, done.code) == ("finished", 0), done.traceback
     assert capsys.readouterr().out.splitlines()[-1] == plain

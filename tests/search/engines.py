@@ -16,8 +16,8 @@ from babysit.record import (
     TrialProgress,
     TrialScore,
     Until,
-    ignore_progress,
     never_stop,
+    silent,
     steps_for,
 )
 from babysit.record import Setting as Value
@@ -52,7 +52,7 @@ class FormulaEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never_stop,
-        tell: Callable[[TrialProgress], object] = ignore_progress,
+        progress: Callable[[TrialProgress], object] = silent,
     ) -> dict[int, TrialScore]:
         self.calls.append(tuple(trial.number for trial in trials))
         found, until = {}, steps_for(trials, until_step)
@@ -69,7 +69,7 @@ class FormulaEngine:
             found[trial.number] = TrialScore(
                 trial.number, step, 1 - score, score, "accuracy", 2.3, 1.0, "diverged" if failed else "alive", 0.0
             )
-            tell(TrialProgress(len(found), len(trials), len(found), 1.0))
+            progress(TrialProgress(len(found), len(trials), len(found), 1.0))
         return found
 
     def drop(self, numbers: Collection[int]) -> None:

@@ -68,7 +68,7 @@ def test_each_trial_may_be_run_for_steps_of_its_own(tmp_path: pathlib.Path) -> N
     assert engine.side_by_side == 1
     chosen = [Trial(number, Recipe(), {"x": number}) for number in range(4)]
     told: list[TrialProgress] = []
-    found = engine.train(chosen, {0: 3, 1: 9, 2: 3, 3: 5}, tell=told.append)
+    found = engine.train(chosen, {0: 3, 1: 9, 2: 3, 3: 5}, progress=told.append)
     assert log.read_text() == "1:9 3:5 0:3 2:3 "
     assert {number: (score.step, score.score) for number, score in found.items()} == {
         0: (3, 0.0),

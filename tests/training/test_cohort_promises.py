@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from babysit.data import k_folds
-from babysit.record import RecipeError, RunFolderError, Trial, TrialProgress, ignore_progress, never_stop
+from babysit.record import RecipeError, RunFolderError, Trial, TrialProgress, never_stop, silent
 from babysit.training import Cohort, Member, Starts, assemble, examples_of, loss_of, pack_members, unpack_members
 from babysit.training import Training as Loop
 from tests.training.cohort_cases import CPU, data, trained_alone, trial
@@ -21,7 +21,7 @@ def stacked(trials: Sequence[Trial], *untils: int, kind: str = "table") -> list[
     cohort = Cohort(Starts(data(kind)), layout="stacked")
     members = [cohort.begin(chosen) for chosen in trials]
     for until in untils:
-        cohort.train(members, until, never_stop, ignore_progress)
+        cohort.train(members, until, never_stop, silent)
     return members
 
 
@@ -60,11 +60,11 @@ def test_dropping_members_changes_nobodys_random_numbers() -> None:
     trials = [trial("table", number, f"seed={number}", *settings) for number in range(4)]
     cohort = Cohort(Starts(data("table")), layout="stacked")
     members = [cohort.begin(chosen) for chosen in trials]
-    cohort.train(members, 7, never_stop, ignore_progress)  # within an epoch of four steps
+    cohort.train(members, 7, never_stop, silent)  # within an epoch of four steps
     survivors = [members[1], members[3]]
     for member in survivors:
         member.compact()
-    cohort.train(survivors, ALL, never_stop, ignore_progress)
+    cohort.train(survivors, ALL, never_stop, silent)
     for member in survivors:
         assert_same(member.network, trained_alone("table", member.trial))
 
@@ -90,7 +90,7 @@ def test_members_of_several_folds_and_seeds_see_their_own_rows() -> None:
     ]
     cohort = Cohort(Starts(prepared, folds), layout="stacked")
     members = [cohort.begin(chosen) for chosen in trials]
-    measured = cohort.train(members, ALL, never_stop, ignore_progress)
+    measured = cohort.train(members, ALL, never_stop, silent)
     for member in members:
         fold = member.trial.fold
         assert fold is not None
@@ -120,7 +120,7 @@ def test_a_stopped_cohort_goes_on_as_if_nothing_had_happened(monkeypatch: pytest
     assert {member.course.step for member in members} == {5}
     assert (told[-1].done, told[-1].steps, told[-1].alive) == (15, 36, 3)
     members, _ = unpack_members(pack_members(members, {}), CPU)
-    measured = cohort.train(members, ALL, never_stop, ignore_progress)
+    measured = cohort.train(members, ALL, never_stop, silent)
     assert set(measured) == {0, 1, 2}
     for member, expected in zip(members, stacked(trials, ALL), strict=True):
         assert_equal(member, expected)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from babysit.record import TrialProgress, ignore_progress, never_stop
+from babysit.record import TrialProgress, never_stop, silent
 from babysit.training import Cohort, Member, Starts
 from babysit.training._batches import Examples
 from babysit.training._layouts import ComputePlan, choose_plan
@@ -78,7 +78,7 @@ def test_all_kinds_and_all_steps_are_handed_over_together(planned: None, monkeyp
     expected = begun(other)
     wanted: Measured = {}
     for member in expected:
-        wanted |= other.train([member], UNTIL[member.trial.number], never_stop, ignore_progress)
+        wanted |= other.train([member], UNTIL[member.trial.number], never_stop, silent)
     assert measured.keys() == wanted.keys()
     for member, single in zip(found, expected, strict=True):
         assert member.course.step == single.course.step == UNTIL[member.trial.number]
@@ -91,12 +91,12 @@ def test_all_kinds_and_all_steps_are_handed_over_together(planned: None, monkeyp
 def test_the_same_jobs_give_the_same_bits_in_processes_and_here(planned: None, monkeypatch: pytest.MonkeyPatch) -> None:
     away = two_cores()
     found = begun(away)
-    measured = away.train(found, UNTIL, never_stop, ignore_progress)
+    measured = away.train(found, UNTIL, never_stop, silent)
     away.close()
     monkeypatch.setattr(Helpers, "_begin", lambda self, job: None)
     here = two_cores()
     expected = begun(here)
-    assert here.train(expected, UNTIL, never_stop, ignore_progress) == measured
+    assert here.train(expected, UNTIL, never_stop, silent) == measured
     for member, wanted in zip(found, expected, strict=True):
         assert_equal(member, wanted)
 
@@ -111,7 +111,7 @@ def test_whoever_is_asked_to_stop_between_two_kinds_measures_no_more(monkeypatch
     monkeypatch.setattr("babysit.training._cohort.Cohort._plan", plan)
     cohort = two_cores()
     found = begun(cohort)
-    assert cohort.train(found, UNTIL, lambda: True, ignore_progress) == {}
+    assert cohort.train(found, UNTIL, lambda: True, silent) == {}
     assert len(asked) == 1
     assert all(member.course.step == 0 for member in found)
 
@@ -128,9 +128,9 @@ def test_one_member_beside_others_leaves_them_their_cores(monkeypatch: pytest.Mo
     monkeypatch.setattr("babysit.training._cohort.WORTH_MEASURING", 0)
     cohort = two_cores()
     one, *others = begun(cohort)[:4]
-    cohort.train([one, *others], {0: 5, 1: 9, 2: 9, 3: 9}, never_stop, ignore_progress)
-    cohort.train([one], 8, never_stop, ignore_progress)
-    cohort.train([one], 9, never_stop, ignore_progress)
+    cohort.train([one, *others], {0: 5, 1: 9, 2: 9, 3: 9}, never_stop, silent)
+    cohort.train([one], 8, never_stop, silent)
+    cohort.train([one], 9, never_stop, silent)
     assert sorted(beside) == [(1, False), (1, True), (3, True)]
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import torch
 
-from babysit.record import ignore_progress, never_stop
+from babysit.record import never_stop, silent
 from babysit.training import Cohort, Member, Starts, judged_rows
 from babysit.training._judging import judged
 from babysit.training._phase import PhaseNumbers, measure_phase
@@ -37,7 +37,7 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def trained(cohort: Cohort, until: int, fold: int | None = None) -> tuple[list[Member], dict[int, PhaseNumbers]]:
     members = [cohort.begin(trial("table", number, f"lr=0.0{number + 1}", fold=fold)) for number in range(3)]
-    return members, cohort.train(members, until, never_stop, ignore_progress)
+    return members, cohort.train(members, until, never_stop, silent)
 
 
 @pytest.mark.parametrize("layout", ["stacked", "alone"])
@@ -87,7 +87,7 @@ def test_chance_is_told_on_the_same_rows(few_rows: None) -> None:
     expected = constant_answer(start.loss, part, learned)
     assert cohort.constant(members[0]) == expected
     assert expected.margin == pytest.approx(2 * math.sqrt(expected.score * (1 - expected.score) / 8))
-    cohort.train(members, PER_EPOCH, never_stop, ignore_progress)
+    cohort.train(members, PER_EPOCH, never_stop, silent)
     assert cohort.constant(members[0]) == constant_answer(start.loss, start.examples, learned)
 
 
@@ -99,8 +99,8 @@ def test_best_epochs_are_found_on_all_rows(few_rows: None, monkeypatch: pytest.M
         [cohort.begin(trial("table", number, *settings, f"seed={number}")) for number in range(2)]
         for cohort in (Cohort(starts, "alone"), Cohort(starts, "stacked"))
     )
-    Cohort(starts, "alone").train(alone, 1000, never_stop, ignore_progress)
-    Cohort(starts, "stacked").train(stacked, 1000, never_stop, ignore_progress)
+    Cohort(starts, "alone").train(alone, 1000, never_stop, silent)
+    Cohort(starts, "stacked").train(stacked, 1000, never_stop, silent)
     for one, other in zip(alone, stacked, strict=True):
         start = starts.of(one.trial)
         assert (one.best_epoch, one.course.ended) == (other.best_epoch, other.course.ended)
@@ -128,7 +128,7 @@ def test_few_steps_that_take_long_go_to_processes(
     cohort = Cohort(Starts(data("table"), (), CPU))
     cohort._threads = 2
     members = [cohort.begin(trial("table", number, f"lr=0.0{number + 1}")) for number in range(4)]
-    cohort.train(members, 11, never_stop, ignore_progress)
+    cohort.train(members, 11, never_stop, silent)
     cohort.close()
     assert asked == ([processes] if processes else [])
     assert {member.course.step for member in members} == {11}

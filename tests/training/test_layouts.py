@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from babysit.record import TrialProgress, ignore_progress, never_stop
+from babysit.record import TrialProgress, never_stop, silent
 from babysit.training import Cohort, Member, Starts
 from babysit.training._layouts import LARGEST, ComputePlan, bytes_of_member, choose_plan, cut, side_by_side
 from tests.training.cohort_cases import CASES, data, trial
@@ -151,7 +151,7 @@ def test_threads_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("babysit.training._cohort.side_by_side", lambda *rest: False)
     other = Cohort(starts)
     expected = [other.begin(member.trial) for member in found]
-    assert other.train(expected, ALL, never_stop, ignore_progress) == measured
+    assert other.train(expected, ALL, never_stop, silent) == measured
     for member, wanted in zip(found, expected, strict=True):
         assert_equal(member, wanted)
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from babysit.data import Prepared
-from babysit.record import TrialProgress, ignore_progress, never_stop
+from babysit.record import TrialProgress, never_stop, silent
 from babysit.training import Cohort, Member, Starts
 from babysit.training._cohort_watch import CohortWatch
 from babysit.training._layouts import ComputePlan
@@ -71,7 +71,7 @@ def here(
         cohort = two(data("table"))
         expected, measured = made(), {}
         for until in rungs:
-            measured = cohort.train(expected, until, never_stop, ignore_progress)
+            measured = cohort.train(expected, until, never_stop, silent)
         return expected, measured
 
 
@@ -107,7 +107,7 @@ def test_all_that_a_member_is_travels(case: str, monkeypatch: pytest.MonkeyPatch
             cohort = two(data(kind))
             found = [cohort.begin(one) for one in trials(case)]
             for until in (7, ALL):
-                cohort.train(found, until, never_stop, ignore_progress)
+                cohort.train(found, until, never_stop, silent)
             both.append(found)
             cohort.close()
     for member, other in zip(*both, strict=True):
@@ -143,7 +143,7 @@ def test_what_goes_wrong_in_one_is_told_by_this_process(monkeypatch: pytest.Monk
 
     monkeypatch.setattr("babysit.training._cohort_stack.Stack.train", broken)
     with pytest.raises(ArithmeticError, match=str(os.getpid())):
-        cohort.train(found, ALL, never_stop, ignore_progress)
+        cohort.train(found, ALL, never_stop, silent)
     assert all(member.course.step == 0 for member in found)
     cohort.close()
 
@@ -181,9 +181,9 @@ def test_a_stop_keeps_what_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("babysit.training._cohort_stack.LOOK_EVERY", 0.0)
     monkeypatch.setattr("babysit.training._side_by_side.LOOK_EVERY", 0.0)
     asked = iter([False, False])
-    measured = cohort.train(found, ALL, lambda: next(asked, True), ignore_progress)
+    measured = cohort.train(found, ALL, lambda: next(asked, True), silent)
     assert len(measured) < 9
-    measured |= cohort.train(found, ALL, never_stop, ignore_progress)
+    measured |= cohort.train(found, ALL, never_stop, silent)
     expected, wanted = here((ALL,), monkeypatch)
     assert measured.keys() == wanted.keys()
     for member, other in zip(found, expected, strict=True):
@@ -204,7 +204,7 @@ def test_an_interruption_leaves_no_process_and_members_whole(monkeypatch: pytest
             cohort.train(found, ALL, never_stop, tell)
     assert not multiprocessing.active_children(), "they end with the interruption, not some time later"
     assert {member.course.step for member in found} == {0}
-    cohort.train(found, ALL, never_stop, ignore_progress)
+    cohort.train(found, ALL, never_stop, silent)
     assert {member.course.step for member in found} == {12}
     cohort.close()
 
@@ -223,7 +223,7 @@ def test_processes_that_wait_are_worth_less_work(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("babysit.training._side_by_side.WORTH_A_PROCESS", 0.1)
     assert [helpers.worth(seconds, 2) for seconds in (0.15, 0.25, 9.0)] == [1, 2, 2]
     monkeypatch.setattr("babysit.training._side_by_side.WORTH_A_PROCESS", 1e-9)
-    cohort.train(made(), 2, never_stop, ignore_progress)
+    cohort.train(made(), 2, never_stop, silent)
     monkeypatch.setattr("babysit.training._side_by_side.WORTH_A_PROCESS", 0.1)
     assert [helpers.worth(seconds, 2) for seconds in (0.01, 0.06, 0.15, 0.25)] == [0, 1, 2, 2]
     helpers.usable = False
@@ -234,14 +234,14 @@ def test_processes_that_wait_are_worth_less_work(monkeypatch: pytest.MonkeyPatch
 def test_what_takes_much_memory_is_not_handed_over() -> None:
     cohort = two(data("table"))
     cohort._bearable = 1000
-    cohort.train(made(), ALL, never_stop, ignore_progress)
+    cohort.train(made(), ALL, never_stop, silent)
     assert not multiprocessing.active_children()
 
 
 def test_members_larger_than_was_thought_are_trained_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("babysit.training._side_by_side._bytes_of", lambda job: 64)
     cohort, found = two(data("table")), made()
-    cohort.train(found, ALL, never_stop, ignore_progress)
+    cohort.train(found, ALL, never_stop, silent)
     assert {member.course.step for member in found} == {12}
     assert not multiprocessing.active_children()
 
@@ -249,8 +249,8 @@ def test_members_larger_than_was_thought_are_trained_here(monkeypatch: pytest.Mo
 def test_a_larger_job_gets_a_larger_process() -> None:
     cohort = two(data("table"))
     few, many = made(count=2), made(count=9)
-    cohort.train(few, ALL, never_stop, ignore_progress)
-    cohort.train(many, ALL, never_stop, ignore_progress)
+    cohort.train(few, ALL, never_stop, silent)
+    cohort.train(many, ALL, never_stop, silent)
     assert cohort._helpers.usable
     assert all(member.course.step == many[0].course.step > 0 for member in many)
     cohort.close()
@@ -258,7 +258,7 @@ def test_a_larger_job_gets_a_larger_process() -> None:
 
 def test_a_cohort_that_is_forgotten_leaves_no_process() -> None:
     cohort = two(data("table"))
-    cohort.train(made(), ALL, never_stop, ignore_progress)
+    cohort.train(made(), ALL, never_stop, silent)
     assert multiprocessing.active_children()
     del cohort
     gc.collect()
@@ -322,7 +322,7 @@ def test_within_a_daemon_nothing_is_forked(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
     cohort, found = two(data("table")), made()
     assert not cohort._helpers.usable
-    cohort.train(found, ALL, never_stop, ignore_progress)
+    cohort.train(found, ALL, never_stop, silent)
     assert not multiprocessing.active_children()
     assert all(member.course.step for member in found)
     assert all(torch.isfinite(value).all() for value in found[0].network.values())

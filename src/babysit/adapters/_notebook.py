@@ -15,7 +15,7 @@ from babysit.diseases import check_names, diagnose
 from babysit.record import InputError, Remedy, TraceStore
 from babysit.rehearsal import KINDS
 from babysit.remedies import AppliedRemedies, applied_to_script
-from babysit.reports import CleanConsole, print_findings, trace_headline
+from babysit.reports import CleanConsole, event_lines, print_findings, trace_headline
 from babysit.scripts import Patcher
 
 OVERHEAD = 0.01
@@ -109,9 +109,8 @@ class Notebook:
         findings = diagnose(trace, ignore=ignore)
         console = CleanConsole(stderr=True)
         console.print(f"babysit: {trace_headline(trace, findings)}", soft_wrap=True, highlight=False)
-        for event in trace.events:
-            if event.kind in ("unseen", "not-applied"):
-                console.print(f"{event.kind}: {event.text}", soft_wrap=True, highlight=False)
+        for line in event_lines(trace):
+            console.print(line, soft_wrap=True, highlight=False)
         if findings:
             print_findings(findings, console)
 

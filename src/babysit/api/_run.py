@@ -16,22 +16,25 @@ from rich.text import Text
 
 from babysit.api._result import Result
 from babysit.diseases import Repeatedly, check_names, diagnose
-from babysit.record import Event, Finding, InputError, Remedy, RunAnswer, Trace, TraceStore
+from babysit.record import (
+    Event,
+    Finding,
+    FindingsChanged,
+    InputError,
+    Progress,
+    Remedy,
+    RunAnswer,
+    ScriptEnded,
+    Trace,
+    TraceStore,
+    silent,
+)
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
-from babysit.reports import (
-    CleanConsole,
-    finding_line,
-    findings_renderable,
-    render_trace_page,
-    trace_headline,
-    write_out,
-)
+from babysit.reports import FindingLines, event_lines, findings_renderable, render_trace_page, trace_headline, write_out
 from babysit.scripts import Ended, Patcher, run_script, with_arguments
 
-Show = Literal["lines", "plain", "nothing"]
 ScriptEnd = Literal["finished", "failed", "interrupted"]
-SHOWN_EVENTS = ("unseen", "not-applied", "not-finite")
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +87,7 @@ class ScriptRun(Result):
 
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [Text(f"{self.ended}. {self._title()}")]
-        parts += map(Text, _event_lines(self.trace))
+        parts += map(Text, event_lines(self.trace))
         return Group(*parts, *([findings_renderable(self.findings)] if self.findings else []))
 
 
@@ -96,7 +99,7 @@ def run(
     remedies: Sequence[str | Remedy] = (),
     overhead: float | None = 0.01,
     ignore: Sequence[str] = (),
-    show: Show = "lines",
+    progress: Progress | None = None,
     keep: str | pathlib.Path | None = None,
 ) -> ScriptRun:
     """Run a script that knows nothing of babysit, in this process, and say what is wrong with its training.
@@ -111,7 +114,8 @@ def run(
         remedies: Remedies to run it under, as `NAME` or `NAME=VALUE`.
         overhead: Share of the time that measuring may take; None measures every step.
         ignore: Findings to ignore, by name.
-        show: What to write to the standard error: `lines`, `plain` lines without colours, or `nothing`.
+        progress: Receives progress events: `FindingsChanged` about once a second, `ScriptEnded`. None writes lines on
+            the standard error stream.
         keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
 
     Raises:
@@ -124,20 +128,29 @@ def run(
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder, "train.py")
         ...     _ = path.write_text(text)
-        ...     done = run(path, show="nothing")
+        ...     done = run(path, progress=lambda event: None)
         >>> done.ended, done.steps, len(done.trace.series("loss").values)
         ('finished', 5, 5)
     """
     check_names(ignore)
-    _check(overhead, show)
+    if overhead is not None and not 0 < overhead <= 1:
+        raise InputError(f"overhead is {overhead}", legal="above 0 and at most 1")
+    receive = FindingLines(notes=False) if progress is None else progress
     asked = [one if isinstance(one, Remedy) else Remedy.parse(one) for one in remedies]
     epochs = Epochs().number(asked)
     applied = applied_to_script(asked, kinds=KINDS) if asked else None
     target = with_arguments(str(script), arguments, module=module)
     with TraceStore(pathlib.Path(keep) if keep is not None else None) as store:
-        teller = _Teller(store, ignore, show)
+
+        def read() -> Trace:
+            store.flush()
+            return store.read()
+
+        repeatedly = Repeatedly(read, lambda _, found: receive(FindingsChanged(tuple(found))), ignore=ignore)
+        # Called at each step: without a detour, and not at all where nobody reads it.
+        more = None if receive is silent else repeatedly.when_due
         began, process = time.monotonic(), os.getpid()
-        patcher = Patcher(store, remedies=applied, overhead=overhead, more=teller.more, scores=False)
+        patcher = Patcher(store, remedies=applied, overhead=overhead, more=more, scores=False)
         with patcher:
             ended = run_script(target, epochs=epochs)
             if os.getpid() != process:
@@ -154,49 +167,8 @@ def run(
     if ended.how == "finished" and not ended.code:
         how = "finished"
     done = ScriptRun(findings, trace, patcher.steps, how, ended.code, ended.error, ended.traceback)
-    teller.end(target.name, done, time.monotonic() - began)
+    receive(ScriptEnded(target.name, how, time.monotonic() - began, trace, findings, ended.traceback))
     return done
-
-
-class _Teller:
-    """Says on the standard error what is found, as it is found, and at the end all of it."""
-
-    def __init__(self, store: TraceStore, ignore: Sequence[str], show: Show) -> None:
-        self._store = store
-        self._console = CleanConsole(stderr=True, no_color=show == "plain") if show != "nothing" else None
-        self._shown: set[tuple[str, str]] = set()
-        repeatedly = Repeatedly(self._read, self._found, ignore=ignore)
-        # Called at each step: without a detour, and not at all where nobody reads it.
-        self.more = repeatedly.when_due if self._console is not None else None
-
-    def end(self, name: str, done: ScriptRun, seconds: float) -> None:
-        """The script's own traceback first, then what was seen."""
-        if self._console is None:
-            return
-        if done.traceback:
-            write_out(sys.stderr, done.traceback)
-        head = f"babysit: {name} {done.ended} after {seconds:.1f} s. {trace_headline(done.trace, done.findings)}"
-        self._console.print(head, soft_wrap=True, highlight=False)
-        for line in _event_lines(done.trace):
-            self._console.print(line, soft_wrap=True, highlight=False)
-        if done.findings:
-            self._console.print(findings_renderable(done.findings))
-
-    def _read(self) -> Trace:
-        self._store.flush()
-        return self._store.read()
-
-    def _found(self, trace: Trace, findings: list[Finding]) -> None:
-        for finding in findings:
-            key = (finding.name, finding.severity)
-            if self._console is not None and finding.severity != "note" and key not in self._shown:
-                self._shown.add(key)
-                self._console.print(finding_line(finding), soft_wrap=True)
-
-
-def _event_lines(trace: Trace) -> list[str]:
-    shown = [event for event in trace.events if event.kind in SHOWN_EVENTS]
-    return [f"step {one.step}: {one.text}" if one.kind == "not-finite" else f"{one.kind}: {one.text}" for one in shown]
 
 
 def _leave(ended: Ended) -> NoReturn:
@@ -208,10 +180,3 @@ def _leave(ended: Ended) -> NoReturn:
         if stream is not None:
             stream.flush()
     os._exit(ended.code)
-
-
-def _check(overhead: float | None, show: str) -> None:
-    if overhead is not None and not 0 < overhead <= 1:
-        raise InputError(f"overhead is {overhead}", legal="above 0 and at most 1")
-    if show not in ("lines", "plain", "nothing"):
-        raise InputError(f"show is '{show}'", legal="lines, plain, nothing")

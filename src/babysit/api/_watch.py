@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from types import TracebackType
@@ -23,18 +22,20 @@ from babysit.record import (
     Diagnosis,
     Event,
     Finding,
+    FindingsChanged,
     Histogram,
     InputError,
     NotFiniteError,
+    Progress,
     Row,
     Trace,
     TraceLayer,
     TraceStore,
+    silent,
 )
-from babysit.reports import CleanConsole, finding_line, findings_renderable, render_trace_page, trace_headline
+from babysit.reports import FindingLines, findings_renderable, render_trace_page, trace_headline
 
 OnNotFinite = Literal["go-on", "stop", "raise"]
-Show = Literal["lines", "nothing"]
 
 
 class _Stop(Exception):  # noqa: N818  no error: it ends the block that is watched
@@ -44,8 +45,7 @@ class _Stop(Exception):  # noqa: N818  no error: it ends the block that is watch
 class Watch(Result):
     """What `watch` gives: the training's trace and its findings, while it runs and after it.
 
-    Use it as a context manager; the training happens inside. Findings appear on the standard error stream as they are
-    made, one line each.
+    Use it as a context manager; the training happens inside. Findings go to `progress` as they are made.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Watch(Result):
         overhead: float | None,
         ignore: Sequence[str],
         on_not_finite: OnNotFinite,
-        show: Show,
+        progress: Progress,
         keep: pathlib.Path | None,
     ) -> None:
         self._store = TraceStore(keep)
@@ -64,8 +64,7 @@ class Watch(Result):
         self._ended: Trace | None = None
         self._ignore = tuple(ignore)
         self._on_not_finite = on_not_finite
-        self._console = CleanConsole(file=sys.stderr) if show == "lines" else None
-        self._shown: set[tuple[str, str]] = set()
+        self._progress = progress
         self._repeatedly = Repeatedly(self._read, self._found, ignore=self._ignore)
         sink = _Telling(self._store, self._more)
         self._observer = Observer(network, optimizers, sink, overhead=overhead, on_not_finite=self._not_finite)
@@ -84,7 +83,7 @@ class Watch(Result):
         self._observer.detach()
         self._ended = self._read()
         self._store.close()
-        if self._console is not None:
+        if self._progress is not silent:
             self._found(self.trace, list(self.findings))
         return isinstance(error, _Stop)
 
@@ -161,7 +160,7 @@ class Watch(Result):
         return Group(Text(trace_headline(trace, findings)), findings_renderable(findings))
 
     def _more(self) -> None:
-        if self._active and self._console is not None:
+        if self._active and self._progress is not silent:
             self._repeatedly.when_due()
 
     def _refuse_after_the_end(self) -> None:
@@ -177,10 +176,7 @@ class Watch(Result):
         return self._store.read()
 
     def _found(self, trace: Trace, findings: list[Finding]) -> None:
-        for finding in findings:
-            if self._console is not None and (finding.name, finding.severity) not in self._shown:
-                self._console.print(finding_line(finding), soft_wrap=True)
-            self._shown.add((finding.name, finding.severity))
+        self._progress(FindingsChanged(tuple(findings)))
 
     def _not_finite(self, step: int, loss: float, layer: str, sentence: str) -> None:
         text = f"the loss became {loss} at step {step}: {sentence}"
@@ -214,7 +210,7 @@ def watch(
     overhead: float | None = 0.01,
     ignore: Sequence[str] = (),
     on_not_finite: OnNotFinite = "go-on",
-    show: Show = "lines",
+    progress: Progress | None = None,
     keep: str | pathlib.Path | None = None,
     loader: object = None,
 ) -> Watch:
@@ -231,7 +227,8 @@ def watch(
         on_not_finite: At the first loss that is NaN or infinite: `go-on`, `stop` (the block ends, without an error) or
             `raise` NotFiniteError. With `stop` and `raise` the step is not taken; `last_good()` has the weights from
             before.
-        show: `lines` on the standard error stream as findings are made, or `nothing`.
+        progress: Receives progress events, `FindingsChanged` about once a second; None writes each finding as a line on
+            the standard error stream, once.
         keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
         loader: The training's DataLoader, for its numbers of rows and batches; nothing is read from it.
 
@@ -243,7 +240,7 @@ def watch(
         >>> net = nn.Linear(4, 2)
         >>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
         >>> inputs, labels = torch.randn(32, 4), torch.randint(0, 2, (32,))
-        >>> with watch(net, optimizer, show="nothing") as w:
+        >>> with watch(net, optimizer, progress=lambda event: None) as w:
         ...     for step in range(5):
         ...         optimizer.zero_grad()
         ...         torch.nn.functional.cross_entropy(net(inputs), labels).backward()
@@ -252,11 +249,19 @@ def watch(
         []
     """
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
-    _check(network, optimizers, overhead, on_not_finite, show)
+    _check(network, optimizers, overhead, on_not_finite)
     check_names(ignore)
     path = pathlib.Path(keep) if keep is not None else None
+    receive = FindingLines() if progress is None else progress
+    receive = FindingLines() if progress is None else progress
     watching = Watch(
-        network, optimizers, overhead=overhead, ignore=ignore, on_not_finite=on_not_finite, show=show, keep=path
+        network,
+        optimizers,
+        overhead=overhead,
+        ignore=ignore,
+        on_not_finite=on_not_finite,
+        progress=receive,
+        keep=path,
     )
     watching.describe(_facts(loader))
     return watching
@@ -272,9 +277,7 @@ def _facts(loader: object) -> dict[str, str]:
     return found
 
 
-def _check(
-    network: object, optimizers: Sequence[object], overhead: float | None, on_not_finite: str, show: str
-) -> None:
+def _check(network: object, optimizers: Sequence[object], overhead: float | None, on_not_finite: str) -> None:
     if not isinstance(network, nn.Module):
         raise InputError(f"a {type(network).__name__} cannot be watched", legal="a torch.nn.Module")
     for optimizer in optimizers:
@@ -286,5 +289,3 @@ def _check(
         raise InputError(f"overhead is {overhead}", legal="above 0 and at most 1, or None to measure every step")
     if on_not_finite not in ("go-on", "stop", "raise"):
         raise InputError(f"on_not_finite is '{on_not_finite}'", legal="go-on, stop, raise")
-    if show not in ("lines", "nothing"):
-        raise InputError(f"show is '{show}'", legal="lines, nothing")

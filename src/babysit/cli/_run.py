@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import babysit
 from babysit.cli._answer import STANDARD_OUTPUT, tell_json
 from babysit.cli._options import Argument, File, Flag, Module, Remedies, Texts, refuse_folders
-from babysit.reports import write_out
+from babysit.record import silent
+from babysit.reports import CleanConsole, FindingLines, write_out
 
 
 def run(
@@ -67,7 +68,7 @@ def run(
             remedies=remedies or (),
             overhead=overhead,
             ignore=ignore or (),
-            show="nothing" if quiet else "plain" if plain else "lines",
+            progress=silent if quiet else FindingLines(CleanConsole(stderr=True, no_color=plain), notes=False),
             keep=keep,
         )
     if quiet and done.traceback:

@@ -160,7 +160,7 @@ class Repeatedly:
     def __init__(
         self,
         read: Callable[[], Trace],
-        tell: Callable[[Trace, list[Finding]], None],
+        tell: Callable[[Trace, list[Finding]], object],
         *,
         ignore: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,

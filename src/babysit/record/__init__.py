@@ -66,6 +66,7 @@ from babysit.record._progress import (
     RemediesTried,
     RungBegan,
     RungEnded,
+    ScriptEnded,
     SearchBegan,
     SearchEnded,
     StepsTaken,
@@ -112,7 +113,6 @@ from babysit.record._recipe_text import (
     toml_value,
     with_settings,
 )
-from babysit.record._remedies import describe_remedies, remedy_summary
 from babysit.record._run_folder import Run, RunInfo
 from babysit.record._stored import Values, from_json, json_schema, plain, stored, to_json, to_values
 from babysit.record._study import (
@@ -166,7 +166,6 @@ from babysit.record._trial import (
     TrialScore,
     TrialStatus,
     Until,
-    ignore_progress,
     never_stop,
     steps_for,
 )
@@ -259,6 +258,7 @@ __all__ = [
     "RunVersionError",
     "RungBegan",
     "RungEnded",
+    "ScriptEnded",
     "ScheduleSection",
     "SchemeLayer",
     "SchemeResult",
@@ -302,9 +302,7 @@ __all__ = [
     "WEIGHTED",
     "WatchSection",
     "Winner",
-    "describe_remedies",
     "from_json",
-    "ignore_progress",
     "json_schema",
     "load_recipe",
     "losses_that",
@@ -319,7 +317,6 @@ __all__ = [
     "recipe_from_dict",
     "recipe_names",
     "recipe_to_toml",
-    "remedy_summary",
     "replacing",
     "setting_path",
     "setting_paths",

@@ -81,6 +81,18 @@ class TrainingEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptEnded:
+    """A script that was watched ended: how, after how many seconds, and what was seen of its training."""
+
+    name: str
+    ended: str  # finished, failed or interrupted
+    seconds: float
+    trace: Trace
+    findings: tuple[Finding, ...]
+    traceback: str = ""  # of the error that ended it
+
+
+@dataclass(frozen=True, slots=True)
 class CheckBegan:
     """A check starts: its steps, and its time limit in seconds."""
 
@@ -184,6 +196,7 @@ ProgressEvent: TypeAlias = (
     | TraceMeasured
     | FindingsChanged
     | TrainingEnded
+    | ScriptEnded
     | CheckBegan
     | CheckStepBegan
     | CheckStepEnded

@@ -87,7 +87,6 @@ class TrialProgress(NamedTuple):
     loss: float  # lowest loss of a batch among them; NaN before the first
 
 
-Tell = Callable[[TrialProgress], object]
 Until = int | Mapping[int, int]  # the same step for all, or each trial's own by its number
 Arrays = Mapping[int, npt.NDArray[np.float32]]
 
@@ -95,10 +94,6 @@ Arrays = Mapping[int, npt.NDArray[np.float32]]
 def never_stop() -> bool:
     """A `stop` that lets an engine work to the end."""
     return False
-
-
-def ignore_progress(progress: TrialProgress) -> None:
-    """A `tell` that does nothing."""
 
 
 def steps_for(trials: Sequence[Trial], until_step: Until) -> dict[int, int]:
@@ -149,7 +144,7 @@ class Engine(Protocol):
         until_step: Until,
         *,
         stop: Callable[[], bool] = never_stop,
-        tell: Tell = ignore_progress,
+        progress: Callable[[TrialProgress], object] = ...,
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 
@@ -157,7 +152,7 @@ class Engine(Protocol):
             trials: Any shapes, any folds; numbers must differ.
             until_step: Steps since the trial's beginning, of all or by number. Its own budget ends it earlier.
             stop: Asked a few times a second; True ends the call soon.
-            tell: Told the progress a few times a second.
+            progress: Receives where it stands, a few times a second.
 
         Returns:
             A score for each trial that arrived, by number; after a stop some are missing. A trial that has failed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 
-from babysit.record import InputError, Remedy, describe_remedies
+from babysit.record import InputError, Remedy
 from babysit.remedies._activation import OtherActivation
 from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._batch_size import BatchSize
@@ -99,7 +99,6 @@ _KINDS: tuple[type[RemedyKind], ...] = (
     Wider,
 )
 REMEDIES: dict[str, RemedyKind] = {kind.name: kind() for kind in _KINDS}
-describe_remedies({name: kind.summary for name, kind in REMEDIES.items()})
 
 
 def kind_of(remedy: Remedy, kinds: Mapping[str, RemedyKind] = REMEDIES) -> RemedyKind:

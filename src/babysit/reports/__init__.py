@@ -3,6 +3,7 @@
 from babysit.reports._check_text import check_headline, check_renderable, print_check
 from babysit.reports._comparison import comparison_lesson
 from babysit.reports._console import CleanConsole, write_out
+from babysit.reports._finding_lines import FindingLines, event_lines
 from babysit.reports._findings import finding_line, findings_renderable, print_findings
 from babysit.reports._healing_text import healing_headline, healing_renderable, print_healing
 from babysit.reports._lesson import (
@@ -20,6 +21,7 @@ from babysit.reports._lesson_page import render_lessons_page, write_lessons_page
 from babysit.reports._lesson_text import lesson_renderable, print_lesson
 from babysit.reports._live_view import LiveView
 from babysit.reports._page import render_page, write_page
+from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._rendered import as_html, as_text, render_result_page
 from babysit.reports._study_page import render_study_page, write_study_page
 from babysit.reports._study_text import print_study, study_renderable, study_text
@@ -35,6 +37,7 @@ from babysit.reports._trace_page import render_trace_page, trace_headline, write
 
 __all__ = [
     "CleanConsole",
+    "FindingLines",
     "GreyImage",
     "HistogramsFigure",
     "ImagesFigure",
@@ -51,6 +54,7 @@ __all__ = [
     "check_renderable",
     "comparison_lesson",
     "evaluation_renderable",
+    "event_lines",
     "finding_line",
     "findings_renderable",
     "healing_headline",
@@ -64,6 +68,7 @@ __all__ = [
     "print_lesson",
     "print_study",
     "print_summary",
+    "remedy_summary",
     "render_lessons_page",
     "render_page",
     "render_result_page",

@@ -8,8 +8,9 @@ from typing import Any
 import jinja2
 from plotly.utils import PlotlyJSONEncoder
 
-from babysit.record import Remedy, remedy_summary
+from babysit.record import Remedy
 from babysit.reports._findings import value_text
+from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._terminal import interval, score_number
 
 

@@ -9,7 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from babysit.record import Finding, remedy_summary
+from babysit.record import Finding
+from babysit.reports._remedy_summaries import remedy_summary
 
 STYLES = {"sick": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 

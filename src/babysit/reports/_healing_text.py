@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from babysit.record import Effect, Healing, Tried, Values, remedy_summary
+from babysit.record import Effect, Healing, Tried, Values
 from babysit.reports._findings import finding_line, value_text
+from babysit.reports._remedy_summaries import remedy_summary
 
 MOST_TRIED = 12
 MOST = 0.8  # of the gap: what closes less is told as a part of it

@@ -17,8 +17,8 @@ from babysit.record import (
     TrialProgress,
     TrialScore,
     Until,
-    ignore_progress,
     never_stop,
+    silent,
     steps_for,
 )
 from babysit.training import (
@@ -78,7 +78,7 @@ class LocalEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never_stop,
-        tell: Callable[[TrialProgress], object] = ignore_progress,
+        progress: Callable[[TrialProgress], object] = silent,
     ) -> dict[int, TrialScore]:
         """Train each trial further until it has taken `until_step` steps, then score it on the validation rows.
 
@@ -87,7 +87,7 @@ class LocalEngine:
             until_step: Steps since the trial's beginning: one number for all, or one for each trial. A trial's own
                 budget may end it earlier.
             stop: Asked a few times a second; True ends the call soon.
-            tell: Told the progress a few times a second.
+            progress: Receives where it stands, a few times a second.
 
         Returns:
             A score for each trial that arrived, by number; after a stop some are missing.
@@ -98,7 +98,7 @@ class LocalEngine:
         until = steps_for(trials, until_step)
         members = [self._member(trial) for trial in trials]
         self._members |= {member.trial.number: member for member in members}
-        measured = self._cohort.train(members, until, stop, tell)
+        measured = self._cohort.train(members, until, stop, progress)
         arrived = [member for member in members if not self._cohort.due(member, until[member.trial.number])]
         self._score([member for member in arrived if _unscored(member)], measured)
         return {member.trial.number: member.score for member in arrived if member.score is not None}

@@ -32,8 +32,8 @@ from babysit.record import (
     TrialProgress,
     TrialScore,
     Until,
-    ignore_progress,
     never_stop,
+    silent,
     steps_for,
 )
 from babysit.search._engine_local import LocalEngine
@@ -93,7 +93,7 @@ class RayEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never_stop,
-        tell: Callable[[TrialProgress], object] = ignore_progress,
+        progress: Callable[[TrialProgress], object] = silent,
     ) -> dict[int, TrialScore]:
         """Train each trial from where it stands until it has taken `until_step` steps, then validate it.
 
@@ -101,7 +101,7 @@ class RayEngine:
             trials: Any shapes, any folds; numbers must differ.
             until_step: Steps since the trial's beginning, of all or by number.
             stop: Asked a few times a second; True ends the call soon, and what is under way is done again later.
-            tell: Told the progress a few times a second.
+            progress: Receives where it stands, a few times a second.
 
         Raises:
             InputError: A recipe that does not fit the data, or two trials of one number.
@@ -152,7 +152,7 @@ class RayEngine:
                 else:
                     arrived |= scores
                     self._states |= states
-            tell(self._progress(arrived, until))
+            progress(self._progress(arrived, until))
         self._scores |= arrived
         return {number: arrived[number] for number in until if number in arrived}
 

@@ -39,8 +39,8 @@ from babysit.record import (
     TrialProgress,
     TrialScore,
     Until,
-    ignore_progress,
     never_stop,
+    silent,
     steps_for,
 )
 from babysit.rehearsal import outcome_of
@@ -139,7 +139,7 @@ class ScriptEngine:
         until_step: Until,
         *,
         stop: Callable[[], bool] = never_stop,
-        tell: Callable[[TrialProgress], object] = ignore_progress,
+        progress: Callable[[TrialProgress], object] = silent,
     ) -> dict[int, TrialScore]:
         """Run the script once for each trial that does not stand at `until_step` (of all, or by number) yet.
 
@@ -173,7 +173,7 @@ class ScriptEngine:
                     done += until[number]
                 alive = len(trials) - sum(score.failed for score in found.values())
                 losses = [score.loss for score in found.values() if not score.failed]
-                tell(TrialProgress(done, max(1, steps), alive, min(losses, default=math.nan)))
+                progress(TrialProgress(done, max(1, steps), alive, min(losses, default=math.nan)))
         finally:
             for one in running.values():
                 with one.folder:

@@ -293,7 +293,7 @@ class Searching:
         self._restore()
         self._engine.drop(self._dropped)
         self._dropped.clear()
-        scores = self._engine.train(trials, steps, stop=self._stop, tell=self._progress)
+        scores = self._engine.train(trials, steps, stop=self._stop, progress=self._progress)
         if self._stop() and len(scores) < len(trials):
             if self._folder is not None:
                 self._folder.keep_state(self._engine.state())

@@ -104,7 +104,7 @@ class Cohort:
         members: Sequence[Member],
         until_step: Until,
         stop: Callable[[], bool],
-        tell: Callable[[TrialProgress], object],
+        progress: Callable[[TrialProgress], object],
     ) -> Measured:
         """Train each member to its number of steps, or until its budget or a disease ends it; `stop` ends it sooner.
 
@@ -112,14 +112,14 @@ class Cohort:
             members: Whose numbers differ.
             until_step: Steps since their beginning that all are brought to, or each by its number.
             stop: Asked a few times a second.
-            tell: Receives the progress.
+            progress: Receives where it stands.
 
         Returns:
             Validation loss and score, by number, of those that took steps, arrived and have not failed.
         """
         until = steps_for([member.trial for member in members], until_step)
         steps = sum(self.due(member, until[member.trial.number]) for member in members)
-        watch = CohortWatch(steps, members, stop, tell)
+        watch = CohortWatch(steps, members, stop, progress)
         with computing_with(1):  # what the layouts do not say otherwise
             groups, planned = self._groups(members, until), list[_Group]()
             for due, group in groups:

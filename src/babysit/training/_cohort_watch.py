@@ -16,7 +16,7 @@ class CohortWatch:
         steps: Of trials, that will be taken.
         members: That are trained.
         stop: Asked whether to stop.
-        tell: Told the progress.
+        progress: Receives where it stands.
 
     Attributes:
         asked: Whether the caller asked to stop.
@@ -25,11 +25,15 @@ class CohortWatch:
     """
 
     def __init__(
-        self, steps: int, members: Sequence[Member], stop: Callable[[], bool], tell: Callable[[TrialProgress], object]
+        self,
+        steps: int,
+        members: Sequence[Member],
+        stop: Callable[[], bool],
+        progress: Callable[[TrialProgress], object],
     ) -> None:
         self.asked = False
         self.takes_note = False
-        self._steps, self._members, self._stop, self._tell = steps, members, stop, tell
+        self._steps, self._members, self._stop, self._progress = steps, members, stop, progress
         self._done = 0
         self._losses: dict[int, float] = {}
         self._failed: set[int] = set()
@@ -57,6 +61,6 @@ class CohortWatch:
             alive = [member.trial.number for member in self._members if not member.failed]
             alive = [number for number in alive if number not in self._failed]
             heard = [self._losses[number] for number in alive if number in self._losses]
-            progress = TrialProgress(self._done, self._steps, len(alive), min(heard, default=float("nan")))
-        self._tell(progress)
+            standing = TrialProgress(self._done, self._steps, len(alive), min(heard, default=float("nan")))
+        self._progress(standing)
         self.asked = self.asked or self._stop()
