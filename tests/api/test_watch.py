@@ -15,7 +15,7 @@ from torch.nn import functional
 import babysit
 from babysit.api import Watch
 from babysit.cli import run
-from babysit.record import Finding, InputError, NotFiniteError, read_trace, silent
+from babysit.record import Finding, FindingsChanged, InputError, NotFiniteError, ProgressEvent, read_trace, silent
 from babysit.reports import render_trace_page
 
 SEEDS = range(5)
@@ -144,6 +144,15 @@ def test_findings_appear_on_the_standard_error(capsys: pytest.CaptureFixture[str
     assert err.count("sick: learning-rate-too-high") == 1
 
 
+def test_findings_go_to_whoever_receives_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    events: list[ProgressEvent] = []
+    w = train(mlp(), 20.0, progress=events.append)
+    assert capsys.readouterr() == ("", "")
+    last = events[-1]
+    assert isinstance(last, FindingsChanged)
+    assert last.findings == w.findings
+
+
 def test_silence_by_name() -> None:
     w = train(mlp(), 20.0, ignore=["learning-rate-too-high", "diverged"])
     assert not names(w.findings) & {"learning-rate-too-high", "diverged"}
@@ -246,7 +255,6 @@ def test_the_store_is_closed_when_the_block_ends(tmp_path: pathlib.Path) -> None
         ((nn.Linear(2, 2), ["adam"]), {}, "str is not an optimizer"),
         ((nn.Linear(2, 2), "sgd"), {"overhead": 2.0}, "overhead"),
         ((nn.Linear(2, 2), "sgd"), {"on_not_finite": "die"}, "go-on, stop, raise"),
-        ((nn.Linear(2, 2), "sgd"), {"show": "all"}, "lines, nothing"),
         ((nn.Linear(2, 2), "sgd"), {"ignore": ["learning-rate-to-high"]}, "learning-rate-too-high"),
     ],
 )

@@ -95,6 +95,10 @@ ODD: dict[str, bytes] = {
     "white space at line ends": TRAINING.replace(":\n", ":  \n").replace("1\n", "1 \t\n").encode(),
     "lines that go on": b"x = 1 + \\\n    2 ; y = [\n  3, # three\n\n  4\n  ]\n" + TRAINING.encode(),
     "old strings": b"a = u'x' r\"\\q\" '''\n\t'''\n" + TRAINING.encode(),
+    "blanks that libcst loses": b"try:\n    x = 1\nexcept (ValueError, TypeError) :\n    pass\n"
+    + b"try:\n    y = 1\nexcept(OSError) :\n    raise\n"
+    + TRAINING.encode()
+    + b"try:\n    pass\nexcept* (KeyError, OSError) :\n    pass\n\x0cx = 2\n",
     "odd spaces": b"x=1;y  =  2 ;\nf( x , * y )if(x)else[ 1 ,]\n" + TRAINING.encode(),
 }
 

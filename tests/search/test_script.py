@@ -56,6 +56,22 @@ def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.P
     assert Study(tmp_path / "study").info.kind == "script"
 
 
+def test_a_script_is_searched_for_a_time(script: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """The runs that measure the script are no part of the Study, and a search that goes on has the same plan."""
+    asked = {"arguments": ARGUMENTS, "space": SPACE, "score": "accuracy", "steps": 9, "jobs": 2}
+    tuned = babysit.tune(script, **asked, seconds=2.0, winners=1, out=tmp_path / "study")  # type: ignore[arg-type]
+    assert tuned.result is not None
+    assert tuned.study.info.options["seconds"] == 2.0
+    assert max(one.number for one in tuned.study.trials()) < 10_000
+    again = babysit.resume(Study(tmp_path / "study"))
+    assert again.result is not None
+    assert again.result.winners == tuned.result.winners
+    for wrong in ({"seconds": 0.0}, {"seconds": 2.0, "trials": 3}):
+        with pytest.raises(InputError, match="a search"):
+            babysit.tune(script, **asked, **wrong, out=tmp_path / "other")  # type: ignore[arg-type]
+    assert not (tmp_path / "other").exists()
+
+
 def trial(**settings: float) -> list[Trial]:
     return [Trial(0, Recipe(), settings)]
 

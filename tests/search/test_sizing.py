@@ -1,13 +1,15 @@
 """The short measurement against an engine whose costs are known."""
 
+import math
 import types
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from babysit.record import Recipe, Trial, TrialScore, Until, steps_for
-from babysit.search import Plan, Speed, _sizing, measure_speed, predicted_seconds, sized
+from babysit.search import Plan, Speed, _sizing, measure_runs, measure_speed, predicted_seconds, sized
 from babysit.search._sizing import PILOT_NUMBER, JudgedShare, on_all
 from tests.search.engines import FormulaEngine
 
@@ -159,3 +161,49 @@ def test_few_seconds_are_not_spent_on_measuring(monkeypatch: pytest.MonkeyPatch)
     measured(quick, 30.0, monkeypatch)
     assert max(quick.asked) > 8
     assert PILOT_NUMBER > 10**8, "far from the search's own numbers"
+
+
+class Runs(FormulaEngine):
+    """Runs each trial from its first step at each rung, as scripts are: so many seconds before it, and for each."""
+
+    now, start, step = 0.0, 2.0, 0.05
+
+    def train(self, trials: Sequence[Trial], until_step: Until, **options: Any) -> dict[int, TrialScore]:
+        scores = super().train(trials, until_step, **options)
+        times = [
+            0.1 if scores[one.number].failed else self.start + self.step * scores[one.number].step for one in trials
+        ]
+        self.now += max(times) * math.ceil(len(trials) / self.side_by_side)
+        return scores
+
+
+@pytest.mark.parametrize("failing", [(), (0,), (0, 1, 2, 3)])
+@pytest.mark.parametrize(("lowest", "full"), [(3, 27), (1, 1), (40, 360)])
+def test_what_a_run_of_a_script_takes_is_found(
+    lowest: int, full: int, failing: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Runs(full=full)
+    engine.side_by_side = 2
+    monkeypatch.setattr(_sizing, "time", types.SimpleNamespace(monotonic=lambda: engine.now))
+
+    def make(first: int, count: int) -> list[Trial]:
+        numbers = range(first, first + count)
+        return [
+            Trial(one, Recipe(), {"optimizer.lr": 10.0 if one - PILOT_NUMBER in failing else 0.01}) for one in numbers
+        ]
+
+    found = measure_runs(engine, make, 100.0, lowest, full)
+    assert engine.dropped == engine.at.keys()
+    for trials in (1, 2, 3, 8):
+        in_full = math.ceil(trials / 2) * (engine.start + engine.step * full)
+        assert found.seconds(trials, full) == pytest.approx(in_full, rel=0.05)
+    plan = sized(Plan(full=full, budget=0, lowest=lowest, workers=2), found, 200.0)
+    assert predicted_seconds(plan, found) > predicted_seconds(plan, replace(found, from_the_start=False)) or full == 1
+
+
+def test_a_long_run_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Runs(full=900)
+    monkeypatch.setattr(_sizing, "time", types.SimpleNamespace(monotonic=lambda: engine.now))
+    found = measure_runs(engine, lambda first, count: [Trial(first, Recipe(), {"optimizer.lr": 0.01})], 20.0, 100, 900)
+    assert len(engine.calls) == 1
+    assert found.seconds(1, 100) == pytest.approx(7.0)

@@ -24,8 +24,10 @@ from babysit.search import (
     PointKind,
     RayEngine,
     Space,
+    Speed,
     Truth,
     measure_speed,
+    on_all,
     random_points,
     recipe_builder,
     sized,
@@ -200,12 +202,28 @@ def fitting(
 
     share = judged_share(filled_in(recipe, prepared=prepared), prepared, folds)
     speed = measure_speed(engine, make, seconds, share)
+    return planned(plan, speed, seconds, options, members.each, share)
+
+
+def planned(
+    plan: Plan, speed: Speed, seconds: float, options: Options, each: int = 1, share: Callable[[int], float] = on_all
+) -> tuple[Plan, Options]:
+    """The plan, and how many winners, that fit the time.
+
+    Args:
+        plan: Its budget is left open.
+        speed: Of the engine.
+        seconds: Time limit in seconds.
+        options: The winners and seeds that are wanted, at most.
+        each: Trials a point: folds.
+        share: Of the validation rows that a trial is judged on.
+    """
     for winners, repeats in FINALS:
         options = replace(options, winners=min(winners, options.winners), repeats=min(repeats, options.repeats))
-        finals = options.winners * options.repeats * members.each
+        finals = options.winners * options.repeats * each
         if speed.seconds(finals, plan.full) <= FINALS_SHARE * seconds:
             break
-    return sized(plan, speed, seconds, each=members.each, finals=finals, share=share), options
+    return sized(plan, speed, seconds, each=each, finals=finals, share=share), options
 
 
 def judged_share(filled: Recipe, prepared: Prepared, folds: Sequence[tuple[Any, Any]]) -> Callable[[int], float]:

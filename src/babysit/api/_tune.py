@@ -80,8 +80,8 @@ def tune(
         arguments: Of a script: its arguments, with `{NAME}` for each searched setting, perhaps `{steps}` and `{seed}`.
         unprotected: Of a script: let its trials write to your files, where the system cannot keep them away.
         network: Of a script: let its trials reach the network.
-        seconds: Time limit in seconds of a search over data or a recipe; 60 when neither this nor `trials` is given.
-        trials: Instead: how much may be trained, in full trainings; of a script 20 when it is not given.
+        seconds: Time limit in seconds. With neither this nor `trials` it is 60; of a script there is none then.
+        trials: Instead: how much may be trained, in full trainings; of a script 20 with neither.
         folds: Of data and recipes: validate each point on so many folds; 0 takes the data's own split.
         points: Of the coarse stage: sobol, random or grid.
         sampler: What chooses the points: `own`, or Optuna's `tpe`, `gp`, `cmaes`, `qmc` (extra `[optuna]`).
@@ -120,6 +120,10 @@ def tune(
         >>> tune("iris", model=perceptron, space={"lr": "1e-4:1e-1:log", "width": [8, 32, 128]})  # doctest: +SKIP
         >>> tune("train.py", arguments=["--lr", "{lr}"], space={"lr": "1e-5:1:log"})  # doctest: +SKIP
     """
+    if seconds is not None and trials is not None:
+        raise InputError("a search has either --seconds or --trials", write=f"--seconds {seconds:g}")
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"a search of {seconds:g} seconds", legal="more than 0", write=f"--seconds {SECONDS:g}")
     if is_script(subject):
         _refuse(
             "a script",
@@ -127,7 +131,6 @@ def tune(
             target=target,
             recipe=recipe,
             settings=[*settings],
-            seconds=seconds,
             folds=folds,
             structure=structure,
             model=model,
@@ -142,6 +145,7 @@ def tune(
             protected=not unprotected,
             network=network,
             steps=steps,
+            seconds=seconds,
             trials=trials,
             jobs=jobs,
             points=points,
@@ -164,8 +168,6 @@ def tune(
     chosen, source = recipe_and_source(subject, target, recipe, settings)
     limit = None if trials else (seconds or SECONDS)
     options = Options(folds, repeats, winners, widen, structure, limit, chosen.device, sampler)
-    if seconds is not None and trials is not None:
-        raise InputError("a search has either --seconds or --trials", write=f"--seconds {seconds:g}")
     if trials is not None and not trials >= 1:
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
     with folder_for(Study, out, chosen.data.source) as path:

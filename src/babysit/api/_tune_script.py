@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pathlib
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from babysit.api._carry_out import Tuned, search_of
 from babysit.api._folders import folder_for, kept
-from babysit.api._search_set_up import REPEATS, WINNERS, Options, plan_of
+from babysit.api._search_set_up import REPEATS, WINNERS, Options, plan_of, planned
 from babysit.record import (
     InputError,
     Progress,
@@ -17,6 +18,7 @@ from babysit.record import (
     SearchBegan,
     SearchEnded,
     Study,
+    Trial,
     silent,
 )
 from babysit.reports import write_study_page
@@ -33,7 +35,9 @@ from babysit.search import (
     check_remedies,
     conclude,
     described,
+    measure_runs,
     placeholders,
+    random_points,
     train_in_full,
 )
 from babysit.training import Interruption
@@ -52,6 +56,7 @@ def tune_script(
     protected: bool = True,
     network: bool = False,
     steps: int | None = None,
+    seconds: float | None = None,
     trials: float | None = None,
     jobs: int | None = None,
     points: PointKind = "sobol",
@@ -91,20 +96,28 @@ def tune_script(
         workers=engine.side_by_side,
         seed=seed,
     )
-    options = Options(winners=winners, repeats=repeats if takes_seed else 1, widen=False, sampler=sampler)
-    info = {
-        "kind": "script",
-        "subject": str(path),
-        "space": described(given),
-        "given": tuple(one.text() for one in given),
-        "plan": asdict(plan),
-        "options": asdict(options)
-        | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps}
-        | {"protected": protected, "network": network},
-        "fingerprint": "",
-    }
+    options = Options(
+        winners=winners, repeats=repeats if takes_seed else 1, widen=False, seconds=seconds, sampler=sampler
+    )
     with folder_for(Study, out, str(path)) as folder:
         Study.refuse_existing(folder)
+        if seconds is not None:
+            try:
+                plan, options = _fitting(plan, engine, given, options, seconds)
+            except BaseException:
+                engine.close()
+                raise
+        info = {
+            "kind": "script",
+            "subject": str(path),
+            "space": described(given),
+            "given": tuple(one.text() for one in given),
+            "plan": asdict(plan),
+            "options": asdict(options)
+            | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps}
+            | {"protected": protected, "network": network},
+            "fingerprint": "",
+        }
         return _carry_out(Study.create(folder, info, None), given, plan, options, engine, progress)
 
 
@@ -158,6 +171,23 @@ def _engine(
     return engine
 
 
+def _fitting(plan: Plan, engine: ScriptEngine, space: Space, options: Options, seconds: float) -> tuple[Plan, Options]:
+    """The plan, and how many winners, that fit the time, after a few runs of the script."""
+    members = Members(space, lambda point, repeat: Recipe(seed=plan.seed))
+
+    def make(first: int, count: int) -> list[Trial]:
+        drawn = random_points(space, count, plan.seed + first)  # others each time: some fail
+        return [
+            trial
+            for number, units in enumerate(drawn)
+            for trial in members.trials(first + number, space.point(units.tolist()))
+        ]
+
+    began = time.monotonic()
+    speed = measure_runs(engine, make, seconds, plan.lowest, plan.full)
+    return planned(plan, speed, seconds - (time.monotonic() - began), options)
+
+
 def _carry_out(
     study: Study,
     space: Space,
@@ -169,12 +199,17 @@ def _carry_out(
     def build(point: Mapping[str, Value], repeat: int) -> Recipe:
         return Recipe(seed=plan.seed + repeat)
 
-    progress(SearchBegan(described(space), plan.budget, None))
+    progress(SearchBegan(described(space), plan.budget, options.seconds))
     result = None
     try:
         with study.writing(), Interruption() as interruption:
             searching = Searching(
-                Members(space, build), engine, folder=study, progress=progress, stop=lambda: interruption.asked
+                Members(space, build),
+                engine,
+                folder=study,
+                progress=progress,
+                stop=lambda: interruption.asked,
+                seconds=options.seconds,
             )
             try:
                 searching.search(search_of(space, plan, options))

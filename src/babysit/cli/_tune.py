@@ -68,9 +68,9 @@ def tune(
     settings
         Of data and recipes: changes to the recipe, such as epochs=20.
     seconds
-        Time limit in seconds of a search over data or a recipe; 60 when neither this nor trials is given.
+        Time limit in seconds. With neither this nor trials it is 60; of a script there is none then.
     trials
-        Instead: how much may be trained, in full trainings; of a script 20 when it is not given.
+        Instead: how much may be trained, in full trainings; of a script 20 with neither.
     folds
         Validate each point on so many folds.
     points

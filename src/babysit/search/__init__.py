@@ -25,7 +25,7 @@ from babysit.search._points import POINT_KINDS, PointKind, grid_points, random_p
 from babysit.search._rungs import ladder
 from babysit.search._script_remedies import check_remedies
 from babysit.search._search import Interrupted, Members, Searching, recipe_builder, train_in_full
-from babysit.search._sizing import Speed, measure_speed, predicted_seconds, sized
+from babysit.search._sizing import Speed, measure_runs, measure_speed, on_all, predicted_seconds, sized
 from babysit.search._space import Space, described, settings_of
 
 __all__ = [
@@ -64,9 +64,11 @@ __all__ = [
     "integer",
     "ladder",
     "log_uniform",
+    "measure_runs",
     "measure_speed",
     "only_if",
     "optuna_search",
+    "on_all",
     "placeholders",
     "predicted_seconds",
     "random_points",

@@ -30,6 +30,8 @@ TRIES = 6  # where all trials of a measurement fail
 PILOT_SHARE = 0.06  # of the seconds that may be spent, about
 PILOT_RUNGS = 4  # of a measurement: those that fail, what is done once, a short one and a long one
 MOST_TOGETHER = 48
+LONGER_RUN = 3  # times the lowest rung, which is the next one
+RUN_SHARE = 0.15  # of the seconds, at most, that the longer run of a measurement of runs may take
 # Of the seconds, that a plan is made for: searches of five networks took 0.9 to 1.4 times what was predicted of them.
 PLANNED_SHARE = 0.85
 LEAST_BUDGET, MOST_BUDGET = 2.0, 10_000.0  # full trials
@@ -52,12 +54,14 @@ class Speed:
         each: Of a step, for every one of them.
         judged: Of a rung, for every trial that arrives at it, were it judged on all rows.
         side_by_side: Trials that the engine trains at the same time, each for itself.
+        from_the_start: Whether the engine trains a trial from its first step again at each rung, as it runs scripts.
     """
 
     once: float
     each: float
     judged: float = 0.0
     side_by_side: int = 1
+    from_the_start: bool = False
 
     def seconds(self, trials: int, steps: float, share: float = 1.0) -> float:
         """Of so many trials over so many steps, and validated on a share of the rows."""
@@ -192,6 +196,52 @@ def measure_speed(
     return Speed(max(0.0, alone - width * each), each, judged, width)
 
 
+def measure_runs(
+    engine: Engine,
+    make: Callable[[int, int], Sequence[Trial]],
+    seconds: float,
+    lowest: int,
+    full: int,
+) -> Speed:
+    """Run a few trials of an engine that begins each anew at each rung, and look at the clock.
+
+    As many as run side by side, so that they take from each other what they will in the search. First to the lowest
+    rung; where that took a small part of the time limit, to a longer one as well, which tells what a step takes from
+    what a run takes before its first.
+
+    Args:
+        engine: That will train the search.
+        make: Trials, from a number on, so many.
+        seconds: Time limit of the whole search in seconds.
+        lowest: Steps of the lowest rung.
+        full: Steps of a full trial.
+    """
+    width = engine.side_by_side
+    number = PILOT_NUMBER
+
+    def timed(steps: int) -> float:
+        """Seconds of a run; of those that fail at once only where all do, a few times."""
+        nonlocal number
+        took = 0.0
+        for _ in range(TRIES):
+            trials = make(number, width)
+            number += width
+            began = time.monotonic()
+            scores = engine.train(trials, steps)
+            took = time.monotonic() - began
+            engine.drop([one.number for one in trials])
+            if not all(score.failed for score in scores.values()):
+                break
+        return max(took, 1e-9)
+
+    short, longer = timed(lowest), min(full, LONGER_RUN * lowest)
+    if longer == lowest or LONGER_RUN * short > RUN_SHARE * seconds:
+        return Speed(0.0, short / lowest / width, 0.0, width, from_the_start=True)
+    long = timed(longer)
+    of_step = max((long - short) / (longer - lowest), 0.1 * long / longer)
+    return Speed(0.0, of_step / width, max(0.0, short - lowest * of_step) / width, width, from_the_start=True)
+
+
 def predicted_seconds(
     plan: Plan, speed: Speed, *, each: int = 1, finals: int = 0, share: JudgedShare = on_all
 ) -> float:
@@ -208,7 +258,12 @@ def predicted_seconds(
     asked = rounds(plan)
     underway = next(asked, None)
     while underway is not None:
-        total += speed.beside([(one.standing * each, one.step - one.before, share(one.step)) for one in underway])
+        total += speed.beside(
+            [
+                (one.standing * each, one.step - one.before * (not speed.from_the_start), share(one.step))
+                for one in underway
+            ]
+        )
         spent += sum(one.standing * (one.step - one.before) for one in underway)
         try:
             underway = asked.send(spent)

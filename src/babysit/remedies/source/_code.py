@@ -7,6 +7,8 @@ import functools
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from typing import TypeVar, cast
 
 import libcst as cst
@@ -54,18 +56,26 @@ class Code:
             raise SyntaxError(f"line {error.raw_line}: {error.message}") from error
         if whole[:end].endswith(b"\r"):  # libcst does not count this as the end of a line
             module = module.with_changes(has_trailing_newline=True)
-        self._read(module, whole[end:].decode(module.encoding), arguments)
+        tail = whole[end:].decode(module.encoding)
+        self._read(module, tail, arguments)
         if self.content != whole:
-            raise SyntaxError("libcst cannot write this text again without changing it")
+            # libcst 1.9 loses some blanks, such as that of `except (A, B) :`.
+            before, after = whole[:end].decode(module.encoding), module.code
+            if not _alike(before, after):
+                raise SyntaxError("libcst cannot write this text again without changing it")
+            self._read(module, tail, arguments, (_lines(before), _lines(after)))
 
     def with_module(self, module: cst.Module) -> Code:
         """The same file with another syntax tree."""
         code = Code.__new__(Code)
-        code._read(module, self._tail, self.arguments)
+        code._read(module, self._tail, self.arguments, self._lossy)
         return code
 
-    def _read(self, module: cst.Module, tail: str, arguments: Sequence[str]) -> None:
+    def _read(
+        self, module: cst.Module, tail: str, arguments: Sequence[str], lossy: tuple[list[str], list[str]] | None = None
+    ) -> None:
         self.module, self._tail, self.arguments = module, tail, tuple(arguments)
+        self._lossy = lossy  # the lines of the file, and as libcst writes them; None where they are the same
         # The parser and the edits use each node once, so the tree needs no copy.
         self._metadata = MetadataWrapper(module, unsafe_skip_copy=True)
         self._dotted: dict[cst.CSTNode, str] = {}
@@ -90,7 +100,8 @@ class Code:
     @property
     def text(self) -> str:
         """The whole text."""
-        return self.module.code + self._tail
+        written = self.module.code
+        return (written if self._lossy is None else _restored(written, *self._lossy)) + self._tail
 
     @property
     def content(self) -> bytes:
@@ -290,6 +301,33 @@ def as_python(content: bytes | str) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(content)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, each with its end, as Python counts them."""
+    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+
+
+def _alike(before: str, after: str) -> bool:
+    """Whether two texts are the same program and, line by line, differ in blanks alone."""
+    pairs = list(zip_longest(_lines(before), _lines(after), fillvalue="nothing"))
+    blanks_alone = all("".join(one.split()) == "".join(other.split()) for one, other in pairs)
+    return blanks_alone and ast.dump(as_python(before)) == ast.dump(as_python(after))
+
+
+def _restored(written: str, before: list[str], after: list[str]) -> str:
+    """A text that libcst wrote, with the lines of the file wherever nothing else is changed.
+
+    Args:
+        written: The text.
+        before: The lines of the file.
+        after: The same lines as libcst writes them.
+    """
+    lines = _lines(written)
+    restored = []
+    for what, start, end, first, last in SequenceMatcher(None, after, lines, autojunk=False).get_opcodes():
+        restored += before[start:end] if what == "equal" else lines[first:last]
+    return "".join(restored)
 
 
 def called(call: cst.Call) -> str:
