@@ -1,5 +1,6 @@
 """From findings to an order: causes first, one finding a disease, silence by name."""
 
+import dataclasses
 import math
 import random
 
@@ -53,6 +54,17 @@ def test_roots_are_ordered_by_severity_then_as_the_catalogue_is() -> None:
     assert order({"alone": "note", "cause": "warning", "other": "sick"}, CHAIN) == ["other", "cause", "alone"]
     assert order({"alone": "sick", "other": "sick"}, CHAIN) == ["alone", "other"]
     assert order({"alone": "warning", "cause": "sick", "middle": "note"}, CHAIN) == ["cause", "middle<cause", "alone"]
+
+
+def test_what_alone_makes_learning_impossible_stands_before_scale_and_rate() -> None:
+    diseases = catalogue(disease("scale"), dataclasses.replace(disease("structure"), alone=True), disease("rate"))
+    assert order({"scale": "sick", "structure": "sick", "rate": "sick"}, diseases) == ["structure", "scale", "rate"]
+    assert order({"scale": "sick", "structure": "warning"}, diseases) == ["scale", "structure"]
+    findings = {name: Finding(name, "sick", evidence={"number": 1}) for name in ("scale", "structure")}
+    first, second = ranked(findings, diseases)
+    assert "scale" in str(first.evidence["stands first because"])
+    assert "stands first because" not in second.evidence
+    assert "stands first because" not in ranked({"structure": findings["structure"]}, diseases)[0].evidence
 
 
 def test_what_is_milder_explains_nothing_worse() -> None:

@@ -227,3 +227,32 @@ def test_pixels_of_one_map_are_labels_and_several_labels_a_row_are_not() -> None
     assert pixels["classes-seen"] == 2
     assert "label-top-share" not in seen(maps.reshape(4, 4), width=4)
     assert "label-top-share" not in seen(maps + 0.5, width=1)
+
+
+@pytest.mark.filterwarnings("ignore:size_average")
+@pytest.mark.parametrize(
+    ("options", "reduction"), [({"size_average": False}, "sum"), ({"reduce": False}, "none"), ({}, "mean")]
+)
+def test_the_reduction_is_known_by_its_old_names_too(options: dict[str, bool], reduction: str) -> None:
+    net = nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with TraceStore(None) as store:
+        with Observer(net, [optimizer], store, overhead=None):
+            functional.mse_loss(net(torch.ones(3, 2)), torch.ones(3, 1), **options).sum().backward()  # type: ignore[arg-type]
+            optimizer.step()
+        assert store.read().facts["loss-reduction"] == reduction
+
+
+def test_later_passes_of_a_step_count_among_the_inputs() -> None:
+    net = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    with TraceStore(None) as store:
+        with Observer(net, [optimizer], store, overhead=None):
+            for _ in range(3):
+                optimizer.zero_grad()
+                torch.stack([net(torch.full((2, 1), float(size))).sum() for size in range(1, 9)]).sum().backward()
+                optimizer.step()
+        store.flush()
+        trace = store.read()
+    assert trace.series("value-max", layer="(inputs)").values[-1] == 8.0  # of the eighth pass of the steps before
+    assert trace.series("value-min", layer="(inputs)").values[-1] == 1.0

@@ -5,13 +5,13 @@ import math
 import pytest
 
 from babysit.diseases import DISEASES, evidence_of_learning
-from babysit.record import TARGETS, CheckVerdict, Event, Finding, PreFlightStep, Row, StepVerdict, Trace
+from babysit.record import DOES_NOT_APPLY, TARGETS, CheckVerdict, Event, Finding, PreFlightStep, Row, StepVerdict, Trace
 from babysit.rehearsal import _check_data as data
 from babysit.rehearsal import _check_init as init
 from babysit.rehearsal import _check_initial_loss as initial_loss
 from babysit.rehearsal import _check_rate_range as rate_range
 from babysit.rehearsal._rate_range import RateRange
-from babysit.rehearsal._verdict import DOES_NOT_APPLY, verdict_of, verdict_of_check
+from babysit.rehearsal._verdict import verdict_of, verdict_of_check
 
 SICK, WARNING, NOTE = (Finding("diverged", severity) for severity in ("sick", "warning", "note"))
 LEARNED = Trace((*(Row(step, "train", "", "loss", 2.3 * 0.9**step) for step in range(60)),

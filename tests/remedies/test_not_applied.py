@@ -16,6 +16,7 @@ from babysit.nn import activation
 from babysit.record import ACTIVATIONS, Finding, NotAppliedError, Remedy, TraceStore
 from babysit.rehearsal import LiveObjects, heal
 from babysit.remedies import applied_to_script
+from babysit.remedies._at_batches import _of_a_graph
 from babysit.scripts import Patcher, Runner, Script, ScriptSubject, watching_environment
 
 # A parabola fitted by three bare tensors. At a rate of 0.01 it diverges; at 0.001 it is learned.
@@ -136,3 +137,17 @@ def test_every_activation_that_a_network_may_have_can_be_swapped(name: str) -> N
     subject = LiveObjects(net, nn.MSELoss(), batches, torch.optim.Adam)
     swapped, left = (subject.rehearse(2, remedies) for remedies in ([Remedy("activation", "tanh")], []))
     assert swapped.series("loss").values != left.series("loss").values
+
+
+@pytest.mark.parametrize(
+    ("others", "graph"),
+    [
+        ((torch.tensor([[0, 1], [1, 2]]),), True),
+        ((torch.eye(3),), True),
+        ((torch.eye(3).to_sparse(),), True),
+        ((torch.zeros(3, 2),), False),
+        ((), False),
+    ],
+)
+def test_nodes_of_a_graph_have_no_tiny_batch(others: tuple[torch.Tensor, ...], graph: bool) -> None:
+    assert _of_a_graph((torch.randn(3, 5), *others)) == graph

@@ -3,16 +3,26 @@
 from babysit.diseases._catalogue import DISEASES, readers_of
 from babysit.diseases._diagnose import Repeatedly, check_names, diagnose, ranked
 from babysit.diseases._disease import Disease
-from babysit.diseases._learned import all_right, evidence_of_learning, overfits_tiny_batch, solved, starts_trained
+from babysit.diseases._learned import (
+    RIGHT,
+    all_right,
+    evidence_of_learning,
+    means_progress,
+    overfits_tiny_batch,
+    solved,
+    starts_trained,
+)
 
 __all__ = [
     "DISEASES",
     "Disease",
+    "RIGHT",
     "Repeatedly",
     "all_right",
     "check_names",
     "diagnose",
     "evidence_of_learning",
+    "means_progress",
     "overfits_tiny_batch",
     "ranked",
     "readers_of",

@@ -31,4 +31,5 @@ DISEASE = Disease(
     explained_by=("labels-out-of-range", "inputs-not-finite", "wrong-loss"),
     reads=("event:failed",),
     find=find,
+    alone=True,
 )

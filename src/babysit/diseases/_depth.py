@@ -37,6 +37,31 @@ def hidden_layers(trace: Trace) -> list[TraceLayer]:
     return [layer for layer in trace.layers if layer.kind in WEIGHTED and "#" not in layer.name][:-1]
 
 
+def chain(trace: Trace) -> list[TraceLayer]:
+    """The hidden layers of the longest chain, each of which can feed the next one.
+
+    Networks side by side, such as an actor and a critic, and heads on a common trunk are no depth: they are told by
+    linear layers that take as many numbers as an earlier layer gives, or as the network is given, and not as many as
+    the layer that was called before them gives.
+    """
+    layers = [layer for layer in trace.layers if layer.kind in WEIGHTED and "#" not in layer.name]
+    chains: list[list[TraceLayer]] = []
+    for layer in layers:
+        best = chains[-1] if chains else []
+        if best and layer.kind == "linear" == best[-1].kind and layer.fan_in != best[-1].units:
+            ends = [one[: place + 1] for one in chains for place, other in enumerate(one) if _feeds(other, layer)]
+            if ends:
+                best = ends[-1]
+            elif layer.fan_in == layers[0].fan_in:
+                best = []
+        chains.append([*best, layer])
+    return max(chains, key=len, default=[])[:-1]
+
+
+def _feeds(one: TraceLayer, other: TraceLayer) -> bool:
+    return one.kind == "linear" and one.units == other.fan_in
+
+
 def between(trace: Trace, layer: TraceLayer) -> list[TraceLayer]:
     """What is called after a weighted layer and before the next one."""
     names = [other.name for other in trace.layers]
@@ -52,7 +77,7 @@ def activations_at_the_start(trace: Trace) -> Profile:
     measured, those of its activation stand for them.
     """
     points = []
-    for layer in hidden_layers(trace):
+    for layer in chain(trace):
         following = between(trace, layer)
         norms = [other for other in following if other.kind in NORMS]
         for source in norms or [layer, *(other for other in following if other.kind == "activation")]:
@@ -92,7 +117,7 @@ def scheme_for(trace: Trace) -> str:
 
 def _gradients(trace: Trace, part: slice) -> Profile:
     points = []
-    for layer in hidden_layers(trace):
+    for layer in chain(trace):
         values = observed(trace, "activation-gradient-std", layer=layer.name).values[part]
         if values:
             points.append(Point(layer.name, statistics.median(values)))

@@ -14,6 +14,9 @@ from babysit.record import Finding, InputError, Severity, Trace
 SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
 # How a training ended, whatever the cause. Their severity says how bad that is, and nothing of how sure a cause is.
 OUTCOMES = frozenset({"diverged", "not-learning", "stuck-at-chance"})
+# Evidence of the finding that stands first: what ordered it there, where the catalogue alone would not have.
+FIRST_BECAUSE = "stands first because"
+ALONE = "it alone makes learning impossible"
 MOST_LAYERS = 8  # named in the evidence of one finding
 
 
@@ -22,7 +25,8 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
 
     A disease is found once at most: where several layers have it, the finding tells of the worst and names the others.
     A finding that another one explains comes after it, with `explained_by` set; what nothing explains is ordered by
-    severity (its own or that of the end it explains), then as the catalogue is: data, wiring, set-up, dynamics.
+    severity (its own or that of the end it explains), then what alone makes learning impossible, then as the catalogue
+    is: data, wiring, set-up, dynamics.
 
     Args:
         trace: What was measured.
@@ -62,7 +66,8 @@ def ranked(
     worst = {name: _place(found[name]) for name in shown}
     for outcome in OUTCOMES & set(shown):
         worst |= {cause: min(worst[cause], _place(found[outcome])) for cause in causes[outcome] & set(shown)}
-    order = {name: (worst[name], _place(found[name]), place) for place, name in enumerate(shown)}
+    proven = {name for name in shown if diseases[name].alone and found[name].severity == "sick"}
+    order = {name: (worst[name], _place(found[name]), name not in proven, at) for at, name in enumerate(shown)}
     waiting, result = set(shown), list[Finding]()
     while waiting:
         # Consequences of what was told already come before the next root.
@@ -71,6 +76,13 @@ def ranked(
         waiting.remove(name)
         explaining = min(causes[name] & roots, key=lambda root: order[root], default="")
         result.append(dataclasses.replace(found[name], explained_by=explaining))
+    if result and result[0].name in proven:
+        # Findings that the catalogue has before it, and that are as severe.
+        behind = [name for name in shown[: shown.index(result[0].name)] if name in roots and _place(found[name]) == 0]
+        behind = [name for name in behind if name not in proven]
+        if behind:
+            told = f"{ALONE}, whatever {', '.join(behind)} does"
+            result[0] = dataclasses.replace(result[0], evidence={**result[0].evidence, FIRST_BECAUSE: told})
     return result
 
 

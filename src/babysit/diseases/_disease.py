@@ -28,6 +28,8 @@ class Disease:
         explained_by: Diseases that cause this one: where one of them is found too, this is its consequence.
         reads: What `find` asks a trace for: quantities, facts as `fact:NAME`, events as `event:KIND`. Held by a test.
         find: Reads a Trace and answers with `finding()`s, none when the trace cannot show the disease.
+        alone: Whether it is a fault of structure that alone makes learning impossible once it is sick, whatever scale,
+            rate and first weights are: then it stands before findings about those.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Disease:
     explained_by: tuple[str, ...]
     reads: tuple[str, ...]
     find: Callable[[Trace], list[Finding]]
+    alone: bool = False
 
     @property
     def page(self) -> str:

@@ -129,4 +129,5 @@ DISEASE = Disease(
     explained_by=("scheduler-misused",),
     reads=("criterion", "log-normalised-share", "loss", "update-cosine", "value-mean", "fact:loss", *READS_AT_THE_LOSS),
     find=find,
+    alone=True,
 )

@@ -56,4 +56,5 @@ DISEASE = Disease(
     explained_by=("step-missing",),
     reads=("backwards", "gradient-norm", "left-over-gradient", "event:parameter-not-optimised"),
     find=find,
+    alone=True,
 )

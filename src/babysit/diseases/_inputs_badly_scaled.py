@@ -99,7 +99,8 @@ DISEASE = Disease(
         f" above {SMALL:g}. Sick: {TOO_LARGE:g} and more, or no value above {TOO_SMALL:g}. One step milder where the"
         f" loss is under {LEARNED:g} of a constant answer's; a note where the weights are so small that the first"
         f" layer's outputs start within {SOUND_OUTPUTS:g}. Not where the network begins with an embedding or a"
-        " normalisation, or its first outputs show that it scales its inputs itself."
+        " normalisation or has one right behind a first convolution, nor where its first outputs show that it scales"
+        " its inputs itself."
     ),
     source=(
         "CS231n, preprocessing; and measured: two hidden layers of 64 ReLU units on standardised digits times a factor,"

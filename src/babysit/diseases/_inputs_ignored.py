@@ -32,4 +32,5 @@ DISEASE = Disease(
     explained_by=(),
     reads=("event:inputs-ignored",),
     find=find,
+    alone=True,
 )

@@ -76,15 +76,30 @@ def first_outputs(trace: Trace) -> float | None:
 def takes_care_of_scale(trace: Trace) -> bool:
     """Whether the scale of the inputs does not matter to this network.
 
-    True where it begins with an embedding (inputs are class numbers) or with a normalisation, and where the first
-    weighted layer's outputs at the start are far smaller than these inputs could have made them.
+    True where it begins with an embedding (inputs are class numbers) or with a normalisation, where a normalisation
+    follows a first convolution at once, and where that layer's outputs at the start are far smaller than these
+    inputs could have made them.
     """
     before = []
     for layer in trace.layers:
         if layer.kind in WEIGHTED:
             break
         before.append(layer.kind)
-    return any(kind in ("embedding", "batch-norm", "norm") for kind in before) or _scaled_before(trace)
+    at_once = trace.layers[len(before) : len(before) + 2]
+    return (
+        any(kind in ("embedding", "batch-norm", "norm") for kind in before)
+        or (len(at_once) == 2 and _divided_out(*at_once))
+        or _scaled_before(trace)
+    )
+
+
+def _divided_out(first: TraceLayer, following: TraceLayer) -> bool:
+    """Whether a normalisation divides by whatever scale the inputs of a first convolution have.
+
+    Batch normalisation takes a bias away, too; others keep it, so that inputs that are small are lost beside it. Behind
+    a linear layer neither helps, as features of one row may be of different sizes.
+    """
+    return first.kind == "conv" and (following.kind == "batch-norm" or (following.kind == "norm" and not first.bias))
 
 
 def _scaled_before(trace: Trace) -> bool:

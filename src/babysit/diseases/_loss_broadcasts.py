@@ -101,4 +101,5 @@ DISEASE = Disease(
         "fact:target-shape",
     ),
     find=find,
+    alone=True,
 )

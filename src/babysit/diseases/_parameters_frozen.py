@@ -156,4 +156,5 @@ DISEASE = Disease(
         "event:parameter-frozen",
     ),
     find=find,
+    alone=True,
 )

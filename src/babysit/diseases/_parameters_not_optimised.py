@@ -55,4 +55,5 @@ DISEASE = Disease(
     explained_by=("step-missing",),
     reads=("loss", "update-norm", "event:parameter-in-two-optimizers", "event:parameter-not-optimised"),
     find=find,
+    alone=True,
 )

@@ -33,4 +33,5 @@ DISEASE = Disease(
     explained_by=(),
     reads=("event:positions-mixed",),
     find=find,
+    alone=True,
 )

@@ -65,4 +65,5 @@ DISEASE = Disease(
     explained_by=(),
     reads=("value-max", "value-min", "fact:output-shape", *READS_AT_THE_LOSS),
     find=find,
+    alone=True,
 )

@@ -102,4 +102,5 @@ DISEASE = Disease(
         *READS_OUTPUT_ACTIVATION,
     ),
     find=find,
+    alone=True,
 )

@@ -66,4 +66,5 @@ DISEASE = Disease(
     explained_by=(),
     reads=("gradient-norm", "lr", "update-norm", "weight-norm", "event:parameter-not-optimised", "event:step-missing"),
     find=find,
+    alone=True,
 )

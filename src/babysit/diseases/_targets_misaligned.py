@@ -32,4 +32,5 @@ DISEASE = Disease(
     explained_by=(),
     reads=("event:targets-misaligned",),
     find=find,
+    alone=True,
 )

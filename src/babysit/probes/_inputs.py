@@ -51,13 +51,24 @@ class InputProbe:
         if not inputs.is_floating_point() or not inputs.numel() or not inputs.ndim:
             return
         pending.add(step, INPUTS, "not-finite-share", share_not_finite(inputs))
-        values = as_float(some_rows(inputs if inputs.ndim > 1 else inputs[:, None]))
-        rows, channels = values.shape[0], 1 if values.ndim >= IMAGE else -1
-        values = values.movedim(channels, -1)
-        self._merge(as_double(values.reshape(-1, values.shape[-1])), rows)
+        self._add(inputs)
         self._samples += 1
         if tell:
             self._tell(step, pending)
+
+    def see_more(self, inputs: Tensor) -> None:
+        """Take a further batch of the same step into account; it is told with the next one."""
+        if inputs.is_floating_point() and inputs.numel() and inputs.ndim and readable(inputs.detach()):
+            self._add(inputs.detach(), alike=True)
+
+    def _add(self, inputs: Tensor, *, alike: bool = False) -> None:
+        """Join values with those seen before; `alike` leaves out what has other features."""
+        values = as_float(some_rows(inputs if inputs.ndim > 1 else inputs[:, None]))
+        rows, channels = values.shape[0], 1 if values.ndim >= IMAGE else -1
+        values = values.movedim(channels, -1)
+        values = values.reshape(-1, values.shape[-1])
+        if not alike or (self._moments is not None and self._moments.mean.shape == values.shape[1:]):
+            self._merge(as_double(values), rows)
 
     def _merge(self, values: Tensor, rows: int) -> None:  # [positions, features]
         finite = torch.isfinite(values)  # what is not is counted elsewhere and adds nothing here

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch._C import _is_tracing as is_tracing
 from torch.compiler import is_compiling
 from torch.nn import functional
+from torch.nn._reduction import legacy_get_string
 
 from babysit.record import LOSS_FUNCTIONS
 
@@ -111,6 +112,13 @@ def _modules_of_others() -> list[ModuleType]:
 # of a function costs about half a microsecond there, five times what it costs in a loop of its own.
 
 
+def _reduction(options: dict[str, Any]) -> str:
+    """How a loss function is told to make one number of many: by today's word, or by those of before PyTorch 1.0."""
+    if "size_average" in options or "reduce" in options:
+        return str(legacy_get_string(options.get("size_average"), options.get("reduce"), emit_warning=False))
+    return str(options.get("reduction", "mean"))
+
+
 def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def loss(input: Any, target: Any, *arguments: Any, **options: Any) -> Any:  # noqa: A002  its callers name it so
@@ -125,7 +133,7 @@ def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., An
             if isinstance(input, Tensor) and isinstance(target, Tensor):
                 if input.requires_grad:
                     for listener in _listeners:
-                        listener.loss_computed(called, input, target, value, str(options.get("reduction", "mean")))
+                        listener.loss_computed(called, input, target, value, _reduction(options))
                 else:
                     for listener in _listeners:
                         listener.loss_evaluated(called, input, target, value)

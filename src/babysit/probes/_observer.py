@@ -247,21 +247,27 @@ class Observer:
             if self._given:
                 self._given.pop(part, None)  # the latest stand last
             self._given[part] = (module, arguments, options)
-            if self.sampling and not self._probe.passed(module, self._backwards):
-                self._measure_pass(module, arguments, options)
+            if self.sampling:
+                if not self._probe.passed(module, self._backwards):
+                    self._measure_pass(module, arguments, options)
+                elif not self._unreadable_here():
+                    self._probe.another_pass(module, arguments, options)
         except Exception as error:
             self._leave_modules()
             self.failed(error)
 
     def _measure_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        if torch._C._functorch.peek_interpreter_stack() is not None:
-            return  # under torch.func nothing has numbers that could be read
-        if torch._C._len_torch_dispatch_stack():
-            return  # a mode of the user's own, as one that counts operations is, would see what is measured, too
+        if self._unreadable_here():
+            return
         self._probe.begin_forward(self.step, module, arguments, options, hooked=not self._by_hand)
         if not self._by_hand:
             # The hook that ends the measuring is called also when the forward pass fails.
             self._ending = module.register_forward_hook(self._after_forward, always_call=True)
+
+    @staticmethod
+    def _unreadable_here() -> bool:
+        """Whether nothing has numbers that could be read, or a mode of the user's own would see what is measured."""
+        return torch._C._functorch.peek_interpreter_stack() is not None or bool(torch._C._len_torch_dispatch_stack())
 
     def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
         try:

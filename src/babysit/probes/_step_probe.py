@@ -58,6 +58,7 @@ class StepProbe:
         self._budget = budget
         self._inputs, self._targets = InputProbe(), TargetProbe()
         self._passed: set[int] = set()  # modules whose pass was measured in this step
+        self._first, self._passes = 0, 0  # the module that was called first in this step, and how often
         self._outputs: Tensor | None = None  # of a measured pass, until its step is over
         self._kept = self._loss_seen = self._lazy = False
         self._seconds = 0.0  # spent on measuring this step, beside the time within the forward pass
@@ -89,6 +90,8 @@ class StepProbe:
         samples, rare = self._budget.samples, self._budget.rare
         entered, further = first_tensor([arguments, options]), bool(self._passed)
         self._passed.add(id(module))
+        if not further:
+            self._first, self._passes = id(module), 1
         if entered is not None and not further and readable(entered):
             with torch.no_grad():
                 self._inputs.see(step, entered, self._pending, tell=rare or samples < FIRST_STEPS)
@@ -101,6 +104,23 @@ class StepProbe:
                 self.weights.begin_with(step)
         twins = rare or samples < TWINS_UNTIL
         self.forward.begin(step, module if hooked else None, histograms=rare, twins=twins, further=further)
+        self._seconds += time.perf_counter() - start
+
+    def another_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        """A module is called again in a step: what enters it may be of another size, as later states of a game are.
+
+        The second, fourth, eighth, ... pass is looked at, so that a step of many passes costs little more.
+        """
+        if id(module) != self._first:
+            return
+        self._passes += 1
+        if self._passes & (self._passes - 1):
+            return
+        start = time.perf_counter()
+        entered = first_tensor([arguments, options])
+        if entered is not None and readable(entered):
+            with torch.no_grad():
+                self._inputs.see_more(entered)
         self._seconds += time.perf_counter() - start
 
     def end_forward(self, outputs: Any) -> None:

@@ -43,6 +43,7 @@ from babysit.record._finding import (
 from babysit.record._healing import HEALING_SCHEMA, Effect, Healing, Tried
 from babysit.record._losses import LOSS_FACTS, LOSS_FUNCTIONS, LossFacts, losses_that
 from babysit.record._pre_flight import (
+    DOES_NOT_APPLY,
     PRE_FLIGHT_SCHEMA,
     PRE_FLIGHT_STEPS,
     CheckVerdict,
@@ -187,6 +188,7 @@ __all__ = [
     "ColumnSummary",
     "ColumnType",
     "CurvePoint",
+    "DOES_NOT_APPLY",
     "DataError",
     "DataSection",
     "DataSummary",

@@ -11,6 +11,8 @@ from babysit.record._finding import Finding
 from babysit.record._stored import Seconds, Values, stored
 
 PRE_FLIGHT_SCHEMA = 1
+# How the reason begins why a step was left out that says nothing of this training, whatever it would come to.
+DOES_NOT_APPLY = "does not apply: "
 PRE_FLIGHT_STEPS: dict[str, str] = {
     "data": "inputs and targets: finite, scaled, centred, balanced, shuffled, cleanly split",
     "wiring": "one batch: shapes, loss, gradients, optimizers, rows that do not influence each other",

@@ -11,14 +11,14 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from babysit.diseases import DISEASES, all_right, overfits_tiny_batch
-from babysit.record import Finding, InputError, NotAppliedError, PreFlightStep, Remedy, Severity, Trace
+from babysit.diseases import DISEASES, RIGHT, all_right, means_progress, overfits_tiny_batch
+from babysit.record import DOES_NOT_APPLY, Finding, InputError, NotAppliedError, PreFlightStep, Remedy, Severity, Trace
 from babysit.rehearsal._batches import first_rows
 from babysit.rehearsal._examination import PLAIN, TINY, Examination, skipped
 from babysit.rehearsal._examination import TINY_SHARE as SHARE
 from babysit.rehearsal._examination import TINY_STEPS as STEPS
 from babysit.rehearsal._experiments import contradictory
-from babysit.rehearsal._verdict import DOES_NOT_APPLY, verdict_of
+from babysit.rehearsal._verdict import verdict_of
 from babysit.remedies import REMEDIES
 
 LEFT_ON = 100  # with something left on, at least: it has to get somewhere, not all the way
@@ -32,6 +32,7 @@ FEWEST = 2  # rows: one is stored by biases alone
 RATES = ("10", "0.1", "100", "0.01")
 NOTHING = 0.9  # of the first loss: with it nothing at all is learned
 WITH_IT = "share of the first loss left with it, where the rows are overfitted without it"
+FITTED = 0.98  # balanced accuracy of a training's own last batches from which on it has learned its rows
 HARDLY = 0.5  # of the first loss: a rate at which less than half is gone is far too low
 
 
@@ -139,6 +140,16 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
         numbers["tried"] = {" ".join(map(str, one.remedies)): str(one) for one in tried}
     findings = [finding for finding in findings if finding.name not in examination.ignore]
     right = plain.learned or (bool(tried) and tried[-1].learned)
+    if not right and not findings and plain.score is None and not means_progress(examination.trace):
+        return skipped(
+            "overfit-tiny",
+            f"{DOES_NOT_APPLY}no targets were seen in the loss, as in that of a policy, and no level of it says that a"
+            f" few rows are known; {measured}",
+        )
+    fitted = None if right or findings else _fits_all_rows(examination)
+    if fitted is not None:
+        right = True
+        measured += f"; the training itself answers its rows right ({fitted})"
     if not right and plain.steps < STEPS and math.isfinite(plain.loss):
         measured += f"; its time was over before {STEPS} steps"
     return PreFlightStep(
@@ -150,6 +161,16 @@ def check_overfit_tiny(examination: Examination) -> PreFlightStep:
         tuple(findings),
         numbers,
     )
+
+
+def _fits_all_rows(examination: Examination) -> str | None:
+    """The score of the training's own rows, where all of them are answered right: then a few of them are, too."""
+    trace = examination.trace
+    for name in ("balanced-accuracy", "r2"):
+        values = trace.series(name).values
+        if values and values[-1] >= (FITTED if name == "balanced-accuracy" else RIGHT["r2"]):
+            return f"{name} {values[-1]:.3g}"
+    return None
 
 
 def _known(examination: Examination) -> list[Finding]:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 
 from babysit.diseases import DISEASES, check_names, ranked
 from babysit.record import (
+    DOES_NOT_APPLY,
     PRE_FLIGHT_STEPS,
+    BabysitError,
     CheckBegan,
     CheckEnded,
     CheckStepBegan,
@@ -153,7 +155,14 @@ def _step(name: str, examination: Examination) -> PreFlightStep:
     except InputError as error:
         if examination.subject.has_live_parts:
             raise
-        return skipped(name, f"the script cannot be rehearsed for this step: {str(error).splitlines()[0]}")
+        why = str(error).splitlines()[0]
+        return skipped(
+            name,
+            why if why.startswith(DOES_NOT_APPLY) else f"the script cannot be rehearsed for this step: {why}",
+        )
+    except BabysitError as error:
+        # One step that fails does not end the check.
+        return skipped(name, f"this step failed: {str(error).splitlines()[0]}")
 
 
 def merged(steps: Sequence[PreFlightStep], ignore: Sequence[str] = ()) -> tuple[Finding, ...]:

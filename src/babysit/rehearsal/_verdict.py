@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from babysit.diseases import evidence_of_learning
-from babysit.record import CheckVerdict, Finding, PreFlightStep, StepVerdict, Trace
+from babysit.record import DOES_NOT_APPLY, CheckVerdict, Finding, PreFlightStep, StepVerdict, Trace
 from babysit.rehearsal._outcome import first_line
 
 # Steps that a sound verdict stands on: where one of them was asked for and could not be judged, neither can the check.
 DECISIVE = ("wiring", "overfit-tiny", "short-training")
-# Why such a step was not done, where that takes nothing from the verdict: it does not apply to this training.
-DOES_NOT_APPLY = "does not apply: "
 MOST_REASONS = 3  # of one kind
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
-from babysit.record import InputError
+from babysit.record import DOES_NOT_APPLY, InputError
 from babysit.remedies._application import Application
 from babysit.remedies._hooks import Hooks
 
@@ -72,6 +72,8 @@ class AtBatches:
             return
         if not arguments or not isinstance(arguments[0], Tensor) or not arguments[0].ndim:
             raise InputError("the network is not given rows in a tensor")
+        if _of_a_graph(arguments):
+            raise InputError(f"{DOES_NOT_APPLY}the rows are nodes of a graph, which depend on one another")
         self._arguments = self._first(arguments, len(arguments[0]))
         hooks.before(network, lambda module, given: self._repeated(given) if torch.is_grad_enabled() else given)
 
@@ -102,6 +104,16 @@ class AtBatches:
             else one
             for one in arguments
         )
+
+
+def _of_a_graph(arguments: tuple[Any, ...]) -> bool:
+    """Whether beside rows stands what joins them: edges [2, E], or an adjacency [N, N], sparse ones included."""
+    rows, others = arguments[0], [one for one in arguments[1:] if isinstance(one, Tensor)]
+    if any(one.layout != torch.strided for one in (rows, *others)):
+        return True
+    edges = [one for one in others if one.ndim == 2 and one.dtype == torch.int64 and len(one) == 2]
+    square = [one for one in others if one.ndim == 2 and len(rows) > 2 and one.shape == (len(rows), len(rows))]
+    return rows.is_floating_point() and bool(edges or square)
 
 
 def _again(kept: Tensor, rows: int) -> Tensor:
