@@ -5,7 +5,9 @@ The server is a program of its own, so that it can be started with a library in 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib
 import json
 import os
 import pathlib
@@ -23,6 +25,12 @@ from typing import Any, Self
 SOURCE = pathlib.Path(__file__).with_name("faults.c")
 MODES = {"count": 0, "fail": 1, "full": 2, "kill": 3, "tear": 4}
 NOBODY = 65534
+WARM_UP = (
+    ["fit", "iris", "--seconds", "0", "--set", "epochs=1", "--out"],
+    ["tune", "iris", "--trials", "2", "--winners", "1", "--repeats", "1", "--set", "epochs=1", "--out"],
+    ["explain", "relu", "--report"],
+)
+SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -100,19 +108,27 @@ class Machine:
 
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(30)
+        self._process.stdout.close()
 
 
 def _serve() -> None:
+
     import babysit.api
     import babysit.cli
     import babysit.data
     import babysit.search  # noqa: F401, everything is loaded once
 
-    # What would be loaded by the first command is loaded here: sockets, SciPy, the optimizers' compiler.
+    # What the first commands load is loaded here, once, and by name: a process that trained has threads, and no fork.
     with tempfile.TemporaryDirectory() as folder:
-        _waited(_forked(Job(["fit", "iris", "--seconds", "0", "--set", "epochs=1", "--out", f"{folder}/run"]), folder))
+        for place, command in enumerate(WARM_UP):
+            _waited(_forked(Job([*command, f"{folder}/{place}"], call="tests.fire.machine:tell_modules"), folder))
+        names = pathlib.Path(folder, "out").read_text().splitlines()
+    for name in dict.fromkeys(line.removeprefix("module ") for line in names if line.startswith("module ")):
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
     for line in sys.stdin:
         content = json.loads(line)
         fault = content.pop("fault")
@@ -138,6 +154,16 @@ def _serve() -> None:
         sys.stdout.flush()
 
 
+def tell_modules(*arguments: str) -> int:
+    """Carry out a command, and print the modules that are loaded then."""
+    from babysit.cli import run
+
+    code = run([*arguments])
+    for name in list(sys.modules):
+        print(f"module {name}")
+    return code
+
+
 def _waited(child: int, seconds: float = 120.0) -> int:
     """Its exit code, negative for a signal's; -1000 where it was still running and had to be ended."""
     end = time.monotonic() + seconds
@@ -152,12 +178,16 @@ def _waited(child: int, seconds: float = 120.0) -> int:
 
 
 def _forked(job: Job, folder: str) -> int:
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the child is what it is to be
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return child
     code = 99
     try:
         code = _in_child(job, folder)
+    except KeyboardInterrupt:  # before the command began
+        code = 130
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
     except BaseException:
@@ -186,7 +216,7 @@ def _in_child(job: Job, folder: str) -> int:
     os.dup2(os.open(f"{folder}/err", flags, 0o666), 2)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     for name, value in job.environment.items():
         if value is None:
@@ -215,10 +245,9 @@ def _in_child(job: Job, folder: str) -> int:
     if library is not None and job.fault is not None:
         error, mode = job.fault.error, MODES[job.fault.mode]
         library.faults_arm(job.fault.folder.encode(), job.fault.number, mode, error)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         if job.call is not None:
-            import importlib
-
             module, _, function = job.call.partition(":")
             return int(getattr(importlib.import_module(module), function)(*job.arguments) or 0)
         from babysit.cli import main

@@ -80,7 +80,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: What follows `babysit`; None takes the process's own.
     """
     _open_descriptors()
-    code = run(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # one more, while the first was answered
+        code = INTERRUPTED
     if sys.argv[1:2] != ["run"]:  # a script's own end is its own
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is kept by now: one more Ctrl-C ends the process at once
     sys.exit(code)
@@ -109,8 +112,9 @@ def run(arguments: list[str]) -> int:
             _say(errors, f"the standard output cannot be written: {error.strerror}")
         else:
             _say(errors, f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", *_known(error))
-    except Exception as error:  # whatever it is, nobody is helped by a traceback that is not of their program
-        if os.environ.get(TRACEBACK):
+    except BaseException as error:  # whatever it is, nobody is helped by a traceback that is not of their program
+        # Polars' panics are no Exceptions; they come of threads or files that the system refused.
+        if isinstance(error, SystemExit | GeneratorExit) or os.environ.get(TRACEBACK):
             raise
         _say(errors, *_told(error))
     return BAD_INPUT
@@ -149,7 +153,7 @@ def _known(error: OSError) -> list[str]:
     return [f"likely cause: {causes[error.errno]}"] if error.errno in causes else []
 
 
-def _told(error: Exception) -> list[str]:
+def _told(error: BaseException) -> list[str]:
     text = str(error).strip().split("\n")[0]
     if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
         return [

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from babysit.record import InputError
+from babysit.record import InputError, storage_error
 
 Texts = Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")]
 Settings = Annotated[list[str] | None, Parameter(name=["--settings", "--set"], consume_multiple=True, negative="")]
@@ -48,6 +48,11 @@ def refuse_folders(**files: File) -> None:
           write: --report report.html
     """
     for option, path in files.items():
-        if path is not None and path.is_dir():
+        try:
+            folder = path is not None and path.is_dir()
+        except OSError as error:
+            assert path is not None
+            raise storage_error(error, path) from None
+        if path is not None and folder:
             usual = path / USUAL_NAMES[option]
             raise InputError(f"--{option} {path} is a folder", legal="a file to write", write=f"--{option} {usual}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ CELLS_OF_PIECE = 4_000_000
 PARQUET_DAMAGE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, MemoryError)
 PHASES = ("train", "validation", "test")
 SMALL = 4 * 2**30  # assumed where the system does not say
+CONTAINERS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # limits of both kinds
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,23 @@ Found = Table | LargeTable | Arrays
 
 
 def physical_memory() -> int:
-    """Bytes of memory of this machine."""
+    """Bytes of memory of this machine, or less where this process may have no more: in a container, or by ulimit."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        page = os.sysconf("SC_PAGE_SIZE")
+        memory = page * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # not every system has sysconf
         return SMALL
+    for limit in CONTAINERS:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: "max", which is no limit
+            memory = min(memory, int(pathlib.Path(limit).read_text()))
+    with contextlib.suppress(ImportError, OSError):
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * page
+            memory = min(memory, max(0, most - used))
+    return memory
 
 
 def unreadable(path: pathlib.Path, error: OSError) -> DataError:

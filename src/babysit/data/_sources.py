@@ -103,6 +103,13 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
     Raises:
         DataError: Nothing is there, or it cannot be read.
     """
+    try:
+        str(named).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"the name of '{named}' is not text in UTF-8, so that no recipe could hold it",
+            write="another name for the file: mv",
+        ) from None
     path = pathlib.Path(named).expanduser()
     try:
         if not path.exists():

@@ -7,6 +7,7 @@ import functools
 import importlib.resources
 import json
 import pathlib
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from babysit.record._errors import RecipeError
 from babysit.record._reading import read_text
 from babysit.record._recipe import Recipe, Section
 
+PARTS, MOST_PARTS = re.compile(r"\.[\w\"']"), 5000  # names with dots on a line: TOML's reader is quadratic in them
 ARGUMENTS = "model.arguments."  # of a function that makes the network: their names are not known beforehand
 
 
@@ -69,6 +71,9 @@ def parse_recipe(text: str, *, where: str = "the recipe") -> Recipe:
     Raises:
         RecipeError: The text is not TOML, or settings are wrong; every mistake is listed with its path.
     """
+    deep = RecipeError(f"{where} nests too deeply", legal="sections with settings, one level deep")
+    if any(len(PARTS.findall(line)) > MOST_PARTS for line in text.splitlines()):
+        raise deep
     try:
         content = tomllib.loads(text)
     except ValueError as error:  # among them numbers of more digits than Python reads
@@ -79,9 +84,7 @@ def parse_recipe(text: str, *, where: str = "the recipe") -> Recipe:
             write="babysit recipe > recipe.toml, and change that",
         ) from None
     except RecursionError:
-        raise RecipeError(
-            f"{where} nests brackets too deeply", legal="sections with settings, one level deep"
-        ) from None
+        raise deep from None
     return recipe_from_dict(content, where=where)
 
 

@@ -297,6 +297,7 @@ def _limited(parameter: Parameter, recipe: Recipe) -> Parameter:
     """A parameter whose every end or option the recipe takes, with how far it may be widened."""
     if isinstance(parameter, Choice):
         for option in parameter.options:
+            _refuse_shape(parameter, option)
             with_settings(recipe, settings_of(recipe, {parameter.path: option}))
         return parameter
     for end in (parameter.low, parameter.high):
@@ -314,15 +315,20 @@ def _limited(parameter: Parameter, recipe: Recipe) -> Parameter:
     )
 
 
+def _refuse_shape(parameter: Parameter, value: Value) -> None:
+    longest = LONGEST_SHAPE.get(parameter.path)
+    if longest is not None and not (type(value) is int and 1 <= value <= longest):
+        raise InputError(
+            f"{parameter.text()} is not the shape of a network",
+            legal=f"whole numbers from 1 to {longest}",
+            write=f"{parameter.path}=1:4:integer",
+        )
+
+
 def _try(parameter: Range, value: float, recipe: Recipe) -> None:
     whole: Value = round(value) if parameter.whole else value
     if parameter.path in LONGEST_SHAPE:
-        if not (1 <= value <= LONGEST_SHAPE[parameter.path] and parameter.whole):
-            raise InputError(
-                f"{parameter.text()} is not the shape of a network",
-                legal=f"whole numbers from 1 to {LONGEST_SHAPE[parameter.path]}",
-                write=f"{parameter.path}=1:4:integer",
-            )
+        _refuse_shape(parameter, whole)
         return
     with_settings(recipe, settings_of(recipe, {parameter.path: whole}))
 
