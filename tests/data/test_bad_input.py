@@ -260,10 +260,10 @@ def test_permission_denied(tmp_path: pathlib.Path) -> None:
 def test_permission_denied_told_by_the_system(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, GOOD)
 
-    def refuse(self: pathlib.Path) -> bytes:
+    def refuse(self: pathlib.Path, *mode: str) -> bytes:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    monkeypatch.setattr(pathlib.Path, "open", refuse)
     error = error_of(path)
     assert "permission denied" in str(error)
     assert error.write == f"chmod u+r '{path}'"
@@ -309,7 +309,11 @@ def test_given_files_that_do_not_fit(tmp_path: pathlib.Path) -> None:
 
 def test_arrays_that_do_not_fit() -> None:
     assert "3 rows of inputs and 2 targets" in str(error_of((np.ones((3, 2)), np.ones(2))))
-    assert "one-hot classes" in str(error_of((np.ones((2, 2)), np.eye(2))))
+    assert "of which one is learned at a time" in str(error_of((np.ones((2, 2)), np.ones((2, 2)))))
+    assert prepare(Recipe(), (np.random.default_rng(0).normal(size=(40, 3)), np.eye(2)[[0, 1] * 20])).task.classes == (
+        "0",
+        "1",
+    )
     assert "Python objects" in str(error_of((np.array([[{}]]), np.ones(1))))
     assert "complex128" in str(error_of((np.ones((2, 2), dtype=complex), np.ones(2))))
     assert "shape (2, 2, 2, 2, 2)" in str(error_of((np.ones((2,) * 5), np.arange(2))))

@@ -15,6 +15,7 @@ from babysit.api._search_first import SEARCH_SECONDS, search_first
 from babysit.data import Prepared, prepare
 from babysit.diseases import check_names, diagnose
 from babysit.record import (
+    DataPrepared,
     Evaluation,
     Finding,
     InputError,
@@ -146,6 +147,7 @@ def fit_recipe(
 ) -> Fitted:
     """Search and train what a recipe says, into a new Run."""
     prepared = prepare(chosen, None if isinstance(source, str | pathlib.Path) else source)
+    progress(DataPrepared(prepared.summary, prepared.decisions))
     filled, decisions = decide(chosen, prepared)
     if seconds:
         searched = search_first(path, chosen, filled, prepared, seconds, progress)

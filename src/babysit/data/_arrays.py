@@ -16,7 +16,7 @@ from babysit.data._found import Arrays, Table, physical_memory
 from babysit.data._layout import ImageLayout, find_layout
 from babysit.data._row_file import RowFile
 from babysit.data._wording import counted, row_numbers, several
-from babysit.record import DataError
+from babysit.record import DataError, Decision
 
 AnyArray = npt.NDArray[np.generic]
 SHARE_OF_MEMORY = 0.25  # of the memory: larger inputs stay on disk if they are there already
@@ -77,7 +77,7 @@ def from_arrays(
         target,
         given=given or {},
         class_names=class_names,
-        decisions=decisions,
+        decisions=(*said_of_one_hot(targets, target), *decisions),
     )
 
 
@@ -149,6 +149,21 @@ def as_numbers(array: AnyArray, what: str) -> Tensor:
     return torch.from_numpy(array)
 
 
+def is_one_hot(array: AnyArray) -> bool:
+    """Whether targets are classes, each row with a single 1 at the place of its class."""
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(array, (0, 1)).all()) and bool((array.sum(axis=1) == 1).all())
+
+
+def said_of_one_hot(values: object, target: str) -> tuple[Decision, ...]:
+    """The decision on targets that are one-hot."""
+    if not isinstance(values, np.ndarray | Tensor) or not is_one_hot(as_array(values, "the targets")):
+        return ()
+    why = "each row holds a single 1 and zeros: the place of the 1 is the class"
+    return (Decision(setting="data.target", value=f"{target}: one-hot", why=why),)
+
+
 def target_series(values: object, name: str, target: str) -> pl.Series:
     """Targets as a series [N]."""
     if isinstance(values, pl.Series):
@@ -156,13 +171,14 @@ def target_series(values: object, name: str, target: str) -> pl.Series:
     array = as_array(values, f"the targets of {name}")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
+    if is_one_hot(array):
+        array = array.argmax(axis=1)
     if array.ndim != 1:
-        one_hot = array.ndim == 2 and array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())
         raise DataError(
             f"the targets of {name} have shape {array.shape}",
-            legal="[N], one target for each row",
-            cause="one-hot classes" if one_hot and bool((array.sum(1) == 1).all()) else "several targets for each row",
-            write="targets.argmax(axis=1)" if one_hot else None,
+            legal="[N], one target for each row, or [N, C] with a single 1 in each row, for its class",
+            cause="several targets for each row, of which one is learned at a time",
+            write="targets[:, 0]",
         )
     if array.dtype.kind == "S":
         array = np.char.decode(array.astype(np.bytes_), "utf-8", "replace")

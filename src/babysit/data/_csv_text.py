@@ -23,11 +23,10 @@ OTHER_KINDS = (
     (b"\x89HDF", "an HDF5 file", "pandas.read_hdf(path).to_parquet('data.parquet')"),
     (b"<stata_dta>", "a Stata file", "pandas.read_stata(path).to_parquet('data.parquet')"),
     (b"$FL2", "an SPSS file", "pandas.read_spss(path).to_parquet('data.parquet')"),
-    (b"RDX", "an R workspace", "write.csv(frame, 'data.csv') in R"),
+    (b"RDX2\n", "an R workspace", "write.csv(frame, 'data.csv') in R"),
     (b"FEA1", "a Feather file of version 1", "pandas.read_feather(path).to_parquet('data.parquet')"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd", "unzstd NAME"),
     (b"Obj\x01", "an Avro file", "polars.read_avro(path).write_parquet('data.parquet')"),
-    (b"ORC", "an ORC file", "pandas.read_orc(path).to_parquet('data.parquet')"),
 )
 PICKLE = re.compile(rb"\x80[\x02-\x05]")
 HTML = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from babysit.record import DataError, Decision
 Mode = Literal["L", "RGB", "F"]
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")  # more than 8 bits a pixel
 GREY = ("1", "L", "LA", "La", *DEEP)
-EIGHT_TO_SIXTEEN = 257  # 255 becomes 65,535
+BITS = (8, 10, 12, 14, 16)  # of a pixel
 ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 SAMPLE = 2000  # images looked at before the common size is chosen
 LARGEST_SIDE = 224  # pixels; what networks for photographs are usually given (Krizhevsky et al. 2012 and since)
@@ -42,11 +43,13 @@ class Canvas:
         mode: "L" grey, "RGB" colours (both uint8), "F" grey with more than 8 bits (float32).
         height: In pixels.
         width: In pixels.
+        deep: What is black and white in images of more than 8 bits.
     """
 
     mode: Mode
     height: int
     width: int
+    deep: tuple[float, float] = (0.0, 65535.0)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -78,27 +81,28 @@ def draw(image: Image.Image, canvas: Canvas) -> tuple[npt.NDArray[np.uint8] | np
         image.draft(canvas.mode, (canvas.width, canvas.height))  # decodes fewer pixels where the canvas is small
     if image.getexif().get(ORIENTATION, 1) != 1:
         image = ImageOps.exif_transpose(image)
-    image = _in_mode(image, canvas.mode)
+    image = _in_mode(image, canvas)
     fitted = image.size != (canvas.width, canvas.height)
     if fitted:
         image = ImageOps.fit(image, (canvas.width, canvas.height), Image.Resampling.BICUBIC)
     return np.asarray(image), fitted
 
 
-def _in_mode(image: Image.Image, mode: Mode) -> Image.Image:
+def _in_mode(image: Image.Image, canvas: Canvas) -> Image.Image:
+    mode, (black, white) = canvas.mode, canvas.deep
     if image.mode == mode:
         return image
     if mode == "F":
         if image.mode in DEEP:
             return image.convert("I").convert("F") if image.mode != "F" else image
-        return image.convert("L").convert("F").point(lambda value: value * EIGHT_TO_SIXTEEN + 0)
+        scale = (white - black) / 255
+        return image.convert("L").convert("F").point(lambda value: value * scale + black)
     if image.mode in DEEP:
-        deep = np.asarray(image.convert("I") if image.mode != "F" else image)
-        image = Image.fromarray((deep / EIGHT_TO_SIXTEEN).clip(0, 255).astype(np.uint8))
+        deep = np.asarray(image.convert("I") if image.mode != "F" else image, dtype=np.float64)
+        image = Image.fromarray(((deep - black) * (255 / (white - black))).clip(0, 255).round().astype(np.uint8))
     if image.mode in ("RGBA", "LA", "La", "PA", "RGBa") or "transparency" in image.info:
         coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        image = Image.alpha_composite(white, coloured)
+        image = Image.alpha_composite(Image.new("RGBA", coloured.size, "white"), coloured)
     return image.convert(mode)
 
 
@@ -199,6 +203,7 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
     sizes: list[tuple[int, int]] = []
     modes: list[str] = []
     grey, reason = True, ""
+    low, high, fractions = math.inf, -math.inf, False
     for place in np.unique(np.linspace(0, len(openers) - 1, SAMPLE).astype(int)).tolist():
         try:
             with openers[place]() as image:
@@ -206,6 +211,10 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
                 sizes.append(upright_size(image))
                 modes.append(image.mode)
                 grey = grey and is_grey(image)
+                if image.mode in DEEP:
+                    ends = image.convert("F").getextrema()
+                    low, high = min(low, float(ends[0])), max(high, float(ends[1]))
+                    fractions = fractions or image.mode == "F"
         except Exception as error:  # as above; they are counted, and reported when all are decoded
             reason = str(error)[:100] or type(error).__name__
     if not sizes:
@@ -214,13 +223,14 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
             cause="files of another kind with the names of images, or a download that was cut off",
         )
     deep = grey and any(mode in DEEP for mode in modes)
+    ends, said = _deep_range(low, high, fractions, mixed=not all(mode in DEEP for mode in modes))
     mode: Mode = "F" if deep else "L" if grey else "RGB"
     distinct = set(sizes)
     height, width = sizes[0]
     if side is not None:
-        return Canvas(mode, side, side), ()
+        return Canvas(mode, side, side, ends), said
     if len(distinct) == 1 and max(height, width) <= LARGEST_SIDE:
-        return Canvas(mode, height, width), ()
+        return Canvas(mode, height, width, ends), said
     sides = sorted(min(size) for size in sizes)
     median = sides[len(sides) // 2]
     chosen = min(median, LARGEST_SIDE)
@@ -235,4 +245,25 @@ def _find_canvas(openers: Sequence[Opener], source: str, side: int | None) -> tu
             f"the median of the shorter sides is {median}"
         )
         why += f", and more than {LARGEST_SIDE} would take long to train on" if median > LARGEST_SIDE else ""
-    return Canvas(mode, chosen, chosen), (Decision(setting="data.image_size", value=str(chosen), why=why),)
+    size = Decision(setting="data.image_size", value=str(chosen), why=why)
+    return Canvas(mode, chosen, chosen, ends), (size, *said)
+
+
+def _deep_range(
+    low: float, high: float, fractions: bool, mixed: bool
+) -> tuple[tuple[float, float], tuple[Decision, ...]]:
+    """What is black and white in images of more than 8 bits, from the least and the greatest pixel seen.
+
+    Cameras and scanners of 10, 12 and 14 bits write into 16, of which they fill a part. Fractions have no such steps:
+    their own ends count.
+    """
+    if not low <= high:
+        return (0.0, 65535.0), ()
+    if fractions or low < 0:
+        ends = (low, high if high > low else low + 1)
+    else:
+        ends = (0.0, next((float(2**bits - 1) for bits in BITS if high < 2**bits), high))
+    if not mixed or ends == (0.0, 65535.0):
+        return ends, ()
+    why = f"pixels from {low:g} to {high:g} are among images of 8 bits; {ends[0]:g} is black, {ends[1]:g} is white"
+    return ends, (Decision(setting="images", value="own range of deep images", why=why),)

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from babysit.data._arrays import AnyArray, from_arrays, target_series
+from babysit.data._arrays import AnyArray, from_arrays, said_of_one_hot, target_series
 from babysit.data._cells import stack
 from babysit.data._decode import decode_images, open_bytes
 from babysit.data._found import PHASES, Arrays, Found, Table
@@ -57,6 +57,18 @@ def phase_of(word: str) -> str | None:
         ('validation', None)
     """
     return PHASE_WORDS.get(word.lower())
+
+
+def phase_in(name: str) -> str | None:
+    """The one phase that a word of a name means.
+
+    Example:
+        >>> phase_in("training_set"), phase_in("seg_train"), phase_in("train_test"), phase_in("cats")
+        ('train', 'train', None, None)
+    """
+    words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    phases = {PHASE_WORDS[word] for word in words if word in PHASE_WORDS}
+    return phases.pop() if len(phases) == 1 else None
 
 
 def find_roles(arrays: Mapping[str, AnyArray], name: str, target: str | None) -> dict[str, PhaseArrays]:
@@ -205,6 +217,7 @@ def from_named_arrays(arrays: Mapping[str, AnyArray], name: str, data: DataSecti
                 legal="one target for each row",
             )
         inputs.append(own)
+        decisions += said_of_one_hot(labels, part.roles["targets"]) if len(inputs) == 1 else ()
         targets.append(target_series(labels, name, part.roles["targets"]))
         given[phase or "train"] = len(own)
     first = next(iter(parts.values()))

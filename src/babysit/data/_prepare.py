@@ -7,7 +7,7 @@ import pathlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import polars as pl
@@ -20,16 +20,24 @@ from babysit.data._column_types import FoundType, find_type, find_types
 from babysit.data._columns import Columns
 from babysit.data._found import Arrays, Found, LargeTable, Table
 from babysit.data._joined import with_given_files
+from babysit.data._leaks import (
+    leaking_columns,
+    rows_twice,
+    said_of_columns,
+    said_of_groups,
+    said_of_time,
+    said_of_twice,
+)
 from babysit.data._numbers import DecimalFound, find_decimal
 from babysit.data._prepared import Prepared, prepared_from
 from babysit.data._row_file import RowFile, write_rows
-from babysit.data._rows import TensorRows
+from babysit.data._rows import Indices, TensorRows
 from babysit.data._sources import find_source
 from babysit.data._splits import Keys, Labels, deal, refuse_unlearned
 from babysit.data._target import Target, Task, encode_target, find_target
-from babysit.data._target_cells import target_cells
+from babysit.data._target_cells import join_one_hot, target_cells
 from babysit.data._wording import counted, nearest, row_numbers, several, share
-from babysit.record import ColumnType, DataError, Decision, Recipe, RecipeError
+from babysit.record import ColumnSummary, ColumnType, DataError, Decision, Recipe, RecipeError
 
 
 def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
@@ -112,7 +120,9 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
         DataError: The data cannot be used.
         RecipeError: A setting names no column, or asks for what the data is not.
     """
-    name, chosen = find_target(table, recipe.data.target)
+    frame, stated, joined = join_one_hot(table.frame, recipe.data.target)
+    table = dataclasses.replace(table, frame=frame, decisions=(*table.decisions, *joined))
+    name, chosen = find_target(table, stated)
     decimal = find_decimal(table.frame, table.delimiter, recipe.data.decimal)
     blank = blank_rows(table.frame)
     cells = target_cells(table.frame[name], recipe.data.missing, decimal.of(name), table.given.get("train"))
@@ -122,42 +132,105 @@ def prepare_table(recipe: Recipe, table: Table) -> Prepared:
     frame = clean(table.frame.drop(name), recipe.data.missing).filter(kept)
     frame = frame.insert_column(table.frame.columns.index(name), values)
     target = encode_target(values, table.name, recipe.data.task, table.class_names, cells.reading)
-    keys = dealing_keys(frame, recipe, name, target, decimal)
-    split, dealt = deal(frame.height, recipe.split, recipe.seed, keys, _given_of(table.given, kept))
-    notes = refuse_unlearned(target.task, target.values.numpy(), split)
     frame = with_numbers(frame, [name], comma_columns(frame, decimal))
+    keys = dealing_keys(frame, recipe, name, target, decimal)
     types = find_types(frame, stated_types(recipe, keys), name, table.named, decimal, stated_dates(recipe))
-    columns, summaries = fit_columns(
-        [frame[split["train"]]],
-        types,
-        target=name,
-        place=frame.columns.index(name),
-        named=table.named,
-        missing=recipe.data.missing,
+
+    def dealt_by(keys: Keys) -> Dealt:
+        split, decision = deal(frame.height, recipe.split, recipe.seed, keys, _given_of(table.given, kept))
+        notes = refuse_unlearned(target.task, target.values.numpy(), split)
+        columns, summaries = fit_columns(
+            [frame[split["train"]]],
+            types,
+            target=name,
+            place=frame.columns.index(name),
+            named=table.named,
+            missing=recipe.data.missing,
+        )
+        return Dealt(keys, split, decision, notes, columns, summaries, columns.encode(frame))
+
+    dealt, leaks = look_for_leaks(dealt_by(keys), dealt_by, recipe, target, free=not table.given)
+    others = frame.drop(name)
+    numbers = target.values.numpy().astype(np.float64)
+    leaks = (
+        *leaks,
+        *said_of_groups(others, numbers, recipe.split),
+        *(said_of_time(others, types, numbers, recipe.split) if not table.given else ()),
     )
+    notes = dealt.notes
     if blank.any():
         notes = (*notes, f"{counted(int(blank.sum()), 'row')} without any value left out")
     return prepared_from(
-        TensorRows(columns.encode(frame)),
+        TensorRows(dealt.inputs),
         target,
-        columns.layout,
-        split,
+        dealt.columns.layout,
+        dealt.split,
         source=table.name,
-        columns=columns,
-        summaries=summaries,
+        columns=dealt.columns,
+        summaries=dealt.summaries,
         notes=(*table.notes, *notes),
         decisions=(
+            *leaks,
             *table.decisions,
             *chosen,
             *said_of_decimal(decimal, frame, types, target.task),
             *cells.decisions,
             *left_out,
             *target.decisions,
-            *said_aloud(types, columns),
-            dealt,
+            *said_aloud(types, dealt.columns),
+            dealt.decision,
         ),
-        keys=keys,
+        keys=dealt.keys,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Dealt:
+    """Rows split, and their columns learned from the training rows.
+
+    Attributes:
+        keys: By what they are split.
+        split: Row numbers by phase.
+        decision: How they are split.
+        notes: On classes that a phase lacks.
+        columns: How cells become numbers.
+        summaries: Of the columns.
+        inputs: [N, D] all rows, encoded.
+    """
+
+    keys: Keys
+    split: dict[str, Indices]
+    decision: Decision
+    notes: tuple[str, ...]
+    columns: Columns
+    summaries: tuple[ColumnSummary, ...]
+    inputs: Tensor
+
+
+def look_for_leaks(
+    dealt: Dealt, deal_by: Callable[[Keys], Dealt], recipe: Recipe, target: Target, *, free: bool
+) -> tuple[Dealt, tuple[Decision, ...]]:
+    """The rows, dealt anew where equal ones stood on both sides, and what is said of leaks.
+
+    Args:
+        dealt: As they were dealt first.
+        deal_by: Deals by other keys.
+        recipe: Says how rows are split.
+        target: Encoded.
+        free: Whether the split may be chosen.
+    """
+    rows, targets = dealt.inputs.numpy().astype(np.float64), target.values.numpy().astype(np.float64)
+    said = said_of_columns(leaking_columns(rows, targets, dealt.columns, target.task, recipe.seed), target.task)
+    twice = rows_twice(rows, targets, dealt.split, recipe.seed)
+    if not twice.is_leak:
+        return dealt, said
+    taken = free and recipe.split.method == "auto" and dealt.keys.groups is None and dealt.keys.times is None
+    if taken:
+        try:
+            dealt = deal_by(dataclasses.replace(dealt.keys, groups=twice.groups))
+        except DataError:  # too few distinct rows for each part of the split
+            taken = False
+    return dealt, (*said, *said_of_twice(twice, taken))
 
 
 def comma_columns(frame: pl.DataFrame, decimal: DecimalFound) -> set[str]:

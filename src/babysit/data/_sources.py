@@ -123,12 +123,14 @@ def read_path(named: str | pathlib.Path, data: DataSection) -> Found:
         tables = read_table_folder(path, data, lambda named: find_source(named, data)) if folder else None
     except PermissionError as error:
         raise unreadable(path, error) from None
+    except DataError:
+        raise
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a zero byte; RuntimeError: no such home
         raise DataError(f"{str(named)[:200]!r} is not a path: {error}") from None
     if tables is not None:
         return tables
     if folder:
-        return read_image_folder(path, data)
+        return read_image_folder(path, data, lambda table: find_source(table, data.model_copy(update={"target": None})))
     if is_image(path):
         raise DataError(
             f"{path} is one image",

@@ -233,7 +233,8 @@ def method_of(section: SplitSection, keys: Keys) -> tuple[str, str]:
     if keys.times is not None:
         return "time", f"rows are ordered by '{section.time}'"
     if keys.groups is not None:
-        return "grouped", f"rows with the same '{section.group}' stay together"
+        same = f"rows with the same '{section.group}'" if section.group else "equal rows"
+        return "grouped", f"{same} stay together"
     if keys.classes is not None:
         return "stratified", "each class has the same share in every part"
     return "random", "the target is a number"
@@ -269,8 +270,9 @@ def _deal_freely(
     elif method == "grouped" and keys.groups is not None:
         groups = len(np.unique(keys.groups))
         if groups < 1 + sum(share > 0 for share in shares.values()):
+            named = f"'{section.group}'" if section.group else "the table"
             raise DataError(
-                f"'{section.group}' has {counted(groups, 'group')}, too few to give each part of the split its own",
+                f"{named} has {counted(groups, 'group')}, too few to give each part of the split its own",
                 cause="the wrong column",
                 write="--set split.group=COLUMN",
             )

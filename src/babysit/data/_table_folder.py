@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping
 
 from babysit.data._found import Found, Table
+from babysit.data._image_folder import is_image
 from babysit.data._joined import join_phases
 from babysit.data._named_arrays import PHASE_WORDS
 from babysit.data._parquet import PARTITION, read_parquet, read_parts
@@ -29,6 +31,7 @@ TABLES = (
     ".arrow",
     ".xlsx",
 )
+MOST_LOOKED_AT = 5_000  # files
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 
 
@@ -43,6 +46,8 @@ def read_table_folder(folder: pathlib.Path, data: DataSection, read: Callable[[o
     Raises:
         DataError: They cannot be read or do not go together.
     """
+    if _holds_images(folder):
+        return None
     children = sorted(child for child in folder.iterdir() if not child.name.startswith((".", "_")))
     inner = [child for child in children if child.is_dir()]
     parts = [child for child in children if child.is_file() and child.suffix.lower() in PARQUET]
@@ -61,6 +66,19 @@ def read_table_folder(folder: pathlib.Path, data: DataSection, read: Callable[[o
     if len(tables) == 1 and not inner:
         return read(tables[0])
     return None
+
+
+def _holds_images(folder: pathlib.Path) -> bool:
+    """Whether there is an image among the first files of the folder and the folders in it."""
+    looked_at = 0
+    for _, _, files in os.walk(folder):
+        for name in files:
+            if is_image(pathlib.Path(name)):
+                return True
+        looked_at += len(files)
+        if looked_at > MOST_LOOKED_AT:
+            break
+    return False
 
 
 def table_suffix(path: pathlib.Path) -> str:

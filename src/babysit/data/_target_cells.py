@@ -11,7 +11,7 @@ from babysit.data._cells import PLAIN, TEXT, as_numbers
 from babysit.data._numbers import NumberReading, find_reading
 from babysit.data._target import plain_label
 from babysit.data._wording import counted, several, share
-from babysit.record import MISSING_WORDS, Decision
+from babysit.record import MISSING_WORDS, DataError, Decision
 
 A_CLASS = 0.2  # share of a target from which a word that may mean "missing" is a class
 QUANTITY = 20  # more distinct numbers than this, and words beside them mean "missing"
@@ -155,3 +155,36 @@ def known_cells(
         numbers = as_numbers(texts, reading)
         return numbers.alias(raw.name) if numbers.null_count() == texts.null_count() else texts
     return texts
+
+
+def join_one_hot(frame: pl.DataFrame, stated: str | None) -> tuple[pl.DataFrame, str | None, tuple[Decision, ...]]:
+    """Columns that the user names as one target, each 1 in the rows of one class, as one column of their names.
+
+    Args:
+        frame: Cleaned.
+        stated: The target; several columns with commas between them.
+
+    Returns:
+        The frame, the target's name, and what was done.
+
+    Raises:
+        DataError: The columns are there and are not one-hot: several targets are learned one at a time.
+    """
+    names = [name.strip() for name in (stated or "").split(",")]
+    if len(names) < 2 or stated in frame.columns or not set(names) <= set(frame.columns):
+        return frame, stated, ()
+    cells = {name: as_numbers(frame[name], PLAIN) if frame[name].dtype in TEXT else frame[name] for name in names}
+    numbers = pl.DataFrame({name: one.cast(pl.Float64, strict=False) for name, one in cells.items()})
+    ones = numbers.select(pl.sum_horizontal(pl.all() == 1)).to_series()
+    legal = numbers.select(pl.all_horizontal(pl.all().is_in([0.0, 1.0]))).to_series()
+    if not bool(((ones == 1) & legal).all()):
+        raise DataError(
+            f"the targets {several(map(repr, names))} are several for each row",
+            legal="one column; or several of 0 and 1 of which exactly one is 1 in each row, as one-hot classes are",
+            write=f"--target '{names[0]}'",
+        )
+    label = "class" if "class" not in frame.columns else "class of " + names[0]
+    chosen = pl.coalesce(pl.when(pl.col(name) == 1).then(pl.lit(name)) for name in names)
+    joined = frame.drop(names).with_columns(numbers.select(chosen.alias(label)).to_series())
+    why = f"exactly one of {several(map(repr, names))} is 1 in each row"
+    return joined, label, (Decision(setting="data.target", value=f"{label}: one-hot", why=why),)

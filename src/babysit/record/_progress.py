@@ -20,8 +20,17 @@ from babysit.record._finding import Finding
 from babysit.record._healing import Tried
 from babysit.record._pre_flight import PreFlightStep
 from babysit.record._study import Standing, StudyParameter, StudyResult, StudyRung, StudyStage
+from babysit.record._summary import DataSummary, Decision
 from babysit.record._trace import Trace
 from babysit.record._trial import TrialProgress, TrialScore
+
+
+@dataclass(frozen=True, slots=True)
+class DataPrepared:
+    """Data was read: what it is, and what was decided from it."""
+
+    data: DataSummary
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +199,8 @@ class SearchEnded:
 
 
 ProgressEvent: TypeAlias = (
-    TrainingBegan
+    DataPrepared
+    | TrainingBegan
     | StepsTaken
     | EpochEnded
     | TraceMeasured

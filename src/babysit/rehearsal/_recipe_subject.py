@@ -92,6 +92,11 @@ class RecipeSubject(Subject):
         objects = self.live() if recipe is self.recipe else self._built_with(remedies, recipe)
         return objects.rehearse(steps, others, seed=seed, probes=probes, seconds=seconds)
 
+    def notes(self) -> tuple[str, ...]:
+        """What is doubtful in the data, each with what to type to decide it otherwise."""
+        doubts = [decision for decision in self.prepared.decisions if decision.change]
+        return tuple(f"look at: {one.value}: {one.why}; otherwise {one.change}" for one in doubts)
+
     def live_parts(self) -> LiveParts:
         """The live parts of the recipe as it is."""
         return self.live().live_parts()

@@ -13,6 +13,7 @@ from rich.text import Text
 from babysit.record import (
     CheckBegan,
     CheckEnded,
+    DataPrepared,
     HealBegan,
     HealEnded,
     ProgressEvent,
@@ -22,6 +23,7 @@ from babysit.record import (
     TrainingEnded,
 )
 from babysit.reports._console import CleanConsole
+from babysit.reports._data_text import data_texts
 from babysit.reports._live_part import LivePart
 from babysit.reports._live_rehearsal import CheckPart, HealPart
 from babysit.reports._live_search import SearchPart
@@ -74,6 +76,9 @@ class LiveView:
 
     def __call__(self, event: ProgressEvent, /) -> None:
         """Show an event."""
+        if isinstance(event, DataPrepared):
+            self._print(data_texts(event.data, event.decisions))
+            return
         if type(event) in PARTS:
             self._take_away()
             self._part = PARTS[type(event)](self._console)

@@ -9,10 +9,11 @@ import plotly.offline
 
 from babysit.record import Evaluation, Run, recipe_to_toml, write_atomic
 from babysit.reports import _draw, _figures
+from babysit.reports._data_text import data_lines
 from babysit.reports._environment import environment, script_safe
 from babysit.reports._inside import MOST_LAYERS
 from babysit.reports._pictures import Picture, evidence_pictures, inside_pictures, loss_picture
-from babysit.reports._terminal import data_lines, interval, score_number
+from babysit.reports._terminal import interval, score_number
 
 SHOWN_COLUMNS = 200  # rows of the column table; of a wider table the first ones are shown
 
@@ -53,7 +54,7 @@ def render_page(run: Run) -> str:
             info=run.info,
             summary=summary,
             headline=headline(run),
-            data_lines=data_lines(summary),
+            data_lines=data_lines(summary.data),
             shown_columns=summary.data.columns[:SHOWN_COLUMNS],
             evaluations=list(evaluations.values()),
             events=trace.happened("not-finite"),

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from babysit.record import Evaluation, Run, RunSummary, Score, TrainingAnswer
 from babysit.reports._console import CleanConsole
+from babysit.reports._data_text import data_lines, doubt_texts
 from babysit.reports._findings import finding_line
 
 SHOWN_LAYERS = 30  # a deeper model is told by its ends; the page has all
@@ -30,7 +31,8 @@ def print_summary(run: Run, console: Console | None = None) -> None:
 def summary_renderable(run: Run) -> RenderableType:
     """What a Run is and how well it does, as rich draws it."""
     summary = run.summary
-    parts: list[RenderableType] = [*map(Text, data_lines(summary)), Text(), _decisions(summary)]
+    parts: list[RenderableType] = [*map(Text, data_lines(summary.data)), *doubt_texts(summary.decisions)]
+    parts += [Text(), _decisions(summary)]
     parts += [Text(f"preprocessing: {step}") for step in summary.preprocessing]
     parts.append(_layers(summary))
     for check in summary.checks:
@@ -63,28 +65,14 @@ def evaluation_renderable(evaluation: Evaluation) -> RenderableType:
     return Group(_scores(evaluation), *(Text(f"  {note}") for note in evaluation.notes))
 
 
-def data_lines(summary: RunSummary) -> list[str]:
-    """What the data is, in a few lines."""
-    data = summary.data
-    shape = "x".join(str(size) for size in data.shape)
-    what = {"table": f"{len(data.columns) or shape} columns", "images": f"images {shape}", "arrays": f"{shape} numbers"}
-    splits = ", ".join(f"{rows:,} {phase}" for phase, rows in data.splits.items() if rows)
-    learned = f"{len(data.classes)} classes" if data.task == "classification" else "a number"
-    if data.task == "classification" and 1 < len(data.classes) <= 5:
-        learned += f" ({', '.join(data.classes)})"
-    return [
-        f"data: {data.source}, {data.rows:,} rows of {what[data.kind]} ({splits})",
-        f"to learn: {data.target}, {learned}",
-        *(f"note: {note}" for note in data.notes),
-    ]
-
-
 def _decisions(summary: RunSummary) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="decided from the data", title_justify="left")
     table.add_column("setting", no_wrap=True)
     table.add_column("value", max_width=20)
     table.add_column("because")
     for decision in summary.decisions:
+        if decision.change:
+            continue  # told above
         table.add_row(decision.setting, decision.value, decision.why)
     return table
 
