@@ -16,7 +16,7 @@ from babysit.diseases import diagnose, evidence_of_learning
 from babysit.record import Finding, Row, Trace, TraceStore
 from babysit.scripts import Patcher
 
-ROWS, COLUMNS, CLASSES, STEPS = 96, 6, 4, 40
+ROWS, COLUMNS, CLASSES, STEPS = 96, 6, 4, 20
 
 
 def trace_of(program: Callable[[], object]) -> Trace:
@@ -24,6 +24,7 @@ def trace_of(program: Callable[[], object]) -> Trace:
     store = TraceStore(None)
     with Patcher(store) as patcher:
         program()
+    patcher.tell(finished=False)
     scored = patcher.answers.at_the_end()
     if scored is not None:
         store.add([Row(max(0, patcher.steps - 1), "train", "", *scored)])
@@ -60,7 +61,7 @@ def network(outputs: int, *last: nn.Module, inputs: int = COLUMNS) -> nn.Sequent
 Loss = Callable[[Tensor, Data, Tensor], Tensor]  # outputs, data, numbers of the rows
 
 
-def training(loss: Loss, outputs: int, *last: nn.Module, rate: float = 0.01) -> Callable[[], None]:
+def training(loss: Loss, outputs: int, *last: nn.Module, rate: float = 0.02) -> Callable[[], None]:
     def program() -> None:
         data, net = Data(), network(outputs, *last)
         optimizer = Adam(net.parameters(), rate)
@@ -81,41 +82,86 @@ def shares(outputs: Tensor) -> Tensor:
 KNOWN: dict[str, tuple[str, str, Callable[[], None]]] = {
     "squares": ("mse", "mean", training(lambda out, data, rows: ((out[:, 0] - data.numbers[rows]) ** 2).mean(), 1)),
     "half of squares": (
-        "mse", "own", training(lambda out, data, rows: 0.5 * (out[:, 0] - data.numbers[rows]).pow(2).sum(), 1)),
+        "mse",
+        "own",
+        training(lambda out, data, rows: 0.5 * (out[:, 0] - data.numbers[rows]).pow(2).sum(), 1),
+    ),
     "root of squares": (
-        "mse", "own", training(lambda out, data, rows: (data.numbers[rows] - out[:, 0]).square().mean().sqrt(), 1)),
+        "mse",
+        "own",
+        training(lambda out, data, rows: (data.numbers[rows] - out[:, 0]).square().mean().sqrt(), 1),
+    ),
     "absolute": ("l1", "mean", training(lambda out, data, rows: torch.abs(out[:, 0] - data.numbers[rows]).mean(), 1)),
     "clamped logarithm": (
-        "nll", "mean",
-        training(lambda out, data, rows: -(data.one_hot[rows] * out.clamp(1e-10, 1).log()).sum(1).mean(), CLASSES,
-                 nn.Softmax(1))),
+        "nll",
+        "mean",
+        training(
+            lambda out, data, rows: -(data.one_hot[rows] * out.clamp(1e-10, 1).log()).sum(1).mean(),
+            CLASSES,
+            nn.Softmax(1),
+        ),
+    ),
     "summed logarithm": (
-        "nll", "own", training(lambda out, data, rows: -(data.one_hot[rows] * shares(out).log()).sum(), CLASSES)),
+        "nll",
+        "own",
+        training(lambda out, data, rows: -(data.one_hot[rows] * shares(out).log()).sum(), CLASSES),
+    ),
     "picked by number": (
-        "cross-entropy", "mean",
-        training(lambda out, data, rows: -out.log_softmax(1)[torch.arange(len(rows)), data.classes[rows]].mean(),
-                 CLASSES)),
+        "cross-entropy",
+        "mean",
+        training(
+            lambda out, data, rows: -out.log_softmax(1)[torch.arange(len(rows)), data.classes[rows]].mean(), CLASSES
+        ),
+    ),
     "gathered": (
-        "cross-entropy", "mean",
-        training(lambda out, data, rows: (out.logsumexp(1) - out.gather(1, data.classes[rows, None])[:, 0]).mean(),
-                 CLASSES)),
+        "cross-entropy",
+        "mean",
+        training(
+            lambda out, data, rows: (out.logsumexp(1) - out.gather(1, data.classes[rows, None])[:, 0]).mean(), CLASSES
+        ),
+    ),
     "two classes": (
-        "bce", "mean",
-        training(lambda out, data, rows: -(data.binary[rows] * (out[:, 0] + 1e-7).log()
-                                           + (1 - data.binary[rows]) * (1 - out[:, 0] + 1e-7).log()).mean(), 1,
-                 nn.Sigmoid())),
+        "bce",
+        "mean",
+        training(
+            lambda out, data, rows: (
+                -(
+                    data.binary[rows] * (out[:, 0] + 1e-7).log()
+                    + (1 - data.binary[rows]) * (1 - out[:, 0] + 1e-7).log()
+                ).mean()
+            ),
+            1,
+            nn.Sigmoid(),
+        ),
+    ),
     "two classes by logits": (
-        "bce-with-logits", "mean",
-        training(lambda out, data, rows: (out[:, 0].clamp(min=0) - out[:, 0] * data.binary[rows]
-                                          + (-out[:, 0].abs()).exp().log1p()).mean(), 1)),
+        "bce-with-logits",
+        "mean",
+        training(
+            lambda out, data, rows: (
+                out[:, 0].clamp(min=0) - out[:, 0] * data.binary[rows] + (-out[:, 0].abs()).exp().log1p()
+            ).mean(),
+            1,
+        ),
+    ),
     "hinge": (
-        "hinge", "mean",
-        training(lambda out, data, rows: ((1 + out - out.gather(1, data.classes[rows, None])).clamp(min=0)
-                                          * (1 - data.one_hot[rows])).sum(1).mean(), CLASSES)),
+        "hinge",
+        "mean",
+        training(
+            lambda out, data, rows: (
+                ((1 + out - out.gather(1, data.classes[rows, None])).clamp(min=0) * (1 - data.one_hot[rows]))
+                .sum(1)
+                .mean()
+            ),
+            CLASSES,
+        ),
+    ),
     "hinge of two": (
-        "hinge", "mean",
-        training(lambda out, data, rows: (1 - (2 * data.binary[rows] - 1) * out[:, 0]).relu().mean(), 1)),
-}  # fmt: skip
+        "hinge",
+        "mean",
+        training(lambda out, data, rows: (1 - (2 * data.binary[rows] - 1) * out[:, 0]).relu().mean(), 1),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -450,3 +496,138 @@ def test_following_a_loss_changes_nothing(name: str) -> None:
     assert all(torch.equal(one, other) for one, other in zip(alone, watched, strict=True))
     assert torch._C._len_torch_function_stack() == 0
     assert math.isfinite(float(alone[0].sum()))
+
+
+def bare(rate: float = 0.3, first: float = 0.3, sign: float = -1.0) -> None:
+    """Without a Module or an optimizer."""
+    data = Data()
+    weights = [(first * torch.randn(COLUMNS, 24)).requires_grad_(), (first * torch.randn(24, CLASSES)).requires_grad_()]
+    for rows in data.batches():
+        scores = (data.inputs[rows] @ weights[0]).tanh() @ weights[1]
+        (-(data.one_hot[rows] * scores.log_softmax(1)).sum(1).mean()).backward()
+        with torch.no_grad():
+            for one in weights:
+                assert one.grad is not None
+                one += sign * rate * one.grad
+                one.grad = None
+
+
+def asked_for(sign: float = -1.0, *, optimizer: bool = False) -> Callable[[], None]:
+    """With `torch.autograd.grad`, and weights changed by hand, or by an optimizer that is given the gradient."""
+
+    def program() -> None:
+        data, net = Data(), network(CLASSES)
+        weights = list(net.parameters())
+        stepping = SGD(weights, 0.3)
+        for rows in data.batches():
+            loss = -(data.one_hot[rows] * net(data.inputs[rows]).log_softmax(1)).sum(1).mean()
+            slopes = torch.autograd.grad(loss, weights)
+            for one, slope in zip(weights, slopes, strict=True):
+                one.grad = -sign * slope
+                if not optimizer:
+                    one.data.add_(slope, alpha=0.3 * sign)
+            if optimizer:
+                stepping.step()
+
+    def by_hand() -> None:
+        data, net = Data(), network(CLASSES)
+        weights = list(net.parameters())
+        for rows in data.batches():
+            loss = -(data.one_hot[rows] * net(data.inputs[rows]).log_softmax(1)).sum(1).mean()
+            for one, slope in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+                with torch.no_grad():
+                    one.add_(slope, alpha=0.3 * sign)
+
+    return program if optimizer else by_hand
+
+
+@pytest.mark.parametrize("program", [bare, asked_for(), asked_for(optimizer=True)])
+def test_a_training_without_module_optimizer_or_backward_is_watched(program: Callable[[], None]) -> None:
+    trace = trace_of(program)
+    assert trace.facts["loss"] == "cross-entropy"
+    assert len(trace.series("loss").values) >= STEPS - 1
+    assert of_the_loss(trace) == []
+    assert evidence_of_learning(trace).strength == "clear"
+
+
+@pytest.mark.parametrize("program", [asked_for(1.0), asked_for(1.0, optimizer=True)])
+def test_a_gradient_that_is_turned_round_by_hand_is_found(program: Callable[[], None]) -> None:
+    assert diagnose(trace_of(program))[0].name == "gradient-sign-flipped"
+
+
+def follows(update: Callable[[nn.Module, nn.Module, int], object]) -> Callable[[], None]:
+    def program() -> None:
+        data, net = Data(), network(CLASSES)
+        follower = copy.deepcopy(net)
+        optimizer = Adam(net.parameters(), 0.01)
+        for step, rows in enumerate(data.batches()):
+            with torch.no_grad():
+                likely = follower(data.inputs[rows]).softmax(1)
+            logs = net(data.inputs[rows]).log_softmax(1)
+            loss = -((0.9 * data.one_hot[rows] + 0.1 * likely) * logs).sum(1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            update(follower, net, step)
+
+    return program
+
+
+def averaged(follower: nn.Module, net: nn.Module, _: int) -> None:
+    with torch.no_grad():
+        for own, new in zip(follower.parameters(), net.parameters(), strict=True):
+            own.lerp_(new, 0.05)
+
+
+def rebound(follower: nn.Module, net: nn.Module, _: int) -> None:
+    for own, new in zip(follower.parameters(), net.parameters(), strict=True):
+        own = torch.nn.Parameter(0.95 * own + 0.05 * new)
+
+
+def copied(follower: nn.Module, net: nn.Module, _: int) -> None:
+    state, new = follower.state_dict(), net.state_dict()
+    for name in state:
+        state[name] = 0.95 * state[name] + 0.05 * new[name]
+
+
+def loaded(follower: nn.Module, net: nn.Module, step: int) -> None:
+    if step % 25 == 24:
+        follower.load_state_dict(net.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("update", "sick"), [(averaged, False), (loaded, False), (print, False), (rebound, True), (copied, True)]
+)
+def test_an_average_that_never_changes_is_found(
+    update: Callable[[nn.Module, nn.Module, int], object], sick: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {one.name for one in diagnose(trace_of(follows(update)))}
+    assert ("network-never-updated" in names) == sick
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("every", [1, 20])
+def test_gradients_that_a_guard_skips_are_found_where_it_skips_every_step(every: int) -> None:
+    def program() -> None:
+        data, net = Data(), network(1)
+        optimizer = Adam(net.parameters(), 0.01)
+        for step, rows in enumerate(data.batches()):
+            out = net(data.inputs[rows])[:, 0]
+            loss = ((out - data.numbers[rows]) ** 2).mean()
+            if step % every == 0:
+                loss = loss + (out - out.detach()).square().sum().sqrt()
+            optimizer.zero_grad()
+            loss.backward()
+            if all(one.grad is not None and one.grad.isfinite().all() for one in net.parameters()):
+                optimizer.step()
+
+    names = [one.name for one in diagnose(trace_of(program))]
+    assert (names[:1] == ["gradients-not-finite"]) == (every == 1)
+    assert every == 1 or "gradients-not-finite" not in names
+
+
+def test_a_loss_with_its_arguments_exchanged_is_seen() -> None:
+    loss = training(lambda out, data, rows: functional.mse_loss(data.numbers[rows], out[:, 0]), 1)
+    trace = trace_of(loss)
+    assert trace.facts["loss"] == "mse"
+    assert evidence_of_learning(trace).strength == "clear"

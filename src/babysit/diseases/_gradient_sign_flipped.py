@@ -7,6 +7,7 @@ import statistics
 from babysit.diseases._at_the_loss import READS_AT_THE_LOSS, of_outputs
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import NEVER_NEGATIVE, loss_over_first
+from babysit.diseases._proven import told_by_event
 from babysit.diseases._reading import always, observed
 from babysit.record import Finding, Trace
 
@@ -22,7 +23,9 @@ FALLEN = 0.9  # of the first loss: below it the steps go the right way, whatever
 
 def find(trace: Trace) -> list[Finding]:
     """Signs, the surest first; one is enough."""
-    return _negated(trace) or _uphill(trace) or _below_zero(trace) or _likelihood(trace)
+    return (
+        told_by_event(DISEASE, trace) or _negated(trace) or _uphill(trace) or _below_zero(trace) or _likelihood(trace)
+    )
 
 
 def _negated(trace: Trace) -> list[Finding]:
@@ -127,7 +130,16 @@ DISEASE = Disease(
     ),
     remedies=("flip-sign",),
     explained_by=("scheduler-misused",),
-    reads=("criterion", "log-normalised-share", "loss", "update-cosine", "value-mean", "fact:loss", *READS_AT_THE_LOSS),
+    reads=(
+        "criterion",
+        "log-normalised-share",
+        "loss",
+        "update-cosine",
+        "value-mean",
+        "event:gradient-sign-flipped",
+        "fact:loss",
+        *READS_AT_THE_LOSS,
+    ),
     find=find,
     alone=True,
 )

@@ -63,7 +63,7 @@ DISEASE = Disease(
         "Gradients are computed and never used. The loss of the last step is that of the first, apart from the batch."
     ),
     remedies=("call-step",),
-    explained_by=(),
+    explained_by=("gradients-not-finite",),
     reads=("gradient-norm", "lr", "update-norm", "weight-norm", "event:parameter-not-optimised", "event:step-missing"),
     find=find,
     alone=True,

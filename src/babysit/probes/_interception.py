@@ -21,7 +21,7 @@ from torch.compiler import is_compiling
 from torch.nn import functional
 from torch.nn._reduction import legacy_get_string
 
-from babysit.record import LOSS_FUNCTIONS
+from babysit.record import LOSS_FUNCTIONS, losses_that
 
 
 class Listening(Protocol):
@@ -37,6 +37,7 @@ class Listening(Protocol):
         """A backward pass begins at `loss`, which was multiplied by `scale` before."""
 
 
+EITHER_WAY = losses_that(distance=True)  # whichever of their arguments stands first
 # `__main__` is the user's own, whatever the list of Python's modules says.
 _NOT_THEIRS = (sys.stdlib_module_names | {"torch", "babysit"}) - {"__main__"}
 _listeners: tuple[Listening, ...] = ()  # replaced as a whole: whoever goes through it needs no copy
@@ -131,6 +132,8 @@ def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., An
         finally:
             # Also when it raises: a label that is not a class is worth reporting.
             if isinstance(input, Tensor) and isinstance(target, Tensor):
+                if not input.requires_grad and target.requires_grad and called in EITHER_WAY:
+                    input, target = target, input  # noqa: A001  the outputs are what gradients flow back from
                 if input.requires_grad:
                     for listener in _listeners:
                         listener.loss_computed(called, input, target, value, _reduction(options))

@@ -120,9 +120,11 @@ class LossProbe:
         reduction = "mean" if times is not None and abs(abs(times) - 1) <= MEAN else "own"
         constant = None
         if known is not None:
-            mean = self._average.add(known.targets if known.name in ("cross-entropy", "nll") else known.meeting.targets,
-                                     known.answers.shape[-1])  # fmt: skip
-            if reduction == "own" and mean is not None:
+            mean = self._average.add(
+                known.targets if known.name in ("cross-entropy", "nll") else known.meeting.targets,
+                known.answers.shape[-1],
+            )
+            if mean is not None and (reduction == "own" or tape.of_weights):
                 constant = of_constant_answer(tape, loss, known, mean)
         elif heard is None and targets is not None and self._paired:
             constant = self._of_unknown(tape, loss, rows)
@@ -138,8 +140,13 @@ class LossProbe:
     def _of_rows(self, step: int, tape: LossTape, inputs: Tensor | None, targets: Tensor) -> list[Row]:
         if inputs is None and tape.of_weights:
             inputs = next(
-                (one for one in tape.constants() if one.ndim > 1 and one.is_floating_point() and one is not targets
-                 and len(one) == len(targets)), None)  # fmt: skip
+                (
+                    one
+                    for one in tape.constants()
+                    if one.ndim > 1 and one.is_floating_point() and one is not targets and len(one) == len(targets)
+                ),
+                None,
+            )
         if inputs is None or not targets.ndim or not inputs.ndim:
             return []
         self._recurring.add(inputs.detach(), targets.detach())

@@ -131,7 +131,8 @@ class LossTape(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         options = kwargs or {}
-        if self.paused or not self.followed or torch.compiler.is_compiling():
+        unseen = self.paused or not self.followed or not torch.is_grad_enabled()
+        if unseen or torch.compiler.is_compiling():
             return func(*args, **options)
         before = self._before_change(func, args)
         # PyTorch calls a wrapped loss function by its name: who listens to it has been told by then.

@@ -191,6 +191,11 @@ class Observer:
         """What steps the network's weights."""
         return tuple(self._optimizers)
 
+    @property
+    def follows(self) -> bool:
+        """Whether the way to the loss is recorded in this step: where it is measured; under a limit, rarely."""
+        return self.sampling and (self.budget.share is None or self.budget.rare)
+
     def flush(self) -> None:
         """Hand over what was measured; waits for the device."""
         self._readout.flush()
@@ -292,8 +297,8 @@ class Observer:
     def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """Nothing: an evaluation is not a step of training."""
 
-    def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
-        """A backward pass begins at `loss`."""
+    def backward_begins(self, loss: Tensor, scale: float | Tensor, *, adds: bool = True) -> None:
+        """A backward pass begins at `loss`; `adds` where its gradients are added to those that are there."""
         if self._busy or not self._given:
             return
         number = None
@@ -302,7 +307,7 @@ class Observer:
                 self._begin_step()
             self._forward.scale = scale
             if self.sampling and self._backwards == 0:
-                self._probe.first_backward(self.step, loss)
+                self._probe.first_backward(self.step, loss, adds=adds)
             self._backwards += 1
             self._wiring.backwards += 1
             if not self._own_loss and loss.numel() == 1:

@@ -148,10 +148,10 @@ class StepProbe:
             self.facts |= loss_facts(name, outputs, targets, reduction)
         self._seconds += time.perf_counter() - start
 
-    def first_backward(self, step: int, loss: Tensor) -> None:
+    def first_backward(self, step: int, loss: Tensor, *, adds: bool) -> None:
         """The first backward pass of a step begins; of a loss written by hand, the network's outputs entered it."""
         start = time.perf_counter()
-        if self.wiring.steps:
+        if self.wiring.steps and adds:
             self._pending.add(step, "", "left-over-gradient", self.weights.left_over(self._optimizers))
         if not self._loss_seen and self._outputs is not None:
             with torch.no_grad():

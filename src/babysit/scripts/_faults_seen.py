@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from babysit.record import INPUTS, Event, Row
 from babysit.rehearsal import where_in_script
 from babysit.remedies import Replacements
+from babysit.scripts._followers_seen import FollowersSeen
 from babysit.scripts._networks_seen import name_of, parameters_of
 
 SAMPLED_ROWS = 64  # of a stored array, to see whether its rows change
@@ -35,6 +36,7 @@ WITH_POLES = {
     "PowBackward0": "power", "PowBackward1": "power", "ReciprocalBackward0": "reciprocal", "RsqrtBackward0": "rsqrt",
     "SqrtBackward0": "sqrt", "StdBackward0": "std",
 }  # fmt: skip
+LEAST_NOT_FINITE = 3  # backward passes in a row, none of them followed by a step
 NODES = 5000  # of a graph of gradients that are looked at
 
 
@@ -50,21 +52,26 @@ class FaultsSeen:
         self._tell, self._every_step = tell, every_step
         self._told: set[str] = set()
         self._step = 0
-        self._states = _States(lambda: self._step)
+        self._states = _States(lambda: self._step, self._asked_for)
         self._stored = _StoredRows()
         self._entered = {"train": _Values(), "validation": _Values()}
         self._graph: Any = None  # of the gradients under way: it lives until the step
         self._loss_value = math.nan
         self._network: nn.Module | None = None  # that is trained, once it is known
+        self._followers = FollowersSeen(lambda: self._step)
+        self._without_step = self._not_finite = 0  # backward passes that no step followed, and bad ones of these
 
     def install(self, replaced: Replacements) -> None:
         """Before the script's first line."""
         replaced.put(nn.Module, "state_dict", self._states.made_by)
+        self._followers.install(replaced)
         replaced.put(nn.Module, "load_state_dict", self._loading)
         replaced.put(functional, "ctc_loss", self._ctc)
 
     def entered(self, phase: str, inputs: object) -> None:
         """A batch enters the network."""
+        if phase == "train":
+            self._followers.passes()
         if isinstance(inputs, Tensor) and phase in self._entered:
             self._entered[phase].add(inputs)
 
@@ -82,12 +89,24 @@ class FaultsSeen:
         if self._every_step and loss.numel() == 1 and "gradients-not-finite" not in self._told:
             self._graph, self._loss_value = loss.grad_fn, float(loss.detach())
 
+    def backward_ended(self, weights: Iterable[Tensor]) -> None:
+        """A backward pass is over. Where no step followed the one before, its gradients may keep the step away."""
+        self._followers.backward_ended()
+        self._without_step += 1
+        if self._every_step and self._without_step > 1 and self._graph is not None:
+            self._look_at_gradients(weights, self._graph, seldom=True)
+
     def before_step(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step."""
         graph, self._graph = self._graph, None
-        if not self._every_step or "gradients-not-finite" in self._told or not math.isfinite(self._loss_value):
+        self._without_step = self._not_finite = 0
+        if self._every_step:
+            self._look_at_gradients(parameters_of(optimizer), graph, seldom=False)
+
+    def _look_at_gradients(self, weights: Iterable[Tensor], graph: Any, *, seldom: bool) -> None:
+        if "gradients-not-finite" in self._told or not math.isfinite(self._loss_value):
             return
-        gradients = [one.grad for one in parameters_of(optimizer) if one.grad is not None and not one.grad.is_sparse]
+        gradients = [one.grad for one in weights if one.grad is not None and not one.grad.is_sparse]
         if not gradients:
             return
         if all(bool(torch.isfinite(norm)) for norm in torch._foreach_norm(gradients)):
@@ -95,6 +114,9 @@ class FaultsSeen:
         wrong = [one for one in gradients if not bool(torch.isfinite(one).all())]
         if not wrong:
             return  # finite numbers whose squares are not
+        self._not_finite += 1
+        if seldom and self._not_finite < LEAST_NOT_FINITE:
+            return  # a step that is skipped now and then is skipped on purpose
         poles = _poles(graph)
         text = (
             f"the loss is {self._loss_value:.3g}, and {len(wrong)} of {len(gradients)} gradients hold NaN or infinity"
@@ -123,6 +145,8 @@ class FaultsSeen:
                 Row(self._step, "validation", INPUTS, "evaluation-shift", shift),
                 Row(self._step, "validation", INPUTS, "evaluation-spread-ratio", ratio),
             ])  # fmt: skip
+
+        self._tell(list(self._followers.end()))
 
     def _once(self, kind: str, text: str, layer: str = "") -> None:
         if kind not in self._told:
@@ -157,9 +181,14 @@ class FaultsSeen:
             text = f"it is loaded with its own weights, which does nothing; what is trained is {name_of(trained)}"
             self._once("network-never-updated", text, name_of(module))
 
+    def _asked_for(self, module: nn.Module) -> None:
+        """A module's state is asked for."""
+        self._followers.read(module)
+
     def begin(self, network: nn.Module) -> None:
         """Which network is trained is known now."""
         self._network = network
+        self._followers.begin(network)
 
     def _ctc(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def ctc_loss(
@@ -197,7 +226,8 @@ class FaultsSeen:
 class _States:
     """Remembers at which step a state of a network was made, for as long as the state lives."""
 
-    def __init__(self, step: Callable[[], int]) -> None:
+    def __init__(self, step: Callable[[], int], asked: Callable[[nn.Module], None]) -> None:
+        self._asked = asked
         self._made: list[tuple[weakref.ref[Tensor], int]] = []
         self._depth = 0
         self._now = step
@@ -213,6 +243,7 @@ class _States:
                 self._depth -= 1
             if not self._depth:
                 with contextlib.suppress(Exception):
+                    self._asked(module)
                     self._made = [one for one in self._made if one[0]() is not None]
                     self._made += [
                         (weakref.ref(one), self._now()) for one in result.values() if isinstance(one, Tensor)

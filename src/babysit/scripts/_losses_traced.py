@@ -7,14 +7,12 @@ the loss is recognised by its value, and told to all who listen to PyTorch's own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from babysit.probes import Heard, LossProbe, LossTape, first_tensor
-from babysit.record import Row
-from babysit.remedies import Replacements
+from babysit.record import Event, Row
 
 Told = Callable[[str, Tensor, Tensor, Tensor | None, str], None]  # name, outputs, targets, value, reduction
 
@@ -25,34 +23,23 @@ class LossesTraced:
     Args:
         tell: Where numbers go.
         told: Called with a loss that was recognised, as with one of PyTorch's own.
-        failed: Called with an error of babysit's own.
 
     Attributes:
         on: Whether anything is looked at.
     """
 
-    def __init__(
-        self, tell: Callable[[Iterable[Row]], None], told: Told, failed: Callable[[Exception], None], *, on: bool
-    ) -> None:
+    def __init__(self, tell: Callable[[Iterable[Event | Row]], None], told: Told, *, on: bool) -> None:
         self.on = on
-        self._tell, self._told, self._failed = tell, told, failed
+        self._tell, self._told = tell, told
         self._probe = LossProbe()
         self._tape: LossTape | None = None
         self._inputs: Tensor | None = None
         self._heard: Heard | None = None
 
-    def install(self, replaced: Replacements) -> None:
-        """Before the script's first line."""
-        if self.on:
-            replaced.put(Tensor, "backward", self._before_backward)
-
-    def _before_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def backward(tensor: Tensor, *arguments: Any, **options: Any) -> Any:
-            if self._tape is not None:
-                self._tape.stop()  # or else it would be taken off within itself
-            return original(tensor, *arguments, **options)
-
-        return backward
+    def pause(self) -> None:
+        """A backward pass is about to begin: within it the record could not be taken off itself."""
+        if self._tape is not None:
+            self._tape.stop()
 
     def heard(self, name: str, outputs: Tensor, targets: Tensor) -> None:
         """A loss function of PyTorch was called; the first of a step counts."""
@@ -83,7 +70,7 @@ class LossesTraced:
             self._tape.outputs(outputs)
             self._tape.paused = False
         except Exception as error:
-            self._failed(error)
+            self._lost(error)
 
     def follow_weights(self) -> None:
         """No network is called: what is made from any weight counts, from the next step on."""
@@ -116,8 +103,16 @@ class LossesTraced:
             self._tell(seen.rows)
             if seen.known is not None:
                 value = loss.new_tensor(seen.known.value) if seen.reduction == "mean" else None
-                self._told(seen.known.name, seen.known.answers.requires_grad_(), seen.known.targets, value,
-                           seen.reduction)  # fmt: skip
+                self._told(
+                    seen.known.name, seen.known.answers.requires_grad_(), seen.known.targets, value, seen.reduction
+                )
                 self._heard = None
         except Exception as error:
-            self._failed(error)
+            self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        """An error of babysit's own: losses written by hand are not followed any more, all else is."""
+        self.on = False
+        self.stop()
+        text = f"losses written by hand are not followed any more: {type(error).__name__}: {error}"
+        self._tell([Event(0, "unseen", text, "loss")])

@@ -30,6 +30,18 @@ def parameters_of(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
+def trained_weights(optimizers: Sequence[Optimizer], network: nn.Module | None) -> list[Tensor]:
+    """What the optimizers step; where there are none, the network's weights."""
+    found = [one for optimizer in optimizers for one in parameters_of(optimizer)]
+    return found or ([] if network is None else list(network.parameters()))
+
+
+def own_of(module: nn.Module, optimizers: Sequence[Optimizer]) -> list[Optimizer]:
+    """Optimizers that step some of a module's parameters."""
+    own = {id(parameter) for parameter in module.parameters()}
+    return [one for one in optimizers if own & {id(parameter) for parameter in parameters_of(one)}]
+
+
 def whole_of(called: nn.Module, optimizers: Sequence[Optimizer]) -> nn.Module:
     """The smallest module that holds everything the optimizers step, or else its parts in one.
 
@@ -71,6 +83,12 @@ def name_of(module: nn.Module) -> str:
     script = vars(sys.modules["__main__"])
     names = (name for name, value in list(script.items()) if value is module and name.isidentifier())
     return next(names, type(module).__name__)
+
+
+def wraps(module: nn.Module, network: nn.Module | None) -> bool:
+    """Whether a module is what the network was put into, as a compiler does."""
+    inner = next((one for one in module.modules() if one is not module), None)
+    return network is not None and inner is network
 
 
 def _ids(module: nn.Module) -> set[int]:
@@ -143,29 +161,26 @@ class Unmoved:
         return backwards >= LEAST_BACKWARDS and all(torch.equal(one.detach(), first) for one, first in self._first)
 
 
-def what_was_not_seen(
-    step: int, network: nn.Module | None, backwards: int, unmoved: Unmoved | None, *, by_hand: bool
-) -> list[Event]:
+def what_was_not_seen(step: int, network: nn.Module | None, backwards: int, unmoved: Unmoved | None) -> list[Event]:
     """What there is to tell at the end of a training: what of it was not seen, or that its weights never moved.
 
     Args:
         step: The last one.
         network: That was trained.
         backwards: Backward passes that were seen.
-        unmoved: Its first weights, where they are changed by hand.
-        by_hand: Whether its weights are changed by something else than an optimizer of PyTorch's.
+        unmoved: Its first weights, where they are changed by something else than an optimizer of PyTorch's.
 
     Example:
-        >>> [event.kind for event in what_was_not_seen(0, None, 0, None, by_hand=False)]
+        >>> [event.kind for event in what_was_not_seen(0, None, 0, None)]
         ['unseen']
     """
     if network is None and backwards:
-        return [Event(0, "unseen", NO_LAYERS)]
+        return [Event(0, "unseen", NO_LAYERS, "weights")]
     if network is None:
         text = f"no training was seen: no backward pass and no step of an optimizer; {UNSEEN_PROCESSES}"
         return [Event(0, "unseen", text)]
-    if by_hand and unmoved is not None and unmoved.after(backwards):
+    if unmoved is not None and unmoved.after(backwards):
         return [Event(step, "step-missing", f"{backwards} backward passes, and no weight has changed")]
-    if by_hand:
+    if unmoved is not None:
         return [Event(0, "unseen", "weights are changed by something else than torch.optim: its kind and its rates")]
     return []

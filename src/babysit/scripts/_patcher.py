@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -39,14 +39,17 @@ from babysit.scripts._as_main import Enough
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
 from babysit.scripts._forks import forget_forks, leave_when_forked
+from babysit.scripts._gradients_seen import GradientsSeen
 from babysit.scripts._losses_traced import LossesTraced
 from babysit.scripts._networks_seen import (
     OthersSeen,
     Unmoved,
     in_transformation,
-    parameters_of,
+    own_of,
+    trained_weights,
     what_was_not_seen,
     whole_of,
+    wraps,
 )
 
 # Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
@@ -112,7 +115,8 @@ class Patcher:
         self._others = OthersSeen()
         self._faults = FaultsSeen(self.store.add, every_step=overhead is None)
         measured = probes not in ("losses", "dependence")
-        self._traced = LossesTraced(self.store.add, self.loss_computed, self._failed, on=measured)
+        self._traced = LossesTraced(self.store.add, self.loss_computed, on=measured)
+        self._gradients = GradientsSeen(self.store.add, self._backward, on=measured and overhead is None)
         self._dependence = Dependence(self.store.add) if probes == "dependence" else None
         self._handles: list[Any] = []
         self._replaced = Replacements()
@@ -132,7 +136,7 @@ class Patcher:
         self._replaced.put(Optimizer, "__init__", self._constructing)
         self.epochs.install(self._replaced)
         self._faults.install(self._replaced)
-        self._traced.install(self._replaced)
+        self._gradients.install(self._replaced, self.optimizers)
         if self._remedies is not None or self._overhead is None:
             self._handles.append(register_optimizer_step_pre_hook(self._before_step))
         if self._remedies is not None:
@@ -167,8 +171,8 @@ class Patcher:
         Args:
             finished: Whether the script came to its own end, so that its epochs are all there are.
         """
-        facts = self._facts if self.network is None else {}
-        self.store.describe(facts=facts | self.epochs.facts(self.steps, finished=finished))
+        own = self._facts if self.network is None else {}
+        self.store.describe(facts=own | self.epochs.facts(self.steps, finished=finished))
         self.store.flush()
 
     @property
@@ -183,6 +187,7 @@ class Patcher:
     def _let_go(self) -> None:
         self._open = False
         self._traced.stop()
+        self._gradients.open = False
         forget_forks(self)
         stop_listening(self)
         for handle in self._handles:
@@ -218,8 +223,6 @@ class Patcher:
             self._observer.detach()
             self._observer = None
 
-    # Forward passes.
-
     def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
         compiling = torch.compiler.is_dynamo_compiling
 
@@ -241,12 +244,9 @@ class Patcher:
         outputs = None
         try:
             try:
-                if in_transformation():
-                    pass
-                elif id(module) in self._parts and torch.is_grad_enabled():
-                    self._own_pass(module, arguments, options)
-                else:
-                    self._before_forward(module, arguments, options)
+                if not in_transformation():
+                    own = id(module) in self._parts and torch.is_grad_enabled()
+                    (self._own_pass if own else self._before_forward)(module, arguments, options)
             except Exception as error:
                 self._failed(error)
             if self._inside:
@@ -261,19 +261,13 @@ class Patcher:
                 self._inside = self.answers.inside = False
                 if self._observer is not None:
                     self._observer.forward_ends(outputs)
-                self._traced.pass_ends([arguments, options], outputs, wanted=self._follows)
+                wanted = self._looks and self._observer is not None and self._observer.follows
+                self._traced.pass_ends([arguments, options], outputs, wanted=wanted)
             if not self._looks:
                 self._without_observer()
 
-    @property
-    def _follows(self) -> bool:
-        """Whether the way to the loss is recorded in this step; with a limit on overhead, rarely."""
-        if self._observer is None or not self._observer.sampling or not self._looks:
-            return False
-        return self._overhead is None or self._observer.budget.rare
-
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        known = id(module) in self._parts or self._wraps_network(module)
+        known = id(module) in self._parts or wraps(module, self.network)
         if not torch.is_grad_enabled():
             if known:
                 self._evaluates(module, arguments, options)
@@ -287,15 +281,10 @@ class Patcher:
         # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
         if any(is_lazy(parameter) for parameter in module.parameters()):
             return  # this pass makes them
-        own = {id(parameter) for parameter in module.parameters()}
-        mine = [one for one in self.optimizers if own & {id(param) for param in parameters_of(one)}]
+        mine = own_of(module, self.optimizers)
         # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
         if any(parameter.requires_grad for parameter in module.parameters()) and (mine or self._backwards):
             self._begin(module, arguments, options, mine or self.optimizers)
-
-    def _wraps_network(self, module: nn.Module) -> bool:
-        inner = next((one for one in module.modules() if one is not module), None)
-        return inner is not None and inner is self.network
 
     def _own_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         if self._observer is not None and self._trains_by_hand and self._backwards_without_step:
@@ -341,8 +330,7 @@ class Patcher:
         self.epochs.begin(first_tensor([arguments, options]))
         self._faults.begin(self.network)
         self._faults.entered("train", first_tensor([arguments, options]))
-        self._inside = True
-        self.answers.inside = True
+        self._inside = self.answers.inside = True
         if self._probes not in ("losses", "dependence"):
             self._observer = Observer(
                 self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
@@ -357,8 +345,6 @@ class Patcher:
         """The arguments as the network sees them, under remedies of its inputs."""
         return arguments if self._remedies is None else self._remedies.given(module, arguments)
 
-    # Losses and steps.
-
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
         if self._looks:
@@ -371,7 +357,8 @@ class Patcher:
                     self._facts |= loss_facts(name, outputs, targets, reduction)
             except Exception as error:
                 self._failed(error)
-        if self._scores and torch.is_grad_enabled() and value is not None and not self._inside:
+        known = value is not None or reduction == "own"  # the function did not fail
+        if self._scores and torch.is_grad_enabled() and known and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 # Of a tiny batch, the targets of its rows: the script's own belong to rows that are left out.
                 used = targets if self._remedies is None else self._remedies.loss.targets_used(targets)
@@ -385,7 +372,7 @@ class Patcher:
             with torch.no_grad(), contextlib.suppress(Exception):
                 self.answers.evaluated(name, outputs, targets, value)
 
-    def backward_begins(self, loss: Tensor, scale: float | Tensor) -> None:
+    def backward_begins(self, loss: Tensor, scale: float | Tensor, *, adds: bool = True) -> None:
         """A backward pass begins.
 
         Raises:
@@ -415,10 +402,24 @@ class Patcher:
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
             raise Enough
         if self._observer is not None:
-            self._observer.backward_begins(loss, scale)
+            self._observer.backward_begins(loss, scale, adds=adds)
+
+    @contextlib.contextmanager
+    def _backward(self, loss: Tensor | None) -> Iterator[None]:
+        """A backward pass; with a loss where it is one that nobody else tells of."""
+        self._traced.pause()
+        if loss is not None:
+            self.backward_begins(loss, 1.0, adds=False)
+        yield
+        weights = trained_weights(self.optimizers, self.network)
+        self._look(self._faults.backward_ended, weights)
+        self._look(self._gradients.backward_ended, weights)
+        if self.network is None and self._overhead is None:
+            self._look(self._traced.follow_weights)
 
     def _before_step(self, optimizer: Optimizer, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         self._look(self._faults.before_step, optimizer)
+        self._look(self._gradients.before_step, optimizer)
         return None if self._remedies is None else self._remedies.before_step(optimizer, arguments, options)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
@@ -455,6 +456,7 @@ class Patcher:
                 self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
             self.epochs.stepped()
             self._faults.stepped()
+            self._gradients.stepped()
             if self._dependence is not None:
                 self._dependence.stepped()
         except Exception as error:
@@ -477,8 +479,8 @@ class Patcher:
         self._faults.end()
         for remedy, reason in self.not_applied():
             self.store.add([Event(max(0, self.steps - 1), "not-applied", f"{remedy} could not be applied: {reason}")])
-        by_hand, step = self._trains_by_hand, max(0, self.steps - 1)
-        self.store.add(what_was_not_seen(step, self.network, self._backwards, self._unmoved, by_hand=by_hand))
+        unmoved = self._unmoved if self._trains_by_hand else None
+        self.store.add(what_was_not_seen(max(0, self.steps - 1), self.network, self._backwards, unmoved))
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
         self._look(self._faults.before_epoch, loader.dataset)
