@@ -52,6 +52,7 @@ FURTHER = (
            rows("value-max", 1.0, "(outputs)"), layers="fc:linear", loss="bce-with-logits"),
     joined(rows("value-min", -5.0, TARGETS), rows("value-max", 5.0, TARGETS), output_shape="8x3", target_shape="8x3"),
     joined(rows("loss", LONG), layers="fc:linear", events="parameter-frozen"),
+    joined(rows("data-loss", LONG, phase="validation"), log="step"),
     joined(rows("weight-std", 0.1, "fc"), layers="fc:linear fc2:linear", events="gradient-missing"),
     joined(rows("weight-std", 0.1, "fc"), layers="fc:linear fc2:linear", events="parameter-frozen"),
     joined(rows("update-norm", 0.0, "fc"), rows("lr", [0.1] * 9), layers="fc:linear"),

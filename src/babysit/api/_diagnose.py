@@ -9,10 +9,15 @@ from dataclasses import dataclass, field
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from babysit.adapters import is_log, read_log
 from babysit.api._result import Result
 from babysit.diseases import diagnose as find
-from babysit.record import Diagnosis, Finding, InputError, Run, Trace, read_trace
+from babysit.diseases import not_measured
+from babysit.record import CheckVerdict, Diagnosis, Finding, InputError, Run, Trace, read_trace
+from babysit.rehearsal import verdict_of_trace
 from babysit.reports import findings_renderable, render_trace_page, trace_headline
+
+NAMED = 8  # findings that were not looked for
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,18 +27,34 @@ class Diagnosed(Result):
     Attributes:
         found: What is wrong, causes first; `.findings` is the same.
         trace: What was measured.
+        verdict: `sick`, `sound`, or `not judged` where it was not seen to learn.
+        reasons: Why, one a line.
+        not_judged: Findings that could not be looked for, since nothing that shows them was measured.
     """
 
     found: tuple[Finding, ...]
     trace: Trace = field(default_factory=Trace)
+    verdict: CheckVerdict = "not judged"
+    reasons: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong, causes first."""
         return self.found
 
+    @property
+    def ok(self) -> bool:
+        """Whether it is sound."""
+        return self.verdict == "sound"
+
+    @property
+    def judged(self) -> bool:
+        """Whether enough was measured to say sound or sick."""
+        return self.verdict != "not judged"
+
     def _record(self) -> Diagnosis:
-        return Diagnosis(self.found)
+        return Diagnosis(self.found, verdict=self.verdict, reasons=self.reasons, not_judged=self.not_judged)
 
     def _title(self) -> str:
         return trace_headline(self.trace, self.found)
@@ -42,18 +63,26 @@ class Diagnosed(Result):
         return render_trace_page(self.trace, self.found)
 
     def __rich__(self) -> RenderableType:
-        return Group(Text(self._title()), findings_renderable(self.found))
+        told: list[RenderableType] = [Text(f"{self.verdict}: {reason}") for reason in self.reasons]
+        told += [Text(self._title()), findings_renderable(self.found)]
+        if self.not_judged:
+            names = ", ".join(self.not_judged[:NAMED])
+            more = f" and {len(self.not_judged) - NAMED} more" if len(self.not_judged) > NAMED else ""
+            told.append(Text(f"not looked for, since nothing that shows them was measured: {names}{more}", style="dim"))
+        return Group(*told)
 
 
 def diagnose(subject: Trace | Run | str | pathlib.Path, *, ignore: Sequence[str] = ()) -> Diagnosed:
-    """Find what was wrong with a training from what was measured of it.
+    """Find what was wrong with a training from what was measured of it, or from its log.
 
     Args:
-        subject: A Trace; or a Run, its folder, or a file that `babysit.watch(..., keep=FILE)` wrote.
+        subject: A Trace; a Run, its folder, or a file that `babysit.watch(..., keep=FILE)` wrote; or a log of any
+            training: TensorBoard's event files, an offline run of W&B, MLflow's folder, Transformers'
+            `trainer_state.json`, CSV, JSON, JSON lines, or what a script printed.
         ignore: Findings to ignore, by name.
 
     Raises:
-        InputError: There is no such folder or file, or no finding has the name.
+        InputError: There is no such folder or file, it is no log, or no finding has the name.
 
     Example:
         >>> from babysit.record import Row
@@ -62,7 +91,9 @@ def diagnose(subject: Trace | Run | str | pathlib.Path, *, ignore: Sequence[str]
         (False, 'diverged')
     """
     trace = _trace_of(subject)
-    return Diagnosed(tuple(find(trace, ignore=ignore)), trace)
+    found = tuple(find(trace, ignore=ignore))
+    verdict, reasons = verdict_of_trace(trace, found)
+    return Diagnosed(found, trace, verdict, reasons, not_measured(trace))
 
 
 def _trace_of(subject: Trace | Run | str | pathlib.Path) -> Trace:
@@ -71,8 +102,8 @@ def _trace_of(subject: Trace | Run | str | pathlib.Path) -> Trace:
     if isinstance(subject, Run):
         return subject.trace()
     path = pathlib.Path(subject)
-    if path.is_dir():
-        return Run(path).trace()
-    if path.is_file():
-        return read_trace(path)
-    raise InputError(f"there is no {path}", legal="the folder of a Run, or the file of a trace")
+    if not path.exists():
+        raise InputError(f"there is no {path}", legal="the folder of a Run, the file of a trace, or a log")
+    if is_log(path):
+        return read_log(path)
+    return Run(path).trace() if path.is_dir() else read_trace(path)

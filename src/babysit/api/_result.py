@@ -20,7 +20,7 @@ class Result(abc.ABC):
         >>> from babysit import Trace, diagnose
         >>> found = diagnose(Trace())
         >>> found.ok, found.findings, found.to_json().startswith("{")
-        (True, (), True)
+        (False, (), True)
     """
 
     @property

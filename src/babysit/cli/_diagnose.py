@@ -10,14 +10,16 @@ from babysit.cli._options import File, Texts, refuse_folders
 
 
 def diagnose(subject: pathlib.Path, /, *, ignore: Texts = None, report: File = None, json: File = None) -> int:
-    """What was wrong with a training, from its saved trace; causes first, with the numbers that show them.
+    """What was wrong with a training, from its saved trace or its log; causes first, with the numbers that show them.
 
-    Exit code 1 when something sick was found, else 0.
+    Exit code 1 when something sick was found, 3 when too little was measured to judge, else 0.
 
     Parameters
     ----------
     subject
-        The Run folder, or a trace that `babysit run --keep FILE` or `babysit.watch(..., keep=FILE)` wrote.
+        The Run folder; a trace that `babysit run --keep FILE` or `babysit.watch(..., keep=FILE)` wrote; or a log of any
+        training: TensorBoard event files, an offline W&B run, an MLflow folder, `trainer_state.json`, CSV, JSON, JSON
+        lines, or the captured output of a script.
     ignore
         Findings to ignore, by name.
     report

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from babysit.diseases._catalogue import DISEASES
 from babysit.diseases._disease import Disease
+from babysit.diseases._learned import READS_LEARNED, READS_LOSS
 from babysit.record import Finding, InputError, Severity, Trace
 
 SEVERITIES: tuple[Severity, ...] = ("sick", "warning", "note")
@@ -46,10 +47,9 @@ def diagnose(trace: Trace, *, ignore: Sequence[str] = ()) -> list[Finding]:
     """
     check_names(ignore)
     found = {name: _merged(findings) for name, disease in DISEASES.items() if (findings := disease.find(trace))}
-    if (last := found.get("not-learning")) is not None:
-        found[last.name] = dataclasses.replace(
-            last, evidence={**last.evidence, "looked for and not found": _not_found(trace, found)}
-        )
+    if (last := found.get("not-learning")) is not None and (unfound := _not_found(trace, found)):
+        evidence = {**last.evidence, "looked for and not found": unfound}
+        found[last.name] = dataclasses.replace(last, evidence=evidence)
     return ranked(found, DISEASES, ignore=ignore)
 
 
@@ -100,6 +100,26 @@ def _causes(name: str, found: Mapping[str, Finding], diseases: Mapping[str, Dise
                 causes.add(cause)
                 waiting.append(cause)
     return causes - {name}
+
+
+# What every training has, so that it tells nothing of what was measured.
+COMMON = frozenset({*READS_LOSS, *READS_LEARNED, "lr", "accuracy"})
+
+
+def not_measured(trace: Trace) -> tuple[str, ...]:
+    """Diseases that could not be looked for: beside losses and scores nothing that shows them was measured.
+
+    Example:
+        >>> "units-dead" in not_measured(Trace()), "diverged" in not_measured(Trace())
+        (True, False)
+    """
+    known = {row.quantity for row in trace.rows} | {f"fact:{name}" for name in trace.facts}
+    if any(event.kind != "not-finite" for event in trace.events):
+        known |= {read for disease in DISEASES.values() for read in disease.reads if read.startswith("event:")}
+    needs = {name: set(disease.reads) - COMMON for name, disease in DISEASES.items()}
+    needs = {name: {read for read in reads if not read.startswith("fact:")} for name, reads in needs.items()}
+    outcomes = OUTCOMES | {"overfitting", "underfitting"}
+    return tuple(name for name, reads in needs.items() if reads and not reads & known and name not in outcomes)
 
 
 def _not_found(trace: Trace, found: Collection[str]) -> list[str]:

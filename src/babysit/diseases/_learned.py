@@ -303,6 +303,22 @@ def evidence_of_learning(trace: Trace) -> LearningEvidence:
     )
 
 
+RISEN = 0.1  # of an accuracy or R2, since the first evaluation
+
+
+def validation_agrees(trace: Trace) -> bool:
+    """Whether rows that are not trained on show it, too: their loss falls, or a score rises.
+
+    Example:
+        >>> validation_agrees(Trace())
+        False
+    """
+    losses = observed(trace, "data-loss", phase="validation").values
+    scores = [observed(trace, name, phase="validation").values for name in ("balanced-accuracy", "accuracy", "r2")]
+    fell = len(losses) > 1 and 0 < min(losses[1:]) < FALLEN * losses[0]
+    return fell or any(len(values) > 1 and max(values[1:]) > values[0] + RISEN for values in scores)
+
+
 def severity_by_outcome(trace: Trace, severity: Severity) -> Severity:
     """The severity as it is, or one step milder where the training goes well."""
     return MILDER[severity] if has_learned(trace) else severity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from typing import Any
 
@@ -21,10 +22,23 @@ ABOVE = 0.02  # of a score: within so much of a constant answer's nothing is lea
 WORSE = 1.02  # times a constant answer's loss: above it the answers lose to it
 ERRORS = 3.0  # standard errors of the mean loss that are granted
 LEAST_EVALUATIONS = 2
+# Of a log of somebody else's.
+LEAST_RECORDS = 5  # epochs, each the mean of many batches
+FIRST = 3  # losses whose median is the beginning
+FELL = 0.02  # of the first losses
+NEAR = 0.015  # of ln k: the levels of 2 to 20 classes lie at least 1.7 % apart
+MOST_CLASSES = (*range(2, 21), 100, 1000)
+RISEN = 0.02  # of an accuracy or R2
+TRAINED = 0.9  # of an accuracy or R2: such a network was trained before
 
 
 def find(trace: Trace) -> list[Finding]:
-    """The last scores and losses against a constant answer's, in training, and in validation where training learned."""
+    """The last scores and losses against a constant answer's, in training, and in validation where training learned.
+
+    Of a log alone, whose targets nobody has seen: a loss that never fell from where it began.
+    """
+    if "log" in trace.facts:
+        return _never_fell(trace)
     steps, values = observed(trace, "loss")
     if not values or lost(trace) or still_warming_up(trace):
         return []
@@ -88,6 +102,40 @@ def _validation(trace: Trace, trained: Scored, taken: int) -> list[Finding]:
     return [DISEASE.finding("validation", evidence=evidence)]
 
 
+def _never_fell(trace: Trace) -> list[Finding]:
+    """Of a log: losses of the second half are those of the beginning, and no score rises.
+
+    Sick where the level is that of an answer that ignores the inputs, or scores say so; a loss that is flat at another
+    level may be that of a network that was trained before.
+    """
+    losses = observed(trace, "loss").values or observed(trace, "data-loss", phase="validation").values
+    least = LEAST_RECORDS if trace.facts["log"] == "epoch" else LEAST_LOSSES
+    if len(losses) < least or lost(trace):
+        return []
+    first, late = statistics.median(losses[:FIRST]), losses[len(losses) // 2 :]
+    level, error = statistics.fmean(late), standard_error(late)
+    if first <= 0 or level + ERRORS * error < first or level < (1 - FELL) * first:
+        return []
+    classes = next((k for k in MOST_CLASSES if abs(level - math.log(k)) <= NEAR * math.log(k) + error), 0)
+    evidence: dict[str, Any] = {"first losses": first, "mean loss of the second half": level, "losses": len(losses)}
+    chance = bool(classes)
+    for phase in ("train", "validation"):
+        for name in ("accuracy", "balanced-accuracy", "r2"):
+            scores = observed(trace, name, phase=phase).values
+            if not scores:
+                continue
+            best, begin = max(scores[len(scores) // 2 :]), scores[0]
+            if best > begin + RISEN or best > TRAINED:
+                return []
+            evidence[f"best {name} in {'training' if phase == 'train' else phase}"] = best
+            chance = chance or len(scores) >= LEAST_EVALUATIONS
+    if classes:
+        evidence["loss of a constant answer"] = math.log(classes)
+        evidence["which is"] = f"ln {classes}, that of {classes} classes"
+    evidence["threshold"] = f"a fall by {FELL:g} of the first losses, or by {ERRORS:g} standard errors"
+    return [DISEASE.finding("training", evidence=evidence, severity="sick" if chance else "warning")]
+
+
 def _moves_on(trace: Trace) -> bool:
     """Whether its loss falls, and more steps are to come: a training that was seen to its end is over."""
     return "epochs" not in trace.facts and _stuck_at_chance.moves(later_half(*observed(trace, "loss")))
@@ -106,7 +154,10 @@ DISEASE = Disease(
         f" {SURE_STEPS} steps on; else a warning. Of a"
         " training that goes on, only where the loss does not fall. In validation alone: none of at least"
         f" {LEAST_EVALUATIONS} scores is more than {ABOVE:g} above a constant answer's, while training came over"
-        f" {LEARNED:g} of the way to all right."
+        f" {LEARNED:g} of the way to all right. Of a log without its program, from {LEAST_LOSSES} losses or"
+        f" {LEAST_RECORDS} epochs on: the mean loss of the second half lies less than {FELL:g} of the first {FIRST}, or"
+        f" less than {ERRORS:g} standard errors, below them, and no score rose by {RISEN:g}; sick where a score was"
+        f" logged or the loss is within {NEAR:g} of ln k for 2 to 20, 100 or 1,000 classes, else a warning."
     ),
     source=(
         "Arithmetic: the best constant answer has an R2 of 0, the commonest class's share in accuracy, and the entropy"
@@ -180,7 +231,7 @@ DISEASE = Disease(
         "stopped-too-early",
         "gradients-clipped-always",
     ),
-    reads=("accuracy", "balanced-accuracy", "classes-seen", "criterion", "label-top-share", "lr", "r2", "width",
-           "fact:classes", "fact:epochs", *READS_LOSS),
+    reads=("accuracy", "balanced-accuracy", "classes-seen", "criterion", "data-loss", "label-top-share", "lr", "r2",
+           "width", "fact:classes", "fact:epochs", "fact:log", *READS_LOSS),
     find=find,
 )  # fmt: skip

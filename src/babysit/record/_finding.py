@@ -86,7 +86,17 @@ class Finding:
 
 @stored
 class Diagnosis:
-    """All that was found, causes first, as it is kept with a Run and printed by `babysit diagnose`."""
+    """All that was found, causes first, as it is kept with a Run and printed by `babysit diagnose`.
+
+    Attributes:
+        findings: What is wrong.
+        verdict: `sick`, `sound` or `not judged`; empty where it is kept with a Run, whose answer says it.
+        reasons: Why, one a line.
+        not_judged: Findings that could not be looked for, since nothing that shows them was measured.
+    """
 
     findings: tuple[Finding, ...]
     schema: int = FINDING_SCHEMA
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()

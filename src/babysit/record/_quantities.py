@@ -144,6 +144,7 @@ FACTS: dict[str, str] = {
     "batch-size": "rows of the first batch",
     "classes": "number of classes, where the task is to tell them apart",
     "epochs": "epochs that are planned",
+    "log": "of a log without its program: what its numbers are counted by, step, epoch or record",
     "loss": "the loss function: cross-entropy, nll, bce, bce-with-logits, mse, l1, smooth-l1, huber, hinge, kl, "
             "gaussian-nll, poisson-nll, other",
     "loss-reduction": "mean, sum or none; own: another multiple or function of the mean",

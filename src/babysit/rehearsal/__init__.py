@@ -38,6 +38,7 @@ from babysit.rehearsal._subject import (
     one_by_one,
     out_of_time,
 )
+from babysit.rehearsal._verdict import verdict_of_trace
 from babysit.rehearsal._where import where_in_script
 
 __all__ = [
@@ -88,5 +89,6 @@ __all__ = [
     "read_sweep",
     "restored",
     "sweep_rates",
+    "verdict_of_trace",
     "where_in_script",
 ]

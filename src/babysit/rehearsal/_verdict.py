@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from babysit.diseases import evidence_of_learning
-from babysit.record import DOES_NOT_APPLY, CheckVerdict, Finding, PreFlightStep, StepVerdict, Trace
+from babysit.diseases import evidence_of_learning, validation_agrees
+from babysit.record import (
+    DOES_NOT_APPLY,
+    PRE_FLIGHT_STEPS,
+    CheckVerdict,
+    Finding,
+    PreFlightStep,
+    StepVerdict,
+    Trace,
+)
 from babysit.rehearsal._outcome import first_line
 
 # Steps that a sound verdict stands on: where one of them was asked for and could not be judged, neither can the check.
@@ -78,6 +86,30 @@ def verdict_of_check(
     if missing:
         return "not judged", tuple(missing)
     return "sound", tuple(shown) or (f"nothing was found in: {', '.join(asked)}",)
+
+
+def verdict_of_trace(trace: Trace, findings: Sequence[Finding]) -> tuple[CheckVerdict, tuple[str, ...]]:
+    """The same of a training that was measured and is over, or of its log.
+
+    Example:
+        >>> verdict_of_trace(Trace(), [])
+        ('not judged', ('no training was seen: no loss was measured',))
+    """
+    sick = [one for one in findings if one.severity == "sick"]
+    if sick:
+        told = [one for one in sick if not one.explained_by] or sick
+        return "sick", tuple(f"{one.name} was found{_where(one)}{_error(one)}" for one in told)
+    failed = trace.happened("failed")
+    missing = [f"the training failed: {first_line(failed[-1].text)}"] if failed else []
+    found = evidence_of_learning(trace)
+    # A loss of unknown level that falls shows little by itself, and more where rows that were not trained on agree.
+    agreed = found.strength == "weak" and validation_agrees(trace)
+    if found.strength != "clear" and not agreed:
+        missing.append(found.told)
+    missing += _unseen(trace, PRE_FLIGHT_STEPS, () if missing else (found.told,))
+    if missing:
+        return "not judged", tuple(missing)
+    return "sound", (f"{found.told}; validation agrees" if agreed else found.told,)
 
 
 def _rows_are_right(step: PreFlightStep | None) -> bool:

@@ -86,8 +86,10 @@ def trace_headline(trace: Trace, findings: Sequence[Finding]) -> str:
         verdict = f"first of all {findings[0].name}"
     elif count["warning"]:
         verdict = f"{count['warning']} warning{'s' if count['warning'] > 1 else ''}, first {findings[0].name}"
-    steps = max(row.step for row in trace.rows) + 1  # of many losses that are not finite, the last are not kept
-    return f"{steps:,} steps, loss {losses.values[0]:.4g} to {losses.values[-1]:.4g}: {verdict}."
+    # Of many losses that are not finite, the last are not kept.
+    steps = max(row.step for row in trace.rows) + (trace.facts.get("log") != "step")
+    unit = {"epoch": "epochs", "record": "records"}.get(trace.facts.get("log", ""), "steps")
+    return f"{steps:,} {unit}, loss {losses.values[0]:.4g} to {losses.values[-1]:.4g}: {verdict}."
 
 
 def _network_pictures(trace: Trace) -> list[Picture | None]:

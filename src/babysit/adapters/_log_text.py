@@ -1,0 +1,85 @@
+"""Numbers in what a script printed: `epoch 3/10 loss=0.52 val_acc: 81.2%`, `{'loss': 2.3}`, and the like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from babysit.adapters._log_numbers import PHASES, LogNumber, meaning
+
+NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|infinity)\b"
+# A name of up to four words, something between, and a number, a fraction or a share in percent. Words, blanks and
+# digits follow one another in one way only, so that no line is gone through twice.
+PAIR = re.compile(
+    r"(?P<name>[A-Za-z@_][\w@.]*(?:[ /-][A-Za-z@_][\w@.]*){0,3})['\"]?\s{0,4}[:=]?\s{0,4}[\[('\"]{0,2}"
+    rf"(?:tensor\()?(?P<value>{NUMBER})(?:\s?/\s?(?P<of>\d+))?(?P<percent>\s?%)?"
+)
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+FIRST_WORDS = 40  # characters of a line in which its phase is named
+LONGEST = 2000  # characters of a line that are read
+
+
+def numbers_of_text(text: str) -> tuple[list[LogNumber], dict[str, str]]:
+    """The numbers of a captured output, in order, and the phases that lines tell of their names.
+
+    Args:
+        text: The output; progress bars that were drawn over one another are lines of their own.
+
+    Example:
+        >>> numbers, _ = numbers_of_text("epoch 1 loss: 2.30\\nepoch 2 loss: 1.85\\n")
+        >>> [(number.epoch, number.name, number.value) for number in numbers]
+        [(1.0, 'loss', 2.3), (2.0, 'loss', 1.85)]
+    """
+    found: list[LogNumber] = []
+    phases: dict[str, str] = {}
+    record, epoch, written = 0, None, ""
+    for line in _lines(text):
+        pairs = list(_pairs(line))
+        axes = {what.quantity: value for name, value in pairs if (what := meaning(name)) and not what.phase}
+        epoch = axes.get("epoch", epoch)
+        phase = _phase(line)
+        told = []
+        for name, value in pairs:
+            what = meaning(name, phase)
+            if what is not None and what.phase:
+                key = name if what.phase == meaning(name).phase else f"{phase} {name}"  # type: ignore[union-attr]
+                told.append((key, value))
+                phases[key] = what.phase
+        if told and line != written:  # a bar drawn again says nothing new
+            found += [LogNumber(record, axes.get("step"), epoch, name, value) for name, value in told]
+            record += 1
+            written = line
+    return found, phases
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in re.split(r"[\r\n]+", ESCAPES.sub("", text)):
+        if line.strip():
+            yield line[:LONGEST]
+
+
+def _phase(line: str) -> str:
+    """The phase that the first words of a line name: `Validation: loss 0.3`, `Test set: Average loss: 0.1`."""
+    for word in re.findall(r"[a-z]+", line[:FIRST_WORDS].lower()):
+        for phase, names in PHASES.items():
+            if word in names:
+                return phase
+    return ""
+
+
+def _pairs(line: str) -> Iterable[tuple[str, float]]:
+    for match in PAIR.finditer(line):
+        name, value = match["name"].strip(), float(match["value"])
+        what = meaning(name)
+        if what is None:
+            # Words that stand before a name are no part of it: `Average loss`, `[rank0] loss`.
+            name = name.rpartition(" ")[2]
+            what = meaning(name)
+        if what is None:
+            continue
+        if what.quantity.endswith("accuracy"):
+            if match["of"] and float(match["of"]) >= value:
+                value /= float(match["of"]) or 1.0
+            elif match["percent"]:
+                value /= 100
+        yield name, value
