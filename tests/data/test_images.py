@@ -193,3 +193,81 @@ def test_too_much_for_the_memory_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_sections_are_only_read() -> None:
     assert DataSection().image_size is None
+
+
+def pictures(folder: pathlib.Path, count: int, first: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in range(first, first + count):
+        Image.fromarray(GREY + place).save(folder / f"{place}.png")
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set/{}", "test_set/{}"),
+        ("seg_train/seg_train/{}", "seg_test/seg_test/{}"),
+        ("data/Train/{}", "data/Test/{}"),
+        ("{}/train", "{}/test"),
+        ("train/{}", "valid/{}"),
+    ],
+)
+def test_phases_are_found_at_any_level(tmp_path: pathlib.Path, train: str, test: str) -> None:
+    for name in ("cats", "dogs"):
+        pictures(tmp_path / train.format(name), 12)
+        pictures(tmp_path / test.format(name), 4)
+    pictures(tmp_path / "unsorted", 3) if train[:2] != "{}" else None
+    prepared = prepare(Recipe(), str(tmp_path))
+    assert prepared.task.classes == ("cats", "dogs")
+    held = "validation" if "valid" in test else "test"
+    assert prepared.summary.splits[held] == 8
+    assert sum(prepared.summary.splits.values()) == 32
+
+
+def test_a_flat_test_folder_is_not_scored(tmp_path: pathlib.Path) -> None:
+    for name in ("a", "b"):
+        pictures(tmp_path / "train" / name, 20)
+    pictures(tmp_path / "test", 10)
+    prepared = prepare(Recipe(), str(tmp_path))
+    assert len(prepared.inputs) == 40
+    assert prepared.summary.splits["test"] > 0
+    assert any("10 images of test without a label" in decision.value for decision in prepared.decisions)
+
+
+def test_labels_stand_in_a_table_or_in_the_names(tmp_path: pathlib.Path) -> None:
+    pictures(tmp_path / "table/images", 30)
+    rows = "".join(f"{place}.png,{'cat' if place % 2 else 'dog'},{place * 3.5}\n" for place in range(28))
+    (tmp_path / "table/labels.csv").write_text("filename,label,weight\n" + rows)
+    prepared = prepare(Recipe(), str(tmp_path / "table"))
+    assert prepared.task.classes == ("cat", "dog")
+    assert len(prepared.inputs) == 28
+    number = prepare(Recipe.model_validate({"data": {"target": "weight"}}), str(tmp_path / "table"))
+    assert number.task.kind == "regression"
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for place in range(24):
+        Image.fromarray(GREY + place).save(flat / f"{'cat' if place % 2 else 'dog'}.{place}.png")
+    assert prepare(Recipe(), str(flat)).task.classes == ("cat", "dog")
+
+
+def test_masks_are_refused_or_left_out(tmp_path: pathlib.Path) -> None:
+    for name in ("images", "masks"):
+        pictures(tmp_path / "pairs" / name, 8)
+    with pytest.raises(DataError, match="a mask for each of them"):
+        prepare(Recipe(), str(tmp_path / "pairs"))
+    for name in ("benign", "malignant"):
+        pictures(tmp_path / "beside" / name, 10)
+        for place in range(10):
+            Image.fromarray(GREY).save(tmp_path / "beside" / name / f"{place}_mask.png")
+    prepared = prepare(Recipe(), str(tmp_path / "beside"))
+    assert len(prepared.inputs) == 20
+    assert any("20 masks beside images left out" in note for note in prepared.summary.notes)
+
+
+def test_twelve_bits_and_fractions_use_their_own_range() -> None:
+    twelve = np.full((8, 8), 4095, dtype=np.uint16)
+    pixels = decoded(encoded(Image.fromarray(twelve)), encoded(Image.fromarray(COLOUR)))
+    assert (pixels[0] == 255).all()
+    fractions = np.linspace(-1, 1, 64, dtype=np.float32).reshape(8, 8)
+    mixed = decoded(encoded(Image.fromarray(fractions), "TIFF"), encoded(Image.fromarray(COLOUR)))
+    assert int(mixed[0].min()) == 0
+    assert int(mixed[0].max()) == 255

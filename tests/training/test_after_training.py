@@ -76,6 +76,30 @@ def test_the_module_takes_what_the_columns_encode(house_run: pathlib.Path, tmp_p
     assert values.tolist() == pytest.approx(predict(house_run, frame)["prediction"].to_list(), rel=1e-5)
 
 
+def test_a_model_answers_for_rows_as_they_come(house_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    model = load(house_run)
+    frame = pl.read_csv(houses(tmp_path / "new.csv", rows=5, seed=2)).drop("price")
+    wanted = predict(house_run, frame)["prediction"].to_list()
+    for rows in (frame, frame.to_dict(as_series=False), frame.to_dicts(), tmp_path / "new.csv"):
+        assert model.predict(rows)["prediction"].to_list() == pytest.approx(wanted, rel=1e-5)
+    assert model.predict(frame.row(0, named=True))["prediction"][0] == pytest.approx(wanted[0], rel=1e-5)
+
+
+def test_surplus_columns_are_ignored_and_blank_rows_keep_their_places(
+    house_run: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    frame = pl.read_csv(houses(tmp_path / "new.csv", rows=5, seed=2)).with_columns(street=pl.lit("High Street"))
+    said: list[str] = []
+    found = predict(house_run, frame, keep=["street"], tell=said.append)
+    assert found["street"].to_list() == ["High Street"] * 5
+    assert said == ["1 column that the training data did not have, ignored: 'street'"]
+    lines = frame.drop("street").write_csv().splitlines()
+    (tmp_path / "blank.csv").write_text("\n".join([*lines[:3], ",,,,", *lines[3:]]))
+    answers = predict(house_run, str(tmp_path / "blank.csv"))["prediction"]
+    assert len(answers) == 6
+    assert answers[3] == pytest.approx(found["prediction"][2], rel=1e-5)
+
+
 def test_unknown_and_missing_levels_are_answered(house_run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     frame = pl.read_csv(houses(tmp_path / "new.csv", rows=4, seed=3))
     strange = frame.with_columns(pl.Series("town", ["Paris", None, "Delft", "Delft"]))

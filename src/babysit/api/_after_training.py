@@ -62,10 +62,12 @@ class Predicted(Result):
     Attributes:
         frame: A row for each row of the data.
         out: The file with these rows; None where none was written.
+        notes: What there is to know of the rows, such as columns that were ignored.
     """
 
     frame: pl.DataFrame
     out: pathlib.Path | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> Any:
         """The rows as a list of mappings; where a file was written, its name and the number of rows."""
@@ -165,10 +167,11 @@ def predict(
     path = pathlib.Path(out) if out is not None else None
     if path is not None and path.suffix not in ENDINGS:
         raise InputError(f"'{path}' ends in '{path.suffix}'", legal=", ".join(ENDINGS), write="--out predictions.csv")
-    frame = training.predict(run, data, keep=keep, model=model)
+    notes: list[str] = []
+    frame = training.predict(run, data, keep=keep, model=model, tell=notes.append)
     if path is not None:
         write_atomic(path, _as_file(frame, path.suffix))
-    return Predicted(frame, path)
+    return Predicted(frame, path, tuple(notes))
 
 
 def export(

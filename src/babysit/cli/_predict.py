@@ -31,6 +31,8 @@ def predict(run: pathlib.Path, data: str, /, *, keep: Texts = None, out: File = 
     """
     refuse_folders(out=out, json=json)
     predicted = babysit.predict(run, data, keep=keep or (), out=out)
+    for note in predicted.notes:
+        sys.stderr.write(f"note: {note}\n")
     tell_json(predicted.to_json, json)
     if out is not None:
         write_out(sys.stderr, f"{predicted}\n")

@@ -82,6 +82,8 @@ def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
 
     Every record is counted first, as polars fills short ones silently.
     """
+    if shape.delimiter == BLANKS and ('"' in text or "'" in text):
+        return None
     if shape.delimiter == BLANKS:
         text = re.sub(r"[ \t]+", "\t", re.sub(r"(?m)^[ \t]+|[ \t]+$", "", text))
     delimiter = "\t" if shape.delimiter == BLANKS else shape.delimiter

@@ -75,13 +75,13 @@ def find_delimiter(sample: str, quote: str, name: str) -> str:
         score = (share if share >= CONSISTENT else share / 2) * (0.5 + 0.5 * clean)
         if share and score > best_score + (0.1 if delimiter == BLANKS else 0.02 if place else 0.0):
             best, best_score, consistent = delimiter, score, share >= CONSISTENT
-    if consistent and best_score >= 0.75:
+    if consistent and best_score >= 0.9:
         return best
     for delimiter in SELDOM:
         if sample.count(delimiter) > max(LEAST, sample.count("\n") / 2):
             share, clean, _ = _rate(parse(sample, delimiter, quote, name))
             score = share * (0.5 + 0.5 * clean)
-            if share >= SELDOM_CONSISTENT and score > best_score + 0.1:
+            if share >= SELDOM_CONSISTENT and score > best_score + 0.05:
                 best, best_score = delimiter, score
     return best
 

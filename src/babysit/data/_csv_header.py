@@ -21,7 +21,7 @@ GENERIC = re.compile(r"[A-Za-z]{1,3}_?\d+|column_?\d+|unnamed.*|\d+|[A-Z]", re.I
 GENERIC_SHARE = 0.8
 UNIT = re.compile(
     r"[\[(].{1,20}[\])]|-|[%°$€£]\S{0,3}|[µmkcdMG]?(?:m|g|s|l|L|W|Wh|V|A|Hz|Pa|J|N|K|C|mol|bar|B)[23²³]?|"
-    r"(?:kg|km|cm|mm|min|h|hr|hrs|sec|days?|years?|yrs?|mph|rpm|bhp|hp|cc|mi|ft|in|lbs?|oz|gal|mpg|ppm|ppb|deg|°C|°F|"
+    r"(?:pcs|pieces|items?|each|kg|km|cm|mm|min|h|hr|hrs|sec|days?|years?|yrs?|mph|rpm|bhp|hp|cc|mi|ft|in|lbs?|oz|gal|mpg|ppm|ppb|deg|°C|°F|"
     r"USD|EUR|GBP|no|units?|count|n/a|text|date|number|string|int|float)|\S{1,8}/\S{1,8}",
 )
 YEARS = (1800, 2200)
@@ -135,6 +135,9 @@ def _title_rows(records: Records, width: int) -> int:
         if len(record) < width and not begins_names and not (record and is_number(record[0])):
             count += 1
             continue
+        if not filled:
+            count += 1
+            continue
         rest = records[place + 1 :]
         alone = width > 2 and len(record) >= width and len(filled) <= (2 if width > 5 else 1) and bool(filled)
         starts = alone and record[: len(filled)] == filled and not is_number(filled[0])
@@ -168,7 +171,13 @@ def _is_header(body: Records, place: int, missing: set[str]) -> bool:
     if any(numeric[shift:]):
         if not place:
             return bool(named)
-        return len(named) == len(above) or (not named and _names_one(record, below, shift))
+        before = body[place - 1]
+        merged = [
+            record[column - shift] not in missing or (column - shift < len(before) and bool(before[column - shift]))
+            for column in range(shift, width)
+            if numeric[column]
+        ]
+        return (bool(named) and all(merged)) or (not named and _names_one(record, below, shift))
     if place or len(set(record)) < len(record) or any(map(is_number, record)):
         return False
     seen = [{row[column] for row in below if column < len(row)} for column in range(width)]

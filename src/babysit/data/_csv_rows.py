@@ -66,7 +66,8 @@ def _is_footnote(cell: str, above: pl.DataFrame) -> bool:
     """Whether a lone first cell is a remark: longer than the cells above it, or in words of its own."""
     lengths = above[above.columns[0]].drop_nulls().str.len_chars()
     longest = int(lengths.max() or 0)  # type: ignore[arg-type]
-    return len(cell) > longest and not bool(blank_rows(above.drop(above.columns[0])).any())
+    rows = above.filter(~blank_rows(above))
+    return len(cell) > longest and not bool(blank_rows(rows.drop(above.columns[0])).any())
 
 
 def _only_notes_below(frame: pl.DataFrame, end: int) -> bool:

@@ -30,6 +30,7 @@ MOST_ROWS = 50_000  # are looked at, drawn evenly
 # leaves .06; of breast cancer .17; of the adult census .85; copies and codes of the target leave nothing.
 LEFT = 0.005
 LEFT_OF_NUMBERS = 1e-4  # of the variance: a copy in another unit, rounded to four digits, leaves less
+SAME_ORDER = 0.9999  # correlation of ranks
 MOST_SHARE_OF_LEVELS = 0.5  # of the rows: more levels than this learn each row by heart
 BEYOND_CHANCE = 0.05  # share of rows on both sides that is more than columns shuffled one by one would give
 GROUP_NAME = re.compile(
@@ -98,6 +99,8 @@ def leaking_columns(rows: Floats, targets: Floats, columns: Columns, task: Task,
             spread = float(((targets[chosen] - targets[chosen].mean()) ** 2).sum())
             if spread > 0 and left <= LEFT_OF_NUMBERS * spread:
                 found.append((column.name, f"R2 {1 - left / spread:.5f}"))
+            elif not is_levels and _in_one_order(values[chosen], targets[chosen]):
+                found.append((column.name, "both stand in the same order"))
     return found
 
 
@@ -139,6 +142,15 @@ def _left(known: Floats, numbers: Floats, asked: Floats, wanted: Floats, levels:
     return float(((answers - wanted) ** 2).sum())
 
 
+def _in_one_order(values: Floats, targets: Floats) -> bool:
+    """Whether the order of a column is that of the target, as of its logarithm."""
+    known = ~np.isnan(values)
+    if known.sum() < max(LEAST_ROWS, len(values) / 2) or len(np.unique(targets)) < len(targets) / 2:
+        return False
+    ranks = [pl.Series(one[known]).rank().to_numpy() for one in (values, targets)]
+    return bool(ranks[0].std() > 0) and abs(float(np.corrcoef(ranks[0], ranks[1])[0, 1])) >= SAME_ORDER
+
+
 def _nearest(values: Floats, asked: Floats) -> Indices:
     right = np.clip(np.searchsorted(values, asked), 0, len(values) - 1)
     left = np.clip(right - 1, 0, len(values) - 1)
@@ -161,12 +173,8 @@ def rows_twice(rows: Floats, targets: Floats, split: Mapping[str, Indices], seed
     chance = 0.0
     if max(shares.values(), default=0.0) > BEYOND_CHANCE:
         random = np.random.default_rng([seed, 4])
-        _, first = np.unique(groups, return_index=True)
-        distinct = whole[first]  # repeated rows would make every value look common
-        shuffled = np.column_stack([random.permutation(distinct[:, place]) for place in range(whole.shape[1])])
-        train = max(1, int(len(distinct) * len(split["train"]) / max(1, len(whole))))
-        numbers = _numbered(shuffled)
-        chance = float(np.isin(numbers[train:], numbers[:train]).mean()) if train < len(distinct) else 0.0
+        shuffled = np.column_stack([random.permutation(whole[:, place]) for place in range(whole.shape[1])])
+        chance = max(_shares(_numbered(shuffled), split).values())
     return TwiceFound(shares, chance, groups)
 
 

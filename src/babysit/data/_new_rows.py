@@ -136,7 +136,8 @@ def _from_table(table: Table, columns: Columns, task: Task, scored: bool) -> New
         if rows is not None:
             gone = frame.height - len(rows)
             notes = (*notes, f"{counted(gone, 'row')} without a target {'is' if gone == 1 else 'are'} not scored")
-    return NewRows(TensorRows(columns.encode(frame)), targets, notes, frame, scored=rows)
+    aside = [table.frame[name] for name in table.frame.columns if ignored and name not in frame.columns]
+    return NewRows(TensorRows(columns.encode(frame)), targets, notes, frame.with_columns(aside), scored=rows)
 
 
 def _targets_of(raw: pl.Series, columns: Columns, task: Task, source: str) -> tuple[Tensor, Indices | None]:

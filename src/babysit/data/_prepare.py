@@ -220,8 +220,10 @@ def look_for_leaks(
         free: Whether the split may be chosen.
     """
     rows, targets = dealt.inputs.numpy().astype(np.float64), target.values.numpy().astype(np.float64)
-    said = said_of_columns(leaking_columns(rows, targets, dealt.columns, target.task, recipe.seed), target.task)
     twice = rows_twice(rows, targets, dealt.split, recipe.seed)
+    once = np.sort(np.unique(twice.groups, return_index=True)[1])  # a repeated row would give its target by itself
+    found = leaking_columns(rows[once], targets[once], dealt.columns, target.task, recipe.seed)
+    said = said_of_columns(found, target.task)
     if not twice.is_leak:
         return dealt, said
     taken = free and recipe.split.method == "auto" and dealt.keys.groups is None and dealt.keys.times is None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import polars as pl
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from babysit.data import Columns, Preprocessing, TargetStandardise, Task
+from babysit.data import Columns, Preprocessing, TargetStandardise, Task, read_new_rows
 from babysit.nn import Features, MakeNetwork, Pixels, build
-from babysit.record import LossSection, Recipe, to_json
+from babysit.record import DataSection, LossSection, Recipe, to_json
 from babysit.training._loss import outputs_needed
+
+ROWS = 4096  # answered at once
 
 
 class TwoClasses(nn.Module):
@@ -73,6 +76,39 @@ class TrainedModel(nn.Module):
         answers: Tensor = self.answer(self.network(self.preprocessing(raw)))
         return answers
 
+    def predict(self, rows: object) -> pl.DataFrame:
+        """Answers for rows as they came, with the names of the classes.
+
+        Args:
+            rows: A polars or pandas frame, columns by name, one row or several as dictionaries, a file, an array or
+                images; read as those of training were.
+
+        Returns:
+            A row for each: `prediction`; for classes also `confidence` and `probability_CLASS` for each class.
+
+        Raises:
+            DataError: The rows have other columns or shapes than those of training.
+
+        Example:
+            >>> load("runs/houses-1").predict({"area": [80, 120], "town": ["Ulm", "Kiel"]})  # doctest: +SKIP
+        """
+        if isinstance(rows, Mapping):
+            single = all(isinstance(value, str) or not isinstance(value, Iterable) for value in rows.values())
+            rows = pl.DataFrame([dict(rows)] if single else dict(rows), strict=False)
+        elif isinstance(rows, list) and rows and all(isinstance(row, Mapping) for row in rows):
+            rows = pl.DataFrame([dict(row) for row in rows], infer_schema_length=None, strict=False)
+        data = DataSection() if self.columns is None else DataSection(missing=self.columns.missing)
+        new = read_new_rows(rows, data, self.columns, self.preprocessing.layout, self.task, scored=False)
+        device = next(self.parameters()).device
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                parts = [self(new.inputs[part].to(device)).cpu() for part in torch.arange(len(new.inputs)).split(ROWS)]
+        finally:
+            self.train(was_training)
+        return pl.DataFrame(answer_columns(self, torch.cat(parts)))
+
     def settings(self, loss: LossSection) -> dict[str, Any]:
         """What rebuilds the model without its weights, as plain JSON values."""
         return {
@@ -115,6 +151,22 @@ class Ensemble(TrainedModel):
             return answers.mean(dim=0)
         # The logarithm of the mean probability: computed from logarithms, so that small ones do not become 0.
         return answers.log_softmax(dim=2).logsumexp(dim=0)
+
+
+def answer_columns(model: TrainedModel, given: Tensor) -> dict[str, pl.Series]:
+    """A model's answers [n, C] or [n] as columns."""
+    if model.task.kind == "regression":
+        return {"prediction": pl.Series("prediction", given.double().numpy())}
+    probabilities = given.double().softmax(dim=1)
+    confidence, predicted = probabilities.max(dim=1)
+    classes = model.task.classes
+    columns = {
+        "prediction": pl.Series("prediction", [classes[code] for code in predicted.tolist()], dtype=pl.String),
+        "confidence": pl.Series("confidence", confidence.numpy()),
+    }
+    for code, name in enumerate(classes):
+        columns[f"probability_{name}"] = pl.Series(f"probability_{name}", probabilities[:, code].numpy())
+    return columns
 
 
 def build_model(

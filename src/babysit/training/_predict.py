@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from babysit.data import read_new_rows
-from babysit.record import DataError, Run, Study
+from babysit.record import DataError, Run, Study, silent
 from babysit.training._evaluate import answers
 from babysit.training._load import folder_of, load
-from babysit.training._model import TrainedModel
+from babysit.training._model import answer_columns
 
 
 def predict(
@@ -22,6 +22,7 @@ def predict(
     *,
     keep: Sequence[str] = (),
     model: Callable[..., nn.Module] | None = None,
+    tell: Callable[[str], object] = silent,
 ) -> pl.DataFrame:
     """Answers of a Run for new rows.
 
@@ -31,6 +32,7 @@ def predict(
             classes, or one image.
         keep: Columns of the table to put beside the answers.
         model: The function that makes the network, where one of the user's did.
+        tell: Receives what there is to know of the rows, such as columns that were ignored, a sentence each.
 
     Returns:
         A row for each row of the data: `row` (its number, from 0) or `file`; the kept columns; `prediction`; for
@@ -48,6 +50,8 @@ def predict(
     new = read_new_rows(
         data, folder.recipe.data, trained.columns, trained.preprocessing.layout, trained.task, scored=False
     )
+    for note in new.notes:
+        tell(note)
     found: dict[str, pl.Series] = {}
     if new.names:
         found["file"] = pl.Series("file", new.names)
@@ -60,19 +64,3 @@ def predict(
         found[f"data_{name}" if name in ("row", "prediction", "confidence") else name] = new.frame[name]
     given = answers(trained, new.inputs, torch.arange(len(new.inputs)), torch.device("cpu"))
     return pl.DataFrame({**found, **answer_columns(trained, given)})
-
-
-def answer_columns(model: TrainedModel, given: torch.Tensor) -> dict[str, pl.Series]:
-    """A model's answers [n, C] or [n] as columns."""
-    if model.task.kind == "regression":
-        return {"prediction": pl.Series("prediction", given.double().numpy())}
-    probabilities = given.double().softmax(dim=1)
-    confidence, predicted = probabilities.max(dim=1)
-    classes = model.task.classes
-    columns = {
-        "prediction": pl.Series("prediction", [classes[code] for code in predicted.tolist()], dtype=pl.String),
-        "confidence": pl.Series("confidence", confidence.numpy()),
-    }
-    for code, name in enumerate(classes):
-        columns[f"probability_{name}"] = pl.Series(f"probability_{name}", probabilities[:, code].numpy())
-    return columns
