@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
@@ -94,6 +94,33 @@ def digit_images() -> Rows:
     return _rows(inputs.reshape(-1, 1, 8, 8), labels)
 
 
+def digits_again() -> Rows:
+    """Digits as inputs and as targets."""
+    inputs, _ = digits()
+    return inputs, inputs
+
+
+class RowsReader(nn.Module):
+    """A GRU that reads a picture row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recurrent = nn.GRU(8, 48, batch_first=True)
+        self.head = nn.Linear(48, 10)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """[N, 1, 8, 8] to [N, 10]."""
+        outputs, _ = self.recurrent(images[:, 0])
+        return self.head(outputs[:, -1])  # type: ignore[no-any-return]
+
+
+def bottleneck(width: int) -> nn.Module:
+    """Down to eight numbers and up again."""
+    return nn.Sequential(
+        nn.Linear(width, 32), nn.ReLU(), nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, width)
+    )
+
+
 def sgd(parameters: Iterable[nn.Parameter]) -> Optimizer:
     return SGD(parameters, lr=0.01)
 
@@ -117,4 +144,16 @@ PROBLEMS: dict[str, Problem] = {
     "california, MLP, RMSprop": Problem(_california, lambda: mlp(8, 1), RMSprop, 10, 64),
     "MNIST, CNN, Adam": Problem(_mnist, cnn, Adam, 5),
     "MNIST, MLP, momentum": Problem(_mnist, lambda: mlp(784, 10), momentum, 6),
+    "iris, MLP, Adam": Problem(lambda: _rows(*load_iris(return_X_y=True)), lambda: mlp(4, 3), Adam, 40, 16),
+    "iris, linear, SGD": Problem(lambda: _rows(*load_iris(return_X_y=True)), lambda: nn.Linear(4, 3), sgd, 40, 16),
+    "breast-cancer, linear, SGD": Problem(
+        lambda: _rows(*load_breast_cancer(return_X_y=True)), lambda: nn.Linear(30, 2), sgd, 30, 32
+    ),
+    "diabetes, MLP, SGD": Problem(lambda: _rows(*load_diabetes(return_X_y=True)), lambda: mlp(10, 1), sgd, 40, 32),
+    "breast-cancer, tanh MLP, AdamW": Problem(
+        lambda: _rows(*load_breast_cancer(return_X_y=True)), lambda: mlp(30, 2, act=nn.Tanh), AdamW, 30, 32
+    ),
+    "digits, linear, momentum": Problem(digits, lambda: nn.Linear(64, 10), momentum, 20),
+    "digits, GRU, Adam": Problem(digit_images, RowsReader, Adam, 15),
+    "digits, bottleneck, Adam": Problem(digits_again, lambda: bottleneck(64), Adam, 20),
 }

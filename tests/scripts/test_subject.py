@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
+from babysit.diseases import diagnose
 from babysit.record import InputError, OutOfTimeError, RehearsalError, Remedy, Trace
 from babysit.rehearsal import Ask, one_by_one
 from babysit.scripts import Runner, Script, ScriptSubject, rehearsed, watching_environment
@@ -61,7 +62,36 @@ def test_the_first_of_several_is_looked_at_while_it_runs(made: Made) -> None:
     whole = made(text).rehearse_all([Ask(12)], look=seen.append)[0]
     assert isinstance(whole, Trace)
     assert seen
-    assert 0 < len(seen[0].series("loss").values) <= len(whole.series("loss").values)
+    assert 0 < len(seen[0].rows) < len(whole.rows)
+
+
+BY_HAND = """\
+import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Linear(4, 1)
+for _ in range(40):
+    x = torch.randn(32, 4)
+    {}
+    loss = nn.functional.mse_loss(net(x), x.sum(1, keepdim=True))
+    loss.backward()
+    for p in net.parameters():
+        p.data.add_(-0.05 * p.grad)
+"""
+
+
+@pytest.mark.parametrize(("clear", "found"), [("", True), ("net.zero_grad()", False)])
+def test_gradients_that_are_never_cleared_are_seen_where_weights_are_moved_by_hand(
+    made: Made, clear: str, found: bool
+) -> None:
+    trace = made(BY_HAND.format(clear)).rehearse(40, probes="start")
+    assert ("gradients-not-cleared" in {one.name for one in diagnose(trace)}) == found
+
+
+def test_a_training_that_never_steps_ends_by_its_time_limit(made: Made) -> None:
+    text = "import time, torch\n" + program(step="time.sleep(0.05)", epochs=1000)
+    done = made(text).run(Ask(seconds=1.0))
+    assert done.answer.how == "enough"
 
 
 def test_side_by_side_is_one_after_another(made: Made) -> None:

@@ -78,8 +78,10 @@ class WeightProbe:
         return bool(self._handles)
 
     def left_over(self, optimizers: Sequence[Optimizer]) -> float | Tensor:
-        """Length of whatever gradient the parameters that are stepped hold now."""
-        ours = [found for optimizer in optimizers for found in self._ours(optimizer)]
+        """Length of whatever gradient the parameters that are stepped hold now; all of them, where no optimizer is."""
+        ours: list[nn.Parameter] = [found for optimizer in optimizers for found in self._ours(optimizer)]
+        if not optimizers:
+            ours = [found for found in self._names if found.requires_grad]
         lengths = [gradient_length(found.grad) for found in ours if found.grad is not None]
         return torch.linalg.vector_norm(torch.stack([length.cpu() for length in lengths])) if lengths else 0.0
 

@@ -401,6 +401,8 @@ class Patcher:
             self.end_step()
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
             raise Enough
+        elif self._more is not None and self._backwards_without_step > 1:
+            self._more()  # of a training that takes no step, time is looked at here
         if self._observer is not None:
             self._observer.backward_begins(loss, scale, adds=adds)
 
