@@ -56,6 +56,8 @@ def test_one_that_was_not_seen_to_learn_ends_with_three(
         (["check", "nowhere.csv"], "nowhere.csv"),
         (["check", "iris", "--only", "dta"], "no step 'dta'"),
         (["check", "iris", "--only", "data", "wirring"], "no step 'wirring'"),
+        (["check", "--only", "data", "wiring", "nowhere.py", "--plain"], "nowhere.py"),
+        (["check", "--seconds", "9", "--only", "data", "nowhere.py"], "nowhere.py"),
         (["check", "iris", "--seconds", "0"], "a check of 0 seconds"),
         (["check", "iris", "--ignore", "overfittng"], "is not the name of a finding"),
         (["check", "iris", "--json=."], "--json answer.json"),

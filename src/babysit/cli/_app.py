@@ -19,7 +19,7 @@ from cyclopts import App, CycloptsError
 from rich.text import Text
 
 import babysit
-from babysit.cli._arguments import apart, with_json_files
+from babysit.cli._arguments import apart, with_json_files, with_subject_first
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
 from babysit.record import BabysitError
 from babysit.reports import CleanConsole
@@ -126,6 +126,8 @@ def _carried_out(arguments: list[str]) -> int:
         arguments = [arguments[0], *apart(arguments[0], arguments[1:], valued=valued, flags=flags)]
     elif isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that its encoding lacks; a script keeps its stream
+    if arguments and arguments[0] not in WITH_SCRIPT:
+        arguments = with_subject_first(arguments)
     arguments = with_json_files(arguments)
     console = CleanConsole()
     code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=console)

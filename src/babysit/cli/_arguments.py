@@ -15,6 +15,7 @@ MODULE = ("-m", "--module")
 HELP = ("-h", "--help", "--version")
 END = "--"
 JSON = "--json"
+SEVERAL = ("--only", "--skip", "--ignore", "--settings", "--set", "--remedies", "--remedy")  # options of many values
 
 
 def with_json_files(arguments: Sequence[str]) -> list[str]:
@@ -35,6 +36,27 @@ def with_json_files(arguments: Sequence[str]) -> list[str]:
             one = f"{JSON}={waiting.pop(0) if _is_json_file(waiting) else '-'}"
         done.append(one)
     return done
+
+
+def with_subject_first(arguments: Sequence[str]) -> list[str]:
+    """The same arguments, with the subject before options that would take it for one more of their values.
+
+    Example:
+        >>> with_subject_first(["check", "--only", "data", "train.py", "--plain"])
+        ['check', 'train.py', '--only', 'data', '--plain']
+    """
+    given = list(arguments)
+    ends = given.index(END) if END in given else len(given)
+    if len(given) < 2 or not given[1].startswith("-"):
+        return given
+    for place, one in enumerate(given[:ends]):
+        if one not in SEVERAL:
+            continue
+        stop = next((at for at in range(place + 1, ends) if given[at].startswith("-")), ends)
+        begin = next((at for at in range(place + 2, stop) if _ends_values(given[at])), None)
+        if begin is not None:
+            return [given[0], *given[begin:stop], *given[1:begin], *given[stop:]]
+    return given
 
 
 def apart(verb: str, arguments: Sequence[str], *, valued: Mapping[str, bool], flags: Collection[str] = ()) -> list[str]:
