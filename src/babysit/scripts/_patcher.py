@@ -397,8 +397,7 @@ class Patcher:
         if self._remedies is not None and self.network is None:
             self._remedies.backward_begins(self.optimizers)
         if not self.optimizers:
-            # Weights changed by hand, or never: each backward pass is a step.
-            self.end_step()
+            self.end_step()  # weights changed by hand, or never: each backward pass is a step
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
             raise Enough
         elif self._more is not None and self._backwards_without_step > 1:
