@@ -152,6 +152,8 @@ class LossTape(TorchFunctionMode):
 
     def _record(self, func: Any, args: Any, options: dict[str, Any], result: Any, before: Tensor | None) -> None:
         name, given = getattr(func, "__name__", ""), tensors_in((args, options))
+        if name == "__get__" and getattr(func.__self__, "__name__", "") in ("grad", "data"):
+            return  # what weights are changed with by hand is not on the way to the loss
         made = tensors_in(result) or (given[:1] if name == "__setitem__" else [])
         if not made:
             return
