@@ -5,6 +5,7 @@ The server is a program of its own, so that it can be started with a library in 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import ctypes
 import importlib
@@ -116,6 +117,7 @@ class Machine:
 
 def _serve() -> None:
 
+    codecs.lookup("cp437")  # zipfile's, which a process without rights could not load
     import babysit.api
     import babysit.cli
     import babysit.data

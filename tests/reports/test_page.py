@@ -1,5 +1,6 @@
 """The page in a real browser: it opens alone, draws everything, fits a phone, and no name in the data can hurt it."""
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -10,8 +11,15 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from babysit.lessons import explain
-from babysit.record import DataSummary, Run, RunSummary
-from babysit.reports import render_page, write_lessons_page, write_page, write_trace_page
+from babysit.record import DataSummary, Event, Finding, Run, RunSummary
+from babysit.reports import (
+    findings_renderable,
+    render_page,
+    render_result_page,
+    write_lessons_page,
+    write_page,
+    write_trace_page,
+)
 from tests.reports.inside import FINDINGS, seen_inside
 from tests.reports.lessons import LESSON
 from tests.reports.runs import classes, make_run, numbers
@@ -131,6 +139,31 @@ def test_names_are_escaped_and_no_address_is_loaded(tmp_path: pathlib.Path) -> N
     assert "<img src=x" not in text
     own = text[: text.index("<script>")]
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", own)
+
+
+PLANTED = "\"'></script><img src=x onerror=window.planted=1><script>window.planted=1</script>{{7*7}}"
+
+
+def test_planted_html_does_not_run(browser: Browser, tmp_path: pathlib.Path) -> None:
+    """In names of layers, classes, scripts and columns, in what a script printed, in evidence."""
+    trace = seen_inside()
+    layers = tuple(layer._replace(name=f"{layer.name}{PLANTED}") for layer in trace.layers)
+    rows = tuple(row._replace(layer=f"{row.layer}{PLANTED}") if row.layer else row for row in trace.rows)
+    events = (*trace.events, Event(3, "unseen", PLANTED), Event(4, "failed", PLANTED, PLANTED))
+    planted = dataclasses.replace(trace, rows=rows, layers=layers, events=events, facts={**trace.facts, "x": PLANTED})
+    finding = Finding("inputs-constant", "sick", PLANTED, {PLANTED: PLANTED}, PLANTED)
+    (tmp_path / "result.html").write_text(render_result_page(PLANTED, findings_renderable([finding])))
+    pages = [
+        write_trace_page(planted, [finding], tmp_path / "trace.html"),
+        write_page(classes(tmp_path / "run", ("cat", "dog", PLANTED))),
+        tmp_path / "result.html",
+    ]
+    for path in pages:
+        page, wrong = open_page(browser, path)
+        assert wrong == []
+        assert page.evaluate("window.planted") is None
+        assert page.locator("img[src='x']").count() == 0
+        page.context.close()
 
 
 def test_an_unfinished_run_is_shown_as_far_as_it_is(tmp_path: pathlib.Path) -> None:

@@ -12,6 +12,7 @@ from babysit.api._carry_out import Tuned, search_of
 from babysit.api._folders import folder_for, kept
 from babysit.api._search_set_up import REPEATS, WINNERS, Options, plan_of, planned
 from babysit.record import (
+    HIDDEN,
     InputError,
     Progress,
     Recipe,
@@ -19,6 +20,7 @@ from babysit.record import (
     SearchEnded,
     Study,
     Trial,
+    hide_arguments,
     silent,
 )
 from babysit.reports import write_study_page
@@ -114,7 +116,7 @@ def tune_script(
             "given": tuple(one.text() for one in given),
             "plan": asdict(plan),
             "options": asdict(options)
-            | {"command": command, "score": score, "lower": lower, "jobs": jobs, "steps": steps}
+            | {"command": hide_arguments(command), "score": score, "lower": lower, "jobs": jobs, "steps": steps}
             | {"protected": protected, "network": network},
             "fingerprint": "",
         }
@@ -125,6 +127,12 @@ def resume_script(study: Study, progress: Progress = silent) -> Tuned:
     """Go on with the search over a script's arguments."""
     options = kept(Options, study.info.options, study)  # it passes over what is of scripts alone
     of_script = kept(_ScriptOptions, study.info.options, study)
+    if any(one == HIDDEN or one.endswith(f"={HIDDEN}") for one in of_script.command):
+        raise InputError(
+            f"the command of {study.path} had a secret among its arguments, which was not kept",
+            legal="secrets that the script reads from the environment",
+            write="babysit tune again, with the secret in an environment variable",
+        )
     space = Space(study.info.given, free_names=True)
     engine = _engine(
         list(of_script.command),

@@ -116,6 +116,7 @@ from babysit.record._recipe_text import (
     with_settings,
 )
 from babysit.record._run_folder import Run, RunInfo
+from babysit.record._secrets import HIDDEN, hide_arguments, secret_texts, without_secrets
 from babysit.record._stored import Values, from_json, json_schema, plain, stored, to_json, to_values
 from babysit.record._study import (
     CurvePoint,
@@ -211,6 +212,7 @@ __all__ = [
     "FindingsChanged",
     "FinishedRung",
     "HEALING_SCHEMA",
+    "HIDDEN",
     "HISTOGRAMS",
     "HealBegan",
     "HealEnded",
@@ -307,6 +309,7 @@ __all__ = [
     "WatchSection",
     "Winner",
     "from_json",
+    "hide_arguments",
     "json_schema",
     "load_recipe",
     "losses_that",
@@ -322,6 +325,7 @@ __all__ = [
     "recipe_names",
     "recipe_to_toml",
     "replacing",
+    "secret_texts",
     "setting_path",
     "setting_paths",
     "silent",
@@ -333,5 +337,6 @@ __all__ = [
     "to_values",
     "toml_value",
     "with_settings",
+    "without_secrets",
     "write_atomic",
 ]

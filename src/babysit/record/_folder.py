@@ -26,6 +26,7 @@ from babysit.record._errors import RunFolderError, RunLockedError, RunVersionErr
 from babysit.record._reading import parse_json, read_text
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import parse_recipe
+from babysit.record._secrets import without_secrets
 
 Status = Literal["begun", "interrupted", "finished"]
 LIBRARIES = ("babysit", "torch", "numpy", "polars", "scikit-learn", "safetensors", "pydantic", "pillow")
@@ -116,7 +117,8 @@ class Folder(abc.ABC, Generic[Info]):
         target = path.resolve()
         partial = part_name(target)
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        made = cls.info_type(schema_number=cls.schema, status="begun", created=now, versions=library_versions(), **info)
+        told = without_secrets(dict(info))
+        made = cls.info_type(schema_number=cls.schema, status="begun", created=now, versions=library_versions(), **told)
         try:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)

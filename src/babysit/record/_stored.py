@@ -18,6 +18,8 @@ from pydantic.dataclasses import dataclass
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
+from babysit.record._secrets import without_secrets
+
 Made = TypeVar("Made")
 Seconds = Annotated[float, PlainSerializer(lambda value: round(value, 3), return_type=float, when_used="json")]
 Share = Annotated[float, PlainSerializer(lambda value: round(value, 4), return_type=float, when_used="json")]
@@ -48,12 +50,12 @@ def plain(value: Any) -> Any:
 
 
 def to_json(record: Any) -> Any:
-    """A record as plain JSON values.
+    """A record as plain JSON values, without secrets.
 
     Args:
         record: Of a class declared by `stored`, or a pydantic model.
     """
-    return plain(_adapter(cast(Any, type(record))).dump_python(record, mode="json", by_alias=True))
+    return without_secrets(plain(_adapter(cast(Any, type(record))).dump_python(record, mode="json", by_alias=True)))
 
 
 def to_values(record: Any) -> Values:

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from babysit.record._database import Types, reading, refuse_foreign, refuse_types, translated
 from babysit.record._errors import RunVersionError
+from babysit.record._secrets import without_secrets
 from babysit.record._thinning import DENSE, ROOM, Thinning
 from babysit.record._trace import TRACE_SCHEMA, Event, Histogram, Row, Trace, TraceLayer
 
@@ -89,7 +90,9 @@ class TraceStore:
         """Keep items for the next flush, as far as the trace has room for them."""
         with self._lock:
             admits = self._thinning.admits
-            self._waiting.extend([item for item in items if admits(item)])
+            self._waiting.extend(
+                [_without_secrets(item) if isinstance(item, Event) else item for item in items if admits(item)]
+            )
 
     def flush(self) -> None:
         """Write what waits, in one transaction.
@@ -175,7 +178,9 @@ class TraceStore:
                 if rows:
                     self._database.execute("DELETE FROM layers")
                     self._database.executemany("INSERT INTO layers VALUES (?, ?)", rows)
-                self._database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list((facts or {}).items()))
+                self._database.executemany(
+                    "INSERT OR REPLACE INTO facts VALUES (?, ?)", list(without_secrets(facts or {}).items())
+                )
         except sqlite3.Error as error:
             raise translated(error, self._path) from error
 
@@ -237,6 +242,10 @@ def read_trace(path: pathlib.Path) -> Trace:
             raise RunVersionError(f"{path} has trace schema {version}", legal=str(TRACE_SCHEMA))
         refuse_types(database, path, _TYPES)
         return _read(database)
+
+
+def _without_secrets(event: Event) -> Event:
+    return event._replace(text=without_secrets(event.text))
 
 
 def _read(database: sqlite3.Connection) -> Trace:

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 from plotly.utils import PlotlyJSONEncoder
 
-from babysit.record import Remedy
+from babysit.record import HIDDEN, Remedy, secret_texts
 from babysit.reports._findings import value_text
 from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._terminal import interval, score_number
@@ -16,12 +16,14 @@ from babysit.reports._terminal import interval, score_number
 
 def environment() -> jinja2.Environment:
     """Templates with everything escaped, and with the words that pages use."""
+    secrets = secret_texts()
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("babysit.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: type(value)(secrets.sub(HIDDEN, value)) if isinstance(value, str) else value,
     )
     made.filters |= {
         "number": score_number,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from babysit.record import InputError
+from babysit.record import InputError, hide_arguments
 from babysit.scripts._as_main import Ended, NoSuchModuleError, run_as_main
 
 
@@ -87,6 +87,7 @@ def with_arguments(target: str, arguments: Sequence[str], *, module: bool = Fals
     Raises:
         InputError: It cannot be run.
     """
+    hide_arguments(arguments)
     script = Script(target, tuple(arguments), module)
     script.check()
     return script

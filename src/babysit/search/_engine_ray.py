@@ -15,6 +15,9 @@ import collections
 import itertools
 import json
 import math
+import os
+import secrets
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -336,6 +339,11 @@ def connected(address: str) -> Any:
         MissingExtraError: Ray is not installed.
         InputError: There is no cluster at the address.
     """
+    if address == "local" and "ray" not in sys.modules:
+        # Ray's processes listen on every address of the machine, whatever they are told, and what they are sent they
+        # unpickle. So they obey only who has a token that this process makes and hands to those it starts.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     try:
         import ray
     except ImportError:
@@ -343,7 +351,6 @@ def connected(address: str) -> Any:
     if ray.is_initialized():
         return ray
     try:
-        # Nothing listens beyond localhost: no dashboard, and a local cluster is bound to this machine.
         if address == "local":
             ray.init(address="local", include_dashboard=False, log_to_driver=False)
         else:
