@@ -38,7 +38,7 @@ class Terminal(io.StringIO):
 
 def obeyed(text: str) -> list[str]:
     """What a terminal would obey, but for colours and movements of rich's own."""
-    own = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\n", "").replace("\t", "")
+    own = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text).replace("\n", "").replace("\t", "")
     return [repr(sign) for sign in own if printable(sign) != sign]
 
 

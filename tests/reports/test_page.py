@@ -156,7 +156,6 @@ def test_planted_html_does_not_run(browser: Browser, tmp_path: pathlib.Path) -> 
     pages = [
         write_trace_page(planted, [finding], tmp_path / "trace.html"),
         write_page(classes(tmp_path / "run", ("cat", "dog", PLANTED))),
-        tmp_path / "result.html",
     ]
     for path in pages:
         page, wrong = open_page(browser, path)
@@ -164,6 +163,11 @@ def test_planted_html_does_not_run(browser: Browser, tmp_path: pathlib.Path) -> 
         assert page.evaluate("window.planted") is None
         assert page.locator("img[src='x']").count() == 0
         page.context.close()
+    page = browser.new_page()
+    page.goto((tmp_path / "result.html").as_uri())
+    assert "window.planted=1" in page.inner_text("body")
+    assert page.evaluate("window.planted") is None
+    page.close()
 
 
 def test_an_unfinished_run_is_shown_as_far_as_it_is(tmp_path: pathlib.Path) -> None:
