@@ -102,7 +102,7 @@ def test_every_mistake_is_reported_at_once_with_its_path() -> None:
         ("[split]\nmethod = 'grouped'", "needs group"),
         ("[split]\nmethod = 'time'", "needs time"),
         ("[data.types]\nage = 'nmber'", "data.types"),
-        ("x = " + "[" * 5000 + "]" * 5000, "nests brackets too deeply"),
+        ("x = " + "[" * 5000 + "]" * 5000, "nests too deeply"),
     ],
 )
 def test_a_bad_recipe_is_refused_by_name(text: str, part: str) -> None:
