@@ -27,8 +27,8 @@ def fit(
     Parameters
     ----------
     data
-        A CSV, Parquet, npz or npy file, a folder of images (a folder a class), or a bundled set: digits, iris, wine,
-        breast-cancer, diabetes.
+        A table (CSV, JSON, Parquet, Arrow, ARFF, libsvm, Excel, also compressed), an npz or npy file, a folder of
+        images (a folder a class), or a bundled set: digits, iris, wine, breast-cancer, diabetes.
     target
         The column to learn; found when it is not given.
     recipe

@@ -39,6 +39,8 @@ from babysit.data._target_cells import join_one_hot, target_cells
 from babysit.data._wording import counted, nearest, row_numbers, several, share
 from babysit.record import ColumnSummary, ColumnType, DataError, Decision, Recipe, RecipeError
 
+MOST_CELLS = 50_000_000  # of a table, up to which equal rows are looked for
+
 
 def prepare(recipe: Recipe, source: object | None = None) -> Prepared:
     """Read data, find the target, split the rows, fit the columns on the training rows, and encode all rows.
@@ -219,7 +221,13 @@ def look_for_leaks(
         target: Encoded.
         free: Whether the split may be chosen.
     """
-    rows, targets = dealt.inputs.numpy().astype(np.float64), target.values.numpy().astype(np.float64)
+    inputs, values = dealt.inputs, target.values
+    if inputs.numel() > MOST_CELLS:  # equal rows are not looked for: comparing takes several times the table's memory
+        drawn = torch.linspace(0, len(inputs) - 1, MOST_CELLS // inputs.shape[1]).long().unique()
+        rows, targets = inputs[drawn].numpy().astype(np.float64), values[drawn].numpy().astype(np.float64)
+        found = leaking_columns(rows, targets, dealt.columns, target.task, recipe.seed)
+        return dealt, said_of_columns(found, target.task)
+    rows, targets = inputs.numpy().astype(np.float64), values.numpy().astype(np.float64)
     twice = rows_twice(rows, targets, dealt.split, recipe.seed)
     once = np.sort(np.unique(twice.groups, return_index=True)[1])  # a repeated row would give its target by itself
     found = leaking_columns(rows[once], targets[once], dealt.columns, target.task, recipe.seed)
