@@ -96,7 +96,7 @@ SICK: dict[str, Sick] = {
     "batch-size": Sick("50"),
     "bias-prior": Sick(None, {**NUMBERS, "y": "5 + x[:, :1]"}, text=False),
     "call-step": Sick(None, {"step": "pass"}),
-    "centre-inputs": Sick(None, {"x": "torch.randn(200, 6) + 5"}, text=False),
+    "centre-inputs": Sick(None, {"x": "torch.randn(200, 6) + 5"}),
     "class-weights": Sick(None, {"y": "(x.sum(1) > 3).long()"}, text=False),
     "clear-gradients": Sick(None, {"clear": "pass"}),
     "clip-norm": Sick("0.01"),
@@ -119,7 +119,7 @@ SICK: dict[str, Sick] = {
         },
         text=False,
     ),
-    "initialise": Sick("he", {"after": "[p.data.zero_() for p in net.parameters()]"}, text=False),
+    "initialise": Sick("he", {"after": "[p.data.zero_() for p in net.parameters()]"}),
     "insert-activation": Sick("relu", {"net": "nn.Sequential(nn.Linear(6, 16), nn.Linear(16, 2))"}),
     "insert-batch-norm": Sick(),
     "linear-output": Sick(None, {"net": "nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2), nn.Sigmoid())"}),
@@ -143,7 +143,7 @@ SICK: dict[str, Sick] = {
     "remove-softmax": Sick(
         None, {"net": "nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2), nn.Softmax(1))"}
     ),
-    "scale-inputs": Sick(None, {"x": "torch.randn(200, 6) * 9"}, text=False),
+    "scale-inputs": Sick(None, {"x": "torch.randn(200, 6) * 9"}),
     "shuffle": Sick(None, {"shuffle": "False"}),
     "sigmoid-output": Sick(
         None,
@@ -154,7 +154,7 @@ SICK: dict[str, Sick] = {
         },
     ),
     "softmax-axis": Sick(None, {"net": "nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2), nn.Softmax(0))"}),
-    "standardise-inputs": Sick(None, {"x": "torch.randn(200, 6) * 9 + 9"}, text=False),
+    "standardise-inputs": Sick(None, {"x": "torch.randn(200, 6) * 9 + 9"}),
     "standardise-targets": Sick(None, NUMBERS, text=False),
     "train-mode": Sick(None, {"net": DROPPING, "mode": "net.eval()"}),
     "unfreeze": Sick(None, {"after": "net[0].requires_grad_(False)"}),

@@ -271,3 +271,53 @@ def test_the_trace_has_the_rates_that_were_stepped_with(tmp_path: pathlib.Path) 
     rates = store.read().series("lr").values
     assert max(rates) == pytest.approx(0.5)
     assert rates[0] == pytest.approx(0.1)
+
+
+BARE = """
+w = torch.zeros(5, 1, requires_grad=True)
+for step in range(9):
+    rows = slice(16 * (step % 6), 16 * (step % 6) + 16)
+    loss = SIGN F.mse_loss(x[rows] @ w, y[rows])
+    loss.backward()
+    CLIP
+    with torch.no_grad():
+        w -= RATE * (w.grad + DECAY * w)
+    CLEAR
+"""
+BY_HAND = {
+    "rate": (("lr=0.02",), {"RATE": "0.9"}, {"RATE": "0.02"}),
+    "clip": (("clip-norm=0.1",), {}, {"CLIP": "nn.utils.clip_grad_norm_([w], 0.1)"}),
+    "clip and rate": (("clip-norm=0.1", "lr=0.2"), {}, {"CLIP": "nn.utils.clip_grad_norm_([w], 0.1)", "RATE": "0.2"}),
+    "sign": (("flip-sign",), {"SIGN": "-"}, {}),
+    "clear": (("clear-gradients",), {"CLEAR": "pass"}, {}),
+    "clear and rate": (("clear-gradients", "lr=0.02"), {"CLEAR": "pass", "RATE": "0.5"}, {"RATE": "0.02"}),
+    "decay": (("weight-decay=0.3",), {}, {"DECAY": "0.3"}),
+}
+
+
+def by_hand(remedies: tuple[str, ...], rate: float | None, parts: dict[str, str]) -> tuple[torch.Tensor, list[float]]:
+    text = textwrap.dedent(HEAD).replace("OUT", "1") + BARE
+    usual = {"RATE": "0.05", "CLEAR": "w.grad.zero_()", "CLIP": "pass", "SIGN": "", "DECAY": "0.0"}
+    for name, value in {**usual, **parts}.items():
+        text = text.replace(name, value)
+    store, made = TraceStore(None), dict[str, Any]({"__name__": "by_hand"})
+    asked = [Remedy.parse(one) for one in remedies]
+    applied = applied_to_script(asked, kinds=KINDS, highest_rate=rate) if remedies else None
+    with Patcher(store, remedies=applied, probes="losses") as patcher:
+        exec(compile(text, "train.py", "exec"), made)
+    assert patcher.not_applied() == []
+    return made["w"].detach(), list(store.read().series("lr").values)
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_steps_that_are_made_by_hand(name: str) -> None:
+    remedies, sick, well = BY_HAND[name]
+    _, rates = by_hand((), None, sick)
+    assert name == "clear" or name == "clear and rate" or rates[0] == pytest.approx(float(sick.get("RATE", 0.05)), 1e-3)
+    healed, _ = by_hand(remedies, float(sick.get("RATE", 0.05)), sick)
+    torch.testing.assert_close(healed, by_hand((), None, well)[0], rtol=2e-5, atol=2e-6)
+
+
+def test_a_rate_that_was_not_seen_cannot_be_another() -> None:
+    with pytest.raises(AssertionError, match="changed by hand, and were not seen to move"):
+        by_hand(("lr=0.1",), None, {})

@@ -71,8 +71,8 @@ def test_lines_of_real_programs(name: str, remedies: str, lines: list[str]) -> N
 
 
 def test_what_cannot_be_one_line_is_told_with_where_to_begin() -> None:
-    (line,) = advice(PATIENTS / "so-52800582" / "sick.py", "standardise-inputs")
-    assert line.startswith("sick.py:37: before the training loop: inputs = (inputs - inputs_train.mean(0))")
+    (line,) = advice(PATIENTS / "so-52800582" / "sick.py", "standardise-targets")
+    assert ": before the training loop: targets = (targets - mean) / std" in line
     (line,) = advice(PATIENTS / "dc-cnn-unbalanced" / "sick.py", "class-weights")
     assert line.startswith("sick.py:48: where the loss is made: weight=")
 

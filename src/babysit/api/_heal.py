@@ -51,7 +51,13 @@ class Healed(Result):
     @property
     def ok(self) -> bool:
         """Whether nothing was wrong: no finding beyond notes, and no remedy that does better."""
-        return not self.remedies and all(finding.severity == "note" for finding in self.findings)
+        well = not self.remedies and not self.healing.mended and self.judged
+        return well and all(finding.severity == "note" for finding in self.findings)
+
+    @property
+    def judged(self) -> bool:
+        """Whether it can be said that something or nothing is wrong: with nothing found, it has to be seen to learn."""
+        return not self.healing.unjudged
 
     @property
     def interrupted(self) -> bool:
@@ -89,9 +95,9 @@ class Healed(Result):
                 file that is there; nothing is written then.
         """
         self.subject.check_copy(pathlib.Path(path))
-        if not self.remedies:
+        if not self.remedies and not self.healing.mended:
             raise InputError("there is no remedy to write into a copy", cause="heal found none that works")
-        return self.subject.patched_copy(self.remedies, pathlib.Path(path))
+        return self.subject.patched_copy((*self.remedies, *self.healing.mended), pathlib.Path(path))
 
     def _record(self) -> Healing:
         return self.healing
@@ -102,7 +108,7 @@ class Healed(Result):
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [healing_renderable(self.healing)]
         if self.healing.patched:
-            parts += [Text(f"\npatched copy: {self.healing.patched}"), Text(self.healing.diff)]
+            parts.append(Text(f"\npatched copy: {self.healing.patched}"))
         return Group(*parts)
 
 
@@ -211,10 +217,11 @@ def heal(
             findings=known,
             progress=progress,
         )
-    found = dataclasses.replace(found, notes=made.notes(), advice=made.advice_for(found.remedies))
-    if apply is None or not found.remedies:
+    written = (*found.remedies, *found.mended)
+    found = dataclasses.replace(found, notes=made.notes(), advice=made.advice_for(written), diff=made.diff_of(written))
+    if apply is None or not written:
         return Healed(found, made)
-    copy = made.patched_copy(found.remedies, pathlib.Path(apply))
+    copy = made.patched_copy(written, pathlib.Path(apply))
     note = f"the patched copy, run in a scratch folder, came to {copy.outcome}"
     found = dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))
     return Healed(found, made)

@@ -30,7 +30,7 @@ def heal(
     """Diagnose, rehearse the remedies, and recommend the smallest combination that works, with what it did.
 
     Exit code 0 when nothing was wrong, 1 when something is (whether a remedy heals it or not), 2 when it could not be
-    run.
+    run, 3 when nothing was found in a training that was not seen to learn.
 
     Parameters
     ----------

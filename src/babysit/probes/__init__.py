@@ -5,6 +5,7 @@ from babysit.probes._fence import Fence
 from babysit.probes._inputs import InputProbe, first_tensor
 from babysit.probes._interception import listen, stop_listening
 from babysit.probes._layers import unwrapped
+from babysit.probes._leaves import leaves_of
 from babysit.probes._loss_facts import loss_facts
 from babysit.probes._loss_probe import Heard, LossProbe, LossSeen
 from babysit.probes._loss_tape import LossTape
@@ -24,6 +25,7 @@ __all__ = [
     "Pending",
     "TargetProbe",
     "first_tensor",
+    "leaves_of",
     "listen",
     "loss_facts",
     "stop_listening",

@@ -85,10 +85,11 @@ class Healing:
         interrupted: Whether the user stopped it; what was known by then is here.
         mended: Remedies of faults that were found and that the score does without; each was tried and does no harm.
         left: What is still wrong under the remedies, causes first.
+        unjudged: Why nothing can be said of a training in which nothing was found: it was not seen to learn.
         seconds_wanted: The time limit in seconds that would do for all that the findings ask for; 0 where all of it
             was tried.
         patched: Path of the patched copy, where one was asked for and there was something to write.
-        diff: Unified diff of that copy against the script.
+        diff: The remedies as changes of the script's text, and of modules in its folder: a unified diff.
     """
 
     schema: int = field(default=HEALING_SCHEMA, kw_only=True)
@@ -105,6 +106,7 @@ class Healing:
     interrupted: bool = False
     mended: tuple[RemedyText, ...] = ()
     left: tuple[Finding, ...] = ()
+    unjudged: str = ""
     seconds_wanted: Annotated[Seconds, Field(alias="seconds wanted")] = 0.0
     patched: str = ""
     diff: str = Field(default="", repr=False, exclude=True)

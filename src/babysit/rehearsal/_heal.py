@@ -18,7 +18,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from babysit.diseases import check_names, diagnose
+from babysit.diseases import check_names, diagnose, evidence_of_learning
 from babysit.record import (
     Effect,
     Finding,
@@ -121,12 +121,21 @@ def heal(
         tried,
         mended=mended,
         left=rounds.standing.roots if rounds is not None and remedies == rounds.standing.combination.remedies else (),
+        unjudged="" if remedies else _unjudged(rounds),
         seconds_wanted=_seconds_wanted(session, rounds),
         seconds=time.monotonic() - session.began,
         runs=session.runs,
         steps=session.steps_taken,
         interrupted=interrupted,
     )
+
+
+def _unjudged(rounds: HealRounds | None) -> str:
+    """Why a training in which nothing was found is not called sound; empty where it is, or is sick."""
+    if rounds is None or rounds.first.roots:
+        return ""
+    seen = evidence_of_learning(rounds.first.trace)
+    return seen.told if seen.strength == "none" else ""
 
 
 def _failing_seed(session: HealSession, seeds: int) -> int | None:
@@ -154,12 +163,18 @@ def _confirmed(
         return None, None
     afford = int(session.affordable(1.0)) // max(1, seeds - 1) - 1
     finalists = finalists[: max(1, min(FINALISTS, afford))]
-    further = range(session.seed + 1, session.seed + seeds)
+    # Those that were rehearsed for some of the steps only are rehearsed in full on the first seed, too.
+    again = any(attempt.share < 1 for attempt in finalists)
+    further = range(session.seed + (not again), session.seed + seeds)
     outcomes = session.on_seeds([one.combination for one in finalists], further) if further else {-1: []}
-    before = [session.before, *outcomes[-1]]
+    before = [*([] if again else [session.before]), *outcomes[-1]]
+    if not before:
+        return None, None
     judged: list[tuple[float, HealAttempt, list[RehearsalOutcome]]] = []
     for place, attempt in enumerate(finalists):
-        after = [attempt.outcome, *outcomes.get(place, [])]
+        after = [*([] if again else [attempt.outcome]), *outcomes.get(place, [])]
+        if not after:
+            continue
         middle = gain(median_of(before), median_of(after), comparable=attempt.comparable)
         judged.append((middle, attempt, after))
     top = max((middle for middle, _, _ in judged), default=-1.0)

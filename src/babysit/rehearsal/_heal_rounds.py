@@ -26,6 +26,7 @@ from babysit.rehearsal._outcome import RehearsalOutcome, gain
 from babysit.remedies import REMEDIES, rate_of
 
 SINGLES_SHARE = 0.5  # of the time that is left, at most, for the remedies of one round
+DONE = 0.9  # of the gap: where this much is closed and nothing is wrong, no remedy is tried that nothing asks for
 HELPS = 0.1  # of the gap that is left: what a remedy must close that no finding asks for
 ASKED_HELPS = 0.03  # the same of one that a finding asks for; what is not needed is left out at the end
 RATE_HELPS = 0.02  # of the gap that is left: what another rate must close
@@ -79,21 +80,21 @@ class HealRounds:
         ignore: Findings to ignore.
 
     Attributes:
+        first: The baseline, diagnosed.
         standing: The best so far.
         untried: What findings ask for and was not rehearsed for lack of time.
     """
 
     def __init__(self, session: HealSession, first: HealStanding, ignore: Sequence[str] = ()) -> None:
-        self.session, self.standing = session, first
+        self.session, self.first, self.standing = session, first, first
         self._ignore = ignore
-        self._first = first
         self._attempts: list[HealAttempt] = []
         self.untried: list[Combination] = []
         self._ladders: set[frozenset[str]] = set()
 
     def run(self) -> None:
         """All rounds, and at the end everything left out that the rest does without."""
-        at, in_vain, general = self._first, 0, set[frozenset[str]]()
+        at, in_vain, general = self.first, 0, set[frozenset[str]]()
         for _ in range(MOST_ROUNDS):
             if self._done(at):
                 break
@@ -106,6 +107,8 @@ class HealRounds:
                 at, in_vain = following, in_vain + 1
             else:
                 at, in_vain = self.standing, 0
+                if at.sound and at.gain >= DONE:
+                    break
                 known = frozenset(map(str, at.combination.remedies))
                 if known in general:
                     break
@@ -217,7 +220,7 @@ class HealRounds:
         for rung in range(rungs, -1, -1):
             share = REDUCTION**-rung
             steps = session.steps if rung == 0 else max(FEWEST_STEPS, round(full * share))
-            found = session.compare(alive, steps, stage, share, within=SINGLES_SHARE)
+            found = session.compare(alive, steps, stage, share, within=1 / (rung + 2))  # the next rungs get as much
             if rung == rungs and len(found) < len(alive):
                 self.untried += [one for one in alive if one.because and not session.was_tried(one)]
             attempts = found or attempts
@@ -259,7 +262,7 @@ class HealRounds:
     def mended(self) -> tuple[Remedy, ...]:
         """Remedies of faults that were found and that the score does without, such as a mode; each does no harm."""
         best, found = self.standing, list[Remedy]()
-        wrong = {one.name: one for one in (*self._first.findings, *best.findings)}
+        wrong = {one.name: one for one in (*self.first.findings, *best.findings)}
         known = {one.name for one in best.combination.remedies}
         for finding in wrong.values():
             disease = DISEASES.get(finding.name)
@@ -280,7 +283,7 @@ class HealRounds:
         """The best combinations, the best first, that close enough to be recommended."""
         best = self.standing
         attempts = [HealAttempt(best.combination, best.outcome, best.gain)] if best.combination.remedies else []
-        attempts += sorted((one for one in self._attempts if one.share == 1.0), key=lambda one: -one.rank)
+        attempts += sorted(self._attempts, key=lambda one: (-one.share, -one.rank))
         distinct = unique(attempt.combination for attempt in attempts if attempt.gain >= works)
         return [next(one for one in attempts if one.combination is kept) for kept in distinct][:most]
 

@@ -177,6 +177,10 @@ class Subject(ABC):
         """How to write remedies into its text, a line for each; empty where it has none."""
         return ()
 
+    def diff_of(self, remedies: Sequence[Remedy]) -> str:
+        """The changes of its text that remedies are, as a unified diff; empty where it has no text."""
+        return ""
+
     def check_copy(self, path: pathlib.Path) -> None:
         """Check that a patched copy of its text can be written to a path.
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
+from babysit.probes import leaves_of
 from babysit.remedies._application import Application
 from babysit.remedies._hooks import Hooks
 from babysit.remedies._replacements import Replacements
@@ -22,6 +23,7 @@ KINDS: dict[str, Any] = {"adagrad": Adagrad, "adam": Adam, "adamw": AdamW, "rmsp
 FRESH_RATE = 1e-3  # of the Adam that steps a training that has no optimizer
 MOMENTUM = 0.9  # of an SGD that stands in the place of another kind; its usual rate is 0.01
 SGD_RATE = 0.01
+BY_HAND = "the weights are changed by hand, and were not seen to move by a rate times their gradient"
 
 
 Called = tuple[Any, ...]
@@ -68,6 +70,7 @@ class AtSteps:
         self._turned: list[Tensor] = []  # parameters whose gradients are turned for the step under way
         self._replaced: Replacements | None = None
         self._wrapped: set[type[Optimizer]] = set()
+        self._seen: list[Tensor] = []  # weights that are changed by hand, as they were at the last backward pass
         self._stepped = True
 
     def rate(self, value: float, application: Application) -> None:
@@ -113,7 +116,7 @@ class AtSteps:
     def install(self, replaced: Replacements) -> None:
         """Wrap `backward`, where something is done around it."""
         self._replaced = replaced
-        if self._asked.step is not None or self._asked.clear is not None:
+        if self._wanted:
             replaced.put(torch.autograd, "backward", self._around_backward)
 
     def constructed(self, optimizer: Optimizer) -> None:
@@ -260,7 +263,12 @@ class AtSteps:
     def _around_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
             asked = self._asked
-            if self._stepped or asked.step is not None:
+            if not self._optimizers and not self._made and isinstance(tensors, Tensor):
+                if asked.step is None:
+                    return self._by_hand(tensors, lambda: original(tensors, *arguments, **options))
+                rate = asked.rate[0] if asked.rate is not None else FRESH_RATE
+                self._optimizers = [Adam(leaves_of(tensors), lr=rate)]
+            if (self._stepped and asked.clear is not None) or asked.step is not None:
                 for optimizer in self._optimizers:
                     if asked.clear is not None and _has_gradients(optimizer):
                         asked.clear.took_hold()
@@ -274,6 +282,47 @@ class AtSteps:
             return result
 
         return backward
+
+    def _by_hand(self, loss: Tensor, backward: Callable[[], Any]) -> Any:
+        """A backward pass of a training that changes its weights by hand: another rate is another gradient."""
+        asked, leaves = self._asked, leaves_of(loss)
+        moved = [not torch.equal(now, then) for now, then in zip(leaves, self._seen, strict=False)]
+        if asked.clear is not None and any(moved):
+            for leaf in leaves:
+                if leaf.grad is not None and bool(leaf.grad.any()):
+                    leaf.grad = torch.zeros_like(leaf.grad)
+                    asked.clear.took_hold()
+        before = [None if leaf.grad is None else leaf.grad.clone() for leaf in leaves]
+        result = backward()
+        factor = self._factor_by_hand()
+        with torch.no_grad():
+            for leaf, old in zip(leaves, before, strict=True):
+                if leaf.grad is None:
+                    continue
+                new = leaf.grad if old is None else leaf.grad - old
+                if asked.decay is not None:
+                    new = new + asked.decay[0] * leaf
+                leaf.grad = factor * new if old is None else old + factor * new
+            if asked.clip is not None:
+                nn.utils.clip_grad_norm_(leaves, asked.clip[0] * abs(factor))
+        for one in (asked.flip, *(pair[1] for pair in (asked.clip, asked.decay) if pair is not None)):
+            if one is not None:
+                one.took_hold()
+        self._seen = [leaf.detach().clone() for leaf in leaves] if asked.clear is not None else []
+        return result
+
+    def _factor_by_hand(self) -> float:
+        """What the gradient is multiplied by, so that the script's own rate times it is what is asked for."""
+        asked, factor = self._asked, 1.0 if self._asked.flip is None else -1.0
+        for pair in (asked.rate, asked.times):
+            if pair is None:
+                continue
+            if self._highest is None:
+                pair[1].reason = BY_HAND
+                continue
+            factor *= pair[0] / (self._highest if pair is asked.rate else 1.0)
+            pair[1].took_hold()
+        return factor
 
 
 def _turn(parameters: Sequence[Tensor]) -> None:

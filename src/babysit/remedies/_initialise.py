@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from babysit.nn import SCHEMES, initialise
 from babysit.record import Remedy, Trace
@@ -12,6 +12,9 @@ from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_network import BeforeTraining
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._values import OneOf
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 HE = 'nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")'
 TOLD = {
@@ -34,7 +37,7 @@ class Initialise(RemedyKind):
     advice = "once the network is made: for each layer with weights {value}"
     place = "initialisation"
     unmet = "no network was trained"
-    not_source = "where the network is complete, before its first use, is not certain"
+    held_in = frozenset({"optimizer"})
     for_tiny_batch = (2, "auto")
 
     def told(self, value: str) -> str:
@@ -55,3 +58,9 @@ class Initialise(RemedyKind):
             application.took_hold()
 
         applied.network.at_start(begin, application)
+
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
+        """Before the optimizer is made."""
+        from babysit.remedies.source import write_initialise
+
+        return write_initialise(edits, self.values.of(remedy))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
@@ -12,6 +12,9 @@ from babysit.remedies._applied import AppliedRemedies
 from babysit.remedies._at_inputs import Scaling
 from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._state import RehearsalState, arguments_of
+
+if TYPE_CHECKING:
+    from babysit.remedies.source import Edits
 
 BATCHES = 32  # that statistics are taken from
 STATISTICS = "with the training rows' numbers for the other rows, too"
@@ -29,7 +32,7 @@ class InputScaling(RemedyKind):
     alike = "input scaling"
     place = "loop"
     unmet = "no network was trained"
-    not_source = "the script's text does not tell which tensor holds the training rows"
+    held_in = frozenset({"loader", "training"})
 
     def live(self, remedy: Remedy, state: RehearsalState, application: Application) -> None:
         """With statistics of the first batches."""
@@ -39,6 +42,12 @@ class InputScaling(RemedyKind):
     def script(self, remedy: Remedy, applied: AppliedRemedies, application: Application) -> None:
         """On their way into the network, with statistics of the first rows that are trained on."""
         applied.inputs.scale(self.how, application)
+
+    def source(self, remedy: Remedy, edits: Edits) -> bool:
+        """Where the tensors of rows are made, where the text shows which they are."""
+        from babysit.remedies.source import write_input_scaling
+
+        return write_input_scaling(edits, self.how)
 
 
 def learn_from(state: RehearsalState) -> None:

@@ -34,6 +34,8 @@ def healing_renderable(found: Healing) -> RenderableType:
             Text(f"  {one}{_meaning(str(one))} (it is a fault, and the score does without it)") for one in found.mended
         ]
         parts += [Text(f"    {line}", style="dim") for line in found.advice]
+    if found.diff:
+        parts += [Text(), Text("what to write", style="bold"), Text(found.diff.rstrip(), no_wrap=True)]
     if found.effect is not None:
         parts += [Text(), _effect(found.effect)]
     if found.left:
@@ -91,6 +93,8 @@ def healing_headline(found: Healing) -> Text:
         verdict, style = "a fault was found: " + " and ".join(map(str, found.mended)), "bold yellow"
     elif found.seconds_wanted:
         verdict, style = "sick, and the time was over before all that the findings ask for was tried", "bold red"
+    elif found.unjudged:
+        verdict, style = f"not judged: nothing was found, and {found.unjudged}", "bold yellow"
     elif any(one.severity != "note" for one in found.findings):
         verdict, style = "sick, and nothing that was tried heals it", "bold red"
     else:

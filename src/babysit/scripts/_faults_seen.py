@@ -22,6 +22,7 @@ from babysit.record import INPUTS, Event, Row
 from babysit.rehearsal import where_in_script
 from babysit.remedies import Replacements
 from babysit.scripts._followers_seen import FollowersSeen
+from babysit.scripts._hand_steps_seen import HandStepsSeen
 from babysit.scripts._networks_seen import name_of, parameters_of
 
 SAMPLED_ROWS = 64  # of a stored array, to see whether its rows change
@@ -54,6 +55,7 @@ class FaultsSeen:
         self._step = 0
         self._states = _States(lambda: self._step, self._asked_for)
         self._stored = _StoredRows()
+        self._hand = HandStepsSeen()
         self._entered = {"train": _Values(), "validation": _Values()}
         self._graph: Any = None  # of the gradients under way: it lives until the step
         self._loss_value = math.nan
@@ -84,8 +86,11 @@ class FaultsSeen:
         text = f"nll_loss is {float(value):.3g}, and the logarithm of a probability is never above zero"
         self._once("loss-impossible", f"{text}: the exponentials of its inputs add up to {total:.3g} a row, not to 1")
 
-    def backward_begins(self, loss: Tensor) -> None:
-        """A backward pass begins."""
+    def backward_begins(self, loss: Tensor, *, by_hand: bool = False) -> None:
+        """A backward pass begins; `by_hand` where no optimizer was made."""
+        rate = self._hand.backward_begins(loss) if by_hand else None
+        if rate is not None:
+            self._tell([Row(max(0, self._step - 1), "train", "", "lr", rate)])
         if self._every_step and loss.numel() == 1 and "gradients-not-finite" not in self._told:
             self._graph, self._loss_value = loss.grad_fn, float(loss.detach())
 
@@ -137,6 +142,7 @@ class FaultsSeen:
 
     def end(self) -> None:
         """The training is over."""
+        self._hand.close()
         before, after = self._entered["train"], self._entered["validation"]
         found = before.against(after)
         if found is not None:

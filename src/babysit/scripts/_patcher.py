@@ -387,7 +387,7 @@ class Patcher:
                 self._losses.append(float(loss.detach() / scale))
                 bad = self._probes == "losses" and not math.isfinite(self._losses[-1])
             if self._looks:
-                self._faults.backward_begins(loss)
+                self._faults.backward_begins(loss, by_hand=not self.optimizers)
         except Exception as error:
             self._failed(error)
         if bad:

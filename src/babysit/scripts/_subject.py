@@ -177,6 +177,15 @@ class ScriptSubject(Subject):
 
         return advice_for(self.script, remedies)
 
+    def diff_of(self, remedies: Sequence[Remedy]) -> str:
+        """The changes of the script, and of the modules that it imports from its folder."""
+        from babysit.scripts.patches import patched
+
+        try:
+            return patched(self.script, remedies, with_modules=True).diff if remedies else ""
+        except InputError:  # its text cannot be read, or has no place for one of them: the advice is in words
+            return ""
+
     def check_copy(self, path: pathlib.Path) -> None:
         """Check that a patched copy of the script can be written to a path.
 
@@ -195,11 +204,12 @@ class ScriptSubject(Subject):
         Raises:
             InputError: As of `check_copy`; nothing is written then.
         """
-        from babysit.scripts.patches import write_patched
+        from babysit.scripts.patches import is_folder, write_patched
 
         self.check_copy(path)
         done = write_patched(self.script, remedies, path)
-        script = with_arguments(str(path.resolve()), self.script.arguments)
+        copied = path / self.script.name if is_folder(path) else path
+        script = with_arguments(str(copied.resolve()), self.script.arguments)
         with ScriptSubject(
             script, folder=self._folder, jobs=1, protected=self._protected, network=self._network
         ) as copy:

@@ -4,6 +4,7 @@ Importing this package takes 0.2 seconds because of libcst, so others import it 
 """
 
 from babysit.remedies.source._activations import (
+    reads_shares,
     write_activation,
     write_linear_output,
     write_loss,
@@ -12,7 +13,7 @@ from babysit.remedies.source._activations import (
     write_sigmoid_output,
     write_softmax_axis,
 )
-from babysit.remedies.source._code import Code, as_python, is_text, statements
+from babysit.remedies.source._code import Code, Elsewhere, as_python, called, is_text, statements
 from babysit.remedies.source._edits import Edited, Edits, Place, Wanted
 from babysit.remedies.source._layers import (
     write_dropout,
@@ -41,9 +42,11 @@ from babysit.remedies.source._optimizer import (
     write_unfreeze,
     write_weight_decay,
 )
+from babysit.remedies.source._rows import write_initialise, write_input_scaling
 from babysit.remedies.source._training import (
     LOADERS,
     epoch_loop,
+    loss_kinds,
     losses,
     made_losses,
     makes_network,
@@ -56,18 +59,22 @@ __all__ = [
     "Code",
     "Edited",
     "Edits",
+    "Elsewhere",
     "LOADERS",
     "Place",
     "Wanted",
     "as_python",
+    "called",
     "epoch_loop",
     "is_text",
+    "loss_kinds",
     "losses",
     "made_losses",
     "makes_network",
     "module_classes",
     "module_name",
     "optimizer_calls",
+    "reads_shares",
     "statements",
     "with_epochs",
     "write_activation",
@@ -81,6 +88,8 @@ __all__ = [
     "write_epochs",
     "write_evaluation_mode",
     "write_flip_sign",
+    "write_initialise",
+    "write_input_scaling",
     "write_insert_activation",
     "write_insert_batch_norm",
     "write_linear_output",

@@ -94,8 +94,10 @@ def write_loss(edits: Edits, value: str) -> bool:
 def _without(edits: Edits, name: str, taking: set[str], exchanged: dict[str, tuple[str, str]]) -> bool:
     """Remove an activation from the outputs or from the loss's input; change the loss if it needs that."""
     code = edits.code
-    kinds, calls = loss_kinds(code), losses(code)
-    if len(kinds) != 1 or len({kind for _, kind in calls}) != 1 or not kinds <= taking | set(exchanged):
+    kinds, calls = loss_kinds(code) | code.elsewhere.losses, losses(code)
+    if len(kinds) != 1 or not kinds <= taking | set(exchanged):
+        return False
+    if len({kind for _, kind in calls}) != 1 and not (code.elsewhere.losses and not calls and kinds <= taking):
         return False
     kind = kinds.pop()
     if kind in exchanged and not all(_call_loss(edits, call, exchanged[kind]) for call, _ in calls):
@@ -107,7 +109,7 @@ def _without(edits: Edits, name: str, taking: set[str], exchanged: dict[str, tup
             _unwrap(edits, site)
         return True
     outputs = outputs_of(code)
-    if outputs is None or outputs.site is None or outputs.site.name != name or _reads_shares(code):
+    if outputs is None or outputs.site is None or outputs.site.name != name or reads_shares(code):
         return False
     return _take_off(edits, outputs)
 
@@ -195,8 +197,10 @@ def _passed_around(code: Code) -> bool:
     )
 
 
-def _reads_shares(code: Code) -> bool:
+def reads_shares(code: Code) -> bool:
     """Whether the script may read outputs as probabilities: it compares with a number between 0 and 1, or rounds."""
+    if code.elsewhere.reads_shares:
+        return True
     for node in code.every(cst.Comparison):
         for one in [node.left, *(target.comparator for target in node.comparisons)]:
             if isinstance(one, cst.Float) and 0 < one.evaluated_value < 1:

@@ -7,6 +7,7 @@ import functools
 import re
 import warnings
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import TypeVar, cast
@@ -27,6 +28,24 @@ Statement = cst.BaseStatement | cst.BaseSmallStatement
 LOOPS = (cst.For, cst.While, cst.BaseComp)
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """What other files of the same program show.
+
+    Attributes:
+        made: Names of classes and functions that they call.
+        losses: Names of the losses that they make or call.
+        reads_shares: Whether they may read a network's outputs as probabilities.
+    """
+
+    made: frozenset[str] = frozenset()
+    losses: frozenset[str] = frozenset()
+    reads_shares: bool = False
+
+
+NOTHING_ELSEWHERE = Elsewhere()
+
+
 class Code:
     """A script's text, parsed. When it is written out again, every byte is the same.
 
@@ -42,6 +61,8 @@ class Code:
         >>> [code.dotted(call.func) for call in code.calls()]
         ['torch.nn.Linear']
     """
+
+    elsewhere: Elsewhere = NOTHING_ELSEWHERE  # what other files of the program show
 
     def __init__(self, content: bytes | str, arguments: Sequence[str] = ()) -> None:
         whole = content.encode() if isinstance(content, str) else content
@@ -68,6 +89,7 @@ class Code:
     def with_module(self, module: cst.Module) -> Code:
         """The same file with another syntax tree."""
         code = Code.__new__(Code)
+        code.elsewhere = self.elsewhere
         code._read(module, self._tail, self.arguments, self._lossy)
         return code
 

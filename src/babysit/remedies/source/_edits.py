@@ -91,7 +91,7 @@ class Edits:
             # Comments above the statement stay above what is inserted.
             gap = [cst.EmptyLine(indent=False)] if apart else []
             above = () if statement in self._before else getattr(statement, "leading_lines", ())
-            lines = [self._line(text).with_changes(leading_lines=gap) for text in texts]
+            lines = [self._lines(text).with_changes(leading_lines=gap) for text in texts]
             new = [lines[0].with_changes(leading_lines=above), *lines[1:]]
             self._changes.setdefault(statement, []).append(lambda old: old.with_changes(leading_lines=gap))
         self._before.setdefault(statement, []).extend(new)
@@ -129,9 +129,13 @@ class Edits:
         self._places.append(Place(argument, argument, say))
 
     def _line(self, text: str) -> cst.SimpleStatementLine:
-        made = cst.parse_statement(text, self.code.module.config_for_parsing)
+        made = self._lines(text)
         assert isinstance(made, cst.SimpleStatementLine)
         return made
+
+    def _lines(self, text: str) -> cst.SimpleStatementLine | cst.BaseCompoundStatement:
+        """A statement of one line, or a loop or condition of several."""
+        return cst.parse_statement(text, self.code.module.config_for_parsing)
 
     def made(self) -> Edited:
         """Make the edits.

@@ -262,14 +262,14 @@ def write_batch_size(edits: Edits, value: str) -> bool:
 
 def write_shuffle(edits: Edits) -> bool:
     """Let the loader of the training rows shuffle them."""
-    call = _training_loader(edits.code)
+    call = training_loader(edits.code)
     if call is None or is_open(call) or argument_of(call, "sampler") or argument_of(call, "batch_sampler"):
         return False
     set_argument(edits, call, "shuffle", 2, "True")
     return True
 
 
-def _training_loader(code: Code) -> cst.Call | None:
+def training_loader(code: Code) -> cst.Call | None:
     """The loader of the innermost loop around the backward pass, or the only loader."""
     calls = code.calls_of(LOADERS)
     backward = backward_of(code)

@@ -93,7 +93,7 @@ def outputs_of(code: Code) -> Outputs | None:
         for call in code.calls(value)
         if isinstance(call.func, cst.Name)
     }
-    networks = [one for one in classes if one.name.value in made]
+    networks = [one for one in classes if one.name.value in made | code.elsewhere.made]
     if not networks:
         found = [call for call in code.calls() if module_name(code, call) == "Sequential"]
         top = [one for one in found if not any(up in found for up in code.above(one))]

@@ -1,6 +1,6 @@
 """Patched copies of scripts, and advice on what to write. Only this needs libcst; running a script does not."""
 
 from babysit.scripts.patches._advice import advice_for
-from babysit.scripts.patches._patch import Patched, Written, check_copy, patched, write_patched
+from babysit.scripts.patches._patch import Patched, Written, check_copy, is_folder, patched, write_patched
 
-__all__ = ["Patched", "Written", "advice_for", "check_copy", "patched", "write_patched"]
+__all__ = ["Patched", "Written", "advice_for", "check_copy", "is_folder", "patched", "write_patched"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from babysit.record import InputError
-from babysit.remedies.source import Code
+from babysit.remedies.source import Code, Elsewhere, called, loss_kinds, reads_shares
 from babysit.scripts._script import Script
 
 MOST = 50  # modules that are read, because the package of a script may be large
@@ -65,6 +65,24 @@ def beside(file: File) -> list[File]:
                 continue
             waiting.append(found[path])
     return list(found.values())
+
+
+def program_of(script: Script) -> tuple[File, list[File]]:
+    """The script's own file, and the modules that it imports from its folder; each knows what the others show.
+
+    Raises:
+        InputError: As of `file_of`.
+    """
+    file = file_of(script)
+    others = beside(file)
+    for one in (file, *others):
+        rest = [other.code for other in (file, *others) if other is not one]
+        one.code.elsewhere = Elsewhere(
+            made=frozenset(called(call) for code in rest for call in code.calls()),
+            losses=frozenset(kind for code in rest for kind in loss_kinds(code)),
+            reads_shares=any(reads_shares(code) for code in rest),
+        )
+    return file, others
 
 
 def _read(path: pathlib.Path, arguments: tuple[str, ...]) -> File:

@@ -6,6 +6,8 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
+import libcst as cst
+
 from babysit.record import Remedy
 from babysit.remedies import REMEDIES, Held, Number, kind_of
 from babysit.remedies.source import (
@@ -26,11 +28,16 @@ NUMBER = re.compile(r"[0-9]*\.?[0-9]+(e[+-]?[0-9]+)?")
 # What a module may contain, too, so that the script is not certainly the only place for a remedy.
 HOLDS: dict[Held, Callable[[Code], bool]] = {
     "loader": lambda code: bool(code.calls_of(LOADERS)),
-    "network": lambda code: bool(module_classes(code) or any(module_name(code, call) for call in code.calls())),
+    "network": lambda code: bool(module_classes(code) or any(_makes_layer(code, call) for call in code.calls())),
     "optimizer": lambda code: bool(optimizer_calls(code)),
     "schedule": lambda code: any("lr_scheduler" in one for one in code.imports.values()),
     "training": lambda code: bool(code.methods("backward") or losses(code)),
 }
+
+
+def _makes_layer(code: Code, call: cst.Call) -> bool:
+    name = module_name(code, call)
+    return bool(name) and not name.endswith("Loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +82,7 @@ def write_all(code: Code, remedies: Sequence[Remedy], others: Sequence[Code] = (
         The new text, and the changes in it.
     """
     wanted = {remedy.name: remedy.value for remedy in remedies}
-    left = [remedy for remedy in remedies if not is_apart(remedy, wanted) and not _held(remedy, others)]
+    left = [remedy for remedy in remedies if not is_apart(remedy, wanted) and not _held(remedy, code, others)]
     while True:
         text, changes = code, list[Change]()
         order = list(REMEDIES)
@@ -103,5 +110,9 @@ def _beside(remedy: Remedy, wanted: Wanted) -> list[str]:
     return [name for name in wanted if group and REMEDIES[name].written_with == group]
 
 
-def _held(remedy: Remedy, others: Sequence[Code]) -> bool:
-    return any(HOLDS[place](code) for code in others for place in kind_of(remedy).held_in)
+def _held(remedy: Remedy, code: Code, others: Sequence[Code]) -> bool:
+    """Whether it may belong into another file as well as into this one, or into another one alone."""
+    places = kind_of(remedy).held_in
+    mine = {place for place in places if HOLDS[place](code)}
+    theirs = {place for other in others for place in places if HOLDS[place](other)}
+    return bool(mine & theirs) or bool(theirs and not mine)
