@@ -55,7 +55,8 @@ RECORDS: dict[str, tuple[object, list[str]]] = {
     "effect": (Effect(({"loss": INF},), ({"loss": 0.1},), 0.98765), ["seeds", "gain", "before", "after"]),
     "heal": (
         Healing("t.py", (FOUND,), (LR,), Effect(({},), ({},), NAN), (Tried((LR,), 0.5),), diff="- a"),
-        "schema subject findings remedies effect advice tried seconds runs steps notes patched interrupted".split(),
+        "schema subject findings remedies effect advice tried seconds runs steps notes patched interrupted diff left"
+        " mended unjudged seconds_wanted".split(),
     ),
     "comparison": (
         InitialisationComparison(

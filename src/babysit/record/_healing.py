@@ -107,6 +107,6 @@ class Healing:
     mended: tuple[RemedyText, ...] = ()
     left: tuple[Finding, ...] = ()
     unjudged: str = ""
-    seconds_wanted: Annotated[Seconds, Field(alias="seconds wanted")] = 0.0
+    seconds_wanted: Seconds = 0.0
     patched: str = ""
-    diff: str = Field(default="", repr=False, exclude=True)
+    diff: str = Field(default="", repr=False)
