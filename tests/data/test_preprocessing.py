@@ -125,7 +125,7 @@ def test_missing_numbers_beside_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("numbers", TABLE)
-def test_category_codes_follow_untouched(numbers: Any) -> None:
+def test_category_codes_follow_as_they_are(numbers: Any) -> None:
     table = torch.cat([normal(50, 4), torch.randint(0, 9, (50, 2)).float()], dim=1)
     table[3, 1] = torch.nan
     steps = Preprocessing(TableLayout(4, (9, 9)), numbers=numbers).fit(cut(table, 20))

@@ -35,7 +35,7 @@ def test_a_linear_network() -> None:
     assert severity(name, trace(layers=net)) == "sick"
     assert (
         severity(name, trace(layers=[*net, activation("softmax")])) == "sick"
-    )  # an activation at the end bends nothing
+    )  # an activation at the end is not between layers
     assert severity(name, trace(layers=[net[0], plain("bn", "batch-norm"), plain("drop", "dropout"), net[1]])) == "sick"
     assert severity(name, trace(layers=[net[0], activation("relu"), net[1]])) == ""
     assert severity(name, trace(layers=[net[0], plain("pool", "pooling"), net[1]])) == ""

@@ -154,7 +154,7 @@ def nll(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def two_heads(outputs: Tensor, targets: Tensor) -> Tensor:
-    """A binary loss of one head and a squared error of the other, whose targets are no probabilities."""
+    """A binary loss of one head and a squared error of the other, whose targets are not probabilities."""
     binary = functional.binary_cross_entropy_with_logits(outputs[:, :1], (targets > 0).float())
     return binary + functional.mse_loss(outputs[:, 1:2], 100 * targets)
 

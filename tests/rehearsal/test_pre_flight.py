@@ -38,7 +38,7 @@ def test_a_sound_training_passes(name: str) -> None:
 def test_a_rate_far_below_the_good_ones_is_worth_a_warning() -> None:
     torch.manual_seed(0)
     report = check(given(mlp(), lr=0.01, kind=torch.optim.SGD))
-    assert report.verdict == "not judged", str(report)  # a loss of 2.26 after 200 steps is no evidence that it learns
+    assert report.verdict == "not judged", str(report)  # a loss of 2.26 after 200 steps is not evidence that it learns
     assert "not seen to learn" in report.reasons[0]
     assert [finding.name for finding in report.findings if finding.severity == "warning"] == ["learning-rate-too-low"]
     assert report.steps["overfit-tiny"].verdict == "pass"

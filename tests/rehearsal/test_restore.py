@@ -22,7 +22,7 @@ ROWS = (torch.randn(96, 8, generator=torch.Generator().manual_seed(0)), torch.ar
 
 
 class Counting(nn.Module):
-    """Keeps a count, a list, a tensor that is no buffer and a cache that appears later."""
+    """Keeps a count, a list, a tensor that is not a buffer and a cache that appears later."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -210,7 +210,7 @@ def test_arguments_are_never_searched_beyond_what_was_given() -> None:
 
 
 def test_a_few_short_trials_without_a_stacked_rule_are_trained_one_by_one() -> None:
-    """Too few steps to measure a layout: what has no rule is no stack all the same."""
+    """Too few steps to measure a layout: what has no rule is not a stack all the same."""
     prepared, factory = iris(), NetworkFactory(TwoPaths)
     engine = LocalEngine(prepared, make=factory, device="cpu")
     scores = engine.train(trials(prepared, factory, [["lr=0.01"], ["lr=0.03"]]), 3)

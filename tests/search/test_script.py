@@ -57,7 +57,7 @@ def test_a_script_is_searched_and_kept(script: pathlib.Path, tmp_path: pathlib.P
 
 
 def test_a_script_is_searched_for_a_time(script: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """The runs that measure the script are no part of the Study, and a search that goes on has the same plan."""
+    """The runs that measure the script are not part of the Study, and a search that goes on has the same plan."""
     asked = {"arguments": ARGUMENTS, "space": SPACE, "score": "accuracy", "steps": 9, "jobs": 2}
     tuned = babysit.tune(script, **asked, seconds=2.0, winners=1, out=tmp_path / "study")  # type: ignore[arg-type]
     assert tuned.result is not None

@@ -71,7 +71,7 @@ def _is_footnote(cell: str, above: pl.DataFrame) -> bool:
 
 
 def _only_notes_below(frame: pl.DataFrame, end: int) -> bool:
-    """Whether the rows from there on are blank, and something that is no row comes before them."""
+    """Whether the rows from there on are blank, and something that is not a row comes before them."""
     return (
         end > LEAST
         and bool(blank_rows(frame.slice(end - 1)).all())

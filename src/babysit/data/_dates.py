@@ -79,7 +79,7 @@ class DateFound:
 
 
 def as_moments(cells: pl.Series, form: str = "") -> pl.Series:
-    """Datetimes without a time zone (UTC where the cell says an offset), in microseconds; null for what is no date.
+    """Datetimes without a time zone (UTC where the cell says an offset), in microseconds; null for what is not a date.
 
     Args:
         cells: Dates, times with dates, or texts or whole numbers of a form.

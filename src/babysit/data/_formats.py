@@ -99,7 +99,7 @@ def _json_frame(text: str, name: str, lines: bool) -> pl.DataFrame | None:
     """Rows of JSON; None when it is not JSON after all.
 
     Raises:
-        DataError: JSON that is no table, or that breaks off.
+        DataError: JSON that is not a table, or that breaks off.
     """
     whole: Any = None
     try:
@@ -117,7 +117,7 @@ def _json_frame(text: str, name: str, lines: bool) -> pl.DataFrame | None:
     try:
         return pl.DataFrame(rows, infer_schema_length=None, strict=False)
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{name} holds JSON that is no table: {str(error)[:150]}", legal="a record a row") from None
+        raise DataError(f"{name} holds JSON that is not a table: {str(error)[:150]}", legal="a record a row") from None
 
 
 def _json_lines(text: str, name: str, lines: bool) -> list[dict[str, Any]] | None:
@@ -164,7 +164,7 @@ def _records_of(whole: Any, name: str) -> Any:
         if len(inside) == 1:
             return inside[0]
     raise DataError(
-        f"{name} holds JSON that is no table",
+        f"{name} holds JSON that is not a table",
         legal='a list of records, [{"x": 1, "y": "a"}, ...], a record a line, or columns, {"x": [1], "y": ["a"]}',
     )
 

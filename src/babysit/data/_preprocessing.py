@@ -33,7 +33,7 @@ class Preprocessing(nn.Module):
     """Raw rows in, float32 for the network out; all of it fitted in one pass over the training rows.
 
     Tables: missing numbers become the training mean, with a 0/1 column for each column that misses some; then the
-    numbers are treated as `numbers` says; the indicator columns and the category codes follow untouched. `pca`,
+    numbers are treated as `numbers` says; the indicator columns and the category codes follow as they are. `pca`,
     `whiten` and `zca` standardise first, as columns have different units.
 
     Images come out with the channels first. `pca` and `whiten` give a flat row of components instead.
@@ -52,7 +52,7 @@ class Preprocessing(nn.Module):
         [N, numbers + categories] or images [N, ...] of any real type to float32 [N, *outputs].
 
     Raises:
-        RecipeError: An unknown treatment, or components for one that has none.
+        RecipeError: `numbers` or `images` is not one of these, or it takes no components.
         InputError: Used before it was fitted or loaded.
         DataError: Rows of another shape; in `fit` also no rows or an infinite value.
 

@@ -10,7 +10,7 @@ from babysit.record import Finding, Severity, Trace
 DEEPEST = 2  # of the last ones the smaller counts, where there are enough of them
 ENOUGH = 4
 # Residual blocks without normalisation grow by design: ten with He weights, each of which doubles the variance, 20-fold
-# (measured, and the first loss is 187). Growth of 300 and more is no design.
+# (measured, and the first loss is 187). Growth of 300 and more is not a design.
 GROWN, EXPLODED = 30.0, 300.0
 LARGE = 10.0  # a std that is no larger does no harm, however small it began
 

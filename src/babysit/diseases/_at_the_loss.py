@@ -125,7 +125,7 @@ def last_layer(trace: Trace) -> TraceLayer | None:
 def output_activation(trace: Trace) -> OutputActivation | None:
     """The last layer called, when it is an activation with limits and the outputs look as if nothing came after it.
 
-    Scaled outputs, such as 10 tanh(x), have other limits, and a gate called last is no output: both show in outputs
+    Scaled outputs, such as 10 tanh(x), have other limits, and a gate called last is not an output: both show in outputs
     that pass the limits or are of another size than what the activation gave. Where the last layer has weights, its
     outputs may have gone through an activation outside the network.
     """

@@ -14,7 +14,7 @@ from babysit.record import INPUTS, Finding, Severity, Trace
 FEW_FOR_BATCH_NORM = 2  # normalised, two rows are -1 and 1 in each unit, whatever they were: arithmetic
 SMALL_BATCH = 32  # larger ones are not small, whatever the noise: see `gradient-noise-high`
 # The noise scale grows as the loss falls: McCandlish et al. 2018 (figure 4) see tens of rows early and thousands late
-# in trainings that go well. So noise alone is no sign; the loss has to stand still, too.
+# in trainings that go well. So noise alone is not a sign; the loss has to stand still, too.
 NOISE_OVER_BATCH = 100.0
 LEAST_SAMPLES = 20
 SURE_STEPS = 100  # some sound networks learn nothing for fifty steps
@@ -97,7 +97,7 @@ DISEASE = Disease(
     source=(
         "Wu and He 2018, Group Normalization, figure 1: the error of ResNet-50 with batch normalisation rises from 23.6"
         " to 34.7 % at 2 rows. McCandlish et al. 2018: the noise scale is the batch size at which noise equals signal,"
-        " and reaches thousands of rows in trainings that go well, so that noise alone is no alarm."
+        " and reaches thousands of rows in trainings that go well, so that noise alone is not an alarm."
     ),
     why=(
         "A mean over a few rows is mostly chance, so the gradient points almost anywhere. Batch normalisation"

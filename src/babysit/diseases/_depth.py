@@ -32,7 +32,7 @@ Profile = tuple[Point, ...]  # hidden weighted layers, in the order of calls
 def hidden_layers(trace: Trace) -> list[TraceLayer]:
     """Weighted layers but the last, which makes the outputs.
 
-    A layer that is called again, as in a loop over time, counts once: its calls are no depth.
+    A layer that is called again, as in a loop over time, counts once: its calls are not depth.
     """
     return [layer for layer in trace.layers if layer.kind in WEIGHTED and "#" not in layer.name][:-1]
 

@@ -38,14 +38,14 @@ def find(trace: Trace) -> list[Finding]:
             if not not_finite:
                 return []
             bad = sum(not math.isfinite(value) for value in values)
-            evidence |= {"losses that are no number": bad, "of losses": len(values)}
+            evidence |= {"losses that are not numbers": bad, "of losses": len(values)}
             severity = "warning"  # such steps were left out, or rows without a target made them
         elif not not_finite and not _known(trace) and not _far(explosion.limit, values):
             severity = "warning"
     elif broken is None and (not born or _went_on(trace, born[-1].step)):
         return []
     if broken is not None:
-        evidence |= {"weights that are no number": broken[0], "at step": broken[1]}
+        evidence |= {"weights that are not numbers": broken[0], "at step": broken[1]}
     if born:
         evidence |= {"event": born[0].text, "event at step": born[0].step}
     where = born[0].layer if born and born[0].layer else broken[0] if broken is not None else ""
@@ -63,7 +63,7 @@ def _first_steps(steps: tuple[int, ...], values: tuple[float, ...]) -> dict[str,
 
 
 def _broken_weights(trace: Trace) -> tuple[str, int] | None:
-    """The first layer whose weights are no numbers at the end of the trace, and since when."""
+    """The first layer whose weights are not numbers at the end of the trace, and since when."""
     found = []
     for layer in trace.layers_with("weight-not-finite-share"):
         steps, shares = trace.series("weight-not-finite-share", layer=layer)
@@ -94,7 +94,7 @@ DISEASE = Disease(
     seen_as="The loss is NaN or infinite, or far above its first value, and stays there.",
     threshold=(
         f"A last loss that is NaN or infinite, or a median of the last tenth above {TIMES_THE_FIRST:g} times the start:"
-        " the first loss, or that of the best constant answer where it is larger. Weights that are no numbers at the"
+        " the first loss, or that of the best constant answer where it is larger. Weights that are not numbers at the"
         f" end. A warning where losses became numbers again, and, below {FAR:g} times, for an unknown loss function."
     ),
     source="CS231n, lecture 6: `if cost > 3 * original_cost: break out early`; rates of 1e6 and 3e-3 give NaN and inf.",

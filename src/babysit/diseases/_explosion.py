@@ -14,7 +14,7 @@ from babysit.record import Trace
 TIMES_THE_FIRST = 3.0  # CS231n, lecture 6: `if cost > 3 * original_cost: break out early`
 IN_A_ROW = 5  # losses of single rows exceed three times their mean now and then, hardly ever five running
 AT_THE_END, LEAP = 2, 2.0  # fewer do at the end of a series where they are twice as large as all before
-LASTING_SHARE = 0.5  # of the losses after the first that is no number: more of them, and weights are lost
+LASTING_SHARE = 0.5  # of the losses after the first that is not a number: more of them, and weights are lost
 
 
 class Explosion(NamedTuple):
@@ -44,10 +44,10 @@ def find_explosion(trace: Trace) -> Explosion | None:
     limit = math.inf if start is None else TIMES_THE_FIRST * start
     bad = [index for index, value in enumerate(values) if not math.isfinite(value)]
     above = _runs_above(values, limit)
-    candidates = [*bad[:1], *(run.first for run in above)]
-    if not candidates:
+    places = [*bad[:1], *(run.first for run in above)]
+    if not places:
         return None
-    first = min(candidates)
+    first = min(places)
     loss = values[first]
     kind: Literal["above", "inf", "nan"] = "above" if math.isfinite(loss) else "nan" if math.isnan(loss) else "inf"
     lasting = _ends_not_finite(values, bad) or _ends_above(values, limit, above)
@@ -66,7 +66,7 @@ class _Run(NamedTuple):
 
 
 def _runs_above(values: tuple[float, ...], limit: float) -> list[_Run]:
-    """Runs of losses above the limit that are long, or lead to a loss that is no number, or leap at the end."""
+    """Runs of losses above the limit that are long, or lead to a loss that is not a number, or leap at the end."""
     found, place = [], 0
     for high, group in itertools.groupby(values, key=lambda value: math.isfinite(value) and value > limit):
         run = _Run(place, place + sum(1 for _ in group))

@@ -60,7 +60,7 @@ DISEASE = Disease(
     ),
     source=(
         "McCandlish et al. 2018 (arXiv:1812.06162): at a batch of the noise scale, noise and signal are equal; they see"
-        " tens of rows early and thousands late in trainings that go well, so noise alone is no sign."
+        " tens of rows early and thousands late in trainings that go well, so noise alone is not a sign."
     ),
     why=(
         "Each step depends more on which rows were drawn than on what the rows have in common. The steps cancel"

@@ -116,7 +116,7 @@ DISEASE = Disease(
         f" above {TIMES:g} times and {PLUS:g} a warning, above {SICK_TIMES:g} times sick. Against the mean square of"
         f" the targets for a squared error: above {SIZES**2:g} times a warning, above {SICK_SIZES**2:g} times sick; for"
         f" an absolute error {SIZES:g} and {SICK_SIZES:g} times. One step milder where the loss is under half of a"
-        " constant answer's later. A lower one is no disease."
+        " constant answer's later. A lower one is not a disease."
     ),
     source=(
         "CS231n lecture 6: ln 10 = 2.303 for ten classes, 9 for an SVM. Measured on digits, where this line was set"

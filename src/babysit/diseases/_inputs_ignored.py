@@ -18,7 +18,7 @@ DISEASE = Disease(
     seen_as="The answer to a row hardly depends on its own tokens, and it does depend on the padding after them.",
     threshold=(
         "Of rows with five tokens of padding or more at the end, the median share of the answer's gradient on"
-        " tokens that are no padding is below 5 %."
+        " tokens that are not padding is below 5 %."
     ),
     source=(
         "Measured by the gradient with respect to the tokens' embeddings. A recurrent layer forgets what lies far"

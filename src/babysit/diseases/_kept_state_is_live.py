@@ -1,4 +1,4 @@
-"""A kept state of the weights that is no copy: it changes as training goes on."""
+"""A kept state of the weights that is not a copy: it changes as training goes on."""
 
 from __future__ import annotations
 

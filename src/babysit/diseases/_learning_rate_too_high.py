@@ -150,7 +150,7 @@ DISEASE = Disease(
         f" {RISEN:g} times the start with ratios above {ABOUT_OKAY:g}. A warning where {LEARNED:g} to"
         f" {NOT_LEARNED:g} of the loss is left, or only the first {EARLY} ratios are so large; a note where the loss"
         f" recovered. Ratios of weights that shrank to {SHRUNK:g} and less are told over their first length. Of a loss"
-        f" written by hand only a warning, and a note where it only rises, unless it is no number or passes"
+        f" written by hand only a warning, and a note where it only rises, unless it is not a number or passes"
         f" {FAR:g} times the start (and {FAR:g})."
     ),
     source=(

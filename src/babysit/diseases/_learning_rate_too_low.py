@@ -78,7 +78,7 @@ def _drawn_at_zero(trace: Trace, layer: str) -> bool:
 
 
 def _never_stepped(trace: Trace) -> bool:
-    """Ratios were measured, and all were zero: nothing stepped, which is no matter of a rate."""
+    """Ratios were measured, and all were zero: nothing stepped, which is not a matter of a rate."""
     return bool(trace.layers_with("update-ratio"))
 
 

@@ -33,7 +33,7 @@ def _whole(trace: Trace, inside: tuple[TraceLayer, ...], normalised: bool) -> li
     """A linear network, if its layers feed each other; layer normalisation alone is slightly nonlinear."""
     chain = [layer for layer in inside if layer.kind in LINEAR]
     pairs = list(itertools.pairwise(chain))
-    unknown = sum(not layer.fan_in for layer in chain) > 1  # weights that are no layer's, such as in x @ w @ v
+    unknown = sum(not layer.fan_in for layer in chain) > 1  # weights that are not a layer's, such as in x @ w @ v
     if not all(_may_feed(*pair) or unknown for pair in pairs):
         return []  # heads beside each other
     redundant = [pair for pair in pairs if not _narrows(*pair)]

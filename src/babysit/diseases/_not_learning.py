@@ -231,7 +231,20 @@ DISEASE = Disease(
         "stopped-too-early",
         "gradients-clipped-always",
     ),
-    reads=("accuracy", "balanced-accuracy", "classes-seen", "criterion", "data-loss", "label-top-share", "lr", "r2",
-           "width", "fact:classes", "fact:epochs", "fact:log", *READS_LOSS),
+    reads=(
+        "accuracy",
+        "balanced-accuracy",
+        "classes-seen",
+        "criterion",
+        "data-loss",
+        "label-top-share",
+        "lr",
+        "r2",
+        "width",
+        "fact:classes",
+        "fact:epochs",
+        "fact:log",
+        *READS_LOSS,
+    ),
     find=find,
-)  # fmt: skip
+)

@@ -15,7 +15,7 @@ MIXED = 1e-3
 
 def find(trace: Trace) -> list[Finding]:
     mixing = latest(trace, "row-mixing", layer=OUTPUTS)
-    if mixing is None or not MIXED < mixing < math.inf:  # outputs that are no numbers tell nothing of rows
+    if mixing is None or not MIXED < mixing < math.inf:  # outputs that are not numbers tell nothing of rows
         return []
     return [DISEASE.finding("outputs", evidence={"change over the spread of outputs": mixing, "threshold": MIXED})]
 

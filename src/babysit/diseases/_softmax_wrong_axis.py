@@ -13,7 +13,7 @@ AT_MOST = 0.5  # of the rows may sum to one as well: in a square batch of sure a
 
 
 def find(trace: Trace) -> list[Finding]:
-    """Columns that sum to one over the batch while rows do not; or logarithms that are no row's probabilities."""
+    """Columns that sum to one over the batch while rows do not; or logarithms that are not a row's probabilities."""
     return _columns(trace) or _logarithms(trace)
 
 

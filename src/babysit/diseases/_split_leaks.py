@@ -10,7 +10,7 @@ from babysit.diseases._reading import latest
 from babysit.record import TARGETS, Finding, Severity, Trace
 
 SAME = 1e-5  # relative: what summing the same float32 numbers in another order may change
-DUPLICATES = 0.01  # of the validation rows: a few rows measured twice are no leak
+DUPLICATES = 0.01  # of the validation rows: a few rows measured twice are not a leak
 TWINS = 3.0  # times the share of training rows that have a twin: data of few values repeats itself everywhere
 MOST = 0.5
 EPOCHS = 3

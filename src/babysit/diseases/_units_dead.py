@@ -18,7 +18,7 @@ PER_LAYER, PER_LAYER_OF_FEW_ROWS = 0.011, 0.024
 MANY_ROWS, FEW_ROWS = 1000, 32
 NARROWNESS = 0.14  # over the layer's units, for each layer before
 # With PyTorch's default biases half of a layer's units never act once the signal is gone, and that needs only two
-# layers for raw pixels: up to .42 at layer 2, .5 from layer 5 on, whatever the rows. So that is no sign at the start.
+# layers for raw pixels: up to .42 at layer 2, .5 from layer 5 on, whatever the rows. At the start it shows nothing.
 BY_BIAS = 0.5
 NARROW = 16  # units: below, a few dead ones are chance
 VERY_NARROW = 4  # units: all of them may be silent at first, and rows of another kind wake them

@@ -40,7 +40,7 @@ def _symmetric(trace: Trace, layer: TraceLayer) -> dict[str, float | str]:
     if constant and layer.parameters and spread.get(0, 0.0) > LEAST_SPREAD:
         return {"units identical at the start": shares[0], "std of the weights": 0.0, "threshold": ALL}
     if _starts_here(seen) and len(spreads) >= LEAST_STEPS and all(value == 0 for value in spreads):
-        # Weights that something keeps from moving, such as a mask, are no symmetry: gradients must be alike too.
+        # Weights that something keeps from moving, such as a mask, are not a symmetry: gradients must be alike too.
         gradients = [value for value in trace.series("gradient-std", layer=layer.name).values if math.isfinite(value)]
         if gradients and max(gradients) == 0:
             return {"std of the weights": 0.0, "std of their gradients": 0.0, "threshold": 0.0, "steps": len(spreads)}

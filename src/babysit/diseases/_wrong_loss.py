@@ -17,12 +17,12 @@ from babysit.diseases._reading import always, latest, shape_of, written
 from babysit.record import Finding, Severity, Trace
 
 ROUNDING = 1e-3
-FAR_OUTSIDE = 0.5  # targets of 1.2 are soft labels taken too far; of 2, -1 or 255 they are no probabilities
+FAR_OUTSIDE = 0.5  # targets of 1.2 are soft labels taken too far; of 2, -1 or 255 they are not probabilities
 LOG_PROBABILITY_LIMIT = 0.5  # logarithms of probabilities are at most 0; this leaves room for smoothing
 NEARLY_ALL = 0.99
 FEW_CLASSES = 20  # whole numbers from 0 up to here may be classes; years and counts go further
-COMPARED = 0.8  # accuracy of rounded answers below which they are no good classes; ratings are read so, too
-MANY_ROWS = 100  # by then a mean of 1 / width is no chance
+COMPARED = 0.8  # accuracy of rounded answers below which they are not good classes; ratings are read so, too
+MANY_ROWS = 100  # by then a mean of 1 / width is not chance
 
 
 def find(trace: Trace) -> list[Finding]:
@@ -177,7 +177,7 @@ DISEASE = Disease(
         " against one output: a note; whole numbers from 0 to below 20 against one output, which an evaluation compares"
         " for equality with an accuracy below 0.8: a warning). Cross-entropy over a single class. Binary cross-entropy"
         " with values outside [0, 1], sick from 0.5 outside on. A negative log-likelihood"
-        " of rows that are no log-probabilities."
+        " of rows that are not log-probabilities."
     ),
     source=(
         "PyTorch's documentation of each loss says what it takes. That one-hot targets under a squared error are no"

@@ -115,9 +115,9 @@ def page_of(name: str) -> Page:
     known = pages()
     plain = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
     squeezed = {key.replace("-", ""): key for key in known}
-    for candidate in (plain, ALIASES.get(plain, ""), squeezed.get(plain.replace("-", ""), "")):
-        if candidate in known:
-            return known[candidate]
+    for wanted in (plain, ALIASES.get(plain, ""), squeezed.get(plain.replace("-", ""), "")):
+        if wanted in known:
+            return known[wanted]
     nearest = _nearest(plain, [key for key in known if ":" not in key])
     raise InputError(
         f"there is no page about '{name}'",

@@ -15,7 +15,7 @@ from babysit.nn._layers import kind_of
 from babysit.nn._lsuv import scale_to_unit_variance
 from babysit.nn._sample import Sample
 from babysit.nn._schemes import SCHEMES, SMALL, SOURCES, Scheme
-from babysit.nn._treat import Treatment
+from babysit.nn._set_parameters import ParameterSetter
 from babysit.record import InputError
 
 _UNKNOWN = Follows(meets="not seen: it did not take part in the forward pass")
@@ -82,7 +82,7 @@ def initialize(
             legal="models with residual branches that end in a normalisation, and any scheme but pytorch",
             cause=f"looked for by {following.way}; a sample finds more" if scheme != "pytorch" else None,
         )
-    treatment = Treatment(
+    setter = ParameterSetter(
         scheme=scheme,
         std=SMALL if std is None else std,
         value=0.0 if value is None else value,
@@ -93,12 +93,12 @@ def initialize(
     )
     with torch.no_grad():
         for name, module in model.named_modules():
-            treatment.apply(name, module, following.layers.get(name, _UNKNOWN))
+            setter.apply(name, module, following.layers.get(name, _UNKNOWN))
         parameters = dict(model.named_parameters())
         for follows in following.layers.values():
             if follows.raw is not None:
-                treatment.apply_raw(follows.raw, parameters, follows)
-    layers = treatment.layers
+                setter.apply_raw(follows.raw, parameters, follows)
+    layers = setter.layers
     if scheme == "lsuv" and sample is not None:
         layers = scale_to_unit_variance(model, sample, layers)
     if sample is not None and measure:
@@ -109,9 +109,9 @@ def initialize(
         seed=seed,
         way=following.way,
         layers=tuple(layers),
-        biases=treatment.biases,
-        normalisations=treatment.normalisations,
-        left=_left(model, treatment),
+        biases=setter.biases,
+        normalisations=setter.normalisations,
+        left=_left(model, setter),
     )
 
 
@@ -180,13 +180,13 @@ def _with_achieved(model: nn.Module, sample: Sample, layers: list[LayerInitialis
     return achieved
 
 
-def _left(model: nn.Module, treatment: Treatment) -> tuple[LeftAlone, ...]:
+def _left(model: nn.Module, setter: ParameterSetter) -> tuple[LeftAlone, ...]:
     """Every parameter that was not set, with the reason."""
     left = []
     for name, parameter in model.named_parameters():
-        if id(parameter) in treatment.done:
+        if id(parameter) in setter.done:
             continue
         owner = model.get_submodule(name.rpartition(".")[0])
-        why = treatment.reasons.get(id(parameter)) or f"a parameter of {type(owner).__name__}, which is not known"
+        why = setter.reasons.get(id(parameter)) or f"a parameter of {type(owner).__name__}, which is not known"
         left.append(LeftAlone(name, why))
     return tuple(left)

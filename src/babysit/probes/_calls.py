@@ -138,7 +138,7 @@ class Calls(TorchFunctionMode):
         return result
 
 
-def bends(node: Any) -> str:
+def nonlinearity_behind(node: Any) -> str:
     """The name of the first call behind this node that is not surely linear; empty where a layer comes first.
 
     Args:
@@ -147,7 +147,7 @@ def bends(node: Any) -> str:
     Example:
         >>> import torch
         >>> hidden = torch.nn.Linear(2, 2)(torch.ones(3, 2))
-        >>> bends((hidden + 1).grad_fn), bends(hidden.tanh().grad_fn)
+        >>> nonlinearity_behind((hidden + 1).grad_fn), nonlinearity_behind(hidden.tanh().grad_fn)
         ('', 'Tanh')
     """
     waiting, seen = [node], 0

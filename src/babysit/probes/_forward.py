@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from babysit.nn import MaxPieces, activation_facts, facts_of
 from babysit.probes._activations import FlatEnds, flat_in_inputs, flat_in_outputs, measure_activations
-from babysit.probes._calls import Calls, bends, parameters_among, role_of
+from babysit.probes._calls import Calls, nonlinearity_behind, parameters_among, role_of
 from babysit.probes._inputs import first_tensor
 from babysit.probes._layers import activation_name, by_unit, describe, module_kind, unit_dimension
 from babysit.probes._noise import noise_scale
@@ -247,7 +247,7 @@ class ForwardProbe:
         activation = facts.name if facts is not None else activation_name(module) if module is not None else ""
         if kind in WEIGHTED and self._depth and inputs is not None and not self._bent and name not in self.layers:
             # Functions of the user's own are seen by no mode.
-            own = bends(inputs.grad_fn)
+            own = nonlinearity_behind(inputs.grad_fn)
             if own:
                 owner = name.rpartition(".")[0]
                 self._layer(self._numbered(f"{owner}.{own}" if owner else own), "function", inputs, None, "")

@@ -88,7 +88,7 @@ def _back_from(given: list[Tensor], tape: LossTape, made_by: dict[int, int]) -> 
 
 
 def may_be_targets(tensor: Tensor) -> bool:
-    """Whether it has several rows and is no mask, and no numbering of the rows."""
+    """Whether it has several rows and is not a mask, and no numbering of the rows."""
     if tensor.requires_grad or not tensor.ndim or tensor.is_complex() or tensor.dtype == torch.bool:
         return False
     if tensor.shape[0] < 2 or tensor.numel() > MOST_NUMBERS or not readable(tensor):

@@ -23,7 +23,7 @@ def write_atomic(path: pathlib.Path, content: bytes | str, *, durable: bool = Tr
     """Write a file so that a reader, at any instant, sees the old content or the new, never a part.
 
     Args:
-        path: The file. A link is followed. What is no regular file, such as a pipe or `/dev/stdout`, is written to.
+        path: The file. A link is followed. What is not a regular file, such as a pipe or `/dev/stdout`, is written to.
         content: Bytes, or text for UTF-8.
         durable: Wait for the disk, which matters in a power cut; a killed process can do no harm either way.
 

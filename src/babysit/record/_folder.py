@@ -78,7 +78,7 @@ class Folder(abc.ABC, Generic[Info]):
     def refuse_existing(cls, path: pathlib.Path) -> None:
         """Refuse to make one where something is; asked early, so that no hour is spent before it.
 
-        An empty folder is no obstacle, and stays.
+        An empty folder is not an obstacle, and stays.
 
         Raises:
             RunFolderError: Something is at `path`.

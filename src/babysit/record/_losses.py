@@ -43,8 +43,13 @@ LOSS_FACTS: dict[str, LossFacts] = {
         "binary_cross_entropy", "BCELoss", "shares", plain=True, elementwise=True, least_zero=True, nats=True
     ),
     "bce-with-logits": LossFacts(
-        "binary_cross_entropy_with_logits", "BCEWithLogitsLoss", "shares", plain=True, elementwise=True,
-        least_zero=True, nats=True,
+        "binary_cross_entropy_with_logits",
+        "BCEWithLogitsLoss",
+        "shares",
+        plain=True,
+        elementwise=True,
+        least_zero=True,
+        nats=True,
     ),
     "cross-entropy": LossFacts("cross_entropy", "CrossEntropyLoss", "classes", plain=True, least_zero=True, nats=True),
     "gaussian-nll": LossFacts("gaussian_nll_loss", "GaussianNLLLoss", "numbers", elementwise=True),
@@ -56,7 +61,7 @@ LOSS_FACTS: dict[str, LossFacts] = {
     "nll": LossFacts("nll_loss", "NLLLoss", "classes", plain=True, nats=True),
     "poisson-nll": LossFacts("poisson_nll_loss", "PoissonNLLLoss", "numbers", elementwise=True),
     "smooth-l1": _distance("smooth_l1_loss", "SmoothL1Loss"),
-}  # fmt: skip
+}
 # Functions of torch.nn.functional and the names of their losses: several functions are one kind of loss.
 LOSS_FUNCTIONS: dict[str, str] = {facts.function: name for name, facts in LOSS_FACTS.items()} | {
     "hinge_embedding_loss": "hinge",

@@ -20,26 +20,49 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("loss", "", "the loss that was made small on the batch, penalties included, as it was"),
         Quantity("data-loss", "", "mean loss over the rows of a phase, penalties left out"),
         Quantity("accuracy", "share", "rows whose likeliest class is the right one"),
-        Quantity("balanced-accuracy", "share", "mean over the classes of the share of their rows answered right;"
-                 " of a constant answer 1 / classes"),
+        Quantity(
+            "balanced-accuracy",
+            "share",
+            "mean over the classes of the share of their rows answered right; of a constant answer 1 / classes",
+        ),
         Quantity("r2", "", "1 - squared error over the squared error of the phase's mean target"),
         Quantity("criterion", "", "value that a known loss function gave in the step, whatever was made of it after"),
-        Quantity("constant-answer-loss", "", "what the loss of the batch would be, were every row given the best answer"
-                 " that ignores the inputs; of a loss written by hand, penalties included"),
+        Quantity(
+            "constant-answer-loss",
+            "",
+            "what the loss of the batch would be, were every row given the best answer"
+            " that ignores the inputs; of a loss written by hand, penalties included",
+        ),
         Quantity("lr", "per step", "learning rate of the step; of the first parameter group where rates differ"),
         Quantity("momentum", "", "momentum of the optimizer, the first beta of an adaptive one"),
         Quantity("gradient-norm", "", "length of the gradient before clipping; of a layer's weights or of all"),
-        Quantity("clip-factor", "", "length of the gradient at the step over its length before clipping; 1: untouched"),
-        Quantity("gradient-noise-scale", "rows", "trace of the covariance of rows' gradients over the squared length of"
-                 " their mean: the batch size at which noise and signal are equal (McCandlish et al. 2018, eq. 2.9)"),
+        Quantity(
+            "clip-factor", "", "length of the gradient at the step over its length before clipping; 1: not clipped"
+        ),
+        Quantity(
+            "gradient-noise-scale",
+            "rows",
+            "trace of the covariance of rows' gradients over the squared length of"
+            " their mean: the batch size at which noise and signal are equal (McCandlish et al. 2018, eq. 2.9)",
+        ),
         Quantity("update-cosine", "", "cosine between the step's change of the weights and the negative gradient"),
         Quantity("backwards", "count", "backward passes since the step before"),
-        Quantity("left-over-gradient", "", "length of the gradient found in the parameters before a step's first"
-                 " backward pass; 0 where it was cleared"),
-        Quantity("evaluation-mode-share", "share", "training passes so far that ran in evaluation mode though the"
-                 " network has dropout or batch norm"),
-        Quantity("training-mode-evaluations", "count", "passes without gradients so far that ran in training mode, of a"
-                 " network that has dropout or batch norm"),
+        Quantity(
+            "left-over-gradient",
+            "",
+            "length of the gradient found in the parameters before a step's first"
+            " backward pass; 0 where it was cleared",
+        ),
+        Quantity(
+            "evaluation-mode-share",
+            "share",
+            "training passes so far that ran in evaluation mode though the network has dropout or batch norm",
+        ),
+        Quantity(
+            "training-mode-evaluations",
+            "count",
+            "passes without gradients so far that ran in training mode, of a network that has dropout or batch norm",
+        ),
         Quantity("step-seconds", "seconds", "wall time of a step that nobody measured"),
         Quantity("rows-per-second", "per second", "rows of the batch over the time of a step that nobody measured"),
         # the batch: (inputs), one feature of it as (inputs)[3], (outputs) as they entered the loss, (targets)
@@ -67,10 +90,17 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("unit-interval-share", "share", "values in [0, 1]"),
         Quantity("negative-share", "share", "values below zero"),
         Quantity("gradient-zero-row-share", "share", "rows whose outputs get a gradient of exactly zero from the loss"),
-        Quantity("gradient-one-sign", "0 or 1", "whether the loss pushes every output the same way, while some targets"
-                 " lie above and others below, or are of two classes"),
-        Quantity("exchanged-rows-change", "share", "largest change of the loss when the outputs of the batch's rows are"
-                 " exchanged, over the loss"),
+        Quantity(
+            "gradient-one-sign",
+            "0 or 1",
+            "whether the loss pushes every output the same way, while some targets"
+            " lie above and others below, or are of two classes",
+        ),
+        Quantity(
+            "exchanged-rows-change",
+            "share",
+            "largest change of the loss when the outputs of the batch's rows are exchanged, over the loss",
+        ),
         Quantity("zero-share", "share", "values that are exactly zero"),
         Quantity("constant-share", "share", "outputs whose value is the same for all rows of the batch"),
         Quantity("integer-share", "share", "values that are whole numbers"),
@@ -79,22 +109,39 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("classes-seen", "count", "different classes among the rows seen"),
         Quantity("label-top-share", "share", "rows seen that are of the commonest class"),
         Quantity("label-entropy", "nats", "entropy of the classes' shares among the rows seen"),
-        Quantity("label-dispersion", "", "spread of class counts between batches over what shuffled rows would give:"
-                 " about 1 when shuffled, about the batch size when sorted"),
+        Quantity(
+            "label-dispersion",
+            "",
+            "spread of class counts between batches over what shuffled rows would give:"
+            " about 1 when shuffled, about the batch size when sorted",
+        ),
         Quantity("target-dispersion", "", "variance of batches' mean targets over what shuffled rows would give"),
         Quantity("recurring-rows", "count", "rows of inputs that came again in a later batch"),
         Quantity("same-target-share", "share", "of the rows that came again, those that had the same target again"),
         Quantity("same-target-chance", "share", "pairs of any two rows that have the same target"),
         Quantity("duplicate-rows-share", "share", "validation rows whose inputs stand among the training rows, too"),
         Quantity("twin-rows-share", "share", "training rows whose inputs another training row has, too"),
-        Quantity("fitted-on-both-share", "share", "features whose mean and standard deviation are 0 and 1 over training"
-                 " and validation rows together, and not over the training rows"),
-        Quantity("evaluation-shift", "deviations", "of all input values: distance of the mean in evaluation from that"
-                 " in training, over the deviation in training"),
-        Quantity("evaluation-spread-ratio", "", "of all input values: their deviation in evaluation over that in"
-                 " training"),
-        Quantity("row-mixing", "", "largest change of a row's outputs when all other rows of the batch are others, in"
-                 " evaluation mode, over the standard deviation of the outputs"),
+        Quantity(
+            "fitted-on-both-share",
+            "share",
+            "features whose mean and standard deviation are 0 and 1 over training"
+            " and validation rows together, and not over the training rows",
+        ),
+        Quantity(
+            "evaluation-shift",
+            "deviations",
+            "of all input values: distance of the mean in evaluation from that"
+            " in training, over the deviation in training",
+        ),
+        Quantity(
+            "evaluation-spread-ratio", "", "of all input values: their deviation in evaluation over that in training"
+        ),
+        Quantity(
+            "row-mixing",
+            "",
+            "largest change of a row's outputs when all other rows of the batch are others, in"
+            " evaluation mode, over the standard deviation of the outputs",
+        ),
         # a layer, forwards
         Quantity("activation-mean", "", "mean of the layer's outputs"),
         Quantity("activation-std", "", "standard deviation of the layer's outputs"),
@@ -106,12 +153,24 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("saturated-unit-share", "share", "units at a flat end for at least 95 % of the window's rows"),
         Quantity("window-rows", "count", "rows in the window over which units were judged"),
         Quantity("identical-units-share", "share", "units whose outputs equal another unit's on every row"),
-        Quantity("row-spread", "", "standard deviation over rows, averaged over units, over that of all outputs: near 0"
-                 " when a layer answers every row alike"),
-        Quantity("running-mean-gap", "", "of a batch normalisation in training: median over units of the distance"
-                 " between the batch's mean and the running one, over the running standard deviation"),
-        Quantity("running-std-ratio", "", "of a batch normalisation in training: median over units of the batch's"
-                 " standard deviation over the running one; 1 where evaluation normalises as training does"),
+        Quantity(
+            "row-spread",
+            "",
+            "standard deviation over rows, averaged over units, over that of all outputs: near 0"
+            " when a layer answers every row alike",
+        ),
+        Quantity(
+            "running-mean-gap",
+            "",
+            "of a batch normalisation in training: median over units of the distance"
+            " between the batch's mean and the running one, over the running standard deviation",
+        ),
+        Quantity(
+            "running-std-ratio",
+            "",
+            "of a batch normalisation in training: median over units of the batch's"
+            " standard deviation over the running one; 1 where evaluation normalises as training does",
+        ),
         Quantity("maxout-pieces-used", "share", "pieces of a maxout layer that win for at least one row"),
         # a layer, backwards and over the step
         Quantity("activation-gradient-std", "", "root mean square of the loss's gradient with respect to the outputs"),
@@ -119,8 +178,12 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("gradient-std", "", "standard deviation of the gradient of the layer's weights"),
         Quantity("gradient-zero-share", "share", "gradients of the layer's weights that are exactly zero"),
         Quantity("gradient-not-finite-share", "share", "gradients of the layer's weights that are NaN or infinite"),
-        Quantity("gradient-sign-share", "share", "of a unit's weight gradients, those of the commoner sign, averaged"
-                 " over units: 1 is the zig-zag of all-positive inputs, 0.5 no preference"),
+        Quantity(
+            "gradient-sign-share",
+            "share",
+            "of a unit's weight gradients, those of the commoner sign, averaged"
+            " over units: 1 is the zig-zag of all-positive inputs, 0.5 no preference",
+        ),
         Quantity("weight-norm", "", "Euclidean length of the layer's weights"),
         Quantity("weight-std", "", "standard deviation of the layer's weights"),
         Quantity("weight-not-finite-share", "share", "weights that are NaN or infinite"),
@@ -130,12 +193,16 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("trial-score", "", "score of a trial of a search over the validation rows; higher is better"),
         Quantity("trial-failed", "0 or 1", "a coarse trial that diverged, exploded or was stuck at chance"),
         Quantity("trial-steps", "steps", "steps a trial of a search was trained for"),
-        Quantity("trial-setting", "", "a trial's setting, by recipe path, as its place in the range that was searched:"
-                 " 0 its lower end, 1 its upper end, beyond where the search was widened"),
+        Quantity(
+            "trial-setting",
+            "",
+            "a trial's setting, by recipe path, as its place in the range that was searched:"
+            " 0 its lower end, 1 its upper end, beyond where the search was widened",
+        ),
         Quantity("best-of", "", "median of the best score among as many trials as the step says, bootstrapped"),
         Quantity("score-error", "", "standard error of a score, from the number of rows it was measured on"),
     )
-}  # fmt: skip
+}
 
 # What is counted in histograms: of a layer's outputs, its weights, the gradient of its weights.
 HISTOGRAMS = ("activation", "gradient", "weight")
@@ -146,7 +213,7 @@ FACTS: dict[str, str] = {
     "epochs": "epochs that are planned",
     "log": "of a log without its program: what its numbers are counted by, step, epoch or record",
     "loss": "the loss function: cross-entropy, nll, bce, bce-with-logits, mse, l1, smooth-l1, huber, hinge, kl, "
-            "gaussian-nll, poisson-nll, other",
+    "gaussian-nll, poisson-nll, other",
     "loss-reduction": "mean, sum or none; own: another multiple or function of the mean",
     "network-mode": "train or evaluation: the mode of the first training pass",
     "optimizer": "the optimizer's name in small letters: sgd, adam, adamw, ...",
@@ -161,7 +228,7 @@ FACTS: dict[str, str] = {
     "unpassable": "of a search: settings and the end of their range beyond which they have no legal value",
     "weight-decay": "of the optimizer's first parameter group",
     "widened": "of a search: settings whose range was widened",
-}  # fmt: skip
+}
 
 EVENTS: dict[str, str] = {
     "data-changed-in-place": "stored rows changed in two epochs in a row; where they are gone through",

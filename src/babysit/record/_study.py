@@ -201,7 +201,7 @@ class StudyResult:
 def over_folds(point: int, scores: Sequence[TrialScore]) -> TrialScore:
     """One score for a point from those of its folds: means, and the worst status.
 
-    A fold that failed fails the point: settings that break on a part of the data are no winners.
+    A fold that failed fails the point: settings that break on a part of the data are not winners.
 
     Example:
         >>> one = TrialScore(0, 10, 0.5, 0.8, "accuracy", 2.3, 0.6, "alive", 1.0)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 TRACE_SCHEMA = 2
 
-# What stands in a row's `layer` for things that are no layer. "" is the whole network; "(inputs)[3]" is one feature.
+# What stands in a row's `layer` for things that are not layers. "" is the whole network; "(inputs)[3]" is one feature.
 INPUTS, OUTPUTS, TARGETS = "(inputs)", "(outputs)", "(targets)"
 
 LayerKind = Literal[

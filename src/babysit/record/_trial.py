@@ -163,7 +163,7 @@ class Engine(Protocol):
         """
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Forget trials and free what they held; numbers that are not held are no mistake."""
+        """Forget trials and free what they held; numbers that are not held are ignored."""
 
     def state(self, numbers: Collection[int] | None = None) -> bytes:
         """Everything held (or those trials alone) as the bytes of a safetensors file, the trials included."""

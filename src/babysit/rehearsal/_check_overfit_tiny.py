@@ -185,8 +185,8 @@ def attempt(examination: Examination, share: float, *remedies: Remedy, leave: st
     Args:
         examination: Whose subject and time.
         share: Of its seconds.
-        *remedies: Changes beside the usual ones.
-        leave: Name of a usual change that is not made.
+        *remedies: Remedies beside those that take regularisation off.
+        leave: Name of a regularisation that stays on.
         steps: At most.
 
     Raises:

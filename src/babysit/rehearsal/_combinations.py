@@ -95,7 +95,7 @@ def for_any_training(trace: Trace) -> list[Combination]:
 
 
 def worth_trying(remedy: Remedy, trace: Trace, finding: str) -> list[Remedy]:
-    """A remedy with the values that are worth trying; none where it changes no training."""
+    """A remedy with the values that are worth trying; none where no rehearsal could show what it does."""
     kind = REMEDIES.get(remedy.name)
     return kind.worth_trying(remedy, trace, finding) if kind is not None else [remedy]
 

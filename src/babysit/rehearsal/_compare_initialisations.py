@@ -1,4 +1,4 @@
-"""Initialisations compared on somebody's own network and data: the lecture's figure, and which one to take."""
+"""Initialisations compared on the user's own network and data, as in the lecture's figure, and which one to take."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ AS_GIVEN = "as given"
 COMPARED = (AS_GIVEN, "small-random", "xavier", "he", "orthogonal", "lsuv", "auto")
 STEPS, SEEDS = 60, 3
 TAIL = 0.2  # of the steps, whose mean loss counts
-ERRORS = 2.0  # standard errors by which a loss must be lower to be told apart
-WORTH = 0.02  # of the first loss: less is not worth a change
+ERRORS = 2.0  # standard errors by which two losses must differ to count as different
+WORTH = 0.02  # of the first loss: a smaller difference is not worth another initialisation
 SHOWN_KINDS = frozenset({"linear", "conv", "recurrent", "attention", "activation"})
 
 
@@ -126,8 +126,7 @@ def decided(results: Sequence[SchemeResult]) -> tuple[str, str]:
     loss = f"loss {_loss(best):.3g} ± {_error(best):.1g}"
     if given is not None:
         return AS_GIVEN, (
-            f"no difference worth a change: {loss} at best ({best.scheme}), {_loss(given):.3g} with the weights as they"
-            " are"
+            f"none is clearly better: {loss} at best ({best.scheme}), {_loss(given):.3g} with the weights as they are"
         )
     take = min(alike, key=lambda found: (_unevenness(found), _loss(found)))
     others = [found.scheme for found in alike if found is not take]
@@ -154,7 +153,7 @@ def _alike(found: SchemeResult, best: SchemeResult) -> bool:
 
 
 def _unevenness(found: SchemeResult) -> float:
-    """How far spreads wander through depth, both ways, in decades."""
+    """By how many decades the spreads of outputs and of gradients vary through depth, added up."""
     total = 0.0
     for values in (
         [layer.std for layer in found.layers if layer.weighted],

@@ -25,7 +25,7 @@ LEAST_DIFFER = 3  # answers for which two distances have different tokens, so th
 FARTHEST = 4  # positions that targets are looked for behind the last that an answer depends on
 FAINT = 1e-6  # of the largest gradient: below, an answer does not depend on a position
 PADDING = 5  # tokens of it at a row's end, from which on a row is tested
-OWN = 0.05  # of an answer's gradient, on tokens that are no padding
+OWN = 0.05  # of an answer's gradient, on tokens that are not padding
 HEADS_KEPT = frozenset("contiguous clone float double half bfloat16 to type dropout detach".split())
 RESHAPES = frozenset("reshape view flatten unflatten".split())
 

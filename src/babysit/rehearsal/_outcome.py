@@ -96,7 +96,7 @@ def gain(before: RehearsalOutcome, after: RehearsalOutcome, *, comparable: bool 
 
     Args:
         before: As it is.
-        after: With the change, after as many steps.
+        after: With the remedies, after as many steps.
         comparable: Whether both losses are of one function and scale.
 
     Example:

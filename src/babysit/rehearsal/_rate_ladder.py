@@ -20,8 +20,8 @@ PER_DECADE = 2  # rungs of the coarse ladder
 FINE_PER_DECADE = 6
 AROUND = 1.0  # decades on each side of the coarse best that the fine ladder reaches
 LEAP = 3.0  # times the first loss: broken out of, as in CS231n lecture 6
-# Of the best fall, what a rate has to leave undone for no more of its members to be trained. Three times what a good
-# one may leave: on the problems of benchmarks/rate_finders.py seeds of one rate lie closer together than that.
+# A rate whose loss falls short of the best fall by more than this share gets no more members. It is three times what a
+# good rate may miss: on the problems of benchmarks/rate_finders.py seeds of one rate lie closer together than that.
 LOST = 3 * GOOD
 
 
@@ -38,8 +38,9 @@ def find_rate_range(
 ) -> RateRange:
     """Train members at constant rates, half a decade apart, then a sixth of one around the best.
 
-    Rates that diverge end the ladder upwards; rates that are lost (between two of the coarse ladder that are, or by
-    their own first seed) get no more members. When time is short, members take fewer steps, then fewer seeds.
+    The ladder ends where two rates in a row diverge. A rate that is too bad to become a good one gets no more members;
+    its first seed shows that, or the rates of the coarse ladder on both sides of it. When time is short, members take
+    fewer steps, then fewer seeds.
 
     Args:
         subject: What is trained; each rehearsal leaves it as it was.
@@ -47,9 +48,9 @@ def find_rate_range(
         high: Highest rate.
         steps: Of each member.
         seeds: At each rate of the fine ladder; each draws rows in another order.
-        seconds: That may be spent.
+        seconds: Time limit in seconds.
         first_seed: Of the first member.
-        train: Who trains members: one after another, or stacked.
+        train: Trains members: one after another, or stacked.
 
     Raises:
         InputError: A ladder without rungs, or no steps.
@@ -62,7 +63,7 @@ def find_rate_range(
         return train(subject, asks)
 
     middle_rate = math.sqrt(low * high)
-    next(trained([middle_rate], 0, 1))  # what is loaded and set up at a first step is no part of what steps cost
+    next(trained([middle_rate], 0, 1))  # what is loaded and set up at a first step is not part of what steps cost
     began = time.monotonic()
     probe = next(trained([middle_rate], 0, 3))
     spent = time.monotonic() - began
@@ -122,7 +123,7 @@ def find_rates_around(
         What was found, and the rates that no time was left for.
 
     Raises:
-        InputError: A rate that is none.
+        InputError: The rate is not above 0 and finite.
     """
     if not 0 < rate < math.inf or steps < 2:
         raise InputError(f"a ladder around a rate of {rate:g} with {steps} steps", legal="a rate above 0, 2 steps")
@@ -173,7 +174,7 @@ def _until_broken(rates: list[float], members: Iterator[list[float]], until: flo
 
 
 def _lost(rate: float, curves: dict[float, list[list[float]]], first: float) -> bool:
-    """Whether its first seed left so much of the best fall undone that other seeds cannot make it a good rate."""
+    """Whether its first seed missed so much of the best fall that other seeds cannot make it a good rate."""
     ends = {one: tail_loss(members[0], first) for one, members in curves.items()}
     lowest = min(ends.values())
     return not ends[rate] <= lowest + LOST * (first - lowest)

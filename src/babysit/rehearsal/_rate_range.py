@@ -23,7 +23,7 @@ TAIL = 0.2  # of a member's steps, at their end, whose mean loss counts: single 
 GOOD = 0.1
 LEARNED = 0.05  # of the first loss: what the best rate has to gain, or nothing was learned
 NOISES = 3.0  # standard errors of a member's tail that this has to exceed, too
-DIVERGED = 1.05  # of the first loss: a member that ends above is none that learns
+DIVERGED = 1.05  # of the first loss: a member that ends above does not learn
 STABLE = 1.0  # of the first loss: the largest rate that ends below is the largest stable one
 # Decades by which the answer lies below the middle of what is good in a short training: short trainings flatter high
 # rates. On the problems of benchmarks/rate_finders.py, each left out in turn, the others ask for .1 to .25.
@@ -120,7 +120,7 @@ def rate_range(curves: Mapping[float, Sequence[Sequence[float]]], first: float) 
 
 
 def _typical(seeds: Sequence[float]) -> float:
-    """The mean over seeds; a rate at which any seed diverges is none to take."""
+    """The mean over seeds; a rate at which any seed diverges must not be taken."""
     return statistics.fmean(seeds) if seeds and all(map(math.isfinite, seeds)) else math.inf
 
 

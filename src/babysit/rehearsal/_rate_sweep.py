@@ -1,9 +1,9 @@
 """The classic range test: one sweep of rising rates, read by the logarithm of the rate, for expensive networks.
 
-A sweep costs as much as one member of a ladder, and confounds rate and time; so it answers more roughly. Two things
-that such tests do wrong elsewhere are done right here: the average of the losses is debiased, and the fall is measured
-by log rate. By the rate itself, the steepest place of a log-spaced sweep is at its lowest rates, where neighbours are
-close together and any noise is steep.
+A sweep costs as much as one member of a ladder. It cannot tell the effect of the rate from that of the time, so its
+answer is rougher. Two faults of other range tests are avoided: the average of the losses is debiased, and the fall is
+measured by the logarithm of the rate. By the rate itself, the fall would be steepest at the lowest rates, which are so
+close together that any noise looks steep.
 
 Source: Smith 2017 (Cyclical learning rates, arXiv:1506.01186, section 3.3).
 """
@@ -31,7 +31,7 @@ NOISES = 3.0  # standard errors that the fall has to exceed
 
 @dataclass(frozen=True)
 class RateSweep:
-    """What one sweep says.
+    """What one sweep found.
 
     Attributes:
         best: The rate at which the smoothed loss falls most steeply by log rate; None when it is refused.

@@ -1,8 +1,8 @@
-"""What a rehearsal changes and gives back, bit for bit: the network, its optimizers, random streams, the loader.
+"""Restores, bit for bit, what a rehearsal changes: the network, its optimizers, random streams, the loader.
 
-Parameters and buffers are copied back into the memory where they were, so that whoever shares it (tied weights, a
-flattened recurrent layer, a view kept elsewhere) sees them again. An optimizer's state is put aside and a copy of it
-used up: the original is never touched.
+Parameters and buffers are copied back into the memory where they were. So everything that shares this memory (tied
+weights, a flattened recurrent layer, a view kept elsewhere) has its numbers back. The state of an optimizer is set
+aside, and the rehearsal uses a copy of it.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def _refill(value: Any, content: Any) -> None:
 
 @contextlib.contextmanager
 def _optimizer(optimizer: Optimizer) -> Iterator[None]:
-    """A copy of the state is used up; options and the order of groups are put back."""
+    """Within, the optimizer has a copy of its state; afterwards its own state, options and order of groups."""
     state = optimizer.state
     optimizer.state = defaultdict(dict, {parameter: _copied(one) for parameter, one in state.items()})
     groups = optimizer.param_groups

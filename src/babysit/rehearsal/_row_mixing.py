@@ -69,7 +69,7 @@ def gradient_mixing(live: LiveParts, seed: int = 0) -> float | None:
 
     Returns:
         The largest gradient with respect to another row over the largest with respect to its own; None as above, and
-        for inputs that are no floating numbers.
+        for inputs that are not floating numbers.
     """
     given = _single_input(live, next(live.batches(seed)))
     if given is None or not given.is_floating_point():

@@ -80,10 +80,16 @@ class AtNetwork:
             NotAppliedError: It cannot be changed so.
         """
         if self._at_start:
-            tables = [(table, dict(table)) for module in training.network.modules()
-                      for table in (module._modules, module._parameters)]  # fmt: skip
-            groups = [(group, dict(group), list(group["params"]))
-                      for optimizer in training.optimizers for group in optimizer.param_groups]  # fmt: skip
+            tables = [
+                (table, dict(table))
+                for module in training.network.modules()
+                for table in (module._modules, module._parameters)
+            ]
+            groups = [
+                (group, dict(group), list(group["params"]))
+                for optimizer in training.optimizers
+                for group in optimizer.param_groups
+            ]
             lists = [(optimizer, list(optimizer.param_groups)) for optimizer in training.optimizers]
             training.hooks.at_the_end(_as_before, tables, groups, lists)
         devices = {one.device.index or 0 for one in training.network.parameters() if one.device.type == "cuda"}

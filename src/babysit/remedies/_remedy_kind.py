@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from babysit.remedies.source import Edits
 
 # Where in a script's text a reader begins to look, where the exact line is not certain.
-Where = Literal[
-    "backward", "evaluation", "initialisation", "loader", "loop", "loss", "network", "optimizer", "step"
-]  # fmt: skip
+Where = Literal["backward", "evaluation", "initialisation", "loader", "loop", "loss", "network", "optimizer", "step"]
 # What of a script another module may hold, too, so that the script's own text is not the only place of a remedy.
 Held = Literal["loader", "network", "optimizer", "schedule", "training"]
 # Remedies that are written at one place together, and mean something else where one of them is left out.

@@ -1,4 +1,4 @@
-"""What a script's answers are worth, as far as it lets us see: on training batches, and on what it evaluates."""
+"""Scores of a script's answers, as far as they can be seen: on training batches, and on the rows that it evaluates."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Tally:
 
 @torch.no_grad()
 def tally(name: str, outputs: Tensor, targets: Tensor) -> Tally | None:
-    """Of the outputs and targets that enter a loss function; None where they are no answers to score."""
+    """Of the outputs and targets that enter a loss function; None where they cannot be scored."""
     outputs, targets = outputs.detach(), targets.detach()
     if name in CLASSES and outputs.ndim > 1:
         if targets.shape == outputs.shape:
@@ -112,7 +112,7 @@ class AnswersSeen:
 
     Attributes:
         evaluating: Whether one is under way.
-        inside: Whether the network's own pass is under way: what it compares is not an answer.
+        inside: Whether the network's own forward pass is under way: what it compares then is not an answer.
         evaluations: Of rows that are not trained on: step, name and value of the score.
     """
 

@@ -1,4 +1,4 @@
-"""Faults of a program that are proven as it runs: states that are no copies, rows that change, losses that cannot be.
+"""Faults of a program that are proven as it runs: states that are not copies, rows that change, losses that cannot be.
 
 Each is told as an event, once, with the line of the script where it happens. Nothing is changed: what is looked at are
 the arguments of calls that the script makes itself, and tensors that exist anyway.
@@ -32,11 +32,21 @@ ALIKE = 0.5  # correlation of a row with what it was: a row that was augmented r
 COMPARED_BATCHES = 20  # of training and of evaluation, whose values are counted
 # Backward functions whose derivative has a pole, or whose value has: at zero, or where the argument leaves the domain.
 WITH_POLES = {
-    "AcosBackward0": "acos", "AsinBackward0": "asin", "Atan2Backward0": "atan2", "CdistBackward0": "cdist",
-    "DivBackward0": "division", "LinalgVectorNormBackward0": "norm", "LogBackward0": "log", "NormBackward1": "norm",
-    "PowBackward0": "power", "PowBackward1": "power", "ReciprocalBackward0": "reciprocal", "RsqrtBackward0": "rsqrt",
-    "SqrtBackward0": "sqrt", "StdBackward0": "std",
-}  # fmt: skip
+    "AcosBackward0": "acos",
+    "AsinBackward0": "asin",
+    "Atan2Backward0": "atan2",
+    "CdistBackward0": "cdist",
+    "DivBackward0": "division",
+    "LinalgVectorNormBackward0": "norm",
+    "LogBackward0": "log",
+    "NormBackward1": "norm",
+    "PowBackward0": "power",
+    "PowBackward1": "power",
+    "ReciprocalBackward0": "reciprocal",
+    "RsqrtBackward0": "rsqrt",
+    "SqrtBackward0": "sqrt",
+    "StdBackward0": "std",
+}
 LEAST_NOT_FINITE = 3  # backward passes in a row, none of them followed by a step
 NODES = 5000  # of a graph of gradients that are looked at
 
@@ -81,7 +91,7 @@ class FaultsSeen:
         """A loss function was called on a training batch."""
         if name != "nll" or value is None or value.numel() != 1 or not float(value.detach()) < -1e-3:
             return
-        # Log-probabilities are zero at the most. The sum of a row's probabilities says by how far these are none.
+        # Log-probabilities are zero at the most. The text tells the sum of a row's probabilities, which should be 1.
         total = float(outputs.detach().float().exp().sum(1).mean()) if outputs.ndim > 1 else math.nan
         text = f"nll_loss is {float(value):.3g}, and the logarithm of a probability is never above zero"
         self._once("loss-impossible", f"{text}: the exponentials of its inputs add up to {total:.3g} a row, not to 1")
@@ -147,10 +157,12 @@ class FaultsSeen:
         found = before.against(after)
         if found is not None:
             shift, ratio = found
-            self._tell([
-                Row(self._step, "validation", INPUTS, "evaluation-shift", shift),
-                Row(self._step, "validation", INPUTS, "evaluation-spread-ratio", ratio),
-            ])  # fmt: skip
+            self._tell(
+                [
+                    Row(self._step, "validation", INPUTS, "evaluation-shift", shift),
+                    Row(self._step, "validation", INPUTS, "evaluation-spread-ratio", ratio),
+                ]
+            )
 
         self._tell(list(self._followers.end()))
 

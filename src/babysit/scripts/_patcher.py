@@ -239,7 +239,7 @@ class Patcher:
     def _called(
         self, original: Callable[..., Any], module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        """The script calls a module. What a backward pass or a transformed function calls is none of its calls."""
+        """The script calls a module. What a backward pass or a transformed function calls is not one of its calls."""
         self._within = True
         outputs = None
         try:

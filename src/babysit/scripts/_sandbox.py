@@ -43,11 +43,18 @@ Kind = Literal["overlay", "landlock", "none"]
 # <linux/sched.h> and <sys/mount.h>; Python names them from 3.12 on.
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
-    1, 2, 4, 8, 32, 4096, 16384, 1 << 18,
-)  # fmt: skip
+    1,
+    2,
+    4,
+    8,
+    32,
+    4096,
+    16384,
+    1 << 18,
+)
 MNT_DETACH = 2
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
-# What is no place to keep files: these are shown as they are.
+# What is not a place to keep files: these are shown as they are.
 PSEUDO = frozenset(
     "proc sysfs devtmpfs devpts cgroup cgroup2 mqueue debugfs tracefs securityfs bpf pstore configfs fusectl "
     "binfmt_misc hugetlbfs efivarfs nsfs autofs rpc_pipefs selinuxfs".split()

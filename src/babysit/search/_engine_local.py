@@ -149,7 +149,7 @@ class LocalEngine:
         return self._held_or_failed(number).score
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Forget trials and free what they held; numbers that are not held are no mistake."""
+        """Forget trials and free what they held; numbers that are not held are ignored."""
         gone = [number for number in numbers if self._members.pop(number, None) is not None]
         self._cohort.forget(gone)
         if gone:

@@ -3,10 +3,10 @@
     driver    cuts the trials of a rung into shards, hands each to an idle worker, gathers scores and states
     worker    an actor with one core; trains the shard it is given from the state it is given, and keeps nothing
 
-Which trials make a shard follows from the trials alone, and a worker computes in one fixed way, so the same seed gives
-the same answer whatever the number of workers. A shard whose worker died is handed, as it was, to another: no trial is
-lost, none is counted twice. The data is put into the object store once. Workers come and go between two looks: nodes
-that join are used from the next shard on.
+The trials of a shard are chosen by the trials alone, and every worker computes in the same fixed way. So the same seed
+gives the same answer with any number of workers. If a worker dies, another one trains its shard again from where it
+stood: no trial is lost, and none is counted twice. The data is put into the object store once. Nodes that join or leave
+are noticed between two looks at the cluster; new ones get the next shards.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ from babysit.training import Fold
 SHARD = 24  # trials that a worker is given at once, at most: enough to stack, few enough to spread
 LOOK_EVERY = 0.25  # seconds between two looks at stop, progress and new nodes
 GROW_EVERY = 2.0  # seconds between two looks for cores that are free
-# Trials that count as trained at the same time: a fixed number, as workers come and go and the answer must not.
+# Trials that count as trained at the same time: a fixed number, as the answer must not depend on the workers there are.
 SIDE_BY_SIDE = 8
-MOST_DEATHS = 5  # of workers under one shard, after which the shard itself is to blame
+MOST_DEATHS = 5  # of workers that train one shard; then the shard itself is the cause
 
 
 class RayEngine:
@@ -193,7 +193,7 @@ class RayEngine:
         self._workers.clear()
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Forget trials and free what they held; numbers that are not held are no mistake."""
+        """Forget trials and free what they held; numbers that are not held are ignored."""
         self._here.drop(numbers)
         for number in numbers:
             self._states.pop(number, None)

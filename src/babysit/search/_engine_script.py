@@ -284,7 +284,7 @@ class ScriptEngine:
         return self._measure, known.get(self._measure, math.nan)
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Forget scores; numbers that are not held are no mistake."""
+        """Forget scores; numbers that are not held are ignored."""
         for number in numbers:
             self._scores.pop(number, None)
 

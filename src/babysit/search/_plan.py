@@ -1,13 +1,13 @@
-"""Plan: how much is searched, cut into brackets. Pure arithmetic, shared by the search and by who predicts its time.
+"""Plan: how much is searched, cut into brackets. It is pure arithmetic, which also predicts how long a search takes.
 
     coarse     many points, spread evenly, in waves that grow
     fine       generations of new points around the best so far: some after each wave, the rest at the end
 
-All points in one wave, and all generations after it, would send the first trial to full length after a third of the
-time, and begin to learn from the best after that: in a search of a minute nothing good would be known for half of
-it. On the 34 tasks of LCBench, four seeds, searches of 100 full trainings had a regret of 9.1 % after 30 of them
-without generations between the waves, and of 3.2 % with; in the end 1.9 and 1.7 % (`benchmarks/search_quality.py` has
-the end).
+With all points in one wave and all generations after it, the first trial would reach full length after a third of the
+time, and only then would the search begin to learn from its best trials. A search of a minute would know nothing good
+for half of it. On the 34 tasks of LCBench, four seeds, searches of 100 full trainings had a regret of 9.1 % after 30 of
+them without generations between the waves, and of 3.2 % with; in the end 1.9 and 1.7 % (`benchmarks/search_quality.py`
+has the end).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from babysit.search._rungs import FACTOR, affordable, cost, ladder, left_after
 Stage = Literal["coarse", "fine"]
 GENERATIONS = 6  # with five and with eight, searches of 30 and 100 full trials ended a little worse
 COARSE_LEAST = 1.5  # full trials that the coarse stage has, however small its share
-# Points of the first wave: few enough to be quick, enough to train side by side. With four rungs, 27 (so that one in
-# three at each makes one at the last) knew nothing after a fifth of a search of 30 full trainings, and ended no better.
+# Points of the first wave: few, so that it is quick, and enough to train side by side. With four rungs, a wave of 27
+# (one in three goes on at each rung) knew nothing after a fifth of a search of 30 full trainings, and ended no better.
 SMALLEST_WAVE = 9
 # Trials at a time, at most, to which brackets are begun side by side. With 100 workers and no such bound all brackets
 # of a search of 1,000 trials begin before anything is known: it ended in half of the time with a regret of 5.8 instead
@@ -47,8 +47,8 @@ class Plan:
         factor: Between rungs, and of those that stand at one the share that goes on.
         coarse: Share of the budget that is spent coarsely.
         generations: After each wave, and at the end; 0 is successive halving alone.
-        together: Trials that an engine trains at no more cost than few: a generation has at least about so many, where
-            the budget bears them.
+        together: Trials that an engine trains in the time of a few. A generation has at least about so many, where
+            the budget is large enough.
         workers: Trials that an engine trains side by side, each for itself: while fewer than so many stand at a rung,
             the next bracket begins beside it; beyond ten, no more of them do.
         points: Kind of the coarse points.
@@ -95,12 +95,12 @@ class Plan:
 
     @property
     def coarse_points(self) -> int:
-        """Of all waves, at most; 0 where the budget does not bear one."""
+        """Points of all waves, at most; 0 where the budget is too small for one."""
         return affordable(self.coarse_budget, self.rungs, self.factor)
 
     @property
     def fine_rungs(self) -> tuple[int, ...]:
-        """Steps at which the fine stage judges: all but the lowest, which cannot tell the good from the best."""
+        """Steps at which the fine stage judges: all but the lowest, where good trials and the best ones score alike."""
         return self.rungs[1:] or self.rungs
 
 

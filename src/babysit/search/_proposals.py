@@ -1,9 +1,9 @@
-"""Where the next trials of a finer search should be: near survivors, where a model of the scores hopes for most.
+"""Where the next trials of a finer search are: among the best so far, where a model expects high scores.
 
-Candidates are drawn in the refitted box, near its best trials, and a few anywhere. A Gaussian process over settings and
-length of training says what each would score at full length, and how surely; each new trial weighs hope against
-doubt by a draw of its own, so that a batch of them is as varied as one after the other (De Ath et al. 2021 compare
-such batches), and none comes too near another.
+Points are drawn within the box of the survivors, near the best trials, and a few anywhere. A Gaussian process over the
+settings and the length of training predicts what each would score at full length, with a standard deviation. Each new
+trial is the point with the best draw from these predictions. So the trials of one generation differ from each other as
+trials that are chosen one after the other do (De Ath et al. 2021 compare such batches). No two of them are too close.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from babysit.search._parameter import Choice
 from babysit.search._points import Units, places, snapped
 from babysit.search._space import Space
 
-CANDIDATES = 1500
+POINTS = 1500
 IN_BOX, NEAR_ELITE, ANYWHERE = 0.3, 0.5, 0.2  # shares of them
-ELITE = 10  # survivors that candidates are drawn near
-REFINED = 100  # of the best candidates, varied in three rounds
+ELITE = 10  # survivors that points are drawn near
+REFINED = 100  # of the best points, varied in three rounds
 ROUNDS = 3
-APART = 0.15  # lengths of the model: two trials nearer than this tell the same
-LEAST_SCORES = 8  # a model of fewer tells nothing
-MOST_SCORES = 300  # conditioned on; beyond, the worst are left out; with 600 no search found more
+APART = 0.15  # length scales of the model: two trials closer than this tell the same
+LEAST_SCORES = 8  # a model of fewer scores predicts nothing
+MOST_SCORES = 300  # that the model is fitted to; beyond, the worst are left out; with 600 no search found more
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,15 @@ class Seen:
 def propose(
     box: Box, seen: Seen, count: int, rng: np.random.Generator, *, start: Tensor | None = None
 ) -> tuple[Units, Tensor | None]:
-    """New points [count, P], and the model's parameters to begin the next time from."""
+    """New points [count, P], and the parameters of the model, from which the next fit starts."""
     space = box.space
-    candidates = _candidates(box, seen, rng)
+    points = _drawn(box, seen, rng)
     if len(seen.scores) < LEAST_SCORES or float(np.ptp(seen.scores)) == 0:
-        return candidates[rng.permutation(len(candidates))[:count]], start
+        return points[rng.permutation(len(points))[:count]], start
     model = _fit(space, seen, start)
-    candidates, mean, spread = _refined(box, candidates, model, rng)
-    where = places(space, candidates) / model.lengths[:-1]
-    free = np.ones(len(candidates), dtype=bool)
+    points, mean, spread = _refined(box, points, model, rng)
+    where = places(space, points) / model.lengths[:-1]
+    free = np.ones(len(points), dtype=bool)
     chosen: list[int] = []
     for doubt in rng.exponential(1.0, count):
         hope = np.where(free, mean + doubt * spread, -np.inf)
@@ -69,7 +69,7 @@ def propose(
             free[chosen] = False
             if not free.any():
                 break
-    return candidates[chosen], model.parameters
+    return points[chosen], model.parameters
 
 
 def raised(scores: Numbers) -> Numbers:
@@ -90,18 +90,18 @@ def _fit(space: Space, seen: Seen, start: Tensor | None) -> GaussianProcess:
     return GaussianProcess(known, raised(seen.scores[order]), start=start)
 
 
-def _candidates(box: Box, seen: Seen, rng: np.random.Generator) -> Units:
+def _drawn(box: Box, seen: Seen, rng: np.random.Generator) -> Units:
     space = box.space
     count = len(space)
     drawn = [
-        box.stretch(rng.random((round(IN_BOX * CANDIDATES), count))),
-        Box.whole(space).stretch(rng.random((round(ANYWHERE * CANDIDATES), count))),
+        box.stretch(rng.random((round(IN_BOX * POINTS), count))),
+        Box.whole(space).stretch(rng.random((round(ANYWHERE * POINTS), count))),
     ]
     if len(seen.units):
         elite = seen.units[:ELITE]
         spread = np.maximum(elite.std(0), 0.05)
         for share, width, near in ((0.67, 1.0, elite), (0.33, 0.4, elite[:3])):
-            drawn.append(_varied(space, near, round(NEAR_ELITE * share * CANDIDATES), width * spread, rng))
+            drawn.append(_varied(space, near, round(NEAR_ELITE * share * POINTS), width * spread, rng))
     return snapped(space, np.concatenate(drawn))
 
 
@@ -119,19 +119,19 @@ def _varied(space: Space, near: Units, count: int, width: Units | float, rng: np
 
 
 def _refined(
-    box: Box, candidates: Units, model: GaussianProcess, rng: np.random.Generator
+    box: Box, points: Units, model: GaussianProcess, rng: np.random.Generator
 ) -> tuple[Units, Numbers, Numbers]:
-    """The candidates, and variants of those that the model hopes most of, with its mean and doubt at full length."""
-    mean, spread = _at_full_length(box.space, candidates, model)
+    """The points, and variants of the most promising, with the predicted mean and deviation at full length."""
+    mean, spread = _at_full_length(box.space, points, model)
     for narrower in range(ROUNDS):
-        top = candidates[np.argsort(-(mean + spread), kind="stable")[:REFINED]]
+        top = points[np.argsort(-(mean + spread), kind="stable")[:REFINED]]
         more = snapped(box.space, _varied(box.space, top, 6 * REFINED, 0.15 * 0.6**narrower, rng))
         more_mean, more_spread = _at_full_length(box.space, more, model)
-        candidates = np.concatenate([candidates, more])
+        points = np.concatenate([points, more])
         mean, spread = np.concatenate([mean, more_mean]), np.concatenate([spread, more_spread])
-    return candidates, mean, spread
+    return points, mean, spread
 
 
-def _at_full_length(space: Space, candidates: Units, model: GaussianProcess) -> tuple[Numbers, Numbers]:
-    where = places(space, candidates)
+def _at_full_length(space: Space, points: Units, model: GaussianProcess) -> tuple[Numbers, Numbers]:
+    where = places(space, points)
     return model.at(np.concatenate([where, np.ones((len(where), 1))], axis=1))

@@ -3,9 +3,9 @@
 A rung of P trials over n steps takes about n (a + b P) + c P h seconds: a for what a step does once, b for each trial,
 c for validating a trial on all rows, h for the share of the rows that it is judged on there. Where an engine trains W
 trials side by side, P is rounded up to a multiple of W: of three trials on two cores one core has two. Rungs that are
-trained at the same time take as long as the longest of them, or as all of them spread evenly. All is measured on the
-engine at hand with the recipe at hand, and a plan's rounds are added up. Once chosen, a plan is kept with the Study,
-and nothing depends on the clock any more, unless a search takes so much longer that it is cut short.
+trained at the same time take as long as the longest of them, or as all of them spread evenly. All of it is
+measured on this engine with this recipe, and the times of a plan's rounds are added up. A plan that was chosen is kept
+with the Study. From then on nothing depends on the clock, unless a search takes so much longer that it is cut short.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FAILED_AFTER = 10  # steps after which most of those that fail have failed
 ABOUT = 1.1  # times as long, which is as long
 CLEAR = 1.5  # times a short rung that a long one takes at least
 TRIES = 6  # where all trials of a measurement fail
-PILOT_SHARE = 0.06  # of the seconds that may be spent, about
+PILOT_SHARE = 0.06  # of the time limit, about
 PILOT_RUNGS = 4  # of a measurement: those that fail, what is done once, a short one and a long one
 MOST_TOGETHER = 48
 LONGER_RUN = 3  # times the lowest rung, which is the next one

@@ -1,6 +1,6 @@
 """Space: what a search may choose, and how a point of it becomes a recipe.
 
-Names are recipe paths and may be shortened as `--set` does. Two names are no settings of a recipe, but stand for the
+Names are recipe paths and may be shortened as `--set` does. Two names are not settings of a recipe, but stand for the
 shape of the network: `depth` (hidden layers, stages of convolutions) and `width` (units of each, channels of the first
 stage), which together make `model.widths`.
 """

@@ -153,7 +153,9 @@ def _scales_targets(recipe: Recipe, prepared: Prepared) -> bool:
     if recipe.loss.name != "poisson-nll":
         return True
     if wanted == "standardise":
-        raise RecipeError("standardised targets are no counts, and the Poisson loss counts", write="--set targets=none")
+        raise RecipeError(
+            "standardised targets are not counts, and the Poisson loss counts", write="--set targets=none"
+        )
     return False
 
 

@@ -82,7 +82,7 @@ def unpack(path: pathlib.Path, network: nn.Module, optimizer: optim.Optimizer) -
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a mapping
         if metadata.get("schema") != str(CHECKPOINT_SCHEMA):
             raise RunFolderError(f"{path} has checkpoint schema {metadata.get('schema')}", legal=str(CHECKPOINT_SCHEMA))
         content = json.loads(metadata["position"])
@@ -104,7 +104,7 @@ def best_weights(run: pathlib.Path) -> dict[str, Tensor]:
     """The best weights in a Run's checkpoint, or the present ones before the first epoch ended; empty without one."""
     try:
         with safetensors.safe_open(run / FILE, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a mapping
     except FileNotFoundError:
         return {}
     return _under("best.", tensors) or _under("network.", tensors)

@@ -98,7 +98,7 @@ def _class_values(true: Ints, predicted: Ints, probabilities: Floats) -> dict[st
 
 
 def _class_scores(true: Ints, predicted: Ints, probabilities: Floats, classes: int) -> dict[str, Weighted]:
-    """The scores that are no shares, as functions of row weights, for the bootstrap."""
+    """The scores that are not shares, as functions of row weights, for the bootstrap."""
     labels = np.unique(true)
     right = predicted == true
     cells = true * classes + predicted

@@ -68,11 +68,11 @@ def learned_constant(loss: nn.Module, examples: Examples, outputs: int) -> Learn
         outputs: Numbers the network gives for one row.
     """
     train = examples.targets[examples.train.to(examples.targets.device)]
-    candidates = (torch.zeros(outputs, device=train.device), _frequencies(train, outputs))
-    costs = [_cost(loss, answer, train) for answer in candidates]
+    answers = (torch.zeros(outputs, device=train.device), _frequencies(train, outputs))
+    costs = [_cost(loss, answer, train) for answer in answers]
     finite = [cost if math.isfinite(cost) else math.inf for cost in costs]
     best = finite.index(min(finite))
-    return Learned(candidates[best], finite[best], -1 if train.is_floating_point() else int(train.bincount().argmax()))
+    return Learned(answers[best], finite[best], -1 if train.is_floating_point() else int(train.bincount().argmax()))
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ Draw = Callable[[torch.Size], Tensor]
 
 
 @dataclass
-class Treatment:
+class ParameterSetter:
     """A scheme with its options, and what it has done so far.
 
     Attributes:
