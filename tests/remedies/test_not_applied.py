@@ -151,3 +151,13 @@ def test_every_activation_that_a_network_may_have_can_be_swapped(name: str) -> N
 )
 def test_nodes_of_a_graph_have_no_tiny_batch(others: tuple[torch.Tensor, ...], graph: bool) -> None:
     assert _of_a_graph((torch.randn(3, 5), *others)) == graph
+
+
+@pytest.mark.parametrize("first", ["activation=relu", "insert-activation=relu", "loss=l1", "linear-output"])
+def test_batch_norm_is_inserted_beside_a_remedy_that_replaces_functions(first: str) -> None:
+    """The nonlinearity behind a layer is known by its name, which a replaced function keeps."""
+    net = nn.Sequential(nn.Linear(3, 8), nn.Sigmoid(), nn.Linear(8, 1), nn.Sigmoid())
+    batches = [(torch.randn(8, 3), torch.rand(8, 1))] * 2
+    subject = LiveObjects(net, nn.MSELoss(), batches, torch.optim.Adam)
+    for texts in ((first, "insert-batch-norm"), ("insert-batch-norm", first)):
+        assert len(subject.rehearse(2, [Remedy.parse(text) for text in texts]).series("loss").values) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +37,10 @@ class Replacements:
 
     def put(self, owner: Any, name: str, wrap: Wrap) -> None:
         """Replace `owner.name` by what `wrap` makes of it."""
-        made = wrap(getattr(owner, name))
+        original = getattr(owner, name)
+        made = wrap(original)
+        with contextlib.suppress(AttributeError, TypeError):  # who follows a network's calls goes by their names
+            functools.update_wrapper(made, original)
         self._put.append((owner, name, vars(owner).get(name, _INHERITED), made))
         setattr(owner, name, made)
 
