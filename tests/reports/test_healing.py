@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from babysit.record import Effect, Finding, Healing, Remedy, Tried, Values
-from babysit.reports import print_healing
+from babysit.reports import healing_renderable
 from babysit.reports._healing_text import effect_text
 
 EVALUATED = {"loss": 0.7, "training accuracy": 0.4, "evaluation accuracy": 0.52}
@@ -52,7 +52,7 @@ def test_the_report_on_a_terminal() -> None:
         advice=("train.py:27: lr=0.01",),
     )  # fmt: skip
     console = Console(file=io.StringIO(), width=120)
-    print_healing(found, console)
+    console.print(healing_renderable(found))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for part in (

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from babysit.record import Setting, Study, StudyResult, Winner
 from babysit.reports import write_study_page
-from babysit.reports._study_text import print_study
+from babysit.reports._study_text import study_renderable
 from babysit.search import Space, described
 
 FEW = {"lr": "1e-4:1e-1:log", "dropout": "0:0.5"}
@@ -55,7 +55,7 @@ def study(path: pathlib.Path, space: dict[str, str], *, failed: int = 0, alone: 
 def told(found: Study, width: int = 80) -> str:
     console = Console(width=width, color_system=None)
     with console.capture() as capture:
-        print_study(found, console)
+        console.print(study_renderable(found))
     return capture.get()
 
 

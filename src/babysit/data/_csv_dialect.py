@@ -19,7 +19,6 @@ RECORDS = 200
 CONSISTENT = 0.8
 SELDOM_CONSISTENT = 0.95
 LEAST = 3  # of such a sign, that it is one between cells
-LONGEST_FIELD = 1 << 20
 NUMBERS_OF_BLANKS = 1 / 3  # share of numbers from which runs of blanks may separate cells
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)*|[.,]\d+)([eEdD][+-]?\d+)?%?")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?Z?)?|\d{1,2}:\d{2}(:\d{2})?")

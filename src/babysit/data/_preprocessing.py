@@ -25,7 +25,6 @@ ImagesChoice = Literal[
     "none", "scale", "mean-image", "channel-mean", "channel-mean-std", "standardise", "pca", "whiten", "zca"
 ]
 Components = int | float | None
-Rotation = Literal["pca", "whiten", "zca"]
 ROTATIONS: dict[str, Callable[[int, Components], Step]] = {"pca": PCA, "whiten": Whiten, "zca": ZCA}
 
 

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from babysit.record._losses import loss_name
 
-RECIPE_SCHEMA = 1
-
 ColumnType = Literal["number", "category", "boolean", "date", "text", "drop"]
 Activation = Literal[
     "identity", "sigmoid", "tanh", "relu", "leaky-relu", "prelu", "elu", "selu", "gelu", "silu", "mish", "maxout"

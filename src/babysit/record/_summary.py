@@ -6,8 +6,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SUMMARY_SCHEMA = 1
-
 
 class SummaryModel(BaseModel):
     # Numbers may be NaN or infinite: nothing raw is filtered. JSON has neither, so they are kept as strings.

@@ -15,8 +15,6 @@ from babysit.remedies._values import Values
 if TYPE_CHECKING:
     from babysit.remedies.source import Edits
 
-SECOND = 9  # place of a second choice among what every training may need
-
 
 class AnActivation(Values):
     """The name of an activation; what does not exist is refused with what does."""

@@ -1,11 +1,11 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
-from babysit.reports._check_text import check_headline, check_renderable, print_check
+from babysit.reports._check_text import check_headline, check_renderable
 from babysit.reports._comparison import comparison_lesson
 from babysit.reports._console import CleanConsole, write_out
 from babysit.reports._finding_lines import FindingLines, event_lines
 from babysit.reports._findings import finding_line, findings_renderable, print_findings
-from babysit.reports._healing_text import healing_headline, healing_renderable, print_healing
+from babysit.reports._healing_text import healing_headline, healing_renderable
 from babysit.reports._lesson import (
     GreyImage,
     HistogramsFigure,
@@ -24,11 +24,10 @@ from babysit.reports._page import render_page, write_page
 from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._rendered import as_html, as_text, render_result_page
 from babysit.reports._study_page import render_study_page, write_study_page
-from babysit.reports._study_text import print_study, study_renderable, study_text
+from babysit.reports._study_text import study_renderable
 from babysit.reports._terminal import (
     evaluation_renderable,
     path_line,
-    print_evaluation,
     print_summary,
     summary_renderable,
     training_answer,
@@ -61,12 +60,8 @@ __all__ = [
     "healing_renderable",
     "lesson_renderable",
     "path_line",
-    "print_check",
-    "print_evaluation",
     "print_findings",
-    "print_healing",
     "print_lesson",
-    "print_study",
     "print_summary",
     "remedy_summary",
     "render_lessons_page",
@@ -75,7 +70,6 @@ __all__ = [
     "render_study_page",
     "render_trace_page",
     "study_renderable",
-    "study_text",
     "summary_renderable",
     "trace_headline",
     "training_answer",

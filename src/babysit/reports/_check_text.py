@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -73,8 +73,3 @@ def step_line(step: PreFlightStep) -> Text:
     """
     word, style = MARKS[step.verdict]
     return Text.assemble((f"{word:4}", style), f"  {step.name:15}  ", step.measured or step.why)
-
-
-def print_check(found: PreFlight, console: Console) -> None:
-    """Print a check's report."""
-    console.print(check_renderable(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from babysit.record import Effect, Healing, Tried, Values
@@ -47,11 +47,6 @@ def healing_renderable(found: Healing) -> RenderableType:
         parts += [Text(), _tried(found)]
     parts += [Text(note, style="dim") for note in found.notes]
     return Group(*parts)
-
-
-def print_healing(found: Healing, console: Console) -> None:
-    """Print what healing came to."""
-    console.print(healing_renderable(found))
 
 
 def tried_line(one: Tried) -> Text:

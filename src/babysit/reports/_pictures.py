@@ -23,7 +23,6 @@ class Picture(NamedTuple):
     across: bool = False  # the whole width of the page, not a column of it
 
 
-ACTIVE = frozenset({"activation"})
 # Quantity, title, sentence; each a line a layer over steps.
 _OVER_STEPS = (
     (

@@ -5,36 +5,16 @@ from __future__ import annotations
 import math
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from babysit.record import Study, StudyResult
-from babysit.reports._console import CleanConsole
 from babysit.reports._findings import finding_line
 from babysit.reports._study_figures import behind_text, last_word, remarks, setting_text, settings_text, verdict
 
-WIDTH = 120
 MOST_COLUMNS = 4  # of settings; more do not fit beside each other on 80 columns, and are one that is wrapped
 FEW_DECISIONS = 3  # more are a wall of text; each kind of network brings its own
-
-
-def print_study(study: Study, console: Console | None = None) -> None:
-    """Print what a search found.
-
-    Args:
-        study: The Study.
-        console: Where to; None takes the standard output.
-    """
-    (console or CleanConsole()).print(study_renderable(study), soft_wrap=False)
-
-
-def study_text(study: Study) -> str:
-    """The same as text."""
-    console = CleanConsole(width=WIDTH, color_system=None)
-    with console.capture() as capture:
-        console.print(study_renderable(study))
-    return capture.get().rstrip()
 
 
 def study_renderable(study: Study) -> RenderableType:

@@ -55,11 +55,6 @@ def path_line(name: str, path: object) -> Text:
     return Text(f"{name} {path}", no_wrap=True, overflow="ignore")
 
 
-def print_evaluation(evaluation: Evaluation, console: Console) -> None:
-    """Print scores with their intervals, and what there is to say about them."""
-    console.print(evaluation_renderable(evaluation))
-
-
 def evaluation_renderable(evaluation: Evaluation) -> RenderableType:
     """Scores with their intervals, as rich draws them."""
     return Group(_scores(evaluation), *(Text(f"  {note}") for note in evaluation.notes))
