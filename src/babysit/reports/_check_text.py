@@ -23,6 +23,7 @@ def check_renderable(found: PreFlight) -> RenderableType:
     """The report as rich draws it, in a terminal or a notebook.
 
     Example:
+        >>> from rich.console import Console
         >>> Console(width=60).print(check_renderable(PreFlight("net", (), (), 1.0)))
         check of net: nothing was checked (1.0 s)
     """

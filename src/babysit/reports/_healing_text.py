@@ -20,6 +20,7 @@ def healing_renderable(found: Healing) -> RenderableType:
     """The report as rich draws it.
 
     Example:
+        >>> from rich.console import Console
         >>> Console(width=70).print(healing_renderable(Healing("train.py", (), (), None, ())))
         heal train.py: nothing wrong was found, and nothing tried did better (0 rehearsals,
         0 steps, 0.0 s)
