@@ -315,6 +315,20 @@ def sets_alike(out: Tensor, data: Data, rows: Tensor) -> Tensor:
     return (out.mean(0) - others.mean(0)).square().sum() + (out.std(0) - others.std(0)).square().sum()
 
 
+def siamese() -> None:
+    """Pairs are alike or not: where no margin is passed, it is a squared error of distances."""
+    data, net = Data(), network(2)
+    optimizer = Adam(net.parameters(), 0.01)
+    for rows in data.batches():
+        others = rows[torch.randperm(len(rows))]
+        same = (data.classes[rows] == data.classes[others]).float()
+        squares = (net(data.inputs[rows]) - net(data.inputs[others])).square().sum(1)
+        loss = (0.5 * (same * squares + (1 - same) * (1 - (squares + 1e-9).sqrt()).relu().square())).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
 def vae() -> None:
     data, encoder, decoder = Data(), network(6), network(COLUMNS, inputs=3)
     optimizer = Adam([*encoder.parameters(), *decoder.parameters()], 0.01)
@@ -458,6 +472,7 @@ HEALTHY: dict[str, Callable[[], None]] = {
     "penalised": training(penalised, CLASSES),
     "two heads": training(two_heads, CLASSES + 1),
     "sets alike": training(sets_alike, COLUMNS),
+    "siamese": siamese,
     "vae": vae,
     "gan": gan,
     "policy gradient": policy_gradient,

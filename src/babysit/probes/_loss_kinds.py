@@ -147,7 +147,7 @@ def _also_of_others(tape: LossTape, known: KnownLoss) -> bool:
     """Whether the formula gives what the program gives for other answers, too."""
     answers, targets = known.meeting.answers, known.meeting.targets.detach()
     for turned in (0, 1, 2):
-        others = {id(root): _other(root.detach(), turned) for root in tape.roots}
+        others = {id(root): _other(root.detach(), turned, at) for at, root in enumerate(tape.roots)}
         changed, program = tape.replay(others, answers, known.node)
         means = [float(elements.mean()) for name, _, _, elements in formulas(changed, targets) if name == known.name]
         if not any(_close(float(program), known.times * mean, ALIKE) for mean in means):
@@ -155,11 +155,13 @@ def _also_of_others(tape: LossTape, known: KnownLoss) -> bool:
     return True
 
 
-def _other(outputs: Tensor, turned: int) -> Tensor:
-    """Other outputs: shares stay between 0 and 1, and margins are passed on both sides."""
+def _other(outputs: Tensor, turned: int, place: int) -> Tensor:
+    """Other outputs: shares stay between 0 and 1, margins are passed on both sides, and no two passes are alike."""
     pattern = torch.linspace(0, 0.618 * outputs.numel(), outputs.numel(), dtype=outputs.dtype, device=outputs.device)
     share = bool(((outputs >= 0) & (outputs <= 1)).all())
-    mixed = 0.6 * outputs + (0.4 if share else 6) * (pattern % 1 - 0.5 * (not share)).reshape(outputs.shape)
+    mixed = 0.6 * outputs + (0.4 if share else 6) * ((pattern + 0.37 * place) % 1 - 0.5 * (not share)).reshape(
+        outputs.shape
+    )
     return mixed if turned == 0 else mixed.flip(0 if turned == 1 else -1)
 
 

@@ -73,6 +73,7 @@ class LossProbe:
         self._recurring = Recurring()
         self._fitted: list[Tensor] | None = None
         self._fits = 0
+        self._is_other = False  # whether a step was seen whose loss is of no known kind
         self._spent = 0.0
 
     def see(
@@ -107,6 +108,9 @@ class LossProbe:
         known, times = None, None
         if heard is None:
             known = next((one for one in recognised(tape) if is_all(tape, loss, one)), None)
+            # A loss that is another one at times, as where no margin is passed, is none of these.
+            self._is_other = self._is_other or known is None
+            known = None if self._is_other else known
             times = times_of(tape, loss, known) if known is not None else None
         rows = len(tape.roots[0]) if tape.roots and tape.roots[0].ndim else 0
         targets = heard.targets if heard is not None else known.meeting.targets if known is not None else None
