@@ -180,6 +180,7 @@ assert len(kept) == 12
 FAST = {"complex", "float64", "lazy", "traced", "sparse", "spectral", "checkpointed", "stateful", "thread"}
 WATCHED = """
 from babysit import watch
+from babysit.record import silent
 def watched(net, optimizer):
     return watch(net, optimizer, progress=silent, overhead=None)
 """

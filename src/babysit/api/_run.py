@@ -17,7 +17,6 @@ from rich.text import Text
 from babysit.api._result import Result
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.record import (
-    Event,
     Finding,
     FindingsChanged,
     InputError,
@@ -32,7 +31,7 @@ from babysit.record import (
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
 from babysit.reports import FindingLines, event_lines, findings_renderable, render_trace_page, trace_headline, write_out
-from babysit.scripts import Ended, Patcher, run_script, with_arguments
+from babysit.scripts import Ended, Patcher, failure, run_script, with_arguments
 
 ScriptEnd = Literal["finished", "failed", "interrupted"]
 
@@ -159,7 +158,7 @@ def run(
                 sys.stdout.flush()  # what the script said comes before what is said of it
         patcher.tell(finished=ended.how == "finished" and not ended.code)
         if ended.how == "failed":
-            store.add([Event(patcher.steps, "failed", ended.error)])
+            store.add([failure(patcher.steps, ended, changed=bool(asked))])
             store.flush()
         trace = store.read()
     findings = tuple(diagnose(trace, ignore=ignore))

@@ -51,8 +51,11 @@ def _of_module(module: nn.Module) -> ActivationFacts | None:
         if kind in _BY_MODULE:
             name = _BY_MODULE[kind]
             if isinstance(module, nn.PReLU):
-                return _of_prelu(module.weight)
-            return _with_chosen(name, {option: getattr(module, option) for option in ACTIVATIONS[name].options})
+                return _of_prelu(module._parameters.get("weight"))
+            # What a class of the user's computes when it is asked for an option is not asked for.
+            own, options = vars(module), ACTIVATIONS[name].options
+            chosen = {option: own[option] for option in options if option in own}
+            return _with_chosen(name, chosen) if len(chosen) == len(options) else None
     return None
 
 

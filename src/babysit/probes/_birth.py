@@ -1,93 +1,128 @@
-"""Where a number first was not finite."""
+"""Where a number first was not finite, from what is there already: nothing of the user's is called again.
+
+The graph of gradients tells most of it. A node keeps tensors for the backward pass, and each knows by which node it was
+made: the earliest that holds NaN or infinity is the answer. Tensors that hooks have packed away (checkpointing does it)
+are not unpacked, because that would call what packed them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from babysit.probes._inputs import first_tensor
+from babysit.probes._numbers import readable
 from babysit.probes._weights import row_name
 from babysit.record import INPUTS
 
 LOSS = "(loss)"
-Pass = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]  # what was called, and with what
+MOST_NODES = 20_000  # of a graph that are looked at
+NEAR = 200  # nodes looked at on the way from an operation to the weights before it
 
 
-def find_birth(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:
-    """The layer, and a sentence, for a loss that is NaN or infinite; the network is afterwards as it was.
+class Pass(NamedTuple):
+    """A pass of a network, or of a part of it."""
 
-    The pass is made once more, without gradients, and the first module whose outputs are not finite though what
-    entered it was is the answer. Weights that are not finite already were made so by the step before.
+    module: nn.Module
+    entered: Tensor | None
+    ended: int | None = None  # number of the node that made its outputs; None where that is not known
+
+
+def find_birth(
+    network: nn.Module, passes: Sequence[Pass], loss: Tensor | None, made_by: Mapping[int, str]
+) -> tuple[str, str]:
+    """The layer, and a sentence, for a loss that is NaN or infinite.
+
+    Weights that are not finite already were made so by the step before.
 
     Args:
         network: As it was when the loss was computed.
-        arguments: What its forward pass was given.
-        options: The same by keyword.
+        passes: Of this step.
+        loss: With its graph; None where it was given as a number.
+        made_by: Names of modules by the number of the node that made their outputs, where the pass was measured.
 
     Example:
-        >>> net = nn.Sequential(nn.Linear(2, 1), nn.ReLU())
-        >>> find_birth(net, (torch.tensor([[float("nan"), 1.0]]),), {})
+        >>> net = nn.Linear(2, 1)
+        >>> find_birth(net, [Pass(net, torch.tensor([[float("nan"), 1.0]]))], None, {})
         ('(inputs)', 'the inputs hold a number that is NaN or infinite')
+        >>> outputs = net(torch.ones(4, 2))
+        >>> find_birth(net, [Pass(net, torch.ones(4, 2))], (outputs * 0 - 1).log().square().mean(), {})
+        ('weight', 'Log made a number that is NaN or infinite, behind weight')
     """
-    with torch.no_grad():
-        entered = first_tensor([arguments, dict(options)])
-        if entered is not None and _not_finite(entered):
-            return INPUTS, "the inputs hold a number that is NaN or infinite"
-        for name, parameter in network.named_parameters():
-            if _not_finite(parameter):
-                layer = row_name(name)
-                return layer, f"the step before made the weights of {layer} NaN or infinite"
-        return _first_layer(network, arguments, options)
-
-
-def find_birth_within(network: nn.Module, passes: Sequence[Pass]) -> tuple[str, str]:
-    """The same, where the script calls parts of a network one after the other; of no pass nothing is known."""
     if not passes:
         return "", "no layer is known, because no forward pass of this step was seen"
-    names = {id(module): name for name, module in network.named_modules()}
-    found = LOSS, ""
-    for module, arguments, options in passes:
-        layer, sentence = found = find_birth(module, arguments, options)
-        prefix = names.get(id(module), "")
-        if layer == INPUTS and module is not passes[0][0]:
-            return LOSS, f"it first appeared between the parts of the network, before {prefix or 'the network'}"
-        if layer != LOSS:
-            full = ".".join(part for part in (prefix, layer) if part) if layer != INPUTS else layer
-            return full, sentence.replace(layer, full) if layer else sentence
+    if _not_finite(passes[0].entered):
+        return INPUTS, "the inputs hold a number that is NaN or infinite"
+    for name, parameter in network.named_parameters():
+        if not is_lazy(parameter) and _not_finite(parameter):
+            layer = row_name(name)
+            return layer, f"the step before made the weights of {layer} NaN or infinite"
+    node = _first_node(loss.grad_fn) if loss is not None and loss.grad_fn is not None else None
+    if node is None:
+        ends = "the numbers that it keeps for its backward pass are finite, so it first appeared in the loss"
+        return LOSS, ends if loss is not None and loss.grad_fn is not None else "the loss was given as a number"
+    number = node._sequence_nr()
+    ended = [one.ended for one in passes if one.ended is not None]
+    if len(ended) == len(passes) and number > max(ended):
+        return LOSS, "the outputs of the network are finite, so it first appeared in the loss"
+    within = min((at for at in made_by if at >= number), default=None)
+    if within is not None:
+        layer = made_by[within]
+        return layer, f"{layer or 'the network'} made a number that is NaN or infinite from finite inputs"
+    kind = type(node).__name__.partition("Backward")[0]
+    layer = _weights_before(node, {id(one): row_name(name) for name, one in network.named_parameters()})
+    return layer, f"{kind} made a number that is NaN or infinite" + (f", behind {layer}" if layer else "")
+
+
+def _first_node(end: Any) -> Any:
+    """The node that made the earliest tensor which is not finite, of those that are kept; None of none."""
+    found: Any = None
+    waiting, seen = [end], {end}
+    while waiting and len(seen) < MOST_NODES:
+        node = waiting.pop()
+        for maker in _makers_of_bad(node):
+            if found is None or maker._sequence_nr() < found._sequence_nr():
+                found = maker
+        for before, _ in node.next_functions:
+            if before is not None and before not in seen:
+                seen.add(before)
+                waiting.append(before)
     return found
 
 
-def _first_layer(network: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[str, str]:
-    found: list[str] = []
-
-    def looking(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, entered: Any, outputs: Any) -> None:
-            given, made = first_tensor(entered), first_tensor(outputs)
-            if not found and made is not None and _not_finite(made) and (given is None or not _not_finite(given)):
-                found.append(name)
-
-        return hook
-
-    # Children end before their parents, so that the innermost module is found first.
-    handles = [module.register_forward_hook(looking(name)) for name, module in network.named_modules()]
-    # The pass may write into buffers (batch norm's averages), which the backward pass still needs: it gets copies.
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    devices = sorted({tensor.device.index for tensor in network.parameters() if tensor.device.type == "cuda"})
-    try:
-        with torch.random.fork_rng(devices):
-            torch.func.functional_call(network, buffers, arguments, dict(options))
-    except Exception as error:  # a forward pass that fails the second time tells nothing, and may not stop the training
-        return "", f"the layer was not found: {type(error).__name__}: {error}"
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not found:
-        return LOSS, "the outputs of the network are finite, so it first appeared in the loss"
-    return found[0], f"{found[0] or 'the network'} made a number that is NaN or infinite from finite inputs"
+def _makers_of_bad(node: Any) -> list[Any]:
+    found = []
+    for name in [one for one in dir(type(node)) if one.startswith("_raw_saved_")]:
+        with contextlib.suppress(Exception):  # what an earlier backward pass has freed
+            raw = getattr(node, name)
+            for one in raw if isinstance(raw, tuple | list) else [raw]:
+                kept = getattr(one, "data", None)  # as it is kept: hooks that would unpack it are not called
+                if isinstance(kept, Tensor) and _not_finite(kept):
+                    maker = node if name in ("_raw_saved_result", "_raw_saved_output") else kept.grad_fn
+                    found += [maker] if maker is not None else []
+    return found
 
 
-def _not_finite(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+def _weights_before(node: Any, names: Mapping[int, str]) -> str:
+    """The layer whose weights are nearest before a node; a bias or a gain counts where there is nothing else."""
+    waiting, seen, found = [node], 0, ""
+    while waiting and seen < NEAR:
+        here = waiting.pop(0)
+        seen += 1
+        leaf = getattr(here, "variable", None)
+        name = names.get(id(leaf))
+        if name is not None and leaf is not None and leaf.ndim > 1:
+            return name
+        found = found or name or ""
+        waiting += [before for before, _ in here.next_functions if before is not None]
+    return found
+
+
+def _not_finite(tensor: Tensor | None) -> bool:
+    if tensor is None or not readable(tensor) or not (tensor.is_floating_point() or tensor.is_complex()):
+        return False
+    return not bool(torch.isfinite(tensor.detach()).all())

@@ -6,14 +6,18 @@ sees, functions of the user's own and scripted ones, are found in the graph of g
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+import warnings
 from collections.abc import Callable
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, handle_torch_function
 
+from babysit.probes._fence import Aside, unnoticed
 from babysit.probes._numbers import readable
 
 # Operations that are linear in what the network computes, or move numbers about. Whatever is not listed counts as a
@@ -44,6 +48,8 @@ _WEIGHTED = {
     "conv_transpose3d": "conv",
 }
 _MATRIX_PRODUCTS = frozenset("matmul mm addmm bmm".split())
+PASSED_ON = "passed on by babysit"  # what a frame is called that stands for the user's; tracebacks are without it
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 HOPS = 24  # nodes looked at between two layers: a block of views, sums and a call or two
 # What a layer with weights leaves in the graph: looking ends there.
 _LAYERS = re.compile(r"(Addmm|Mm|Bmm|Baddbmm|Addbmm|Linear|\w*Convolution\w*|\w*Conv\w*|\w*Rnn\w*|Embedding\w*)$")
@@ -60,6 +66,7 @@ def plain_name(function: Callable[..., Any]) -> str:
     """`relu` for torch.relu, F.relu, Tensor.relu_ and what the operators call: `mul` for *, `getitem` for [].
 
     Example:
+        >>> import torch
         >>> plain_name(torch.Tensor.relu_), plain_name(torch.Tensor.__matmul__), plain_name(torch.Tensor.__radd__)
         ('relu', 'matmul', 'add')
     """
@@ -125,17 +132,88 @@ class Calls(TorchFunctionMode):
     ) -> Any:
         """Run it, then tell."""
         options = kwargs or {}
-        result = func(*args, **options)
+        result = passed_on(func, args, options, sys._getframe(1))
         try:
-            with torch._C.DisableTorchFunction():
+            with Aside():
                 given = args[0] if result is None and args and func is Tensor.__setitem__ else result
                 # Of several results, as `max` over a dimension has, the first says what the call did.
                 found = given[0] if isinstance(given, tuple) and given else given
-                if isinstance(found, Tensor) and found.is_floating_point() and readable(found):
+                if isinstance(found, Tensor) and readable(found) and found.is_floating_point():
                     self._seen(func, plain_name(func), args, options, found)
         except Exception as error:
             self._failed(error)
         return result
+
+
+Calls.__torch_function__ = unnoticed(Calls.__torch_function__)  # type: ignore[method-assign]
+_DISPATCHER = handle_torch_function.__code__
+_call = (lambda function, arguments, options: function(*arguments, **options)).__code__
+_places: dict[tuple[CodeType, int], CodeType] = {}  # code that calls a function, by where it is called from
+
+
+@unnoticed
+def passed_on(function: Callable[..., Any], arguments: Any, options: dict[str, Any], caller: FrameType) -> Any:
+    """Call a function for somebody who called it under a mode of ours."""
+    if type(function) is FunctionType:
+        return function(*arguments, **options)
+    # What is not written in Python warns of the line that calls it.
+    return _as_called_from(caller)(function, arguments, options)
+
+
+def _as_called_from(frame: FrameType) -> FunctionType:
+    """A function that calls another one, and whose frame looks like the line in which this frame stands."""
+    while frame.f_code.co_filename.startswith(_OURS) and frame.f_back is not None:
+        frame = frame.f_back
+    place = frame.f_code, frame.f_lineno
+    code = _places.get(place)
+    if code is None:
+        here, line = place
+        code = _places[place] = _call.replace(co_filename=here.co_filename, co_firstlineno=line, co_name=PASSED_ON)
+    return FunctionType(code, frame.f_globals)
+
+
+class WarningsAsWithout:
+    """While it lasts, warnings that are raised in Python below a mode name the line that they name without it.
+
+    A function that a mode sees is entered twice, with PyTorch's dispatcher between: two frames more than are counted
+    from the warning to the line that it is about.
+
+    Example:
+        >>> kept = warnings.warn
+        >>> named = WarningsAsWithout()
+        >>> warnings.warn is kept
+        False
+        >>> named.end()
+        >>> warnings.warn is kept
+        True
+    """
+
+    def __init__(self) -> None:
+        self._original = original = warnings.warn
+
+        def warn(message: Any, category: Any = None, stacklevel: int = 1, source: Any = None, **options: Any) -> None:
+            original(message, category, stacklevel + 1 + _frames_more(sys._getframe(1), stacklevel), source, **options)
+
+        self._ours = warnings.warn = warn
+
+    def end(self) -> None:
+        """As before; what somebody has put in its place since then stays."""
+        if warnings.warn is self._ours:
+            warnings.warn = self._original
+
+
+def _frames_more(frame: FrameType | None, level: int) -> int:
+    """Frames that a mode adds between this one and the one that is `level` counted from it."""
+    more, counted = 0, 1
+    while counted < level and frame is not None:
+        frame = frame.f_back
+        if frame is not None and frame.f_code is _DISPATCHER:
+            more, frame = more + 2, frame.f_back
+        elif frame is not None and not (
+            "importlib" in frame.f_code.co_filename and "_boot" in frame.f_code.co_filename
+        ):
+            counted += 1
+    return more
 
 
 def nonlinearity_behind(node: Any) -> str:

@@ -9,9 +9,67 @@ from __future__ import annotations
 
 import contextlib
 import traceback
+import warnings
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from babysit.record import Event
+
+_IGNORED = ("ignore", None, Warning, None, 0)
+Wrapper = TypeVar("Wrapper", bound=Callable[..., Any])
+# Code whose file has such a name is left out where Python looks for the line that a warning is about: as its own
+# import system is.
+_LEFT_OUT = " (as importlib._bootstrap)"
+
+
+def unnoticed(function: Wrapper) -> Wrapper:
+    """A wrapper of ours, so that warnings which are raised below it name the line of the script that calls it.
+
+    PyTorch counts frames from where it warns to the line that it warns of; ours are not counted.
+    """
+    code = getattr(function, "__code__", None)
+    if code is not None and not code.co_filename.endswith(_LEFT_OUT):
+        function.__code__ = code.replace(co_filename=code.co_filename + _LEFT_OUT)
+    return function
+
+
+class Aside:
+    """What is done within it is seen by no mode and by no subclass of Tensor of the user's, and warns of nothing.
+
+    Example:
+        >>> from torch.utils._python_dispatch import TorchDispatchMode
+        >>> class Counts(TorchDispatchMode):
+        ...     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        ...         seen.append(func)
+        ...         return func(*args, **(kwargs or {}))
+        >>> seen = []
+        >>> with Counts(), Aside():
+        ...     _ = torch.ones(2) + 1
+        >>> seen
+        []
+    """
+
+    __slots__ = ("_filters", "_functions", "_modes")
+
+    def __enter__(self) -> None:
+        self._functions = torch._C.DisableTorchFunction()
+        self._functions.__enter__()
+        self._modes = _disable_current_modes() if torch._C._len_torch_dispatch_stack() else None
+        if self._modes is not None:
+            self._modes.__enter__()
+        # Not by `warnings.catch_warnings`, after which Python shows warnings again that it has shown.
+        self._filters = warnings.filters
+        self._filters.insert(0, _IGNORED)  # type: ignore[attr-defined]
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ValueError):
+            self._filters.remove(_IGNORED)  # type: ignore[attr-defined]
+        if self._modes is not None:
+            self._modes.__exit__(None, None, None)
+        self._functions.__exit__(None, None, None)
 
 
 class Fence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,11 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.hooks import RemovableHandle
 
 from babysit.nn import MaxPieces, activation_facts, facts_of
 from babysit.probes._activations import FlatEnds, flat_in_inputs, flat_in_outputs, measure_activations
-from babysit.probes._calls import Calls, nonlinearity_behind, parameters_among, role_of
+from babysit.probes._calls import Calls, WarningsAsWithout, nonlinearity_behind, parameters_among, role_of
+from babysit.probes._fence import Aside, unnoticed
 from babysit.probes._inputs import first_tensor
 from babysit.probes._layers import activation_name, by_unit, describe, module_kind, unit_dimension
 from babysit.probes._noise import noise_scale
@@ -27,7 +28,7 @@ from babysit.record import WEIGHTED, ActivationFacts, LayerKind, TraceLayer
 
 MOST_COUNTED = 2**13  # numbers in a histogram: of forty bins, the fullest are right to within a few percent
 MOST_PIECE_ROWS = 256  # rows whose winning maxout pieces are looked for
-HOOK_SECONDS = 3e-6  # what PyTorch spends on calling a hook or a mode, beside the time spent inside; measured
+HOOK_SECONDS = 3e-6  # spent on calling a hook, a mode or a wrapper, beside the time spent inside; measured
 
 
 class ForwardProbe:
@@ -45,14 +46,16 @@ class ForwardProbe:
         self.seconds = 0.0  # spent on measuring since it was last set to 0
         self.scale: float | Tensor = 1.0  # what the loss was multiplied by before its backward pass
         self.failures: dict[str, str] = {}  # layers that could not be measured, and why
+        self.made_by: dict[int, str] = {}  # modules of the pass by the number of the node that made their outputs
         self.unregistered: dict[str, nn.Parameter] = {}  # that take part in a pass, and that the network does not know
         self._network = network
         self._pending = pending
         self._failed = failed
-        self._modules = [(name, module, module_kind(module)) for name, module in _visible(network)]
+        # By identity, which holds as long as the network does.
+        self._modules = {id(module): (name, module_kind(module)) for name, module in _visible(network)}
         self._windows: dict[str, UnitWindow] = {}
-        self._handles: list[RemovableHandle] = []
         self._mode: Calls | None = None
+        self._warnings: WarningsAsWithout | None = None
         self.running = False  # whether a pass is being measured
         self._stack: list[tuple[str, bool]] = []  # modules under way: name, and whether measured as a whole
         self._calls: Counter[str] = Counter()
@@ -61,6 +64,7 @@ class ForwardProbe:
             tuple[str, Tensor, str]
         ] = []  # calls since the last layer; of frozen layers' outputs
         self._bent = False  # whether a nonlinearity was seen since the last weighted layer
+        self._thread = 0
         self._step = 0
         self._depth = 0
         self._last_weighted = ""  # kind of the last layer that says where units lie
@@ -68,15 +72,11 @@ class ForwardProbe:
         self._last_linear = ""
         self._with_histograms = self._with_twins = False
 
-    def begin(
-        self, step: int, called: nn.Module | None, *, histograms: bool, twins: bool, further: bool = False
-    ) -> None:
-        """Measure the pass that begins now.
+    def begin(self, step: int, *, histograms: bool, twins: bool, further: bool = False) -> None:
+        """Measure the pass that begins now, in this thread: what others call meanwhile is none of it.
 
         Args:
             step: The step.
-            called: The module whose hooks before the pass are running: one that is added now comes too late to be
-                called. None where there is none.
             histograms: Whether histograms are wanted.
             twins: Whether identical units are looked for.
             further: Whether the pass goes on where another module's ended.
@@ -87,56 +87,67 @@ class ForwardProbe:
             self._noisy, self._last_linear = self._last_linear, ""
             self._calls.clear()
             self._without_gradient.clear()
+            self.made_by.clear()
             self._bent = False
-        self._stack = [("", module_kind(called) is not None)] if called is self._network else []
+        self._thread = threading.get_ident()
+        self._stack = []
         self._known = {id(parameter) for parameter in self._network.parameters()}
-        for name, module, kind in self._modules:
-            self._handles.append(module.register_forward_pre_hook(self._entering(name, kind is not None)))
-            self._handles.append(module.register_forward_hook(self._leaving(name, kind)))
         self.running = True
         # Under a mode PyTorch's compiler would compile anew, and the mode's own code with it.
         if not any(unseen_inside(module) for module in self._network.modules()):
             self._mode = Calls(self._function_called, self._failed)
             self._mode.__enter__()  # type: ignore[no-untyped-call]
+            self._warnings = WarningsAsWithout()
 
     def end(self) -> None:
         """Leave nothing behind. The last linear layer of this pass is known now."""
-        if self._mode is not None:
-            self._mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-            self._mode = None
+        mode, self._mode = self._mode, None
         self.running = False
-        for handle in self._handles:
-            handle.remove()
-        self.seconds += len(self._handles) * HOOK_SECONDS
-        self._handles.clear()
+        if self._warnings is not None:
+            self._warnings.end()
+            self._warnings = None
+        if mode is not None:
+            mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
-    def _entering(self, name: str, whole: bool) -> Callable[..., None]:
-        def hook(module: nn.Module, arguments: Any) -> None:
-            self._stack.append((name, whole))
-
-        return hook
-
-    def _leaving(self, name: str, kind: LayerKind | None) -> Callable[..., None]:
-        def hook(module: nn.Module, arguments: Any, outputs: Any) -> None:
-            try:
+    @unnoticed
+    def through(
+        self,
+        original: Callable[..., Any],
+        module: nn.Module,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> Any:
+        """A module is called while a pass is measured: call it, and measure what it gives."""
+        known = self._modules.get(id(module)) if threading.get_ident() == self._thread else None
+        if known is None or not self.running:
+            return original(module, *arguments, **options)
+        name, kind = known
+        height = len(self._stack)
+        self._stack.append((name, kind is not None))
+        try:
+            outputs = original(module, *arguments, **options)
+        finally:
+            del self._stack[height:]
+        self.seconds += HOOK_SECONDS
+        try:
+            with Aside():
                 self._left(name, kind, module, arguments, outputs)
-            except Exception as error:
-                self._failed(error)
-
-        return hook
+        except Exception as error:
+            self._failed(error)
+        return outputs
 
     def _left(self, name: str, kind: LayerKind | None, module: nn.Module, arguments: Any, outputs: Any) -> None:
-        if self._stack:
-            self._stack.pop()
         self.called.add(module)
+        found = first_tensor(outputs)
+        if found is None or not readable(found) or not found.is_floating_point():
+            return
+        if found.grad_fn is not None:
+            self.made_by.setdefault(found.grad_fn._sequence_nr(), name)
         if kind is None or any(whole for _, whole in self._stack):
             return
-        found, entered = first_tensor(outputs), first_tensor(arguments)
-        if found is None or not found.is_floating_point() or not readable(found):
-            return
-        overwritten = bool(getattr(module, "inplace", False)) or entered is None or not readable(entered)
-        with torch._C.DisableTorchFunction():
-            self._guarded(name, kind, module, found, None if overwritten else entered, facts_of(module))
+        entered = first_tensor(arguments)
+        overwritten = bool(vars(module).get("inplace", False)) or entered is None or not readable(entered)
+        self._guarded(name, kind, module, found, None if overwritten else entered, facts_of(module))
 
     def _function_called(
         self,
@@ -277,7 +288,7 @@ class ForwardProbe:
         if kind == "linear" and outputs.ndim == 2:
             self._last_linear = name
             noise_inputs = inputs.detach() if name == self._noisy and inputs is not None and inputs.ndim == 2 else None
-        if outputs.requires_grad:
+        if outputs.requires_grad and not outputs.is_leaf:  # a hook on weights that a module gives out would stay
             outputs.register_hook(self._returning(name, noise_inputs))
 
     def _activation(
@@ -328,12 +339,13 @@ class ForwardProbe:
         def hook(gradient: Tensor) -> None:
             start = time.perf_counter()
             try:
-                with torch.no_grad(), torch._C.DisableTorchFunction():
+                with Aside(), torch.no_grad():
                     self._returned(step, name, inputs, gradient)
             except Exception as error:
                 self._failed(error)
             self.seconds += time.perf_counter() - start + HOOK_SECONDS
 
+        vars(hook)["__torch_unserializable__"] = True  # outputs are saved without a warning that a hook is not
         return hook
 
     def _returned(self, step: int, name: str, inputs: Tensor | None, gradient: Tensor) -> None:
@@ -356,7 +368,7 @@ class ForwardProbe:
 
 
 def _visible(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Named modules whose hooks PyTorch calls: not those within a compiled or a scripted one."""
+    """Named modules that are called in Python: not those within a compiled or a scripted one."""
     hidden: set[nn.Module] = set()
     found = []
     for name, module in network.named_modules():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections import UserDict
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -14,19 +16,31 @@ from babysit.probes._pending import Pending
 from babysit.record import INPUTS
 
 NAMED_FEATURES = 64  # wider inputs are told by their extremes alone
+DEPTH = 8  # of lists within lists that are looked into
 IMAGE = 4  # dimensions from which on the second one holds channels
 
 
-def first_tensor(given: object) -> Tensor | None:
-    """The first tensor in arguments of any make: tuples, lists, dicts, and what is mapped like one."""
+def first_tensor(given: object, depth: int = DEPTH) -> Tensor | None:
+    """The first tensor in arguments of any make: tuples, lists, dicts, and what is derived from them.
+
+    They are read as what they are derived from, so that no method of a class of the user's is called.
+    """
     if isinstance(given, Tensor):
         return given
-    inside: Sequence[object] = ()
-    if isinstance(given, Mapping):
-        inside = list(given.values())
-    elif isinstance(given, tuple | list):
-        inside = given
-    return next((found for item in inside if (found := first_tensor(item)) is not None), None)
+    inside: Iterable[object] = ()
+    if isinstance(given, UserDict):
+        given = vars(given).get("data")
+    if isinstance(given, dict):
+        inside = list(dict.values(given))
+    elif isinstance(given, tuple):
+        inside = tuple.__iter__(given)
+    elif isinstance(given, list):
+        inside = list.__iter__(given)
+    elif dataclasses.is_dataclass(given) and hasattr(given, "__dict__"):
+        inside = list(vars(given).values())
+    if not depth:
+        return None
+    return next((found for item in inside if (found := first_tensor(item, depth - 1)) is not None), None)
 
 
 class InputProbe:

@@ -1,11 +1,12 @@
-"""The one place where PyTorch's functions are wrapped: loss functions, `backward` and the scaling of losses.
+"""The one place where PyTorch's functions are wrapped: modules' calls, loss functions, `backward`, scaling of losses.
 
-Nothing is wrapped before the first listener comes; all is restored after the last. Modules' forward passes and
-optimizers' steps have hooks of their own and are not touched.
+Nothing is wrapped before the first listener comes; all is restored after the last. No hook is set on a module for it:
+copies, pickles and scripted forms of a network are its own. Optimizers' steps have hooks and are not touched.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 import threading
@@ -15,12 +16,13 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._C import _is_tracing as is_tracing
 from torch.compiler import is_compiling
 from torch.nn import functional
 from torch.nn._reduction import legacy_get_string
 
+from babysit.probes._fence import Aside, unnoticed
 from babysit.record import LOSS_FUNCTIONS, losses_that
 
 
@@ -38,10 +40,33 @@ class Listening(Protocol):
 
 
 EITHER_WAY = losses_that(distance=True)  # whichever of their arguments stands first
+
+
+class ListeningToPasses(Listening, Protocol):
+    """Who wants to know of a module's passes, too."""
+
+    listened_to: nn.Module
+
+    def forward_called(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> bool:
+        """The module is about to be called. Returns whether its end is to be told."""
+
+    def forward_ends(self, outputs: Any) -> None:
+        """The pass is over; no outputs where it failed."""
+
+    @property
+    def measuring(self) -> bool:
+        """Whether a pass is under way whose parts are measured."""
+
+    def through(self, original: Callable[..., Any], module: nn.Module, given: tuple[Any, ...], by_name: Any) -> Any:
+        """Call a module within such a pass."""
+
+
 # `__main__` is the user's own, whatever the list of Python's modules says.
 _NOT_THEIRS = (sys.stdlib_module_names | {"torch", "babysit"}) - {"__main__"}
 _listeners: tuple[Listening, ...] = ()  # replaced as a whole: whoever goes through it needs no copy
-_originals: list[tuple[Any, str, Any]] = []
+_of_passes: tuple[ListeningToPasses, ...] = ()
+_originals: list[tuple[Any, str, Any, Any]] = []  # owner, name, what was there, what is there now
+_of_calls: list[tuple[Any, str, Any, Any]] = []
 _own: dict[Any, Any] = {}  # what each wrapped loss function wraps
 _lock = threading.RLock()
 
@@ -55,18 +80,37 @@ def listen(listener: Listening) -> None:
         _listeners = (*_listeners, listener)
 
 
+def listen_to_passes(listener: ListeningToPasses) -> None:
+    """Tell this one of its module's passes, too."""
+    global _of_passes
+    with _lock:
+        listen(listener)
+        if not _of_passes:
+            _replace(nn.Module, "__call__", _wrapped_call(nn.Module.__call__), _of_calls)
+        _of_passes = (*_of_passes, listener)
+
+
 def stop_listening(listener: Listening) -> None:
     """Tell this one no more; the last to go leaves PyTorch as it was."""
-    global _listeners
+    global _listeners, _of_passes
     with _lock:
         if listener in _listeners:
             at = _listeners.index(listener)
             _listeners = _listeners[:at] + _listeners[at + 1 :]
+        _of_passes = tuple(one for one in _of_passes if one is not listener)
+        if not _of_passes:
+            _take_back(_of_calls)
         if not _listeners:
-            while _originals:
-                owner, name, original = _originals.pop()
-                setattr(owner, name, original)
+            _take_back(_originals)
             _own.clear()
+
+
+def _take_back(replaced: list[tuple[Any, str, Any, Any]]) -> None:
+    """What somebody has put over a wrapper since then stays: theirs calls ours, which lets everything through."""
+    while replaced:
+        owner, name, original, ours = replaced.pop()
+        if vars(owner).get(name) is ours:
+            setattr(owner, name, original)
 
 
 def unwrapped_function(called: Any) -> Any:
@@ -95,8 +139,11 @@ def _wrap_all() -> None:
     _replace(torch.amp.GradScaler, "scale", _wrapped_scale(torch.amp.GradScaler.scale))
 
 
-def _replace(owner: Any, name: str, ours: Callable[..., Any]) -> None:
-    _originals.append((owner, name, getattr(owner, name)))
+def _replace(
+    owner: Any, name: str, ours: Callable[..., Any], replaced: list[tuple[Any, str, Any, Any]] = _originals
+) -> None:
+    unnoticed(ours)
+    replaced.append((owner, name, getattr(owner, name), ours))
     setattr(owner, name, ours)
 
 
@@ -120,6 +167,32 @@ def _reduction(options: dict[str, Any]) -> str:
     return str(options.get("reduction", "mean"))
 
 
+def _wrapped_call(original: Callable[..., Any]) -> Callable[..., Any]:
+    compiling = torch.compiler.is_dynamo_compiling
+
+    def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
+        # The compiler asks first, and then follows no further than the original.
+        if compiling() or is_tracing():
+            return original(module, *arguments, **options)
+        for listener in _of_passes:
+            if listener.listened_to is module:
+                break
+            if listener.measuring:
+                return listener.through(original, module, arguments, options)
+        else:
+            return original(module, *arguments, **options)
+        if not listener.forward_called(arguments, options):
+            return original(module, *arguments, **options)
+        outputs = None
+        try:
+            outputs = listener.through(original, module, arguments, options)
+            return outputs
+        finally:
+            listener.forward_ends(outputs)
+
+    return call
+
+
 def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def loss(input: Any, target: Any, *arguments: Any, **options: Any) -> Any:  # noqa: A002  its callers name it so
@@ -131,16 +204,19 @@ def _wrapped_loss(called: str, original: Callable[..., Any]) -> Callable[..., An
             return value
         finally:
             # Also when it raises: a label that is not a class is worth reporting.
-            if isinstance(input, Tensor) and isinstance(target, Tensor):
-                if not input.requires_grad and target.requires_grad and called in EITHER_WAY:
-                    input, target = target, input  # noqa: A001  the outputs are what gradients flow back from
-                if input.requires_grad:
-                    for listener in _listeners:
-                        listener.loss_computed(called, input, target, value, _reduction(options))
-                else:
-                    for listener in _listeners:
-                        listener.loss_evaluated(called, input, target, value)
+            if _listeners and isinstance(input, Tensor) and isinstance(target, Tensor):
+                with Aside():
+                    if not input.requires_grad and target.requires_grad and called in EITHER_WAY:
+                        input, target = target, input  # noqa: A001  the outputs are what gradients flow back from
+                    if input.requires_grad:
+                        for listener in _listeners:
+                            listener.loss_computed(called, input, target, value, _reduction(options))
+                    else:
+                        for listener in _listeners:
+                            listener.loss_evaluated(called, input, target, value)
 
+    # torch.jit.script compiles the original, whose names are found where it was written.
+    loss.__prepare_scriptable__ = lambda: original  # type: ignore[attr-defined]
     return loss
 
 
@@ -154,7 +230,7 @@ class _Scaled:
 def _wrapped_backward(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:
-        if is_compiling():
+        if is_compiling() or not _listeners:
             return original(tensors, *arguments, **options)
         loss = tensors
         if not isinstance(loss, Tensor) and isinstance(loss, tuple | list) and len(loss) == 1:
@@ -162,8 +238,9 @@ def _wrapped_backward(original: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(loss, Tensor):
             product = _Scaled.product
             scale = _Scaled.by if product is not None and product() is loss else 1.0
-            for listener in _listeners:
-                listener.backward_begins(loss, scale)
+            with Aside():
+                for listener in _listeners:
+                    listener.backward_begins(loss, scale)
         return original(tensors, *arguments, **options)
 
     return backward
@@ -174,7 +251,8 @@ def _wrapped_scale(original: Callable[..., Any]) -> Callable[..., Any]:
     def scale(self: Any, outputs: Any) -> Any:
         result = original(self, outputs)
         if isinstance(outputs, Tensor) and self.is_enabled():
-            _Scaled.product, _Scaled.by = weakref.ref(result), self._scale.detach().clone()
+            with contextlib.suppress(Exception), Aside():  # a scaler of the user's own may keep its scale elsewhere
+                _Scaled.product, _Scaled.by = weakref.ref(result), self._scale.detach().clone()
         return result
 
     return scale

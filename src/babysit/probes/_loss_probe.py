@@ -22,6 +22,7 @@ from babysit.probes._loss_numbers import (
     times_of,
 )
 from babysit.probes._loss_tape import LossTape, nothing_drawn
+from babysit.probes._numbers import readable
 from babysit.record import OUTPUTS, TARGETS, Row
 
 MEAN = 1e-3  # how near to 1 the loss over the mean is, where it is the mean
@@ -151,7 +152,7 @@ class LossProbe:
                 ),
                 None,
             )
-        if inputs is None or not targets.ndim or not inputs.ndim:
+        if inputs is None or not readable(inputs) or not readable(targets) or not targets.ndim or not inputs.ndim:
             return []
         self._recurring.add(inputs.detach(), targets.detach())
         if not self._recurring.again:

@@ -8,6 +8,7 @@ the targets in the place of the outputs, with a constant answer, with the rows i
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from torch.overrides import (
     _push_mode,
 )
 
+from babysit.probes._calls import WarningsAsWithout, passed_on
+from babysit.probes._fence import Aside, unnoticed
 from babysit.probes._interception import unwrapped_function
 
 MOST_CALLS = 600  # of functions: a way that is longer is not followed
@@ -79,6 +82,7 @@ class LossTape(TorchFunctionMode):
         self._thread = 0
         self._cast = (False, torch.get_autocast_dtype("cpu"), "cpu")
         self._put_on = False
+        self._warnings: WarningsAsWithout | None = None
 
     def start(self) -> bool:
         """Begin to record, unless somebody else's mode is at work or the compiler is."""
@@ -87,12 +91,19 @@ class LossTape(TorchFunctionMode):
             return False
         self._thread = threading.get_ident()
         _push_mode(self)
-        self._put_on = True
+        self._put_on, self._warnings = True, WarningsAsWithout()
         return True
+
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Whether it was begun in the thread that asks."""
+        return threading.get_ident() == self._thread
 
     def stop(self) -> None:
         """Record no more, whatever was put on top of this mode meanwhile."""
         self.paused = True
+        if self._warnings is not None:
+            self._warnings.end()
         if not self._put_on or threading.get_ident() != self._thread:
             return
         above = []
@@ -129,16 +140,23 @@ class LossTape(TorchFunctionMode):
                     waiting += self._constants.get(id(one), [])
         return list(found.values())
 
+    @unnoticed
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        options = kwargs or {}
-        unseen = self.paused or not self.followed or not torch.is_grad_enabled()
+        options, caller = kwargs or {}, sys._getframe(1)
+        unseen = self.paused or not self.followed or not torch._C.is_grad_enabled()
         if unseen or torch.compiler.is_compiling():
-            return func(*args, **options)
-        before = self._before_change(func, args)
-        # PyTorch calls a wrapped loss function by its name: who listens to it has been told by then.
-        result = unwrapped_function(func)(*args, **options)
+            return passed_on(func, args, options, caller)
+        before = None
         try:
-            self._record(func, args, options, result, before)
+            with Aside():
+                before = self._before_change(func, args)
+        except Exception:
+            self.followed = False
+        # PyTorch calls a wrapped loss function by its name: who listens to it has been told by then.
+        result = passed_on(unwrapped_function(func), args, options, caller)
+        try:
+            with Aside():
+                self._record(func, args, options, result, before)
         except Exception:
             self.followed = False
         return result

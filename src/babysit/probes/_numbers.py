@@ -55,15 +55,26 @@ def as_real(values: Tensor) -> Tensor:
     return torch.view_as_real(values.resolve_conj()) if values.is_complex() else values
 
 
+def plain(values: Tensor) -> bool:
+    """Whether operations on a tensor are PyTorch's own: those of some subclasses are the user's, or a library's."""
+    return type(values).__torch_dispatch__ is Tensor.__torch_dispatch__
+
+
 def readable(values: Tensor) -> bool:
     """Whether a tensor's numbers lie in memory one after another: it is neither sparse, nested, meta nor not yet made.
+
+    What a subclass with operations of its own holds is not ours to look at: to look would call them.
 
     Example:
         >>> readable(torch.ones(2)), readable(torch.eye(2).to_sparse()), readable(torch.ones(2, device="meta"))
         (True, False, False)
     """
     return (
-        not is_lazy(values) and values.layout is torch.strided and not values.is_nested and values.device.type != "meta"
+        plain(values)
+        and not is_lazy(values)
+        and values.layout is torch.strided
+        and not values.is_nested
+        and values.device.type != "meta"
     )
 
 

@@ -2,16 +2,20 @@
 
     a step =  forward passes, backward passes, optimizer steps, in whatever loop calls them
 
-Between measured steps all that is attached is one hook before the network's forward pass, two around the optimizer's
-step, and a wrapper around `backward` that reads the loss. A measured step attaches the rest, and takes it off again.
+Between measured steps all that is attached are wrappers around calls of modules and around `backward`, which reads the
+loss, and two hooks around the optimizer's step. A measured step attaches the rest, and takes it off again.
+
+Errors of babysit's own are caught wherever PyTorch or the user's program calls it. Nothing here calls anything of the
+user's: no module, no hook, no mode, no method of a subclass of Tensor.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import torch
@@ -19,12 +23,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
-from babysit.probes._birth import Pass, find_birth_within
+from babysit.probes._birth import Pass, find_birth
 from babysit.probes._budget import FIRST_STEPS, Budget
-from babysit.probes._fence import Fence
-from babysit.probes._interception import listen, stop_listening
+from babysit.probes._fence import Aside, Fence, unnoticed
+from babysit.probes._inputs import first_tensor
+from babysit.probes._interception import listen_to_passes, stop_listening
 from babysit.probes._layers import unwrapped
 from babysit.probes._modes import Modes
+from babysit.probes._numbers import readable
 from babysit.probes._pending import NotFinite, Pending, Readout, Sink
 from babysit.probes._step_losses import StepLosses
 from babysit.probes._step_probe import StepProbe
@@ -80,7 +86,7 @@ class Observer:
         self.not_finite: Event | None = None
         self.budget = Budget(overhead, step + first_steps, every)
         self.sampling = False  # whether the step under way is measured
-        self._root = network
+        self.listened_to = network
         self._network = unwrapped(network)
         self._optimizers = list(optimizers)
         self._stepping = weakref.WeakSet(self._optimizers)
@@ -94,8 +100,9 @@ class Observer:
         self._readout = Readout(sink, self._pending, self._forward.layers, self._probe.facts)
         self._modes = Modes(self._network)
         self._handles: list[Any] = []
-        self._ending: Any = None  # of the pass that is measured now
         self._given: dict[int, Pass] = {}  # the last pass of each part, until the step is over
+        self._under_way: Pass | None = None
+        self._passing = threading.Lock()  # held while a pass is seen: those of other threads meanwhile are not
         self._backwards = 0
         self._stepped = self._busy = self._own_loss = self._attached = False
         self._step_losses = StepLosses()
@@ -107,11 +114,8 @@ class Observer:
             return self
         self._attached = True
         if not self._by_hand:
-            self._handles = [
-                self._root.register_forward_pre_hook(self._before_forward, with_kwargs=True),
-                register_optimizer_step_post_hook(self.stepped_by),
-            ]
-            listen(self)
+            self._handles = [register_optimizer_step_post_hook(self.stepped_by)]
+            listen_to_passes(self)
         for optimizer in self._optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_step))
             self._handles.append(optimizer.register_step_post_hook(self._after_step))
@@ -126,10 +130,11 @@ class Observer:
             return
         self.leave()
         try:
-            self._tell_losses()
-            self._readout.add(self._wiring.events(self.step, self._forward.called, ended=True))
-            self._readout.add(unseen_parts(self._network, self.step, self._forward.failures))
-            self.flush()
+            with Aside():
+                self._tell_losses()
+                self._readout.add(self._wiring.events(self.step, self._forward.called, ended=True))
+                self._readout.add(unseen_parts(self._network, self.step, self._forward.failures))
+                self._readout.flush()
         except Exception as error:
             self._fence.caught(self.step, "the end of the training was not measured", error)
 
@@ -164,7 +169,6 @@ class Observer:
 
     def _leave_modules(self) -> None:
         try:
-            self._end_hook()
             self._probe.leave()
         except Exception as error:
             self._fence.caught(self.step, "hooks may be left on the network", error)
@@ -179,12 +183,14 @@ class Observer:
         """Give the loss of the step under way, in place of the one that `backward` is called on."""
         self._own_loss = True
         try:
-            number = self._step_losses.take(value)
+            with Aside():
+                readable_value = not isinstance(value, Tensor) or readable(value)
+                number = self._step_losses.take(value) if readable_value else None
         except Exception as error:
             self.failed(error)
             return
         if number is not None and not math.isfinite(number):
-            self._report_not_finite(number)
+            self._report_not_finite(number, value if isinstance(value, Tensor) else None)
 
     @property
     def optimizers(self) -> tuple[Optimizer, ...]:
@@ -198,17 +204,13 @@ class Observer:
 
     def flush(self) -> None:
         """Hand over what was measured; waits for the device."""
-        self._readout.flush()
+        with Aside():
+            self._readout.flush()
 
     def last_good(self) -> dict[str, Tensor] | None:
         """Weights and buffers before the last measured step whose loss was a number; None before the first."""
         weights = self._probe.weights
         return weights.good.tensors() | weights.good_buffers.tensors() if weights.good else None
-
-    def forward_ends(self, outputs: Any) -> None:
-        """The pass is over; no outputs where it failed."""
-        if self._forward.running:
-            self._after_forward(self._root, (), outputs)
 
     def step_ends(self) -> None:
         """A step was taken by hand, without an optimizer."""
@@ -229,62 +231,74 @@ class Observer:
         except Exception as error:
             self.failed(error)
 
-    # What PyTorch's hooks call, or the caller who reports by hand.
+    # What PyTorch and the wrappers call, or the caller who reports by hand.
 
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        if not torch.compiler.is_compiling() and not torch._C._is_tracing():
-            self.forward_begins(module, arguments, options)
+    def forward_called(self, arguments: tuple[Any, ...], options: dict[str, Any]) -> bool:
+        """The network is called, in whatever thread. Returns whether `forward_ends` is to be called, too."""
+        if not self._passing.acquire(blocking=False):
+            return False
+        self.forward_begins(self.listened_to, arguments, options)
+        return True
 
     def forward_begins(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         """The network or a part of it is about to be called."""
         if self._busy:
             return
         try:
-            if not torch.is_grad_enabled():
-                if self._modes.matter and self.step > 0:
-                    self._modes.evaluated(module)
-                return
-            if self._stepped:
-                self._begin_step()
-            if self._modes.matter:
-                self._modes.trained(module)
-            part = id(module)
-            if self._given:
-                self._given.pop(part, None)  # the latest stand last
-            self._given[part] = (module, arguments, options)
-            if self.sampling:
-                if not self._probe.passed(module, self._backwards):
-                    self._measure_pass(module, arguments, options)
-                elif not self._unreadable_here():
-                    self._probe.another_pass(module, arguments, options)
+            with Aside():
+                self._begin_pass(module, arguments, options)
         except Exception as error:
             self._leave_modules()
             self.failed(error)
 
-    def _measure_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        if self._unreadable_here():
+    def _begin_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        if not torch.is_grad_enabled():
+            if self._modes.matter and self.step > 0:
+                self._modes.evaluated(module)
             return
-        self._probe.begin_forward(self.step, module, arguments, options, hooked=not self._by_hand)
-        if not self._by_hand:
-            # The hook that ends the measuring is called also when the forward pass fails.
-            self._ending = module.register_forward_hook(self._after_forward, always_call=True)
+        if self._stepped:
+            self._begin_step()
+        if self._modes.matter:
+            self._modes.trained(module)
+        entered = first_tensor([arguments, options])
+        self._under_way = Pass(module, entered if entered is None or not readable(entered) else entered.detach())
+        self._given.pop(id(module), None)  # the latest stand last
+        self._given[id(module)] = self._under_way
+        if not self.sampling or torch._C._functorch.peek_interpreter_stack() is not None:
+            return  # under torch.func nothing has numbers that could be read
+        if self._probe.passed(module, self._backwards):
+            self._probe.another_pass(module, entered)
+        else:
+            self._probe.begin_forward(self.step, module, entered)
 
-    @staticmethod
-    def _unreadable_here() -> bool:
-        """Whether nothing has numbers that could be read, or a mode of the user's own would see what is measured."""
-        return torch._C._functorch.peek_interpreter_stack() is not None or bool(torch._C._len_torch_dispatch_stack())
+    @property
+    def measuring(self) -> bool:
+        """Whether a pass is under way whose parts are measured."""
+        return self._forward.running
 
-    def _after_forward(self, module: nn.Module, arguments: Any, outputs: Any) -> None:
+    @unnoticed
+    def through(
+        self, original: Callable[..., Any], module: nn.Module, given: tuple[Any, ...], by_name: dict[str, Any]
+    ) -> Any:
+        """Call a module within such a pass."""
+        return self._forward.through(original, module, given, by_name)
+
+    def forward_ends(self, outputs: Any) -> None:
+        """The pass is over; no outputs where it failed."""
+        under_way, self._under_way = self._under_way, None
         try:
-            self._end_hook()
-            self._probe.end_forward(outputs)
+            with Aside():
+                found = first_tensor(outputs)
+                node = found.grad_fn if found is not None and readable(found) else None
+                if under_way is not None and node is not None:
+                    self._given[id(under_way.module)] = under_way._replace(ended=node._sequence_nr())
+                if self._forward.running:
+                    self._probe.end_forward(found)
         except Exception as error:
             self.failed(error)
-
-    def _end_hook(self) -> None:
-        if self._ending is not None:
-            self._ending.remove()
-            self._ending = None
+        finally:
+            if self._passing.locked():
+                self._passing.release()
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called; there is no value when it raised an error."""
@@ -310,20 +324,22 @@ class Observer:
                 self._probe.first_backward(self.step, loss, adds=adds)
             self._backwards += 1
             self._wiring.backwards += 1
-            if not self._own_loss and loss.numel() == 1:
+            if not self._own_loss and readable(loss) and loss.numel() == 1:
                 number = self._step_losses.take(loss, scale)
         except Exception as error:
             self.failed(error)
         if number is not None and not math.isfinite(number):
-            self._report_not_finite(number)
+            self._report_not_finite(number, loss)
 
-    def _report_not_finite(self, loss: float) -> None:
+    def _report_not_finite(self, loss: float, graph: Tensor | None) -> None:
         if self.not_finite is not None:
             return
         self._busy = True
         layer, sentence = "", "which layer it came from is not known"
         try:
-            layer, sentence = find_birth_within(self._network, list(self._given.values()))
+            with Aside():
+                made_by = self._forward.made_by if self.sampling else {}
+                layer, sentence = find_birth(self._network, list(self._given.values()), graph, made_by)
         except Exception as error:
             self._fence.caught(self.step, "the layer was not found", error)
         finally:
@@ -341,7 +357,10 @@ class Observer:
 
     def _before_step(self, optimizer: Optimizer, arguments: Any, options: Any) -> None:
         try:
-            if self.sampling and not self._busy:
+            self._wiring.stepping(optimizer)
+            if not self.sampling or self._busy:
+                return
+            with Aside():
                 finite, good = self._step_losses.finite, self.not_finite is None
                 self._probe.before_step(self.step, optimizer, finite=finite, keep=good, rate=not self._losses)
         except Exception as error:
@@ -351,10 +370,11 @@ class Observer:
         if self._busy:
             return
         try:
-            if self._losses and optimizer is self._optimizers[0]:
-                self._pending.add(self.step, "", "lr", float(optimizer.param_groups[0].get("lr", math.nan)))
-            if self.sampling:
-                self._probe.after_step(self.step, optimizer)
+            with Aside():
+                if self._losses and optimizer is self._optimizers[0]:
+                    self._pending.add(self.step, "", "lr", float(optimizer.param_groups[0].get("lr", math.nan)))
+                if self.sampling:
+                    self._probe.after_step(self.step, optimizer)
         except Exception as error:
             self.failed(error)
         self._stepped = True

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +12,7 @@ from torch.optim import Optimizer
 
 from babysit.probes._budget import FIRST_STEPS, Budget, speed
 from babysit.probes._forward import ForwardProbe
-from babysit.probes._inputs import InputProbe, first_tensor
+from babysit.probes._inputs import InputProbe
 from babysit.probes._loss_facts import loss_facts, unknown_loss_facts
 from babysit.probes._numbers import readable
 from babysit.probes._outputs import measure_outputs
@@ -43,7 +42,7 @@ class StepProbe:
     def __init__(
         self,
         network: nn.Module,
-        optimizers: Sequence[Optimizer],
+        optimizers: list[Optimizer],
         pending: Pending,
         budget: Budget,
         failed: Callable[[Exception], None],
@@ -57,6 +56,7 @@ class StepProbe:
         self._pending = pending
         self._budget = budget
         self._inputs, self._targets = InputProbe(), TargetProbe()
+        self._stepped: set[int] = set()  # optimizers that have taken this step
         self._passed: set[int] = set()  # modules whose pass was measured in this step
         self._first, self._passes = 0, 0  # the module that was called first in this step, and how often
         self._outputs: Tensor | None = None  # of a measured pass, until its step is over
@@ -74,21 +74,17 @@ class StepProbe:
         """Whether this module's pass was measured in this step, or every pass before a backward pass was."""
         return id(module) in self._passed or bool(backwards and self._passed)
 
-    def begin_forward(
-        self, step: int, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], *, hooked: bool
-    ) -> None:
+    def begin_forward(self, step: int, module: nn.Module, entered: Tensor | None) -> None:
         """The pass of the network, or of a part of it, begins.
 
         Args:
             step: The step.
             module: What is called.
-            arguments: With what.
-            options: The same by keyword.
-            hooked: Whether this is called from a hook of the module.
+            entered: The first tensor that it is called with.
         """
         start = time.perf_counter()
         samples, rare = self._budget.samples, self._budget.rare
-        entered, further = first_tensor([arguments, options]), bool(self._passed)
+        further = bool(self._passed)
         self._passed.add(id(module))
         if not further:
             self._first, self._passes = id(module), 1
@@ -103,10 +99,10 @@ class StepProbe:
             with torch.no_grad():
                 self.weights.begin_with(step)
         twins = rare or samples < TWINS_UNTIL
-        self.forward.begin(step, module if hooked else None, histograms=rare, twins=twins, further=further)
+        self.forward.begin(step, histograms=rare, twins=twins, further=further)
         self._seconds += time.perf_counter() - start
 
-    def another_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def another_pass(self, module: nn.Module, entered: Tensor | None) -> None:
         """A module is called again in a step: what enters it may be of another size, as later states of a game are.
 
         The second, fourth, eighth, ... pass is looked at, so that a step of many passes costs little more.
@@ -117,18 +113,16 @@ class StepProbe:
         if self._passes & (self._passes - 1):
             return
         start = time.perf_counter()
-        entered = first_tensor([arguments, options])
         if entered is not None and readable(entered):
             with torch.no_grad():
                 self._inputs.see_more(entered)
         self._seconds += time.perf_counter() - start
 
-    def end_forward(self, outputs: Any) -> None:
+    def end_forward(self, outputs: Tensor | None) -> None:
         """The pass is over; no outputs where it failed."""
         if self.forward.running:
             self.forward.end()
-        found = first_tensor(outputs)
-        self._outputs = found.detach() if found is not None else None
+        self._outputs = outputs.detach() if outputs is not None and readable(outputs) else None
 
     def loss_computed(
         self, step: int, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str
@@ -138,7 +132,7 @@ class StepProbe:
             return
         self._loss_seen = True
         start = time.perf_counter()
-        with torch.no_grad(), torch._C.DisableTorchFunction():
+        with torch.no_grad():
             width = outputs.shape[1] if outputs.ndim > 1 else 1
             measure_outputs(step, outputs, self._pending)
             self._targets.see(step, targets, width, self._pending)
@@ -189,6 +183,9 @@ class StepProbe:
         start = time.perf_counter()
         with torch.no_grad():
             self.weights.after_step(step, optimizer, histograms=self._budget.rare)
+        self._stepped.add(id(optimizer))
+        if len(self._stepped) == len(self._optimizers):
+            self.weights.leave()  # a network that is saved or copied after its step has no hooks of ours
         self._seconds += time.perf_counter() - start
 
     def end(self, step: int, counts: Mapping[str, float], seconds: float) -> list[Event]:
@@ -216,6 +213,7 @@ class StepProbe:
 
     def forget(self) -> None:
         """What was measured of this step until now was another network's."""
+        self._stepped.clear()
         self._passed.clear()
         self._loss_seen = False
 

@@ -11,8 +11,9 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
+from babysit.probes._fence import Aside
 from babysit.probes._gradients import gradient_length, measure_gradient, sign_share
-from babysit.probes._numbers import as_float, some_numbers
+from babysit.probes._numbers import as_float, plain, some_numbers
 from babysit.probes._pending import Pending
 from babysit.probes._updates import Snapshot, descent_cosine, measure_update
 
@@ -37,7 +38,7 @@ class WeightProbe:
     """
 
     def __init__(self, network: nn.Module, pending: Pending, failed: Callable[[Exception], None]) -> None:
-        self.named = dict(network.named_parameters())
+        self.named = {name: found for name, found in network.named_parameters() if plain(found)}
         self.good = Snapshot()  # the weights before the last measured step, whose loss was a number
         self.good_buffers = Snapshot()
         self._network = network
@@ -46,17 +47,19 @@ class WeightProbe:
         self._names = {parameter: row_name(name) for name, parameter in self.named.items()}
         self._full = {parameter: name for name, parameter in self.named.items()}
         self._handles: list[RemovableHandle] = []
+        self.watching = False  # whether gradients of this step are, or were, looked at
         self._began = -1  # the step before which the weights were looked at
         self._lengths: dict[nn.Parameter, Tensor] = {}  # of the gradient as backward left it
 
     def begin(self, scale: Callable[[], float | Tensor]) -> None:
         """Look at gradients as they are accumulated, from now to `end`; `scale` is what the loss was multiplied by."""
         self._lengths.clear()
+        self.watching = True
 
         def accumulated(parameter: Tensor) -> None:
             try:
-                if parameter.grad is not None:
-                    with torch.no_grad():
+                if parameter.grad is not None and plain(parameter.grad):
+                    with Aside(), torch.no_grad():
                         self._lengths[parameter] = gradient_length(parameter.grad) / scale()  # type: ignore[index]
             except Exception as error:
                 self._failed(error)
@@ -67,15 +70,15 @@ class WeightProbe:
 
     def end(self) -> None:
         """Leave nothing behind."""
+        self.leave()
+        self.watching = False
+        self._lengths.clear()
+
+    def leave(self) -> None:
+        """Take the hooks back; what they saw is still known."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        self._lengths.clear()
-
-    @property
-    def watching(self) -> bool:
-        """Whether gradients are being looked at."""
-        return bool(self._handles)
 
     def left_over(self, optimizers: Sequence[Optimizer]) -> float | Tensor:
         """Length of whatever gradient the parameters that are stepped hold now; all of them, where no optimizer is."""
@@ -88,7 +91,8 @@ class WeightProbe:
     def keep(self, finite: Tensor | None) -> None:
         """Copy the weights before a step, unless the loss was no number."""
         self.good.take(self.named, finite)
-        self.good_buffers.take(dict(self._network.named_buffers()), finite)
+        buffers = {name: found for name, found in self._network.named_buffers() if plain(found)}
+        self.good_buffers.take(buffers, finite)
 
     def begin_with(self, step: int) -> None:
         """The weights as they are at the start, of all layers: also of those that no optimizer will step."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -22,12 +22,12 @@ class Wiring:
 
     Args:
         network: Whose parameters.
-        optimizers: What steps them.
+        optimizers: What steps them; the first one's rate is the training's, so that one that never steps is put behind.
         unregistered: Parameters by name that take part in passes though the network does not know them; may grow.
     """
 
     def __init__(
-        self, network: nn.Module, optimizers: Sequence[Optimizer], unregistered: Mapping[str, nn.Parameter]
+        self, network: nn.Module, optimizers: list[Optimizer], unregistered: Mapping[str, nn.Parameter]
     ) -> None:
         self.steps = 0
         self.backwards = 0
@@ -35,14 +35,24 @@ class Wiring:
         self._optimizers = optimizers
         self._unregistered = unregistered
         self._elsewhere: set[str] = set()  # names of parameters that another optimizer stepped
+        self._active: set[int] = set()  # optimizers that have taken a step
         self._looks = 0
         self._reached: dict[str, int] = {}  # by name, which parameter it was: a head may be replaced
         self._told: set[tuple[str, str]] = set()
 
+    def stepping(self, optimizer: Optimizer) -> None:
+        """An optimizer is about to step."""
+        if id(optimizer) in self._active and id(self._optimizers[0]) not in self._active:
+            self._optimizers.remove(optimizer)
+            self._optimizers.insert(0, optimizer)
+        self._active.add(id(optimizer))
+
     def look(self) -> None:
         """Note which parameters have a gradient now."""
         self._looks += 1
-        self._reached |= {name: id(found) for name, found in self._everything() if found.grad is not None}
+        self._reached |= {
+            name: id(found) for name, found in self._everything() if found.is_leaf and found.grad is not None
+        }
 
     def stepped_by_another(self, optimizer: Optimizer) -> None:
         """An optimizer that was not given, perhaps made later, takes its first step."""
@@ -80,6 +90,13 @@ class Wiring:
             for group in optimizer.param_groups
             for parameter in group["params"]
         )
+        active = Counter(
+            id(parameter)
+            for optimizer in self._optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+            if id(optimizer) in self._active
+        )
         found = []
         for name, parameter in self._network.named_parameters():
             if not parameter.requires_grad:
@@ -88,8 +105,8 @@ class Wiring:
                 found.append(
                     Event(step, "gradient-missing", f"no gradient reached {name} in {self._looks} steps", name)
                 )
-            if stepped[id(parameter)] > 1:
-                text = f"{name} is stepped by {stepped[id(parameter)]} optimizers or groups"
+            if active[id(parameter)] > 1:
+                text = f"{name} is stepped by {active[id(parameter)]} optimizers or groups"
                 found.append(Event(step, "parameter-in-two-optimizers", text, name))
         for name, tensor in self._everything():
             moved = stepped[id(tensor)] or name in self._elsewhere

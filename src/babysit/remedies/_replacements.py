@@ -7,6 +7,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from babysit.probes import unnoticed
+
 _INHERITED = object()
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -38,7 +40,7 @@ class Replacements:
     def put(self, owner: Any, name: str, wrap: Wrap) -> None:
         """Replace `owner.name` by what `wrap` makes of it."""
         original = getattr(owner, name)
-        made = wrap(original)
+        made = unnoticed(wrap(original))
         with contextlib.suppress(AttributeError, TypeError):  # who follows a network's calls goes by their names
             functools.update_wrapper(made, original)
         self._put.append((owner, name, vars(owner).get(name, _INHERITED), made))

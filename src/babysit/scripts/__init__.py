@@ -5,12 +5,14 @@ from babysit.scripts._as_main import Ended, Enough
 from babysit.scripts._messages import RunRequest, WatchRequest
 from babysit.scripts._patcher import Patcher
 from babysit.scripts._runner import Runner, Started
-from babysit.scripts._script import Script, run_script, with_arguments
+from babysit.scripts._sandbox import NO_PROTECTION, available, protection_line
+from babysit.scripts._script import Script, failure, run_script, with_arguments
 from babysit.scripts._subject import Rehearsed, ScriptSubject, kept_folder, rehearsed, watching_environment
 
 __all__ = [
     "Ended",
     "Enough",
+    "NO_PROTECTION",
     "Patcher",
     "Rehearsed",
     "RunRequest",
@@ -20,7 +22,10 @@ __all__ = [
     "Started",
     "WatchRequest",
     "apply_remedies",
+    "available",
+    "failure",
     "kept_folder",
+    "protection_line",
     "rehearsed",
     "run_script",
     "watching_environment",

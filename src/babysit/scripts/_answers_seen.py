@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from babysit.data import Moments, moments_of
+from babysit.probes import Aside
 from babysit.record import Row, losses_that
 from babysit.remedies import Replacements
 
@@ -48,6 +49,8 @@ class Tally:
 def tally(name: str, outputs: Tensor, targets: Tensor) -> Tally | None:
     """Of the outputs and targets that enter a loss function; None where they cannot be scored."""
     outputs, targets = outputs.detach(), targets.detach()
+    if outputs.is_complex() or targets.is_complex():
+        return None
     if name in CLASSES and outputs.ndim > 1:
         if targets.shape == outputs.shape:
             targets = targets.argmax(1)
@@ -146,6 +149,13 @@ class AnswersSeen:
 
     def evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """A batch entered a loss function after a pass without gradients."""
+        inside, self.inside = self.inside, True  # what is compared here is no answer of the script's
+        try:
+            self._evaluated(name, outputs, targets, value)
+        finally:
+            self.inside = inside
+
+    def _evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         if value is not None and value.numel() == 1:
             rows = max(1, len(outputs) if outputs.ndim else 1)
             self._loss += float(value) * rows
@@ -192,18 +202,11 @@ class AnswersSeen:
     def _compare(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def compare(first: Any, second: Any, **options: Any) -> Any:
             result = original(first, second, **options)
-            if (
-                self.evaluating
-                and not self.inside
-                and isinstance(first, Tensor)
-                and isinstance(second, Tensor)
-                and first.shape == second.shape
-                and first.ndim
-                and not torch.compiler.is_compiling()
-            ):
-                with contextlib.suppress(Exception):  # what is compared may be anything
-                    self._equal += int(result.sum())
-                    self._compared += result.numel()
+            if self.evaluating and not self.inside and isinstance(first, Tensor) and isinstance(second, Tensor):
+                with contextlib.suppress(Exception), Aside():  # what is compared may be anything
+                    if first.shape == second.shape and first.ndim and not torch.compiler.is_compiling():
+                        self._equal += int(result.sum())
+                        self._compared += result.numel()
             return result
 
         return compare

@@ -16,6 +16,7 @@ import importlib.util
 import io
 import os
 import sys
+import sysconfig
 import threading
 import traceback
 import types
@@ -26,6 +27,9 @@ from typing import Literal, NoReturn
 INTERRUPTED = 130
 EXIT_CODES = 255  # an exit code is a byte
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+PASSED_ON = "passed on by babysit"  # what a probe calls a frame of its own that stands for a line of the script
+PASSES_ON = "._bootstrap)"  # with it end the names of files of wrappers that only pass on (`babysit.probes.unnoticed`)
+_LIBRARIES = (*(sysconfig.get_paths()[name] for name in ("purelib", "platlib", "stdlib")), "<")
 WRITERS = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 ChangeText = Callable[[bytes], bytes]
 
@@ -175,16 +179,35 @@ def _join_threads(others: set[threading.Thread]) -> None:
 
 
 def own_traceback(error: BaseException) -> str:
-    """An error's traceback as the script alone would have it."""
+    """An error's traceback as the script alone would have it; of an error of babysit's own, all of it."""
+    if is_babysits(error):
+        return "".join(traceback.format_exception(error))
     told = traceback.TracebackException.from_exception(error)
     waiting: list[traceback.TracebackException | None] = [told]
     while waiting:
         one = waiting.pop()
         if one is not None:
-            frames = [frame for frame in one.stack if not frame.filename.startswith(OURS)]
+            frames = [one for one in one.stack if not one.filename.startswith(OURS) and one.name != PASSED_ON]
             one.stack = traceback.StackSummary.from_list(frames)
             waiting += [one.__cause__, one.__context__]
     return "".join(told.format())
+
+
+def is_babysits(error: BaseException) -> bool:
+    """Whether an error was raised by babysit's own code, which a script called without knowing, and not by the script.
+
+    Wrappers pass on what the script calls: what is raised below them is the script's own.
+    """
+    scripts_own, ours = False, False
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if name.startswith(OURS):
+            ours = ours or not name.endswith(PASSES_ON)
+        elif not name.startswith(_LIBRARIES):
+            scripts_own, ours = True, False
+        trace = trace.tb_next
+    return scripts_own and ours
 
 
 def show_error(ended: Ended) -> None:

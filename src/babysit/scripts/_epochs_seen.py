@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from babysit.probes import Aside, readable
 from babysit.remedies import Replacements
 
 
@@ -40,7 +41,7 @@ class EpochsSeen:
         self._before_epoch, self._failed = before_epoch, failed
         self._passes: list[LoaderPass] = []  # in which steps were taken
         self._of_iterator: weakref.WeakKeyDictionary[Any, LoaderPass] = weakref.WeakKeyDictionary()
-        self._picking = Replacements()
+        self._picking, self._picked = Replacements(), _Picked()
         self._facts: dict[str, str] = {}
         self._source: tuple[int, int] | None = None  # the tensor that training rows are picked from
         self._fetched = False  # a batch, since the last step
@@ -49,17 +50,19 @@ class EpochsSeen:
         """Before the script's first line."""
         replaced.put(DataLoader, "__iter__", self._iterating)
         replaced.put(_BaseDataLoaderIter, "__next__", self._fetching)
-        self._picking.put(Tensor, "__getitem__", _remembering)
+        self._picking.put(Tensor, "__getitem__", self._picked.remembering)
 
     def remove(self) -> None:
         """What was left of it."""
         self._picking.take_back()
+        self._picked.forget()
 
     def begin(self, entered: object) -> None:
         """The first pass of training: from how many rows its batch was picked is known now, or never."""
         self._picking.take_back()
-        picked = getattr(entered, "_babysit_picked", None)
-        if picked is None or not isinstance(entered, Tensor) or not len(entered):
+        picked = self._picked.source_of(entered)
+        self._picked.forget()
+        if picked is None or not isinstance(entered, Tensor) or not entered.ndim or not len(entered):
             return
         pointer, rows = picked
         self._source = (pointer, rows)
@@ -67,7 +70,12 @@ class EpochsSeen:
 
     def trained_on(self, entered: object) -> bool:
         """Whether rows that are evaluated are those that the network is trained on."""
-        if isinstance(entered, Tensor) and entered.ndim and self._source == (entered.data_ptr(), len(entered)):
+        if (
+            isinstance(entered, Tensor)
+            and readable(entered)
+            and entered.ndim
+            and self._source == (entered.data_ptr(), len(entered))
+        ):
             return True
         if not self._fetched or self.latest is None:
             return False
@@ -132,21 +140,39 @@ class EpochsSeen:
         return fetch
 
 
-def _remembering(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Rows picked from a tensor remember from which, and from how many."""
+class _Picked:
+    """Remembers of rows that were picked from a tensor from which, and from how many; nothing is written on them."""
 
-    def pick(tensor: Tensor, index: Any) -> Any:
-        result = original(tensor, index)
-        if isinstance(index, Tensor | slice | list) and isinstance(result, Tensor) and tensor.ndim and result.ndim:
-            with contextlib.suppress(Exception):  # a tensor without memory of its own, or one that takes no attributes
-                result._babysit_picked = (tensor.data_ptr(), len(tensor))  # type: ignore[attr-defined]
-        return result
+    def __init__(self) -> None:
+        self._sources: dict[int, tuple[weakref.ref[Tensor], int, int]] = {}  # by the identity of what was picked
 
-    return pick
+    def remembering(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Wraps `Tensor.__getitem__`."""
+
+        def pick(tensor: Tensor, index: Any) -> Any:
+            result = original(tensor, index)
+            if isinstance(index, Tensor | slice | list) and isinstance(result, Tensor):
+                with contextlib.suppress(Exception), Aside():  # a tensor without memory of its own
+                    if readable(tensor) and tensor.ndim and result.ndim:
+                        key = id(result)
+                        reference = weakref.ref(result, lambda _: self._sources.pop(key, None))
+                        self._sources[key] = reference, tensor.data_ptr(), len(tensor)
+            return result
+
+        return pick
+
+    def source_of(self, picked: object) -> tuple[int, int] | None:
+        """Where that tensor's memory begins, and how many rows it has; None of what was not picked."""
+        known = self._sources.get(id(picked))
+        return known[1:] if known is not None and known[0]() is picked else None
+
+    def forget(self) -> None:
+        """All of them."""
+        self._sources.clear()
 
 
 def _length(counted: object) -> int | None:
-    with contextlib.suppress(TypeError, NotImplementedError):  # a stream of rows does not know how many there are
+    with contextlib.suppress(Exception):  # a stream of rows does not know how many there are
         if isinstance(counted, Sized):
             return len(counted)
     return None

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
+from babysit.probes import Aside, readable
 from babysit.record import INPUTS, Event, Row
 from babysit.rehearsal import where_in_script
 from babysit.remedies import Replacements
@@ -121,7 +122,7 @@ class FaultsSeen:
     def _look_at_gradients(self, weights: Iterable[Tensor], graph: Any, *, seldom: bool) -> None:
         if "gradients-not-finite" in self._told or not math.isfinite(self._loss_value):
             return
-        gradients = [one.grad for one in weights if one.grad is not None and not one.grad.is_sparse]
+        gradients = [one.grad for one in weights if one.grad is not None and readable(one.grad)]
         if not gradients:
             return
         if all(bool(torch.isfinite(norm)) for norm in torch._foreach_norm(gradients)):
@@ -174,7 +175,7 @@ class FaultsSeen:
 
     def _loading(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load(module: nn.Module, state_dict: Any, *arguments: Any, **options: Any) -> Any:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), Aside():
                 self._loads(module, state_dict)
             return original(module, state_dict, *arguments, **options)
 
@@ -203,10 +204,11 @@ class FaultsSeen:
         """A module's state is asked for."""
         self._followers.read(module)
 
-    def begin(self, network: nn.Module) -> None:
-        """Which network is trained is known now."""
+    def begin(self, network: nn.Module, entered: object) -> None:
+        """Which network is trained is known now, and its first batch."""
         self._network = network
         self._followers.begin(network)
+        self.entered("train", entered)
 
     def _ctc(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def ctc_loss(
@@ -219,7 +221,7 @@ class FaultsSeen:
             **options: Any,
         ) -> Any:
             value = original(log_probs, targets, input_lengths, target_lengths, blank, *arguments, **options)
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception), Aside():
                 self._ctc_computed(log_probs, targets, target_lengths, blank, value)
             return value
 
@@ -286,7 +288,7 @@ class _StoredRows:
         """Compare with the epoch before. Returns what to tell once the same array has changed twice."""
         for name, stored in _arrays_of(dataset):
             place = np.linspace(0, len(stored) - 1, min(SAMPLED_ROWS, len(stored))).astype(int)
-            rows = stored[place] if isinstance(stored, np.ndarray) else stored[torch.as_tensor(place)].numpy()
+            rows = stored[place] if isinstance(stored, np.ndarray) else _picked_rows(stored, place)
             rows = rows.reshape(len(rows), -1).astype(np.float64)
             pointer = stored.ctypes.data if isinstance(stored, np.ndarray) else stored.data_ptr()
             key = id(dataset) ^ hash(name)
@@ -309,6 +311,11 @@ class _StoredRows:
         return None
 
 
+def _picked_rows(stored: Tensor, place: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    rows: np.ndarray[Any, Any] = stored.detach()[torch.as_tensor(place, device=stored.device)].double().cpu().numpy()
+    return rows
+
+
 def _median_likeness(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> float:
     """Median correlation of rows with what they were; rows whose values were only moved about count as alike."""
     found = []
@@ -325,16 +332,19 @@ def _arrays_of(dataset: object, depth: int = 3) -> Iterable[tuple[str, Any]]:
     try:
         rows = len(dataset)  # type: ignore[arg-type]
         attributes = list(vars(dataset).items())
-    except TypeError:
+    except Exception:  # a stream of rows, or what has no attributes
         return
     for name, value in attributes:
         members = [(name, value)]
         if isinstance(value, tuple | list) and 0 < len(value) <= 8:
             members = [(f"{name}[{at}]", one) for at, one in enumerate(value)]
         for label, one in members:
-            numbers = isinstance(one, np.ndarray) and one.dtype.kind in "fiu"
-            if (numbers or isinstance(one, Tensor)) and one.ndim > 1 and len(one) >= max(rows, 2):
-                yield label, one if isinstance(one, np.ndarray) else one.detach().cpu()
+            if isinstance(one, Tensor):
+                numbers = readable(one) and not one.is_complex()
+            else:  # an array of a class of the user's has an own way to give its rows
+                numbers = type(one) in (np.ndarray, np.memmap) and one.dtype.kind in "fiu"
+            if numbers and one.ndim > 1 and len(one) >= max(rows, 2):
+                yield label, one
         if isinstance(value, torch.utils.data.Dataset) and depth:
             yield from ((f"{name}.{label}", one) for label, one in _arrays_of(value, depth - 1))
 
@@ -348,7 +358,7 @@ class _Values:
         self.shape: tuple[int, ...] | None = None
 
     def add(self, inputs: Tensor) -> None:
-        if self.batches >= COMPARED_BATCHES or inputs.layout is not torch.strided or inputs.is_nested:
+        if self.batches >= COMPARED_BATCHES or not readable(inputs):
             return
         if not inputs.is_floating_point() or inputs.ndim < 2:
             return

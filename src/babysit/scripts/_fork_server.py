@@ -17,8 +17,10 @@ import ctypes
 import gc
 import importlib
 import os
+import pathlib
 import random
 import select
+import shutil
 import signal
 import sys
 import time
@@ -28,13 +30,32 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from babysit.scripts._as_main import NoSuchModuleError, leave, run_as_main, show_error
     from babysit.scripts._messages import MessageReader, RunBegan, RunEnded, RunRequest, read, written
-    from babysit.scripts._sandbox import available, enter_overlay, places_of, with_all_that_it_starts
+    from babysit.scripts._sandbox import (
+        NO_PROTECTION,
+        OFFLINE,
+        available,
+        enter_copy,
+        enter_overlay,
+        places_of,
+        with_all_that_it_starts,
+    )
+    from babysit.scripts._scratch import in_mirror, is_left_over
 else:
     # Beside this file: as parts of the package they would import PyTorch.
     from _as_main import NoSuchModuleError, leave, run_as_main, show_error
     from _messages import MessageReader, RunBegan, RunEnded, RunRequest, read, written
-    from _sandbox import available, enter_overlay, places_of, with_all_that_it_starts
+    from _sandbox import (
+        NO_PROTECTION,
+        OFFLINE,
+        available,
+        enter_copy,
+        enter_overlay,
+        places_of,
+        with_all_that_it_starts,
+    )
+    from _scratch import in_mirror, is_left_over
 
+REFUSED, PATIENCE = 2, 200
 LOOK_EVERY = 0.01  # seconds between two looks whether a script has ended
 LOOK_FOR_PARENT = 1.0  # the same at the parent, while nothing runs
 # Packages that start no threads when they are imported, so that a process may fork afterwards, with what of them a
@@ -96,9 +117,10 @@ class _Server:
 
     def __init__(self, replies: int) -> None:
         self._replies = replies
-        self._parent = os.getppid()
+        self._parent, self._own = os.getppid(), os.getpid()
         self._running: dict[int, _Running] = {}  # by process
         self._loaded: set[str] = set()
+        self._folders: dict[str, None] = {}  # in which runs of this server were or are
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _end)
         end_with_parent(signal.SIGTERM)
@@ -120,9 +142,25 @@ class _Server:
         finally:
             for process in self._running:  # none, in a forked process
                 end_group(process)
+            if os.getpid() == self._own and os.getppid() != self._parent:
+                self._remove_folders()
+
+    def _remove_folders(self) -> None:
+        """Those of a parent that was killed: nobody else is left to do it."""
+        for process in self._running:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process, 0)
+        for folder in self._folders:
+            if is_left_over(pathlib.Path(folder), self._parent):
+                for _ in range(PATIENCE):  # the kernel ends those that still write in it, which is not at once
+                    shutil.rmtree(folder, ignore_errors=True)
+                    if not os.path.exists(folder):
+                        break
+                    time.sleep(LOOK_EVERY)
 
     def _begin(self, request: RunRequest) -> None:
         request = protected(request)
+        self._folders[os.path.dirname(request.output)] = None
         if request.watch is not None and WATCHES not in self._loaded:
             self._loaded.add(WATCHES)
             load_watcher()
@@ -178,7 +216,7 @@ class _Server:
 def protected(request: RunRequest) -> RunRequest:
     """With the way in which this machine keeps the user's files out of a watched script's reach; tried once."""
     if request.watch is None:
-        return replace(request, sandbox=request.sandbox if request.sandbox and available() == "overlay" else None)
+        return request
     if not request.watch.protected or request.watch.protection != "none":
         return request
     return replace(request, watch=replace(request.watch, protection=available()))
@@ -225,9 +263,20 @@ def run(request: RunRequest, imported: int | None) -> NoReturn:
 
 
 def _plainly(request: RunRequest) -> int:
+    target = request.target
     if request.sandbox is not None:
-        enter_overlay(request.sandbox, request.sandbox, places=places_of(request.folder), network=request.network)
-        with_all_that_it_starts()
+        if not request.network:
+            os.environ.update(OFFLINE)
+        kind, kept = available(), pathlib.Path(request.sandbox)
+        if kind == "overlay":
+            enter_overlay(kept, kept, places=places_of(request.folder), network=request.network)
+            with_all_that_it_starts()
+        elif kind == "landlock":
+            target = in_mirror(pathlib.Path(request.folder), target, kept, module=request.module)
+            enter_copy(kept, kept, network=request.network)
+        else:
+            print(f"{NO_PROTECTION}; --unprotected lets it run as it is")
+            return REFUSED
     # Random streams that are not seeded differ from process to process.
     random.seed()
     if "numpy" in sys.modules:
@@ -235,7 +284,7 @@ def _plainly(request: RunRequest) -> int:
     if "torch" in sys.modules:
         sys.modules["torch"].default_generator.seed()
     try:
-        ended = run_as_main(request.target, request.arguments, module=request.module)
+        ended = run_as_main(target, request.arguments, module=request.module)
     except NoSuchModuleError as error:
         print(f"{sys.executable}: {error}", file=sys.stderr)
         return 1

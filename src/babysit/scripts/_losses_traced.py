@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from babysit.probes import Heard, LossProbe, LossTape, first_tensor
+from babysit.probes import Aside, Heard, LossProbe, LossTape, first_tensor
 from babysit.record import Event, Row
 
 Told = Callable[[str, Tensor, Tensor, Tensor | None, str], None]  # name, outputs, targets, value, reduction
@@ -38,11 +38,13 @@ class LossesTraced:
 
     def pause(self) -> None:
         """A backward pass is about to begin: within it the record could not be taken off itself."""
-        if self._tape is not None:
+        if self._tape is not None and self._tape.is_of_this_thread:
             self._tape.stop()
 
-    def heard(self, name: str, outputs: Tensor, targets: Tensor) -> None:
-        """A loss function of PyTorch was called; the first of a step counts."""
+    def heard(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
+        """A loss function of PyTorch was called; the first of a step counts. One that failed ends the record."""
+        if value is None:
+            self.stop()
         if self.on and self._heard is None:
             self._heard = Heard(name, outputs, targets)
 
@@ -59,16 +61,22 @@ class LossesTraced:
             outputs: What it gave; None where it failed.
             wanted: Whether the step is measured.
         """
-        if not self.on or outputs is None or not torch.is_grad_enabled():
+        if not self.on:
+            return
+        if outputs is None:
+            self.stop()  # no loss comes of it
             return
         try:
-            if self._tape is None:
-                tape = LossTape()
-                if not wanted or not tape.start():
+            with Aside():
+                if not torch.is_grad_enabled():
                     return
-                self._tape, self._inputs = tape, first_tensor(inputs)
-            self._tape.outputs(outputs)
-            self._tape.paused = False
+                if self._tape is None:
+                    tape = LossTape()
+                    if not wanted or not tape.start():
+                        return
+                    self._tape, self._inputs = tape, first_tensor(inputs)
+                self._tape.outputs(outputs)
+                self._tape.paused = False
         except Exception as error:
             self._lost(error)
 
@@ -83,13 +91,16 @@ class LossesTraced:
 
     def stop(self) -> LossTape | None:
         """Record no more. Returns what was recorded."""
+        if self._tape is None or not self._tape.is_of_this_thread:
+            return None
         tape, self._tape = self._tape, None
-        if tape is not None:
-            tape.stop()
+        tape.stop()
         return tape
 
     def backward_begins(self, step: int, loss: Tensor, network: nn.Module | None) -> None:
         """A backward pass begins at the loss: what is known of it is told."""
+        if self._tape is not None and not self._tape.is_of_this_thread:
+            return  # another training, beside the one that is recorded
         heard, self._heard = self._heard, None
         inputs, self._inputs = self._inputs, None
         tape = self.stop()
@@ -97,7 +108,9 @@ class LossesTraced:
             return
         try:
             weights = [] if network is None else list(network.parameters())
-            seen = self._probe.see(step, tape, loss, inputs, heard, weights)
+            # What is replayed is none of the user's to pack or to save.
+            with torch.autograd.graph.saved_tensors_hooks(_as_it_is, _as_it_is):
+                seen = self._probe.see(step, tape, loss, inputs, heard, weights)
             if seen is None:
                 return
             self._tell(seen.rows)
@@ -116,3 +129,7 @@ class LossesTraced:
         self.stop()
         text = f"losses written by hand are not followed any more: {type(error).__name__}: {error}"
         self._tell([Event(0, "unseen", text, "loss")])
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor

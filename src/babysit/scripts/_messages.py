@@ -66,8 +66,8 @@ class RunRequest:
         watch: None to run it as `python` does, and no more.
         seconds: Time limit, after which its processes are killed; None for none.
         number: Of the run; the runner gives it.
-        sandbox: Of a script that is not watched: an empty folder for what it writes, where the machine can keep it away
-            from the user's files; None lets it write.
+        sandbox: Of a script that is not watched: an empty folder for what it writes, so that it is kept away from the
+            user's files; None lets it write.
         network: Of a script in a sandbox: whether it may reach anything beyond loopback.
     """
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,7 +31,19 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
-from babysit.probes import Budget, Fence, Observer, first_tensor, listen, loss_facts, stop_listening, unwrapped
+from babysit.probes import (
+    Aside,
+    Budget,
+    Fence,
+    Observer,
+    first_tensor,
+    listen,
+    loss_facts,
+    readable,
+    stop_listening,
+    unnoticed,
+    unwrapped,
+)
 from babysit.record import Event, Row, TraceStore
 from babysit.rehearsal import Dependence
 from babysit.remedies import AppliedRemedies, Replacements
@@ -45,18 +58,15 @@ from babysit.scripts._networks_seen import (
     OthersSeen,
     Unmoved,
     in_transformation,
-    own_of,
     trained_weights,
     what_was_not_seen,
     whole_of,
     wraps,
 )
+from babysit.scripts._optimizers_seen import OptimizersSeen
 
-# Steps that are all measured, and by which share of those taken the next one is later, where no overhead is asked for:
-# about 100 steps of 1,000, and 140 of 10,000.
-FIRST, GROWTH = 50, 0.06
-# Backward passes without a step, for one that was asked for, after which a script will never take one.
-PATIENCE = 10
+FIRST, GROWTH = 50, 0.06  # steps that are all measured, and by which share of those taken the next one is later
+PATIENCE = 10  # backward passes without a step, for one asked for, after which a script will never take one
 
 
 class Patcher:
@@ -72,18 +82,6 @@ class Patcher:
         more: Called at steps, when there is more to read.
         scores: Whether answers to training batches are scored, too.
         optimizers: Known already, of an earlier part of the training.
-
-    Example:
-        >>> store = TraceStore(None)
-        >>> net = nn.Linear(2, 1)
-        >>> with Patcher(store):
-        ...     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-        ...     for _ in range(3):
-        ...         optimizer.zero_grad()
-        ...         nn.functional.mse_loss(net(torch.ones(4, 2)), torch.zeros(4, 1)).backward()
-        ...         optimizer.step()
-        >>> len(store.read().series("loss").values)
-        3
     """
 
     def __init__(
@@ -109,10 +107,9 @@ class Patcher:
         self._remedies, self._overhead, self._probes, self._most, self._more = remedies, overhead, probes, steps, more
         self._scores = scores
         self._observer: Observer | None = None
-        self.optimizers = list(optimizers)
-        self._first = self.optimizers[0] if self.optimizers else None  # whose steps are counted
+        self._optimizers = OptimizersSeen(optimizers)
         self._parts: set[int] = set()  # ids of the network's modules
-        self._others = OthersSeen()
+        self.others = OthersSeen()
         self._faults = FaultsSeen(self.store.add, every_step=overhead is None)
         measured = probes not in ("losses", "dependence")
         self._traced = LossesTraced(self.store.add, self.loss_computed, on=measured)
@@ -122,6 +119,7 @@ class Patcher:
         self._replaced = Replacements()
         self._open = False
         self._within = False  # a module's pass
+        self._passing = threading.Lock()  # held within one: what other threads call meanwhile is not looked at
         self._inside = False  # the network's own
         self._unmoved: Unmoved | None = None
         self._losses: list[float] = []
@@ -133,10 +131,10 @@ class Patcher:
         self._open = True
         self._handles = [register_optimizer_step_post_hook(self._after_step)]
         self._replaced.put(nn.Module, "__call__", self._calling)
-        self._replaced.put(Optimizer, "__init__", self._constructing)
+        self._replaced.put(Optimizer, "__init__", lambda init: self._optimizers.making(init, self._made))
         self.epochs.install(self._replaced)
         self._faults.install(self._replaced)
-        self._gradients.install(self._replaced, self.optimizers)
+        self._gradients.install(self._replaced, self._optimizers.all)
         if self._remedies is not None or self._overhead is None:
             self._handles.append(register_optimizer_step_pre_hook(self._before_step))
         if self._remedies is not None:
@@ -175,11 +173,6 @@ class Patcher:
         self.store.describe(facts=own | self.epochs.facts(self.steps, finished=finished))
         self.store.flush()
 
-    @property
-    def several(self) -> bool:
-        """Whether more than one network is trained, as in a GAN."""
-        return bool(self._others)
-
     def not_applied(self) -> list[tuple[str, str]]:
         """Remedies that were not applied until now, in their text form, each with the reason."""
         return [] if self._remedies is None else self._remedies.missing()
@@ -213,12 +206,12 @@ class Patcher:
         """Call one that looks at something, unless an error of babysit's own came before."""
         if self._looks:
             try:
-                look(*arguments)
+                with Aside():
+                    look(*arguments)
             except Exception as error:
                 self._failed(error)
 
     def _without_observer(self) -> None:
-        """Losses are read here again."""
         if self._observer is not None:
             self._observer.detach()
             self._observer = None
@@ -227,15 +220,20 @@ class Patcher:
         compiling = torch.compiler.is_dynamo_compiling
 
         def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
-            # The compiler asks first, and then follows no further than the original.
-            if compiling() or self._within or not self._looks or not self._open:
+            if compiling() or not self._open:  # the compiler follows no further than the original
                 return original(module, *arguments, **options)
-            if not module._parameters and not module._modules:
-                return original(module, *arguments, **options)  # a loss, an activation: nothing to be trained
+            if self._within and (observer := self._observer) is not None and observer.measuring:
+                return observer.through(original, module, arguments, options)
+            if self._within or not self._looks:
+                return original(module, *arguments, **options)
+            trains = module.__dict__.get("_parameters") or module.__dict__.get("_modules")  # activations do not
+            if not trains or not self._passing.acquire(blocking=False):
+                return original(module, *arguments, **options)
             return self._called(original, module, arguments, options)
 
         return call
 
+    @unnoticed
     def _called(
         self, original: Callable[..., Any], module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
@@ -244,16 +242,20 @@ class Patcher:
         outputs = None
         try:
             try:
-                if not in_transformation():
-                    own = id(module) in self._parts and torch.is_grad_enabled()
-                    (self._own_pass if own else self._before_forward)(module, arguments, options)
+                with Aside() if self._remedies is None else contextlib.nullcontext():
+                    if not in_transformation():
+                        own = id(module) in self._parts and torch.is_grad_enabled()
+                        (self._own_pass if own else self._before_forward)(module, arguments, options)
             except Exception as error:
                 self._failed(error)
             if self._inside:
                 self._traced.pass_begins()
             looking = self._dependence is not None and self._inside and torch.is_grad_enabled()
             with self._dependence.looking() if looking and self._dependence else contextlib.nullcontext():
-                outputs = original(module, *arguments, **options)
+                if self._inside and self._observer is not None:
+                    outputs = self._observer.through(original, module, arguments, options)
+                else:
+                    outputs = original(module, *arguments, **options)
             return outputs
         finally:
             self._within = False
@@ -265,6 +267,7 @@ class Patcher:
                 self._traced.pass_ends([arguments, options], outputs, wanted=wanted)
             if not self._looks:
                 self._without_observer()
+            self._passing.release()
 
     def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         known = id(module) in self._parts or wraps(module, self.network)
@@ -276,15 +279,14 @@ class Patcher:
             self._own_pass(module, arguments, options)
             return
         if self.network is not None:
-            self.store.add(self._others.called(self.steps, module, self.network, self.optimizers))
+            self.store.add(self.others.called(self.steps, module, self.network, self._optimizers.all))
             return
-        # Frozen weights count, too: an optimizer that has nothing else is a mistake worth seeing.
-        if any(is_lazy(parameter) for parameter in module.parameters()):
+        if any(is_lazy(parameter) for parameter in module.parameters()) or self._optimizers.waits(module):
             return  # this pass makes them
-        mine = own_of(module, self.optimizers)
+        mine = self._optimizers.of(module)
         # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
         if any(parameter.requires_grad for parameter in module.parameters()) and (mine or self._backwards):
-            self._begin(module, arguments, options, mine or self.optimizers)
+            self._begin(module, arguments, options, mine or self._optimizers.all)
 
     def _own_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         if self._observer is not None and self._trains_by_hand and self._backwards_without_step:
@@ -327,18 +329,18 @@ class Patcher:
                 listen(self)
         self.network = whole_of(module, mine) if mine else module
         self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
-        self.epochs.begin(first_tensor([arguments, options]))
-        self._faults.begin(self.network)
-        self._faults.entered("train", first_tensor([arguments, options]))
+        entered = first_tensor([arguments, options])
+        self.epochs.begin(entered)
+        self._faults.begin(self.network, entered)
         self._inside = self.answers.inside = True
         if self._probes not in ("losses", "dependence"):
             self._observer = Observer(
                 self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
             )
             if self._overhead is None:
-                self._observer.budget = Budget(None, first_steps=self.steps + FIRST, growth=GROWTH)
+                self._observer.budget = Budget(None, self.steps + FIRST, growth=GROWTH)
             self._observer.attach()
-            self._first = mine[0] if mine else self._first
+            self._optimizers.counted = mine[0] if mine else self._optimizers.counted
             self._observer.forward_begins(module, self._given(module, arguments), options)
 
     def _given(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -347,16 +349,12 @@ class Patcher:
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
-        if self._looks:
-            try:
-                self._traced.heard(name, outputs, targets)
-                self._faults.loss_computed(name, value, outputs)
-                if self._dependence is not None:
-                    self._dependence.loss_computed(name, outputs, targets)
-                if self.network is None and "loss" not in self._facts:
-                    self._facts |= loss_facts(name, outputs, targets, reduction)
-            except Exception as error:
-                self._failed(error)
+        self._look(self._traced.heard, name, outputs, targets, value)
+        self._look(self._faults.loss_computed, name, value, outputs)
+        if self._dependence is not None:
+            self._look(self._dependence.loss_computed, name, outputs, targets)
+        if self.network is None and "loss" not in self._facts:
+            self._look(lambda: self._facts.update(loss_facts(name, outputs, targets, reduction)))
         known = value is not None or reduction == "own"  # the function did not fail
         if self._scores and torch.is_grad_enabled() and known and not self._inside:
             with torch.no_grad(), contextlib.suppress(Exception):
@@ -383,11 +381,11 @@ class Patcher:
         try:
             if self.answers.evaluating:
                 self.answers.drop_evaluation()
-            if self._observer is None and loss.numel() == 1:
+            if self._observer is None and readable(loss) and loss.numel() == 1:
                 self._losses.append(float(loss.detach() / scale))
                 bad = self._probes == "losses" and not math.isfinite(self._losses[-1])
-            if self._looks:
-                self._faults.backward_begins(loss, by_hand=not self.optimizers)
+            if self._looks and readable(loss):
+                self._faults.backward_begins(loss, by_hand=not self._optimizers.all)
         except Exception as error:
             self._failed(error)
         if bad:
@@ -395,8 +393,8 @@ class Patcher:
         self._backwards += 1
         self._backwards_without_step += 1
         if self._remedies is not None and self.network is None:
-            self._remedies.backward_begins(self.optimizers)
-        if not self.optimizers:
+            self._remedies.backward_begins(self._optimizers.all)
+        if not self._optimizers.all:
             self.end_step()  # weights changed by hand, or never: each backward pass is a step
         elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
             raise Enough
@@ -412,7 +410,7 @@ class Patcher:
         if loss is not None:
             self.backward_begins(loss, 1.0, adds=False)
         yield
-        weights = trained_weights(self.optimizers, self.network)
+        weights = trained_weights(self._optimizers.all, self.network)
         self._look(self._faults.backward_ended, weights)
         self._look(self._gradients.backward_ended, weights)
         if self.network is None and self._overhead is None:
@@ -431,7 +429,14 @@ class Patcher:
                 self._remedies.after_step(optimizer)
 
     def _stepped(self, optimizer: Optimizer) -> None:
-        if optimizer is not self._first:
+        self._traced.stop()
+        other = optimizer is not self._optimizers.counted and not self.steps
+        if other and (told := self._optimizers.turned_to(optimizer, self.network)):
+            self.store.add(told)
+            if self._observer is not None:
+                self._observer.leave()
+            self._observer, self.network, self._parts = None, None, set()
+        if optimizer is not self._optimizers.counted:
             if self._observer is not None:
                 if all(optimizer is not one for one in self._observer.optimizers):
                     self._observer.another_stepped()
@@ -463,7 +468,7 @@ class Patcher:
         except Exception as error:
             self._failed(error)
         self.steps += 1
-        if self.optimizers:
+        if self._optimizers.all:
             self._backwards_without_step = 0
         if self._more is not None:
             try:
@@ -488,13 +493,8 @@ class Patcher:
         if self._remedies is not None:
             self._remedies.before_epoch(loader)
 
-    def _constructing(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def construct(optimizer: Optimizer, *arguments: Any, **options: Any) -> None:
-            original(optimizer, *arguments, **options)
-            if self._open and all(optimizer is not one for one in self.optimizers):
-                self.optimizers.append(optimizer)
-                self._first = self._first or optimizer
-                if self._remedies is not None:
-                    self._remedies.constructed(optimizer)
-
-        return construct
+    def _made(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer that was just made counts."""
+        if self._open and self._remedies is not None:
+            self._remedies.constructed(optimizer)
+        return self._open

@@ -181,7 +181,7 @@ class Runner:
 
     def _start_alone(self, started: Started) -> None:
         request = started.request
-        if request.watch is not None:
+        if request.watch is not None or (request.sandbox is not None and request.target != "-c"):
             command = [str(SERVER), written(request).decode()]
         else:
             command = [*(["-m"] if request.module else []), request.target, *request.arguments]

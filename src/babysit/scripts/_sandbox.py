@@ -64,6 +64,19 @@ HARMLESS = "/dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev
 # Landlock's write accesses by the version of its interface that brought them (linux/landlock.h); reading stays free.
 LANDLOCK_WRITES = {1: sum(1 << bit for bit in (1, 4, 5, 6, 7, 8, 9, 10, 11, 12)), 2: 1 << 13, 3: 1 << 14}
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446  # numbers of the system calls on every machine
+# Services that log or load over the network, told by their own variables that there is none.
+OFFLINE = {
+    "COMET_MODE": "disabled",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "NEPTUNE_MODE": "offline",
+    "TRANSFORMERS_OFFLINE": "1",
+    "WANDB_MODE": "offline",
+}
+NO_PROTECTION = (
+    "this system cannot keep a script's rehearsals away from your files: it has neither mount namespaces with overlays"
+    " nor Landlock"
+)
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 
 
@@ -301,6 +314,32 @@ def _bind(source: str, goal: str, *, readonly: bool = False) -> None:
         mine = max((one for one in _mounts() if _within(source, (one.path,))), key=lambda one: len(one.path))
         kept = sum(flag for name, flag in held.items() if name in mine.options)
         _mount(None, goal, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+
+
+def protection_line(kind: Kind, *, network: bool) -> str:
+    """How rehearsals are held, in a line for the reader.
+
+    Example:
+        >>> protection_line("none", network=False)
+        'protection: none, as --unprotected asks: what the runs wrote outside a copy of the folder stays'
+    """
+    reach = "the network as it is" if network else "no network beyond loopback"
+    if kind == "overlay":
+        return f"protection: an overlay of the file system: all that the runs wrote is gone; {reach}"
+    if kind == "landlock":
+        return (
+            "protection: Landlock: writing outside a scratch folder was refused; permissions, times and the network are"
+            f" guarded within Python alone ({reach})"
+        )
+    return "protection: none, as --unprotected asks: what the runs wrote outside a copy of the folder stays"
+
+
+def enter_copy(scratch: pathlib.Path, kept: pathlib.Path, *, network: bool) -> None:
+    """Let this process, and all that it starts, write below `kept` alone, temporary files included."""
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "tmp")
+    os.mkdir(tempfile.tempdir)
+    enter_landlock([kept])
+    refuse_in_python([kept], network=network)
 
 
 def enter_landlock(writable: Sequence[pathlib.Path]) -> Protection:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from babysit.record import InputError, hide_arguments
-from babysit.scripts._as_main import Ended, NoSuchModuleError, run_as_main
+from babysit.record import Event, InputError, hide_arguments
+from babysit.scripts._as_main import Ended, NoSuchModuleError, is_babysits, run_as_main
 
 
 @dataclass(frozen=True)
@@ -91,3 +91,17 @@ def with_arguments(target: str, arguments: Sequence[str], *, module: bool = Fals
     script = Script(target, tuple(arguments), module)
     script.check()
     return script
+
+
+def failure(step: int, ended: Ended, *, changed: bool = False) -> Event:
+    """What is told of an error that ended a script: that it failed, unless it is babysit's own.
+
+    Args:
+        step: At which.
+        ended: How it ended.
+        changed: Whether it ran under remedies: what these make fail is a failure of that training.
+    """
+    if ended.raised is not None and not changed and is_babysits(ended.raised):
+        text = f"the training was ended by an error of babysit's own, which is not the script's: {ended.error}"
+        return Event(step, "unseen", text)
+    return Event(step, "failed", ended.error)

@@ -7,7 +7,6 @@ import dataclasses
 import os
 import pathlib
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Look, PatchedCopy, Pro
 from babysit.remedies import rate_of
 from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, grace, read
 from babysit.scripts._runner import Runner, Started
+from babysit.scripts._sandbox import available, protection_line
+from babysit.scripts._scratch import own_folder
 from babysit.scripts._script import Script, with_arguments
 
 SECONDS = 600.0  # of one run, where nobody says less
@@ -51,6 +52,7 @@ class ScriptSubject(Subject):
         network: Whether it may reach anything beyond loopback.
 
     Example:
+        >>> import tempfile
         >>> text = "import torch\\nnet = torch.nn.Linear(2, 1)\\nopt = torch.optim.SGD(net.parameters(), 0.1)\\n"
         >>> text += "for _ in range(5):\\n    net(torch.ones(3, 2)).mean().backward()\\n    opt.step()\\n"
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -217,10 +219,10 @@ class ScriptSubject(Subject):
         return PatchedCopy(path, done.diff, tuple(one.remedy for one in done.written), done.applied, outcome)
 
     def notes(self) -> tuple[str, ...]:
-        """What was spent on it, and what its rehearsals left outside the scratch folder."""
+        """What was spent on it, what held it, and what its rehearsals left outside the scratch folder."""
         spent = f"{self.runs} runs of {self.name}, {self.steps:,} steps, {self.seconds:.0f} s of its own time"
         wrote = [f"it writes to {path}, which lies outside the folder it was run in" for path in sorted(self.wrote)]
-        return (spent, *wrote)
+        return (spent, protection_line(available() if self._protected else "none", network=self._network), *wrote)
 
     def close(self) -> None:
         """End the runner, where it is its own."""
@@ -281,9 +283,7 @@ def watching_environment() -> dict[str, str]:
 @contextlib.contextmanager
 def kept_folder() -> Iterator[pathlib.Path]:
     """A temporary folder for one watched run: in it `kept`, and what it prints."""
-    # What a script leaves read-only, or a worker that still writes, is not a reason to fail.
-    with tempfile.TemporaryDirectory(prefix="babysit-", ignore_cleanup_errors=True) as folder:
-        path = pathlib.Path(folder)
+    with own_folder() as path:
         (path / "kept").mkdir()
         yield path
 

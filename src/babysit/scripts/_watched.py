@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import pathlib
 import random
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable
@@ -25,28 +25,19 @@ from babysit.scripts._as_main import Ended, Enough
 from babysit.scripts._messages import ANSWER, SCRATCH, TRACE, RunRequest, ScriptAnswer, WatchRequest, read, written
 from babysit.scripts._patcher import Patcher
 from babysit.scripts._sandbox import (
-    enter_landlock,
+    NO_PROTECTION,
+    OFFLINE,
+    enter_copy,
     enter_overlay,
     places_of,
-    refuse_in_python,
     with_all_that_it_starts,
 )
-from babysit.scripts._scratch import WritesSeen, mirror
-from babysit.scripts._script import Script, run_script
+from babysit.scripts._scratch import WORK, WritesSeen, in_mirror
+from babysit.scripts._script import Script, failure, run_script
 
 FLUSH_EVERY = 0.5  # seconds; a flush takes about a thousandth
 STRIDE = 1000  # between the seeds of two runs
-# Services that log or load over the network, told by their own variables that there is none.
-OFFLINE = {
-    "COMET_MODE": "disabled",
-    "HF_DATASETS_OFFLINE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "NEPTUNE_MODE": "offline",
-    "TRANSFORMERS_OFFLINE": "1",
-    "WANDB_MODE": "offline",
-}
 NO_NETWORK = ("Network is unreachable", "Name or service not known", "name resolution", "no network", "offline mode")
-WORK = "work"  # the folder within the scratch folder that looks like the user's
 
 
 def watch(line: bytes) -> int | None:
@@ -126,8 +117,8 @@ def _watched(request: RunRequest, asked: WatchRequest, script: Script, store: Tr
             [Event(0, "failed", f"it ends with exit code {ended.code}{f': {ended.error}' if ended.error else ''}")]
         )
     if ended.how == "failed":
-        ended = replace(ended, error=ended.error + _offline(ended.error, asked))
-        store.add([Event(patcher.steps, "failed", ended.error)])
+        ended = replace(ended, error=ended.error + _for_want_of(ended.error, asked))
+        store.add([failure(patcher.steps, ended, changed=bool(remedies))])
     work = os.path.realpath(pathlib.Path(asked.kept, SCRATCH, WORK))
     return _answer(ended, patcher, ended.traceback.replace(work, request.folder))
 
@@ -151,43 +142,34 @@ def _enter(request: RunRequest, asked: WatchRequest) -> tuple[Script, WritesSeen
         return Script(request.target, request.arguments, module=request.module), None
     if asked.protected and asked.protection != "landlock":
         raise InputError(
-            "this system cannot keep a script's rehearsals away from your files: it has neither mount namespaces with"
-            " overlays nor Landlock",
+            NO_PROTECTION,
             cause="it is not Linux, the kernel is older than 5.13, or the container forbids both",
             write="--unprotected, where the script writes nothing that must not be lost",
         )
     script, writes = in_scratch(request, scratch)
     if asked.protection == "landlock":
-        os.environ["TMPDIR"] = tempfile.tempdir = str(scratch / "tmp")
-        os.mkdir(tempfile.tempdir)
-        enter_landlock([pathlib.Path(asked.kept)])
-        refuse_in_python([pathlib.Path(asked.kept)], network=asked.network)
+        enter_copy(scratch, pathlib.Path(asked.kept), network=asked.network)
     return script, writes
 
 
-def _offline(error: str, asked: WatchRequest) -> str:
-    """What to add to the error of a script that wanted to reach the network."""
+def _for_want_of(error: str, asked: WatchRequest) -> str:
+    """What to add to the error of a script that wanted what a rehearsal does not have."""
+    if asked.protection == "overlay" and os.geteuid() != 0 and os.strerror(errno.EOVERFLOW) in error:
+        return (
+            " (the file belongs to another user or group, and in a rehearsal nobody but its owner can change it, not"
+            " even for the rehearsal's own copy: make it yours, or let the rehearsals write with --unprotected)"
+        )
     wanted = not asked.network and any(sign in error for sign in NO_NETWORK)
     return " (a rehearsal has no network; --network gives it one)" if wanted else ""
 
 
 def in_scratch(request: RunRequest, scratch: pathlib.Path) -> tuple[Script, WritesSeen]:
     """Go to the scratch folder, and find the script there."""
-    folder, work = pathlib.Path(request.folder), scratch / WORK
-    mirror(folder, work)
-    os.chdir(work)
+    target = in_mirror(pathlib.Path(request.folder), request.target, scratch, module=request.module)
     writes = WritesSeen(scratch)
     writes.install()
     torch.save = writes.saving(torch.save)
-    if request.module:
-        return Script(request.target, request.arguments, module=True), writes
-    path = (folder / request.target).resolve()
-    if path.is_relative_to(folder.resolve()):
-        target = work / path.relative_to(folder.resolve())
-    else:
-        mirror(path.parent, scratch / "script")
-        target = scratch / "script" / path.name
-    return Script(str(target), request.arguments), writes
+    return Script(target, request.arguments, module=request.module), writes
 
 
 def _answer(ended: Ended, patcher: Patcher, told: str) -> ScriptAnswer:
@@ -200,7 +182,7 @@ def _answer(ended: Ended, patcher: Patcher, told: str) -> ScriptAnswer:
         steps=patcher.steps,
         score=patcher.answers.at_the_end(),
         evaluated=evaluations[-1][1:] if evaluations else None,
-        several=patcher.several,
+        several=bool(patcher.others),
         unseen=patcher.network is None,
         not_applied=tuple(patcher.not_applied()),
     )

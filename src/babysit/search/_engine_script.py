@@ -45,12 +45,15 @@ from babysit.record import (
 )
 from babysit.rehearsal import outcome_of
 from babysit.scripts import (
+    NO_PROTECTION,
     Rehearsed,
     Runner,
     RunRequest,
     Started,
     WatchRequest,
+    available,
     kept_folder,
+    protection_line,
     rehearsed,
     watching_environment,
 )
@@ -230,6 +233,10 @@ class ScriptEngine:
         output = pathlib.Path(started.request.output).read_text(errors="replace")
         done = rehearsed(started) if self._watches else None
         code, error = (started.code or 0, "") if done is None else _code_and_error(done)
+        if code == REFUSED and NO_PROTECTION in output:
+            raise InputError(
+                NO_PROTECTION, write="--unprotected, where the script writes nothing that must not be lost"
+            )
         if code == REFUSED and (self.changed or self._epochs):
             settings = ", ".join(f"{name}={text_of(value)}" for name, value in trial.settings.items())
             last = error or f"its last words were:\n{output.strip()[-TOLD:]}"
@@ -320,6 +327,8 @@ class ScriptEngine:
     def decisions(self) -> tuple[Decision, ...]:
         """How many processes ran at a time, what trials are scored by, and with what words processes failed."""
         made = [Decision(setting="jobs", value=str(self.jobs), why="processes at a time")]
+        held = protection_line(available() if self._protected else "none", network=self._network)
+        made.append(Decision(setting="protection", value=held.removeprefix("protection: "), why="of your files"))
         if self._measure is not None:
             why = "measured while the script trains and evaluates; --score NAME takes a number that it prints"
             made.append(Decision(setting="score", value=self._measure, why=why))
