@@ -26,6 +26,8 @@ NAMES = {
         kept-state-is-live network-never-updated data-changed-in-place gradients-not-finite loss-impossible
         loss-ignores-outputs
         positions-mixed targets-in-inputs targets-misaligned future-leaks inputs-ignored evaluation-inputs-differ
+        evaluation-not-repeatable targets-conflict workers-repeat outputs-identical padding-counts latent-collapsed
+        scaler-misused learning-rate-schedule-inert tied-weights-badly-scaled
     """,
     "set-up": """
         weights-symmetric activations-vanish activations-explode gradients-vanish gradients-explode units-saturated

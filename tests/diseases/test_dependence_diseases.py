@@ -14,7 +14,7 @@ PROVEN = sorted(name for name, one in DISEASES.items() if one.group == "dependen
 def test_an_event_is_a_finding_with_its_line_and_what_was_seen(name: str) -> None:
     trace = Trace(events=(Event(7, name, "train.py:12: it was seen: twice"), Event(9, name, "train.py:12: again")))
     (found,) = DISEASES[name].find(trace)
-    assert (found.name, found.severity, found.where) == (name, "sick", "train.py:12")
+    assert (found.name, found.severity, found.where) == (name, DISEASES[name].severity, "train.py:12")
     assert found.evidence == {"step": 7, "seen": "it was seen: twice", "threshold": "seen once"}
 
 
@@ -24,8 +24,22 @@ def test_without_its_event_there_is_none(name: str) -> None:
     assert DISEASES[name].find(Trace(events=others)) == []
 
 
-def test_there_are_ten_of_them() -> None:
-    assert len(PROVEN) == 10
+def test_there_are_eighteen_of_them() -> None:
+    assert len(PROVEN) == 18
+    assert [name for name in PROVEN if DISEASES[name].severity != "sick"] == ["tied-weights-badly-scaled"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("padding-averaged", "padding-counts"), ("schedule-before-optimizer", "scheduler-misused")],
+)
+def test_milder_forms_are_warnings(kind: str, name: str) -> None:
+    (found,) = DISEASES[name].find(Trace(events=(Event(7, kind, "train.py:12: it was seen"),)))
+    assert (found.name, found.severity, found.where) == (name, "warning", "train.py:12")
+
+
+def test_a_likelihood_that_cannot_be_explains_a_loss_that_does_not_fit() -> None:
+    assert "loss-impossible" in DISEASES["wrong-loss"].explained_by
 
 
 def evaluated(*, shift: float = 0.0, ratio: float = 1.0, trained: float = 0.95, validation: float = 0.2) -> Trace:

@@ -107,6 +107,7 @@ SICK: dict[str, Sick] = {
     "drop-constant-features": Sick(
         None, {"x": "torch.cat([torch.randn(200, 5), torch.full((200, 1), 3.0)], 1)"}, text=False
     ),
+    "copy-state": Sick(None, {"schedule": "kept = net.state_dict()", "schedule_step": "net.load_state_dict(kept)"}),
     "dropout": Sick("0.1", {"net": DROPPING}),
     "epochs": Sick("8"),
     "evaluation-mode": Sick(None, {"net": DROPPING, "evaluate": "pass"}),
@@ -144,6 +145,14 @@ SICK: dict[str, Sick] = {
         None, {"net": "nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2), nn.Softmax(1))"}
     ),
     "scale-inputs": Sick(None, {"x": "torch.randn(200, 6) * 9"}),
+    "seed-workers": Sick(
+        None,
+        {
+            "schedule": "def noisy(rows):\n    inputs, targets = torch.utils.data.default_collate(rows)\n"
+            "    return inputs + torch.randn(inputs.shape), targets",
+            "shuffle": "True, num_workers=2, worker_init_fn=lambda number: torch.manual_seed(0), collate_fn=noisy",
+        },
+    ),
     "shuffle": Sick(None, {"shuffle": "False"}),
     "sigmoid-output": Sick(
         None,
@@ -156,8 +165,17 @@ SICK: dict[str, Sick] = {
     "softmax-axis": Sick(None, {"net": "nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2), nn.Softmax(0))"}),
     "standardise-inputs": Sick(None, {"x": "torch.randn(200, 6) * 9 + 9"}),
     "standardise-targets": Sick(None, NUMBERS, text=False),
+    "step-schedule": Sick(None, {"schedule": "schedule = torch.optim.lr_scheduler.StepLR(opt, 1, 0.1)"}),
     "train-mode": Sick(None, {"net": DROPPING, "mode": "net.eval()"}),
     "unfreeze": Sick(None, {"after": "net[0].requires_grad_(False)"}),
+    "unscale-gradients": Sick(
+        None,
+        {
+            "opt": "torch.optim.SGD(net.parameters(), lr=0.3)\nscaler = torch.amp.GradScaler('cpu')",
+            "loss": "scaler.scale(criterion(net(inputs), targets))",
+            "step": "nn.utils.clip_grad_norm_(net.parameters(), 1)\n        scaler.step(opt)\n        scaler.update()",
+        },
+    ),
     "weight-decay": Sick("0.1"),
     "wider": Sick("2"),
 }

@@ -85,7 +85,7 @@ def test_every_remedy_is_a_class_with_a_name_a_summary_and_advice() -> None:
         assert "\n" not in kind.summary
         assert kind.summary[0].islower()
         assert remedy_summary(name) == kind.summary
-    assert len({type(kind) for kind in REMEDIES.values()}) == len(REMEDIES) == 42
+    assert len({type(kind) for kind in REMEDIES.values()}) == len(REMEDIES) == 46
     assert not REMEDIES.keys() & EXPERIMENTS.keys()
 
 

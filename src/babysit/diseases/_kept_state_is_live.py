@@ -30,7 +30,7 @@ DISEASE = Disease(
         '`state_dict()` gives references to the weights, so the "best" state that was kept is always the latest'
         " one. Keep `copy.deepcopy(model.state_dict())` instead."
     ),
-    remedies=(),
+    remedies=("copy-state",),
     explained_by=(),
     reads=("event:kept-state-is-live",),
     find=find,

@@ -8,6 +8,7 @@ import statistics
 
 from babysit.diseases._disease import Disease
 from babysit.diseases._learned import loss_over_first
+from babysit.diseases._proven import told_by_event
 from babysit.diseases._reading import always, observed
 from babysit.record import Finding, Severity, Trace
 
@@ -27,7 +28,11 @@ ALREADY = 0.1  # of the first rate: and by then it has to have begun
 
 
 def find(trace: Trace) -> list[Finding]:
-    """What has happened to the rate first, then what a constant ratio a step will make of it."""
+    """What has happened to the rate, what a constant ratio a step will make of it, and who is stepped first."""
+    return _falls(trace) or told_by_event(DISEASE, trace, "schedule-before-optimizer", "warning")
+
+
+def _falls(trace: Trace) -> list[Finding]:
     steps, rates = observed(trace, "lr")
     if not rates:
         return []
@@ -148,6 +153,7 @@ DISEASE = Disease(
         " above half of its start, or was falling by 3 % and more in each of the two epochs before the first cut; or a"
         " constant factor a step that leads there (where the plan is unknown: to 1e-4"
         " within 1000 steps, a tenth of it done). Sick within three epochs or 300 steps, else a warning."
+        " A schedule that is stepped before its optimizer is, is a warning."
     ),
     source=(
         "Arithmetic: after 0.6 of the training a cosine is at 0.35 of its highest rate, linear at 0.4, three steps of a"
@@ -161,6 +167,14 @@ DISEASE = Disease(
     ),
     remedies=("constant-schedule",),
     explained_by=(),
-    reads=("data-loss", "loss", "lr", "update-norm", "fact:epochs", "fact:steps-per-epoch"),
+    reads=(
+        "data-loss",
+        "loss",
+        "lr",
+        "update-norm",
+        "event:schedule-before-optimizer",
+        "fact:epochs",
+        "fact:steps-per-epoch",
+    ),
     find=find,
 )

@@ -188,7 +188,7 @@ DISEASE = Disease(
         " is not where the answers are right."
     ),
     remedies=("loss=cross-entropy",),
-    explained_by=("softmax-over-one-unit",),
+    explained_by=("softmax-over-one-unit", "loss-impossible"),
     reads=(
         "accuracy",
         "integer-share",

@@ -137,6 +137,17 @@ QUANTITIES: dict[str, Quantity] = {
             "evaluation-spread-ratio", "", "of all input values: their deviation in evaluation over that in training"
         ),
         Quantity(
+            "return-company",
+            "share",
+            "of the batch that a row came in before: how much of it comes with the row when it comes again; mean over"
+            " rows",
+        ),
+        Quantity(
+            "return-gap-variation",
+            "",
+            "rows between a row and its coming again: their standard deviation over their mean",
+        ),
+        Quantity(
             "row-mixing",
             "",
             "largest change of a row's outputs when all other rows of the batch are others, in"
@@ -232,6 +243,7 @@ FACTS: dict[str, str] = {
 
 EVENTS: dict[str, str] = {
     "data-changed-in-place": "stored rows changed in two epochs in a row; where they are gone through",
+    "evaluation-not-repeatable": "the same rows were evaluated twice and got different answers; what draws at random",
     "failed": "the training ended by an error; the layer in which it was raised",
     "future-leaks": "answers depend on the later tokens that are their targets",
     "gradient-missing": "a parameter that asks for a gradient was never given one",
@@ -239,16 +251,26 @@ EVENTS: dict[str, str] = {
     "gradients-not-finite": "gradients that are NaN or infinite under a finite loss; where the step is taken",
     "inputs-ignored": "answers that depend on padding alone",
     "kept-state-is-live": "a kept state that shares its memory with the weights is loaded; where",
+    "latent-collapsed": "sampled latent units whose means are the same for all rows",
+    "learning-rate-schedule-inert": "a schedule that was not stepped as it is made for; where it is made",
     "loss-impossible": "a loss with a value, or with targets, that it cannot have; where it is computed",
     "network-never-updated": "a network is loaded with its own weights, or gone through after each step and never"
     " changed; where",
     "not-finite": "a number that is NaN or infinite appeared; the layer where it was born",
+    "outputs-identical": "all rows, or all positions of rows, get one answer",
+    "padding-averaged": "answers that change with the padding of rows, by a mean over it alone",
+    "padding-counts": "answers or a loss that change with the padding of rows; where the loss is computed",
     "parameter-frozen": "a parameter does not ask for a gradient",
     "parameter-in-two-optimizers": "a parameter is in more than one optimizer",
     "parameter-not-optimised": "a parameter is given gradients and is in no optimizer",
     "positions-mixed": "heads and positions are joined or split without a permute; where",
+    "scaler-misused": "gradients that a scaler has multiplied are clipped or stepped with, or others divided; where",
+    "schedule-before-optimizer": "a schedule is stepped before its optimizer is; where it is made",
     "step-missing": "backward passes were never followed by an optimizer step",
+    "targets-conflict": "equal or mirrored rows with targets that contradict each other",
     "targets-in-inputs": "the target of an answer is the last token that it depends on",
     "targets-misaligned": "the target of an answer is two or more tokens behind the last that it depends on",
+    "tied-weights-badly-scaled": "weights that output and embedding share, and that make the first logits too large",
     "unseen": "something of the network cannot be measured, and why",
+    "workers-repeat": "workers of a loader that give the same random numbers or rows",
 }

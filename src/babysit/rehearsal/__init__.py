@@ -1,5 +1,6 @@
 """Subjects, rehearsals, and the checks that come before hours are spent."""
 
+from babysit.rehearsal._batches import tensors_of
 from babysit.rehearsal._check_data import check_data
 from babysit.rehearsal._check_init import check_init
 from babysit.rehearsal._check_initial_loss import check_initial_loss
@@ -12,10 +13,13 @@ from babysit.rehearsal._combinations import Combination, asked_by
 from babysit.rehearsal._compare_initialisations import COMPARED as COMPARED_SCHEMES
 from babysit.rehearsal._compare_initialisations import compare_initialisations
 from babysit.rehearsal._dependence import Dependence
+from babysit.rehearsal._evaluated_twice import EvaluatedTwice
 from babysit.rehearsal._examination import WATCHED_STEPS, Examination
 from babysit.rehearsal._experiments import EXPERIMENTS, KINDS
 from babysit.rehearsal._heal import HEAL_SECONDS, heal
 from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
+from babysit.rehearsal._loader_workers import workers_repeat
+from babysit.rehearsal._noise_followed import NoiseFollowed
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
 from babysit.rehearsal._pre_flight import pre_flight
 from babysit.rehearsal._rate_ladder import find_rate_range
@@ -23,6 +27,7 @@ from babysit.rehearsal._rate_range import RateRange, rate_range
 from babysit.rehearsal._rate_sweep import RateSweep, read_sweep, sweep_rates
 from babysit.rehearsal._recipe_subject import RecipeSubject
 from babysit.rehearsal._restore import random_streams_restored, restored
+from babysit.rehearsal._rows_followed import RowsFollowed
 from babysit.rehearsal._subject import (
     CHECK_SECONDS,
     ENDED_BY,
@@ -49,12 +54,14 @@ __all__ = [
     "Dependence",
     "ENDED_BY",
     "EXPERIMENTS",
+    "EvaluatedTwice",
     "Examination",
     "HEAL_SECONDS",
     "KINDS",
     "LiveObjects",
     "LiveParts",
     "Look",
+    "NoiseFollowed",
     "OptimizerLike",
     "PatchedCopy",
     "Probes",
@@ -63,6 +70,7 @@ __all__ = [
     "RecipeSubject",
     "RehearsalOutcome",
     "RehearseLosses",
+    "RowsFollowed",
     "Subject",
     "TIME_LIMIT",
     "TO_THE_END",
@@ -89,6 +97,8 @@ __all__ = [
     "read_sweep",
     "restored",
     "sweep_rates",
+    "tensors_of",
     "verdict_of_trace",
     "where_in_script",
+    "workers_repeat",
 ]

@@ -7,14 +7,17 @@ through the graph, and every function of PyTorch that the network calls is looke
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from babysit.record import Event
+from babysit.probes import first_tensor
+from babysit.record import Event, Row
+from babysit.rehearsal._perturbed import NetworkPass, PassesSeen, loss_on_padding, perturbed
 from babysit.rehearsal._where import where_in_script
 
 STEPS = 3  # that are looked at
@@ -26,7 +29,13 @@ FARTHEST = 4  # positions that targets are looked for behind the last that an an
 FAINT = 1e-6  # of the largest gradient: below, an answer does not depend on a position
 PADDING = 5  # tokens of it at a row's end, from which on a row is tested
 OWN = 0.05  # of an answer's gradient, on tokens that are not padding
+# Standard deviation of first logits, from which on weights that an embedding and the output share are too large. The
+# loss is then about half its square above that of even answers: 4.5 at 3. Embeddings of 0.02 (GPT-2) give about 0.5.
+LOUD = 3.0
 HEADS_KEPT = frozenset("contiguous clone float double half bfloat16 to type dropout detach".split())
+READ_ON = frozenset(
+    "scaled_dot_product_attention multi_head_attention_forward gru lstm rnn_tanh rnn_relu gru_cell lstm_cell".split()
+)
 RESHAPES = frozenset("reshape view flatten unflatten".split())
 
 
@@ -62,37 +71,82 @@ class Dependence:
         tell: Where events go.
     """
 
-    def __init__(self, tell: Callable[[list[Event]], None]) -> None:
+    def __init__(self, tell: Callable[[list[Event | Row]], None]) -> None:
         self._tell = tell
         self._told: set[str] = set()
         self._step = 0
         self._embedded: list[Embedded] = []
+        self._call: NetworkPass | None = None
+        self._targets: Tensor | None = None
+        self._widths: list[int] = []
+        self._axes: set[int] = set()
 
     @contextlib.contextmanager
-    def looking(self) -> Iterator[None]:
+    def looking(self, module: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Iterator[None]:
         """Around a pass of the network."""
         if self._step >= STEPS:
             yield
             return
+        self._call, self._targets = NetworkPass(module, arguments, options), None
         self._embedded = []
-        with _Following(self._reshaped, self._embedded):
+        with _Following(self._reshaped, self._embedded) as following:
             yield
+        first = first_tensor([arguments, options])
+        if first is not None and first.ndim > 1:
+            self._widths.append(first.shape[1])
+        self._axes |= following.axes
 
-    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor) -> None:
+    def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """The network's answers and their targets enter a loss function; gradients can be taken once."""
         embedded, self._embedded = self._embedded, []
-        if self._step >= STEPS or not embedded or not outputs.requires_grad:
+        if self._step >= STEPS or not outputs.requires_grad:
             return
+        self._targets = targets.detach() if self._targets is None else self._targets
+        classes = name in ("cross-entropy", "nll") and outputs.ndim > 1 and not targets.is_floating_point()
         with contextlib.suppress(Exception):  # whatever a program does with its tokens, it is not to fail by this
-            if name in ("cross-entropy", "nll") and outputs.ndim > 1 and not targets.is_floating_point():
+            if classes and embedded:
                 answers = outputs if outputs.ndim == 2 else outputs.movedim(1, -1).flatten(0, -2)
                 self._tokens(answers, targets.reshape(-1), embedded)
-            if outputs.ndim in (1, 2):
+                if value is not None:
+                    self._loss_on_padding(value, outputs, targets, embedded)
+                if name == "cross-entropy" and self._step == 0 and self._call is not None:
+                    self._tied(self._call.module, outputs)
+            if outputs.ndim in (1, 2) and embedded:
                 self._padding(outputs, embedded)
 
     def stepped(self) -> None:
         """A step was taken."""
         self._step += 1
+        if self._step == STEPS and self._call is not None:
+            seen = PassesSeen(self._targets, frozenset(self._axes), tuple(self._widths))
+            with contextlib.suppress(Exception):  # a network may be anything, and refuse to be copied
+                for kind, text in perturbed(self._call, seen):
+                    self._once(kind, text, "outputs")
+        if self._step >= STEPS:
+            self._call, self._targets, self._embedded = None, None, []
+
+    def _loss_on_padding(self, value: Tensor, outputs: Tensor, targets: Tensor, embedded: list[Embedded]) -> None:
+        for one in embedded:
+            found = loss_on_padding(value, outputs, targets, one.tokens)
+            if found is not None:
+                self._once(*found, where_in_script() or "loss")
+
+    def _tied(self, network: nn.Module, outputs: Tensor) -> None:
+        """Weights that an embedding and the output share, and first logits that are far too large."""
+        parts = list(network.modules())
+        looked_up = {id(one.weight): one.weight for one in parts if isinstance(one, nn.Embedding)}
+        shared = [one.weight for one in parts if isinstance(one, nn.Linear) and id(one.weight) in looked_up]
+        shared = shared or [one for one in looked_up.values() if _is_product_with(outputs, one)]
+        spread = float(outputs.detach().float().std())
+        if not shared or not spread > LOUD:
+            return
+        size = float(shared[0].detach().float().std())
+        text = (
+            f"the output shares its weights with the embedding; their standard deviation is {size:.3g}, and that of the"
+            f" first logits {spread:.3g} (limit {LOUD:g}): with {shared[0].shape[1]} units,"
+            f" {1 / math.sqrt(shared[0].shape[1]):.2g} is the usual one"
+        )
+        self._once("tied-weights-badly-scaled", text, "outputs")
 
     @property
     def done(self) -> bool:
@@ -201,6 +255,17 @@ def _is_right(known: list[Answer], distance: int) -> bool:
     return True
 
 
+def _is_product_with(outputs: Tensor, weight: Tensor) -> bool:
+    """Whether logits come straight from a product with a weight, without a layer of their own."""
+    waiting: list[Any] = [outputs.grad_fn]
+    for _ in range(6):
+        known = [node for node in waiting if node is not None and "Embedding" not in node.name()]
+        waiting = [after for node in known for after, _ in node.next_functions][:8]
+        if any(getattr(node, "variable", None) is weight for node in waiting):
+            return True
+    return False
+
+
 def _slope(answer: Tensor, vectors: Tensor) -> Tensor | None:
     """The gradient of a number with respect to embedded tokens; None where it does not depend on them."""
     found: tuple[Tensor | None, ...] = torch.autograd.grad(answer, vectors, retain_graph=True, allow_unused=True)
@@ -228,6 +293,7 @@ class _Following(TorchFunctionMode):
     def __init__(self, mixed: Callable[[tuple[int, ...], tuple[int, ...]], None], embedded: list[Embedded]) -> None:
         super().__init__()
         self._mixed, self._embedded = mixed, embedded
+        self.axes: set[int] = set()  # see `PassesSeen`
         self._marks: dict[int, str] = {}  # by the identity of a tensor: weights, heads or split
         self._split: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {}  # shapes before and after the split
         self._alive: list[Any] = []  # so that no identity is given again
@@ -239,6 +305,10 @@ class _Following(TorchFunctionMode):
         return result
 
     def _look(self, name: str, args: tuple[Any, ...], options: dict[str, Any], result: Any) -> None:
+        if name in READ_ON:
+            self.axes.add(0)
+        elif name in ("softmax", "_softmax") and isinstance(result, Tensor):
+            self.axes.add(result.shape[options.get("dim", args[1] if len(args) > 1 else -1)])
         if not isinstance(result, Tensor) or not args or not isinstance(args[0], Tensor):
             return
         first, mark = args[0], self._marks.get(id(args[0]))

@@ -21,6 +21,7 @@ from babysit.record import (
     Row,
     Trace,
 )
+from babysit.rehearsal._live_dependence import live_dependence
 from babysit.rehearsal._look_at_rows import RowsSeen, look_at_rows
 from babysit.rehearsal._restore import restored
 from babysit.rehearsal._row_mixing import row_mixing
@@ -108,7 +109,7 @@ class Examination:
         if self.subject.own_end:
             found = self._watched_and_tested(share * self.seconds)
         else:
-            found = self.rehearsed(self.steps, seconds=share * self.seconds)
+            found = self._with_live_dependence(self.rehearsed(self.steps, seconds=share * self.seconds))
         self.watched_seconds = time.monotonic() - start
         return found
 
@@ -117,6 +118,14 @@ class Examination:
         """What was watched; nothing where it did not come to that."""
         found = self.__dict__.get("watched")
         return found if isinstance(found, Trace) else Trace()
+
+    def _with_live_dependence(self, watched: Trace) -> Trace:
+        """The training, and what the live parts show of what depends on what."""
+        if not self.subject.has_live_parts or watched.happened("failed") or not self.left:
+            return watched
+        with self.as_before():
+            tested = live_dependence(self.live, seed=self.seed, seconds=ROWS_SHARE * self.left)
+        return with_dependence(watched, tested)
 
     def _watched_and_tested(self, seconds: float) -> Trace:
         """The training, and beside it its first steps, in which is tested what depends on what."""
@@ -229,8 +238,11 @@ def with_dependence(watched: Trace, tested: Trace | BabysitError) -> Trace:
     if not isinstance(tested, Trace):
         return watched
     known = {(event.kind, event.text) for event in watched.events}
-    more = tuple(one for one in tested.events if one.kind in DISEASES and (one.kind, one.text) not in known)
-    return dataclasses.replace(watched, events=(*watched.events, *more))
+    of_it = [one for one in DISEASES.values() if one.group == "dependence"]
+    shown = {name.removeprefix("event:") for one in of_it for name in one.reads}
+    more = tuple(one for one in tested.events if one.kind in shown and (one.kind, one.text) not in known)
+    rows = tuple(row for row in tested.rows if row.quantity.startswith("return-"))
+    return dataclasses.replace(watched, events=(*watched.events, *more), rows=(*watched.rows, *rows))
 
 
 def skipped(name: str, why: str) -> PreFlightStep:

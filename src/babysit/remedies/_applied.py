@@ -21,6 +21,7 @@ from babysit.remedies._at_batches import AtBatches
 from babysit.remedies._at_inputs import AtInputs
 from babysit.remedies._at_loss import AtLoss
 from babysit.remedies._at_network import AtNetwork, BeforeTraining
+from babysit.remedies._at_schedules import AtSchedules
 from babysit.remedies._at_steps import AtSteps
 from babysit.remedies._hooks import Hooks
 from babysit.remedies._replacements import Replacements
@@ -46,6 +47,7 @@ class AppliedRemedies:
         self.loss = AtLoss(self.activations)
         self.steps = AtSteps(self._hooks, highest_rate)
         self.batches = AtBatches()
+        self.schedules = AtSchedules()
         self.applications: list[Application] = []
         self._network: nn.Module | None = None
         self._replaced = Replacements()
@@ -67,6 +69,7 @@ class AppliedRemedies:
         self.activations.install(self._replaced)
         self.loss.install(self._replaced)
         self.steps.install(self._replaced)
+        self.schedules.install(self._replaced)
 
     def begin(
         self,
@@ -114,6 +117,7 @@ class AppliedRemedies:
     def before_epoch(self, loader: DataLoader[Any]) -> None:
         """A loader is about to be gone through."""
         self.batches.before_epoch(loader, self._hooks)
+        self.schedules.before_epoch()
 
     def before_step(
         self, optimizer: Optimizer, arguments: tuple[Any, ...] = (), options: Mapping[str, Any] | None = None
@@ -125,6 +129,7 @@ class AppliedRemedies:
         """It has stepped."""
         self._stepped += 1
         self.steps.after_step(optimizer)
+        self.schedules.after_step(optimizer)
 
     def around_steps(self) -> None:
         """Hear of steps by hooks of our own, where nobody else tells."""

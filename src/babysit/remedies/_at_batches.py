@@ -2,15 +2,56 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, get_worker_info
 
 from babysit.record import DOES_NOT_APPLY, InputError
 from babysit.remedies._application import Application
 from babysit.remedies._hooks import Hooks
+
+
+class SeededWorker:
+    """Begins a worker of a loader as it would begin, and then seeds everything that it may draw from.
+
+    Args:
+        first: What the loader does in a new worker.
+    """
+
+    def __init__(self, first: Callable[[int], object] | None) -> None:
+        self._first = first
+
+    def __call__(self, number: int) -> None:
+        if self._first is not None:
+            self._first(number)
+        worker = get_worker_info()
+        if worker is None:
+            return
+        random.seed(worker.seed)
+        np.random.seed(worker.seed % 2**32)  # noqa: NPY002  users draw from it
+        torch.manual_seed(worker.seed)
+        _seed_generators(worker.dataset, worker.seed, 3)
+
+
+def _seed_generators(owner: object, seed: int, depth: int) -> None:
+    """Generators that a data set, or what it changes rows by, holds."""
+    for name, value in list(getattr(owner, "__dict__", {}).items()):
+        if isinstance(value, np.random.Generator):
+            setattr(owner, name, np.random.default_rng(seed))
+        elif isinstance(value, np.random.RandomState):
+            value.seed(seed % 2**32)
+        elif isinstance(value, random.Random):
+            value.seed(seed)
+        elif isinstance(value, torch.Generator):
+            value.manual_seed(seed)
+        elif depth and not isinstance(value, Tensor | np.ndarray | type):
+            for one in value if isinstance(value, list | tuple) and len(value) < 100 else [value]:
+                _seed_generators(one, seed, depth - 1)
 
 
 class AtBatches:
@@ -20,6 +61,7 @@ class AtBatches:
         self._size: tuple[int, Application] | None = None
         self._shuffles: Application | None = None
         self._rows: tuple[int, Application] | None = None
+        self._seeds: Application | None = None
         self._done: set[int] = set()
         self._arguments: tuple[Any, ...] | None = None
         self._targets: Tensor | None = None
@@ -32,12 +74,20 @@ class AtBatches:
         """Shuffle the rows of loaders that go through them in their order."""
         self._shuffles = application
 
+    def seed_workers(self, application: Application) -> None:
+        """Give each worker of a loader random numbers of its own."""
+        self._seeds = application
+
     def keep(self, rows: int, application: Application) -> None:
         """Train on the first rows alone."""
         self._rows = rows, application
 
     def before_epoch(self, loader: DataLoader[Any], hooks: Hooks) -> None:
         """Change a loader before it is gone through for the first time."""
+        if self._seeds is not None and loader.num_workers and not isinstance(loader.worker_init_fn, SeededWorker):
+            hooks.at_the_end(setattr, loader, "worker_init_fn", loader.worker_init_fn)
+            loader.worker_init_fn = SeededWorker(loader.worker_init_fn)
+            self._seeds.took_hold()
         if id(loader) in self._done or (self._size is None and self._shuffles is None):
             return
         self._done.add(id(loader))

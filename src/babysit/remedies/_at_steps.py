@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import weakref
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import OptState
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 
 from babysit.probes import leaves_of
@@ -44,6 +46,8 @@ class _StepsAsked:
     flip: Application | None = None
     step: Application | None = None
     clear: Application | None = None
+    copy: Application | None = None
+    unscale: Application | None = None
     decay: tuple[float, Application] | None = None
 
 
@@ -72,6 +76,7 @@ class AtSteps:
         self._wrapped: set[type[Optimizer]] = set()
         self._seen: list[Tensor] = []  # weights that are changed by hand, as they were at the last backward pass
         self._stepped = True
+        self._scaler: Any = None  # that scaled the latest loss
 
     def rate(self, value: float, application: Application) -> None:
         """Step with another rate; the rates of several groups keep their ratios."""
@@ -109,6 +114,14 @@ class AtSteps:
         """Clear the gradients before the first backward pass after a step."""
         self._asked.clear = application
 
+    def copy_states(self, application: Application) -> None:
+        """Give whoever asks for a network's state a copy of it."""
+        self._asked.copy = application
+
+    def unscale(self, application: Application) -> None:
+        """Divide gradients by a scaler's scale before they are clipped."""
+        self._asked.unscale = application
+
     @property
     def _wanted(self) -> bool:
         return any(one is not None for one in vars(self._asked).values())
@@ -118,6 +131,12 @@ class AtSteps:
         self._replaced = replaced
         if self._wanted:
             replaced.put(torch.autograd, "backward", self._around_backward)
+        if self._asked.copy is not None:
+            replaced.put(nn.Module, "state_dict", self._copying)
+        if self._asked.unscale is not None:
+            replaced.put(torch.amp.GradScaler, "scale", self._scaling)
+            for owner in (nn.utils, nn.utils.clip_grad):
+                replaced.put(owner, "clip_grad_norm_", self._clipping)
 
     def constructed(self, optimizer: Optimizer) -> None:
         """An optimizer was made: its rates are those that a schedule, or the script itself, goes on from."""
@@ -259,6 +278,38 @@ class AtSteps:
     def _turn_back(self) -> None:
         _turn(self._turned)
         self._turned = []
+
+    def _copying(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def state_dict(module: nn.Module, *arguments: Any, **options: Any) -> Any:
+            state = original(module, *arguments, **options)
+            if arguments or options.get("destination") is not None or self._asked.copy is None:
+                return state  # of a part, whose whole is asked for
+            self._asked.copy.took_hold()
+            return copy.deepcopy(state)
+
+        return state_dict
+
+    def _scaling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def scale(scaler: Any, outputs: Any) -> Any:
+            self._scaler = scaler if scaler.is_enabled() else None
+            return original(scaler, outputs)
+
+        return scale
+
+    def _clipping(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def clip(parameters: Any, *arguments: Any, **options: Any) -> Any:
+            clipped = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+            for optimizer in self._optimizers:
+                owned = {id(one) for group in optimizer.param_groups for one in group["params"]}
+                scaler, asked = self._scaler, self._asked.unscale
+                if scaler is None or asked is None or not any(id(one) in owned for one in clipped):
+                    continue
+                if scaler._per_optimizer_states[id(optimizer)]["stage"] is OptState.READY:
+                    scaler.unscale_(optimizer)
+                    asked.took_hold()
+            return original(clipped, *arguments, **options)
+
+        return clip
 
     def _around_backward(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def backward(tensors: Any, *arguments: Any, **options: Any) -> Any:

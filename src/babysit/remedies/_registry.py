@@ -16,6 +16,7 @@ from babysit.remedies._class_weights import ClassWeights
 from babysit.remedies._clear_gradients import ClearGradients
 from babysit.remedies._clip_norm import ClipNorm
 from babysit.remedies._constant_schedule import ConstantSchedule
+from babysit.remedies._copy_state import CopyState
 from babysit.remedies._drop_constant_features import DropConstantFeatures
 from babysit.remedies._dropout import Dropout
 from babysit.remedies._epochs import Epochs
@@ -39,15 +40,18 @@ from babysit.remedies._remedy_kind import RemedyKind
 from babysit.remedies._remove_sigmoid import RemoveSigmoid
 from babysit.remedies._remove_softmax import RemoveSoftmax
 from babysit.remedies._scale_inputs import ScaleInputs
+from babysit.remedies._seed_workers import SeedWorkers
 from babysit.remedies._shuffle import Shuffle
 from babysit.remedies._sigmoid_output import SigmoidOutput
 from babysit.remedies._softmax_axis import SoftmaxAxis
 from babysit.remedies._standardise_inputs import StandardiseInputs
 from babysit.remedies._standardise_targets import StandardiseTargets
 from babysit.remedies._state import RehearsalState, arguments_of
+from babysit.remedies._step_schedule import StepSchedule
 from babysit.remedies._stop_earlier import StopEarlier
 from babysit.remedies._train_mode import TrainMode
 from babysit.remedies._unfreeze import Unfreeze
+from babysit.remedies._unscale_gradients import UnscaleGradients
 from babysit.remedies._weight_decay import OtherWeightDecay
 from babysit.remedies._widen import Widen
 from babysit.remedies._wider import Wider
@@ -64,6 +68,10 @@ _KINDS: tuple[type[RemedyKind], ...] = (
     ClipNorm,
     FlipSign,
     ConstantSchedule,
+    StepSchedule,
+    UnscaleGradients,
+    CopyState,
+    SeedWorkers,
     Epochs,
     BatchSize,
     Shuffle,

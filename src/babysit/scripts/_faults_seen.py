@@ -9,27 +9,27 @@ from __future__ import annotations
 import contextlib
 import math
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
-from babysit.probes import Aside, readable
+from babysit.probes import Aside, first_tensor, readable
 from babysit.record import INPUTS, Event, Row
-from babysit.rehearsal import where_in_script
+from babysit.rehearsal import Dependence, EvaluatedTwice, RowsFollowed, tensors_of, where_in_script, workers_repeat
 from babysit.remedies import Replacements
 from babysit.scripts._followers_seen import FollowersSeen
 from babysit.scripts._hand_steps_seen import HandStepsSeen
+from babysit.scripts._latents_seen import LatentsSeen
 from babysit.scripts._networks_seen import name_of, parameters_of
+from babysit.scripts._scalers_seen import ScalersSeen
+from babysit.scripts._schedules_seen import SchedulesSeen
+from babysit.scripts._stored_rows import StoredRows
 
-SAMPLED_ROWS = 64  # of a stored array, to see whether its rows change
-# Of the sampled rows, from which on a stored array has changed; a few may be repaired or replaced on purpose.
-CHANGED = 0.5
-ALIKE = 0.5  # correlation of a row with what it was: a row that was augmented resembles itself, a new one does not
 COMPARED_BATCHES = 20  # of training and of evaluation, whose values are counted
 # Backward functions whose derivative has a pole, or whose value has: at zero, or where the argument leaves the domain.
 WITH_POLES = {
@@ -58,14 +58,24 @@ class FaultsSeen:
     Args:
         tell: Where events go.
         every_step: Whether gradients are looked at in every step. It costs a pass over them, which a rehearsal has.
+        rows: Whether rows, evaluations and latent units are followed, too.
+        dependence: Whether the first steps are tested for what depends on what.
     """
 
-    def __init__(self, tell: Callable[[list[Event | Row]], None], *, every_step: bool) -> None:
+    def __init__(
+        self,
+        tell: Callable[[list[Event | Row]], None],
+        *,
+        every_step: bool,
+        rows: bool = False,
+        dependence: bool = False,
+    ) -> None:
         self._tell, self._every_step = tell, every_step
+        self.testing = False  # whether a pass is under way that the script does not make
         self._told: set[str] = set()
         self._step = 0
         self._states = _States(lambda: self._step, self._asked_for)
-        self._stored = _StoredRows()
+        self._stored = StoredRows()
         self._hand = HandStepsSeen()
         self._entered = {"train": _Values(), "validation": _Values()}
         self._graph: Any = None  # of the gradients under way: it lives until the step
@@ -73,6 +83,13 @@ class FaultsSeen:
         self._network: nn.Module | None = None  # that is trained, once it is known
         self._followers = FollowersSeen(lambda: self._step)
         self._without_step = self._not_finite = 0  # backward passes that no step followed, and bad ones of these
+        self._inputs: list[Tensor] = []  # of the latest pass of training, until its loss
+        self._loaders: set[int] = set()  # data sets whose workers were asked
+        self._schedules, self._scalers = SchedulesSeen(self._at), ScalersSeen(self._at)
+        self._rows = RowsFollowed(tell) if rows and every_step else None
+        self._twice = EvaluatedTwice(self._at) if rows and every_step else None
+        self._latents = LatentsSeen(self._at) if rows and every_step else None
+        self._dependence = Dependence(tell) if dependence else None
 
     def install(self, replaced: Replacements) -> None:
         """Before the script's first line."""
@@ -80,16 +97,56 @@ class FaultsSeen:
         self._followers.install(replaced)
         replaced.put(nn.Module, "load_state_dict", self._loading)
         replaced.put(functional, "ctc_loss", self._ctc)
+        self._schedules.install(replaced)
+        self._scalers.install(replaced)
 
-    def entered(self, phase: str, inputs: object) -> None:
-        """A batch enters the network."""
-        if phase == "train":
-            self._followers.passes()
-        if isinstance(inputs, Tensor) and phase in self._entered:
-            self._entered[phase].add(inputs)
+    def trains_on(self, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+        """A batch that is trained on enters the network."""
+        self._followers.passes()
+        inputs = first_tensor([arguments, options])
+        if isinstance(inputs, Tensor):
+            self._entered["train"].add(inputs)
+        if self._rows is not None:
+            self._inputs = tensors_of([list(arguments), dict(options)])
 
-    def loss_computed(self, name: str, value: Tensor | None, outputs: Tensor) -> None:
+    def evaluates(self, arguments: tuple[Any, ...], options: Mapping[str, Any], *, trained_on: bool) -> None:
+        """A batch that is evaluated enters the network."""
+        inputs = first_tensor([arguments, options])
+        if isinstance(inputs, Tensor) and not trained_on:
+            self._entered["validation"].add(inputs)
+
+    def passing(
+        self, module: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Around a pass of the network."""
+        if not torch.is_grad_enabled():
+            self._evaluate_twice(module, arguments, options)
+        elif self._dependence is not None:
+            return self._dependence.looking(module, arguments, options)
+        elif self._latents is not None:
+            return self._latents.following(module, self._step)
+        return contextlib.nullcontext()
+
+    def _evaluate_twice(self, module: nn.Module, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+        if self._twice is not None:
+            self.testing = True
+            try:
+                self._twice.evaluates(module, arguments, options)
+            except Exception:  # a network may be anything, and refuse to be copied
+                self._twice.over()
+            finally:
+                self.testing = False
+
+    def loss_computed(self, name: str, value: Tensor | None, outputs: Tensor, targets: Tensor) -> None:
         """A loss function was called on a training batch."""
+        inputs, self._inputs = self._inputs, []
+        with contextlib.suppress(Exception):  # rows may be anything
+            if self._rows is not None:
+                self._rows.batch(inputs, targets)
+            if self._twice is not None:
+                self._twice.loss_computed(name, targets)
+        if self._dependence is not None:
+            self._dependence.loss_computed(name, outputs, targets, value)
         if name != "nll" or value is None or value.numel() != 1 or not float(value.detach()) < -1e-3:
             return
         # Log-probabilities are zero at the most. The text tells the sum of a row's probabilities, which should be 1.
@@ -102,6 +159,7 @@ class FaultsSeen:
         rate = self._hand.backward_begins(loss) if by_hand else None
         if rate is not None:
             self._tell([Row(max(0, self._step - 1), "train", "", "lr", rate)])
+        self._scalers.backward_begins(loss)
         if self._every_step and loss.numel() == 1 and "gradients-not-finite" not in self._told:
             self._graph, self._loss_value = loss.grad_fn, float(loss.detach())
 
@@ -139,12 +197,40 @@ class FaultsSeen:
         )
         self._once("gradients-not-finite", f"{text}; operations that can do it: {', '.join(poles) or 'none is known'}")
 
+    def stepped_by(self, optimizer: Optimizer) -> None:
+        """An optimizer has stepped."""
+        with contextlib.suppress(Exception):  # an optimizer of the user's own may be anything
+            self._schedules.stepped_by(optimizer)
+            self._scalers.stepped_by(optimizer)
+
     def stepped(self) -> None:
         """A step was taken."""
         self._step += 1
+        if self._twice is not None:
+            self._twice.over()
+        if self._dependence is not None:
+            self._dependence.stepped()
 
-    def before_epoch(self, dataset: object) -> None:
+    def finished(self) -> None:
+        """The training came to its own end."""
+        self._schedules.finished()
+
+    def before_epoch(self, loader: DataLoader[Any]) -> None:
         """A loader is about to be gone through."""
+        if self.testing:
+            return
+        dataset = loader.dataset
+        if self._dependence is not None and id(dataset) not in self._loaders:
+            self._loaders.add(id(dataset))
+            self.testing = True
+            try:
+                repeated = workers_repeat(loader)
+            except Exception:  # workers may end in many ways, and then the script's own do so too
+                repeated = None
+            finally:
+                self.testing = False
+            if repeated is not None:
+                self._once("workers-repeat", repeated)
         changed = None
         with contextlib.suppress(Exception):  # a data set may be anything
             changed = self._stored.look(dataset)
@@ -154,6 +240,12 @@ class FaultsSeen:
     def end(self) -> None:
         """The training is over."""
         self._hand.close()
+        if self._twice is not None:
+            self._twice.over()
+        if self._rows is not None:
+            self._rows.end()
+        if self._latents is not None:
+            self._latents.end()
         before, after = self._entered["train"], self._entered["validation"]
         found = before.against(after)
         if found is not None:
@@ -172,6 +264,13 @@ class FaultsSeen:
             self._told.add(kind)
             line = where_in_script()
             self._tell([Event(self._step, kind, f"{line}: {text}" if line else text, layer)])
+
+    def _at(self, kind: str, text: str, line: str) -> None:
+        """The same, of a line that is known already."""
+        if kind not in self._told:
+            self._told.add(kind)
+            line = line or where_in_script()
+            self._tell([Event(self._step, kind, f"{line}: {text}" if line else text)])
 
     def _loading(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def load(module: nn.Module, state_dict: Any, *arguments: Any, **options: Any) -> Any:
@@ -204,11 +303,10 @@ class FaultsSeen:
         """A module's state is asked for."""
         self._followers.read(module)
 
-    def begin(self, network: nn.Module, entered: object) -> None:
-        """Which network is trained is known now, and its first batch."""
+    def begin(self, network: nn.Module) -> None:
+        """Which network is trained is known now."""
         self._network = network
         self._followers.begin(network)
-        self.entered("train", entered)
 
     def _ctc(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def ctc_loss(
@@ -275,78 +373,6 @@ class _States:
     def made(self, tensor: Tensor) -> int | None:
         """The step at which the state was made that a tensor belongs to; None where nobody saw it."""
         return next((step for reference, step in self._made if reference() is tensor), None)
-
-
-class _StoredRows:
-    """Sampled rows of what a data set stores, from epoch to epoch."""
-
-    def __init__(self) -> None:
-        self._before: dict[int, tuple[int, np.ndarray[Any, Any]]] = {}
-        self._times: dict[int, int] = {}
-
-    def look(self, dataset: object) -> str | None:
-        """Compare with the epoch before. Returns what to tell once the same array has changed twice."""
-        for name, stored in _arrays_of(dataset):
-            place = np.linspace(0, len(stored) - 1, min(SAMPLED_ROWS, len(stored))).astype(int)
-            rows = stored[place] if isinstance(stored, np.ndarray) else _picked_rows(stored, place)
-            rows = rows.reshape(len(rows), -1).astype(np.float64)
-            pointer = stored.ctypes.data if isinstance(stored, np.ndarray) else stored.data_ptr()
-            key = id(dataset) ^ hash(name)
-            known = self._before.get(key)
-            self._before[key] = (pointer, rows)
-            if known is None or known[0] != pointer or known[1].shape != rows.shape:
-                self._times.pop(key, None)
-                continue
-            changed = (known[1] != rows).any(1)
-            if changed.mean() < CHANGED or _median_likeness(known[1][changed], rows[changed]) < ALIKE:
-                self._times.pop(key, None)
-                continue
-            self._times[key] = self._times.get(key, 0) + 1
-            if self._times[key] > 1:
-                owner = f"{type(dataset).__name__}.{name}"
-                return (
-                    f"{changed.mean():.0%} of the rows that {owner} stores changed within the last epoch, and within"
-                    " the epoch before: fetching a row changes the stored row itself"
-                )
-        return None
-
-
-def _picked_rows(stored: Tensor, place: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    rows: np.ndarray[Any, Any] = stored.detach()[torch.as_tensor(place, device=stored.device)].double().cpu().numpy()
-    return rows
-
-
-def _median_likeness(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> float:
-    """Median correlation of rows with what they were; rows whose values were only moved about count as alike."""
-    found = []
-    for old, new in zip(before, after, strict=True):
-        if np.array_equal(np.sort(old), np.sort(new)):
-            found.append(1.0)
-        elif old.std() and new.std():
-            found.append(float(np.corrcoef(old, new)[0, 1]))
-    return float(np.median(found)) if found else 0.0
-
-
-def _arrays_of(dataset: object, depth: int = 3) -> Iterable[tuple[str, Any]]:
-    """Arrays with a row for each of a data set's rows, by name, of what it wraps, too."""
-    try:
-        rows = len(dataset)  # type: ignore[arg-type]
-        attributes = list(vars(dataset).items())
-    except Exception:  # a stream of rows, or what has no attributes
-        return
-    for name, value in attributes:
-        members = [(name, value)]
-        if isinstance(value, tuple | list) and 0 < len(value) <= 8:
-            members = [(f"{name}[{at}]", one) for at, one in enumerate(value)]
-        for label, one in members:
-            if isinstance(one, Tensor):
-                numbers = readable(one) and not one.is_complex()
-            else:  # an array of a class of the user's has an own way to give its rows
-                numbers = type(one) in (np.ndarray, np.memmap) and one.dtype.kind in "fiu"
-            if numbers and one.ndim > 1 and len(one) >= max(rows, 2):
-                yield label, one
-        if isinstance(value, torch.utils.data.Dataset) and depth:
-            yield from ((f"{name}.{label}", one) for label, one in _arrays_of(value, depth - 1))
 
 
 class _Values:

@@ -45,7 +45,6 @@ from babysit.probes import (
     unwrapped,
 )
 from babysit.record import Event, Row, TraceStore
-from babysit.rehearsal import Dependence
 from babysit.remedies import AppliedRemedies, Replacements
 from babysit.scripts._answers_seen import AnswersSeen, Phase
 from babysit.scripts._as_main import Enough
@@ -110,11 +109,10 @@ class Patcher:
         self._optimizers = OptimizersSeen(optimizers)
         self._parts: set[int] = set()  # ids of the network's modules
         self.others = OthersSeen()
-        self._faults = FaultsSeen(self.store.add, every_step=overhead is None)
-        measured = probes not in ("losses", "dependence")
+        measured, dependence = probes not in ("losses", "dependence"), probes == "dependence"
+        self._faults = FaultsSeen(self.store.add, every_step=overhead is None, rows=measured, dependence=dependence)
         self._traced = LossesTraced(self.store.add, self.loss_computed, on=measured)
         self._gradients = GradientsSeen(self.store.add, self._backward, on=measured and overhead is None)
-        self._dependence = Dependence(self.store.add) if probes == "dependence" else None
         self._handles: list[Any] = []
         self._replaced = Replacements()
         self._open = False
@@ -169,6 +167,8 @@ class Patcher:
         Args:
             finished: Whether the script came to its own end, so that its epochs are all there are.
         """
+        if finished:
+            self._faults.finished()
         own = self._facts if self.network is None else {}
         self.store.describe(facts=own | self.epochs.facts(self.steps, finished=finished))
         self.store.flush()
@@ -250,8 +250,7 @@ class Patcher:
                 self._failed(error)
             if self._inside:
                 self._traced.pass_begins()
-            looking = self._dependence is not None and self._inside and torch.is_grad_enabled()
-            with self._dependence.looking() if looking and self._dependence else contextlib.nullcontext():
+            with self._faults.passing(module, arguments, options) if self._inside else contextlib.nullcontext():
                 if self._inside and self._observer is not None:
                     outputs = self._observer.through(original, module, arguments, options)
                 else:
@@ -297,7 +296,7 @@ class Patcher:
         elif self.answers.evaluating:
             self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
         self._inside = self.answers.inside = True
-        self._faults.entered("train", first_tensor([arguments, options]))
+        self._faults.trains_on(arguments, options)
         if self._observer is not None:
             self._observer.forward_begins(module, self._given(module, arguments), options)
 
@@ -305,7 +304,7 @@ class Patcher:
         self._inside = True
         entered = first_tensor([arguments, options])
         phase: Phase = "train" if self.epochs.trained_on(entered) else "validation"
-        self._faults.entered(phase if phase == "validation" else "", entered)
+        self._faults.evaluates(arguments, options, trained_on=phase == "train")
         self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
         self.answers.inside = True
         if self._observer is not None:
@@ -329,9 +328,9 @@ class Patcher:
                 listen(self)
         self.network = whole_of(module, mine) if mine else module
         self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
-        entered = first_tensor([arguments, options])
-        self.epochs.begin(entered)
-        self._faults.begin(self.network, entered)
+        self.epochs.begin(first_tensor([arguments, options]))
+        self._faults.begin(self.network)
+        self._faults.trains_on(arguments, options)
         self._inside = self.answers.inside = True
         if self._probes not in ("losses", "dependence"):
             self._observer = Observer(
@@ -349,10 +348,10 @@ class Patcher:
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
+        if self._faults.testing:
+            return
         self._look(self._traced.heard, name, outputs, targets, value)
-        self._look(self._faults.loss_computed, name, value, outputs)
-        if self._dependence is not None:
-            self._look(self._dependence.loss_computed, name, outputs, targets)
+        self._look(self._faults.loss_computed, name, value, outputs, targets)
         if self.network is None and "loss" not in self._facts:
             self._look(lambda: self._facts.update(loss_facts(name, outputs, targets, reduction)))
         known = value is not None or reduction == "own"  # the function did not fail
@@ -422,6 +421,8 @@ class Patcher:
         return None if self._remedies is None else self._remedies.before_step(optimizer, arguments, options)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
+        if self._looks:
+            self._faults.stepped_by(optimizer)
         try:
             self._stepped(optimizer)
         finally:  # the rate that was stepped with is read before it is given back
@@ -463,8 +464,6 @@ class Patcher:
             self.epochs.stepped()
             self._faults.stepped()
             self._gradients.stepped()
-            if self._dependence is not None:
-                self._dependence.stepped()
         except Exception as error:
             self._failed(error)
         self.steps += 1
@@ -489,7 +488,7 @@ class Patcher:
         self.store.add(what_was_not_seen(max(0, self.steps - 1), self.network, self._backwards, unmoved))
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
-        self._look(self._faults.before_epoch, loader.dataset)
+        self._look(self._faults.before_epoch, loader)
         if self._remedies is not None:
             self._remedies.before_epoch(loader)
 

@@ -36,6 +36,8 @@ FROM_THE_FULL_RATE = frozenset(
 )
 OF_SHAPES = losses_that(plain=True, elementwise=True)
 CLIPPING = frozenset({"torch.nn.utils.clip_grad_norm_", "torch.nn.utils.clip_grad_value_"})
+# What is seeded here is seeded by nobody else: a data set that holds one draws the same in every worker.
+GENERATORS = frozenset({"numpy.random.default_rng", "numpy.random.RandomState", "random.Random", "torch.Generator"})
 NO_GRADIENTS = ("torch.no_grad", "torch.inference_mode")
 
 
@@ -190,6 +192,89 @@ def write_constant_schedule(edits: Edits) -> bool:
         say = f"leave out {code.words(one.value)}, so that the learning rate stays the same"
         edits.change(one, lambda old: cst.Pass(semicolon=cst.ensure_type(old, cst.Expr).semicolon), say)
     return bool(stepped)
+
+
+def write_step_schedule(edits: Edits) -> bool:
+    """Step the only schedule at the end of each epoch, or after the optimizer where it counts batches."""
+    code = edits.code
+    made = [(name, call) for name, call in code.assigned() if _makes_schedule(code, call)]
+    backward, loop = backward_of(code), epoch_loop(code)
+    found = stepping(code, backward) if backward is not None else None
+    if len(made) != 1 or found is None or loop is None or backward is None:
+        return False
+    name, kind = made[0][0], last_part(code.dotted(cst.ensure_type(made[0][1], cst.Call).func))
+    stepped = [code.parents[call] for call in code.methods("step") if code.words(owner_of(call)) == name]
+    if kind == "ReduceLROnPlateau" or len(stepped) > 1 or not all(isinstance(one, cst.Expr) for one in stepped):
+        return False
+    text = f"{name}.step()"
+    for one in stepped:
+        say = f"leave out {code.words(one)} here"
+        edits.change(one, lambda old: cst.Pass(semicolon=cst.ensure_type(old, cst.Expr).semicolon), say)
+    if stepped or kind in ("OneCycleLR", "CyclicLR"):
+        edits.after(found[1], text, say=f"after {code.words(found[1])}: {text}")
+        return True
+    line = cst.ensure_type(cst.parse_statement(text), cst.SimpleStatementLine)
+    if not isinstance(loop.body, cst.IndentedBlock) or code.function(backward) is not code.function(loop):
+        return False
+    edits.change(
+        loop.body,
+        lambda old: old.with_changes(body=[*cst.ensure_type(old, cst.IndentedBlock).body, line]),
+        f"at the end of each epoch: {text}",
+        loop,
+    )
+    return True
+
+
+def _makes_schedule(code: Code, value: cst.BaseExpression) -> bool:
+    return isinstance(value, cst.Call) and "lr_scheduler" in code.dotted(value.func)
+
+
+def write_unscale_gradients(edits: Edits) -> bool:
+    """Unscale the gradients before they are clipped."""
+    code = edits.code
+    clipped = [call for call in code.calls_of(CLIPPING) if isinstance(code.parents[call], cst.Expr)]
+    stepped = [call for call in steps(code) if len(call.args) == 1 and isinstance(owner_of(call), cst.Name)]
+    if len(clipped) != 1 or len(stepped) != 1 or code.methods("unscale_"):
+        return False
+    text = f"{code.words(owner_of(stepped[0]))}.unscale_({code.words(stepped[0].args[0].value)})"
+    edits.before(code.statement(clipped[0]), text, say=f"before clipping: {text}")
+    return True
+
+
+def write_copy_state(edits: Edits) -> bool:
+    """Copy the states that are kept under a name, in a list or in a dictionary."""
+    code = edits.code
+    kept = [call for call in code.methods("state_dict") if not call.args and _is_kept(code, call)]
+    for call in kept:
+        deepcopy, words = code.spelled("copy.deepcopy", call), code.words(call)
+        by_value = f"{{name: value.clone() for name, value in {words}.items()}}"
+        edits.put(call, by_value if deepcopy is None else f"{deepcopy}({words})")
+    return bool(kept)
+
+
+def _is_kept(code: Code, call: cst.Call) -> bool:
+    """Whether a state of a network is kept as it is: not saved, not copied, not loaded at once."""
+    if code.words(owner_of(call)) not in network_names(code):
+        return False
+    for one in code.above(call):
+        if isinstance(one, cst.Call):
+            return called(one) in ("append", "dict") and one is not call
+        if isinstance(one, cst.Assign | cst.AnnAssign):
+            return True
+        if not isinstance(one, cst.Arg | cst.Dict | cst.DictElement | cst.Tuple | cst.List | cst.Element):
+            return False
+    return False
+
+
+def write_seed_workers(edits: Edits) -> bool:
+    """Leave out what gives the workers of a loader one seed."""
+    call = training_loader(edits.code)
+    given = [one for one in call.args if one.keyword is not None] if call is not None else []
+    by_name = {one.keyword.value: one for one in given if one.keyword is not None}
+    if "worker_init_fn" not in by_name or "num_workers" not in by_name or edits.code.calls_of(GENERATORS):
+        return False
+    edits.remove_argument(by_name["worker_init_fn"], say="leave out worker_init_fn: PyTorch seeds each worker anew")
+    return True
 
 
 def write_train_mode(edits: Edits) -> bool:
