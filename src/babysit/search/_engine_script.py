@@ -327,13 +327,13 @@ class ScriptEngine:
     def decisions(self) -> tuple[Decision, ...]:
         """How many processes ran at a time, what trials are scored by, and with what words processes failed."""
         made = [Decision(setting="jobs", value=str(self.jobs), why="processes at a time")]
-        held = protection_line(available() if self._protected else "none", network=self._network)
-        made.append(Decision(setting="protection", value=held.removeprefix("protection: "), why="of your files"))
         if self._measure is not None:
             why = "measured while the script trains and evaluates; --score NAME takes a number that it prints"
             made.append(Decision(setting="score", value=self._measure, why=why))
         if self._failures:
             made.append(Decision(setting="failed processes", value=str(self._failures), why=self._last_words))
+        held = protection_line(available() if self._protected else "none", network=self._network)
+        made.append(Decision(setting="protection", value=held.removeprefix("protection: "), why="of your files"))
         return tuple(made)
 
     def close(self) -> None:
