@@ -237,9 +237,10 @@ class Runner:
     def _again(self, started: Started) -> None:
         request = started.request
         os.truncate(request.output, 0)
-        if request.watch is not None:
-            shutil.rmtree(request.watch.kept, ignore_errors=True)
-            os.makedirs(request.watch.kept, exist_ok=True)
+        kept = request.watch.kept if request.watch is not None else request.sandbox
+        if kept is not None:  # empty again
+            shutil.rmtree(kept, ignore_errors=True)
+            os.makedirs(kept, exist_ok=True)
         self._start(started)
 
     def _shut(self, those: Mapping[int, Started] | None = None) -> None:
