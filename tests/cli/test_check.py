@@ -112,5 +112,8 @@ def test_ctrl_c_keeps_what_was_done(tmp_path: pathlib.Path) -> None:
     assert "interrupted" in done.stdout
     content = json.loads((tmp_path / "check.json").read_text())
     assert content["interrupted"] is True
-    assert [step["verdict"] for step in content["steps"][-3:]] == ["skip"] * 3
+    verdicts = {step["name"]: step["verdict"] for step in content["steps"]}
+    # The short training says most and comes first; it was done, and is kept.
+    assert verdicts["overfit-tiny"] == verdicts["rate-range"] == "skip"
+    assert verdicts["short-training"] == "pass"
     assert content["steps"][0]["verdict"] != "skip"

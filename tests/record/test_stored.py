@@ -42,7 +42,7 @@ WINNER = Winner(
 )
 RECORDS: dict[str, tuple[object, list[str]]] = {
     "finding": (FOUND, ["name", "severity", "where", "evidence", "why", "remedies", "explained_by", "page", "schema"]),
-    "diagnosis": (Diagnosis((FOUND,)), ["schema", "findings"]),
+    "diagnosis": (Diagnosis((FOUND,)), ["schema", "findings", "verdict", "reasons", "not_judged"]),
     "step": (STEP, ["name", "verdict", "measured", "expected", "why", "findings", "numbers", "seconds"]),
     "check": (
         PreFlight("net", (STEP,), (FOUND,), 2.0),
