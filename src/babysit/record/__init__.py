@@ -85,7 +85,7 @@ from babysit.record._quantities import (
     QUANTITIES,
     Quantity,
 )
-from babysit.record._reading import read_text
+from babysit.record._reading import read_text, refuse_irregular
 from babysit.record._recipe import (
     MISSING_WORDS,
     Activation,
@@ -320,6 +320,7 @@ __all__ = [
     "plain",
     "printable",
     "read_text",
+    "refuse_irregular",
     "read_trace",
     "recipe_from_dict",
     "recipe_names",

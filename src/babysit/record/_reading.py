@@ -12,6 +12,17 @@ from babysit.record._errors import InputError
 LARGEST_FILE = 1_000_000  # bytes of a file that people write; anything larger is another file
 
 
+def refuse_irregular(path: pathlib.Path, error: type[InputError]) -> None:
+    """Refuse a folder, a device or a pipe in the place of a file; a pipe can be waited for without end.
+
+    Raises:
+        InputError: It is one, as `error`.
+        FileNotFoundError: There is no such file.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise error(f"{path} is not a regular file", cause="there is a folder or a device in its place")
+
+
 def read_text(path: pathlib.Path, error: type[InputError], *, most: int = LARGEST_FILE, regular: bool = False) -> str:
     """The text of a file in UTF-8.
 
@@ -27,8 +38,8 @@ def read_text(path: pathlib.Path, error: type[InputError], *, most: int = LARGES
         NotADirectoryError: A part of the path is a file.
     """
     try:
-        if regular and not stat.S_ISREG(path.stat().st_mode):
-            raise error(f"{path} is not a regular file", cause="there is a folder or a device in its place")
+        if regular:
+            refuse_irregular(path, error)
         with path.open("rb") as file:
             content = file.read(most + 1)
         if len(content) > most:

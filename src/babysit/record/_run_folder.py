@@ -30,6 +30,7 @@ from babysit.record._atomic import write_atomic
 from babysit.record._errors import InputError, RunFolderError, RunVersionError
 from babysit.record._finding import FINDING_SCHEMA, Diagnosis, Finding
 from babysit.record._folder import Folder, FolderInfo
+from babysit.record._reading import refuse_irregular
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import recipe_to_toml
 from babysit.record._stored import from_json, to_json
@@ -114,6 +115,7 @@ class Run(Folder[RunInfo]):
         """Row numbers by phase."""
         file = self.path / "split.npz"
         try:
+            refuse_irregular(file, RunFolderError)
             with file.open("rb") as opened, zipfile.ZipFile(opened) as archive:
                 # It is written unpacked, so a part that says it is larger than the file is lying.
                 if sum(part.file_size for part in archive.infolist()) > file.stat().st_size:
@@ -123,6 +125,8 @@ class Run(Folder[RunInfo]):
             if any(row.ndim != 1 or row.dtype.kind not in "iu" for row in rows.values()):
                 raise ValueError("row numbers are whole numbers in one axis")
             return {name: row.astype(np.int64) for name, row in rows.items()}
+        except RunFolderError:
+            raise
         except Exception as error:  # NumPy and zipfile raise whatever comes up in damaged bytes
             raise RunFolderError(f"{file} is damaged: {error}") from None
 

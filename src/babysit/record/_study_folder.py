@@ -31,6 +31,7 @@ from babysit.record._atomic import write_atomic
 from babysit.record._database import PATIENCE, reading, refuse_foreign, translated
 from babysit.record._errors import InputError, RunFolderError
 from babysit.record._folder import Folder, FolderInfo
+from babysit.record._reading import refuse_irregular
 from babysit.record._recipe import Recipe
 from babysit.record._recipe_text import recipe_to_toml
 from babysit.record._stored import from_json, to_json
@@ -153,6 +154,7 @@ class Study(Folder[StudyInfo]):
         file = self.path / (self._state_name() or STATE_AT_START)
         if not file.exists():
             return None
+        refuse_irregular(file, RunFolderError)
         try:
             return file.read_bytes()
         except OSError as error:

@@ -16,7 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn, optim
 
-from babysit.record import RunFolderError
+from babysit.record import RunFolderError, refuse_irregular
 from babysit.training._step import Plateau
 
 CHECKPOINT_SCHEMA = 1
@@ -80,6 +80,7 @@ def unpack(path: pathlib.Path, network: nn.Module, optimizer: optim.Optimizer) -
         RunFolderError: The file is damaged or belongs to another network.
     """
     try:
+        refuse_irregular(path, RunFolderError)
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a mapping
@@ -103,6 +104,7 @@ def unpack(path: pathlib.Path, network: nn.Module, optimizer: optim.Optimizer) -
 def best_weights(run: pathlib.Path) -> dict[str, Tensor]:
     """The best weights in a Run's checkpoint, or the present ones before the first epoch ended; empty without one."""
     try:
+        refuse_irregular(run / FILE, RunFolderError)
         with safetensors.safe_open(run / FILE, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a mapping
     except FileNotFoundError:

@@ -12,7 +12,7 @@ from torch import nn
 
 from babysit.data import Columns, Preprocessing, TargetStandardise, Task
 from babysit.nn import MakeNetwork, maker_of
-from babysit.record import Recipe, Run, RunFolderError, Study
+from babysit.record import Recipe, Run, RunFolderError, Study, refuse_irregular
 from babysit.training._checkpoint import best_weights
 from babysit.training._model import Ensemble, TrainedModel, build_model
 
@@ -61,6 +61,8 @@ def folder_of(run: str | pathlib.Path | Run | Study) -> Run | Study:
 def _load(folder: Run, make: MakeNetwork) -> TrainedModel:
     settings = folder.model
     weights = folder.path / "weights.safetensors"
+    if weights.exists():
+        refuse_irregular(weights, RunFolderError)
     try:
         rebuilt = _rebuild(folder.recipe, settings, make)
         rebuilt.load_state_dict(safetensors.torch.load(weights.read_bytes()))
