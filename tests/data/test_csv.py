@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -167,6 +167,7 @@ def test_fast_and_slow_reader_agree(rows: list[tuple[str, str, int]]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text('ab1,"\n ', min_size=1, max_size=40))
+@example(" \na,")
 def test_whatever_the_fast_reader_accepts_the_slow_one_reads_so(text: str) -> None:
     try:
         shape = find_shape(text, "table.csv", DataSection(delimiter=","))

@@ -291,8 +291,8 @@ def test_a_copy_is_never_written_over_the_script_or_somebody_elses_file(tmp_path
         assert caught.value.write == str(tmp_path / "train_patched.py")
     with pytest.raises(InputError, match="is not a patched copy"):
         write_patched(script, remedies, mine)
-    with pytest.raises(InputError, match="is a folder"):
-        write_patched(script, remedies, tmp_path)
+    with pytest.raises(InputError, match="never overwrites"):
+        write_patched(script, remedies, tmp_path)  # into a folder goes a file of the script's own name
     with pytest.raises(InputError, match="no folder"):
         write_patched(script, remedies, tmp_path / "nowhere" / "copy.py")
     assert path.read_text() == text

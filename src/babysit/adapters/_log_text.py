@@ -11,8 +11,8 @@ NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|NaN|NAN|inf
 # A name of up to four words, something between, and a number, a fraction or a share in percent. Words, blanks and
 # digits follow one another in one way only, so that no line is gone through twice.
 PAIR = re.compile(
-    r"(?P<name>[A-Za-z@_][\w@.]*(?:[ /-][A-Za-z@_][\w@.]*){0,3})['\"]?\s{0,4}[:=]?\s{0,4}[\[('\"]{0,2}"
-    rf"(?:tensor\()?(?P<value>{NUMBER})(?:\s?/\s?(?P<of>\d+))?(?P<percent>\s?%)?"
+    r"(?<![\w@.])(?P<name>[A-Za-z@_][\w@.]{0,60}(?:[ /-][A-Za-z@_][\w@.]{0,60}){0,3})['\"]?"
+    rf"\s{{0,4}}[:=]?\s{{0,4}}[\[('\"]{{0,2}}(?:tensor\()?(?P<value>{NUMBER})(?:\s?/\s?(?P<of>\d+))?(?P<percent>\s?%)?"
 )
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 FIRST_WORDS = 40  # characters of a line in which its phase is named

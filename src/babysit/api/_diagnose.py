@@ -104,6 +104,8 @@ def _trace_of(subject: Trace | Run | str | pathlib.Path) -> Trace:
     path = pathlib.Path(subject)
     if not path.exists():
         raise InputError(f"there is no {path}", legal="the folder of a Run, the file of a trace, or a log")
+    if not path.is_dir() and not path.is_file():
+        raise InputError(f"{path} is not a regular file", legal="the folder of a Run, the file of a trace, or a log")
     if is_log(path):
         return read_log(path)
     return Run(path).trace() if path.is_dir() else read_trace(path)

@@ -92,6 +92,9 @@ def read_fast(text: str, shape: Shape) -> pl.DataFrame | None:
     if cells[-1] < 0 or shape.width == 1 or not quotes_hold_cells(content, ord(delimiter), ord(shape.quote)):
         return None
     filled = ends > starts
+    above = zip(starts[filled][: shape.header], ends[filled][: shape.header], strict=True)
+    if any(not content[first:last].tobytes().strip() for first, last in above):
+        return None  # a line of blanks above the names, which the slow reader does not count
     starts, ends, cells = starts[filled][shape.header :], ends[filled][shape.header :], cells[filled][shape.header :]
     if not len(cells) or bool((cells != shape.width).any()):
         return None

@@ -22,7 +22,6 @@ LEAST = 3  # of such a sign, that it is one between cells
 NUMBERS_OF_BLANKS = 1 / 3  # share of numbers from which runs of blanks may separate cells
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)*|[.,]\d+)([eEdD][+-]?\d+)?%?")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?Z?)?|\d{1,2}:\d{2}(:\d{2})?")
-SEVERAL_NUMBERS = re.compile(r"\S*\d\S*(\s+\S*\d\S*){2,}")
 QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'|\S+")
 
 Records = list[list[str]]
@@ -109,7 +108,8 @@ def _rate(records: Records) -> tuple[float, float, float]:
 def _cleanness(cell: str) -> float:
     if NUMBER.fullmatch(cell) or DATE.fullmatch(cell):
         return 1.0
-    if SEVERAL_NUMBERS.fullmatch(cell):
+    words = cell.split()
+    if len(words) > 2 and all(any(map(str.isdigit, word)) for word in words):  # several numbers
         return 0.0
     return 0.5 if any(sign in cell for sign in (*DELIMITERS, *SELDOM[:3])) else 0.9
 

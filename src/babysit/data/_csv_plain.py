@@ -58,7 +58,7 @@ def _without_comments(text: str) -> tuple[str, int]:
         return text, 0  # their first cell begins with #
     header = None
     before = [place for place in alike if place + 1 < len(lines) and lines[place + 1][0] == rest[0]]
-    if before and any(re.fullmatch(r"\s*\"?[+-]?\d+([.,]\d+)?\"?\s*", cell) for cell in rest[0].split(sign)):
+    if before and any(re.fullmatch(r"\"?[+-]?\d+([.,]\d+)?\"?", cell.strip()) for cell in rest[0].split(sign)):
         header = before[0]
     gone = set(comments) - {header}
     kept = [

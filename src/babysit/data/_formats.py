@@ -27,9 +27,7 @@ from babysit.record import DataError, DataSection, MissingExtraError
 HEAD = 1 << 16
 ARROW = b"ARROW1"
 ARROW_STREAM = b"\xff\xff\xff\xff"
-ARFF = re.compile(r"\s*(?:%[^\n]*\n\s*)*@relation\b", re.IGNORECASE)
 ATTRIBUTE = re.compile(r"\s*@attribute\s+(?:'([^']*)'|\"([^\"]*)\"|(\S+))\s+(.*)", re.IGNORECASE)
-LIBSVM = re.compile(r"[+-]?[\d.]+(?:,[\d.]+)*(?:\s+qid:\d+)?(?:\s+\d+:[+-]?[\d.]+(?:[eE][+-]?\d+)?)+\s*(?:#.*)?")
 SHEET = b"xl/"
 JSON_LINES = (".jsonl", ".ndjson")
 SHARE_OF_MEMORY = 0.25
@@ -68,7 +66,7 @@ def _read_text(content: bytes, name: str, inner: str, data: DataSection) -> Tabl
     table: Table
     if head[:1] in ("{", "[") and (frame := _json_frame(text, name, inner.lower().endswith(JSON_LINES))) is not None:
         table = Table(name, clean(flat_frame(frame)))
-    elif ARFF.match(text[:HEAD]):
+    elif _is_arff(text[:HEAD]):
         table = read_arff(text, name, data)
     elif _is_libsvm(head, len(text) <= HEAD):
         return read_libsvm(content, name, data)
@@ -202,7 +200,32 @@ def _is_libsvm(head: str, whole: bool) -> bool:
     lines = [line for line in head.splitlines() if line.strip()]
     lines = lines[:50] if whole or len(lines) > 1 else lines
     checked = lines if whole else lines[:-1] or lines
-    return bool(checked) and all(LIBSVM.fullmatch(line.strip()) for line in checked)
+    return bool(checked) and all(_is_libsvm_line(line) for line in checked)
+
+
+def _is_libsvm_line(line: str) -> bool:
+    """A target, or several with commas between, `qid:7` perhaps, and at least one `index:value`."""
+    target, *pairs = line.partition("#")[0].split() or [""]
+    if pairs and pairs[0].startswith("qid:"):
+        pairs = pairs[1:]
+    parts = [pair.partition(":") for pair in pairs]
+    numbers = [*target.split(","), *(value for _, _, value in parts)]
+    return bool(parts) and all(index.isdecimal() for index, _, _ in parts) and all(map(_is_number, numbers))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_arff(head: str) -> bool:
+    """The first line that is neither blank nor a comment names the relation."""
+    lines = (line.strip() for line in head.splitlines())
+    first = next((line for line in lines if line and not line.startswith("%")), "")
+    return first.lower().split(maxsplit=1)[:1] == ["@relation"]
 
 
 def read_libsvm(content: bytes, name: str, data: DataSection) -> Arrays | Table:
