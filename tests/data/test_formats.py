@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import xlsxwriter
 
 from babysit.data import Prepared, prepare
 from babysit.record import DataError, Recipe
@@ -172,9 +173,7 @@ def test_other_kinds_are_refused_by_what_they_are(tmp_path: pathlib.Path, conten
 
 
 def test_a_workbook_is_its_first_filled_sheet(tmp_path: pathlib.Path) -> None:
-    pytest.importorskip("fastexcel")
-    writer = pytest.importorskip("xlsxwriter")
-    book = writer.Workbook(tmp_path / "a.xlsx")
+    book = xlsxwriter.Workbook(tmp_path / "a.xlsx")
     sheet = book.add_worksheet("rows")
     for place, row in enumerate([FRAME.columns, *FRAME.rows()]):
         sheet.write_row(place, 0, row)

@@ -22,6 +22,7 @@ from tests.scripts.conftest import PATIENTS
 # tried. Another norm before its layer's bias is learned, or a rate that is multiplied, rounds otherwise.
 QUICK: dict[str, tuple[str, float]] = {
     "pt-60335387": ("clear-gradients", 0),
+    "pt-yangqie": ("call-step optimizer=sgd lr=0.005", 0),
     "so-31880720": ("sigmoid-output epochs=5 dropout=0", 0),
     "pt-84911": ("unfreeze shuffle", 0),
 }
@@ -35,7 +36,6 @@ SLOW: dict[str, tuple[str, float]] = {
     "dc-regr-constant": ("initialise=he epochs=100", 0),
     "dc-regr-over_scaled": ("standardise-targets lr=0.01", 0.002),
     "dcrime-R6": ("initialise dropout=0.2", 0),
-    "pt-yangqie": ("call-step optimizer=sgd lr=0.005", 0),
     "so-48251943": ("linear-output epochs=300", 0),
     "so-48385830": ("lr=0.3 loss=cross-entropy insert-activation=sigmoid", 0.01),
     "so-48934338": ("lr=0.001", 0.005),
@@ -92,6 +92,41 @@ def test_every_copy_does_what_was_tried(name: str, tmp_path: pathlib.Path, capsy
 def test_every_patient_that_remedies_heal_is_compared() -> None:
     score = json.loads((PATIENTS / "score.json").read_text())
     assert set(QUICK) | set(SLOW) == {one["id"] for one in score["patients"] if one.get("remedies")}
+
+
+LEARNS_FROM_TARGETS = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+x = torch.randn(600, 4)
+y = (x[:, 0] > 1.3).long() + (x[:, 1] > 1.5).long()
+if {numbers}:
+    y = 50 + 30 * x[:, :1]
+net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1 if {numbers} else 3))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+loss_of = nn.MSELoss() if {numbers} else nn.CrossEntropyLoss()
+for step in range(60):
+    rows = slice(step % 20 * 30, step % 20 * 30 + 30)
+    loss = loss_of(net(x[rows]), y[rows])
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+print(f"metric: {{float(loss.detach()):.9g}}")
+"""
+
+
+@pytest.mark.parametrize(("remedy", "numbers"), [("class-weights", False), ("standardise-targets", True)])
+def test_watching_teaches_a_remedy_nothing(
+    remedy: str, numbers: bool, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a watched run computes again to measure it is no batch whose targets a remedy counts once more."""
+    (tmp_path / "plain.py").write_text(LEARNS_FROM_TARGETS.format(numbers=numbers))
+    (tmp_path / "patched.py").write_text(
+        f"import babysit\nbabysit.apply_remedies({remedy!r})\n" + LEARNS_FROM_TARGETS.format(numbers=numbers)
+    )
+    done = run(tmp_path / "plain.py", remedies=[Remedy.parse(remedy)], progress=silent, overhead=None)
+    assert done.ended == "finished", done.traceback
+    assert metric(capsys.readouterr().out) == metric(plainly(tmp_path / "patched.py"))
 
 
 # What is written, and how.

@@ -8,7 +8,7 @@ from babysit.probes._layers import unwrapped
 from babysit.probes._leaves import leaves_of
 from babysit.probes._loss_facts import loss_facts
 from babysit.probes._loss_probe import Heard, LossProbe, LossSeen
-from babysit.probes._loss_tape import LossTape
+from babysit.probes._loss_tape import LossTape, is_replay
 from babysit.probes._numbers import plain, readable
 from babysit.probes._observer import Observer
 from babysit.probes._pending import Pending
@@ -27,6 +27,7 @@ __all__ = [
     "Pending",
     "TargetProbe",
     "first_tensor",
+    "is_replay",
     "leaves_of",
     "listen",
     "loss_facts",

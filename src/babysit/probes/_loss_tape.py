@@ -8,6 +8,7 @@ the targets in the place of the outputs, with a constant answer, with the rows i
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,8 @@ DRAWN = frozenset(
     "rand_like randn_like randint_like bernoulli bernoulli_ multinomial normal normal_ uniform_ poisson dropout"
     " alpha_dropout feature_alpha_dropout dropout1d dropout2d dropout3d rrelu gumbel_softmax exponential_".split()
 )
+
+_REPLAYING = contextvars.ContextVar("replaying", default=False)
 
 
 class Call(NamedTuple):
@@ -211,9 +214,13 @@ class LossTape(TorchFunctionMode):
         """
         values: dict[int, Any] = dict(instead)
         enabled, dtype, device = self._cast
-        with torch.autocast(device, dtype=dtype, enabled=True) if enabled else contextlib.nullcontext():
-            for call in self.calls:
-                self._again(call, values, instead)
+        before = _REPLAYING.set(True)
+        try:
+            with torch.autocast(device, dtype=dtype, enabled=True) if enabled else contextlib.nullcontext():
+                for call in self.calls:
+                    self._again(call, values, instead)
+        finally:
+            _REPLAYING.reset(before)
         found = [values.get(id(one), one) for one in wanted]
         return found[0] if len(found) == 1 else found
 
@@ -249,6 +256,11 @@ class LossTape(TorchFunctionMode):
         again = self.replay({id(root): root.detach().clone() for root in self.roots}, loss)
         old, new = float(loss.detach()), float(again)
         return abs(old - new) <= CLOSE * max(abs(old), 1e-8)
+
+
+def is_replay() -> bool:
+    """Whether a call is one of a replay: whoever learns from the training's calls leaves it out."""
+    return _REPLAYING.get()
 
 
 def tensors_in(given: object, depth: int = 4) -> list[Tensor]:

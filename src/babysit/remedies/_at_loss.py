@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from babysit.probes import is_replay
 from babysit.record import LOSS_FACTS, LOSS_FUNCTIONS
 from babysit.remedies._application import Application
 from babysit.remedies._at_activations import AtActivations, before_activation
@@ -138,7 +139,7 @@ class AtLoss:
         self, called: str, original: Callable[..., Any], outputs: Tensor, targets: Tensor, arguments: Any, options: Any
     ) -> Any:
         training = torch.is_grad_enabled() and outputs.requires_grad
-        if training and self._heard is not None:
+        if training and not is_replay() and self._heard is not None:
             self._heard(called, outputs, targets)
             self._heard = None
         if self._targets_kept is not None and training:
@@ -179,8 +180,8 @@ class AtLoss:
         if not targets.is_floating_point():
             application.reason = "the targets are classes, which have no scale"
             return outputs, targets
-        first = self._rows == 0
-        if training:
+        first = self._rows == 0 or (is_replay() and len(self._seen) == 1)
+        if training and not is_replay():
             self._learn(targets)
         if not self._rows:
             return outputs, targets
@@ -214,7 +215,7 @@ class AtLoss:
 
     def _weights_of(self, targets: Tensor, classes: int = 0) -> Tensor:
         """The inverse of each class's share among the first rows, with mean 1 over the rows."""
-        if self._weights is None or self._rows < ROWS:
+        if self._weights is None or (self._rows < ROWS and not is_replay()):
             self._seen.append(targets.detach().reshape(-1))
             self._rows += targets.numel()
             counts = torch.bincount(torch.cat(self._seen).clamp_min(0), minlength=classes).double().clamp_min(1)

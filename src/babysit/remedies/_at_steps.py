@@ -6,7 +6,7 @@ import copy
 import functools
 import math
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -166,8 +166,7 @@ class AtSteps:
         if not self._wanted or (not new and self._optimizers):
             return
         if not new and self._asked.step is not None and network is not None:
-            rate = self._asked.rate[0] if self._asked.rate is not None else FRESH_RATE
-            new = [Adam(network.parameters(), lr=rate)]
+            new = [self._fresh(network.parameters())]
         if not new:
             # What was asked for is told as not applied. No decay where nothing decays is what was asked for.
             if self._asked.decay is not None and not self._asked.decay[0]:
@@ -180,6 +179,10 @@ class AtSteps:
         if self._asked.decay is not None:
             _set_decay(new, *self._asked.decay, self._hooks)
         self._optimizers += new
+
+    def _fresh(self, parameters: Iterable[Tensor]) -> Optimizer:
+        """An optimizer for a training that has none; `begin` makes it the kind that is asked for."""
+        return Adam(parameters, lr=self._asked.rate[0] if self._asked.rate is not None else FRESH_RATE)
 
     def _set_factor(self) -> float:
         asked, optimizer = self._asked, self._optimizers[0]
@@ -317,8 +320,7 @@ class AtSteps:
             if not self._optimizers and not self._made and isinstance(tensors, Tensor):
                 if asked.step is None:
                     return self._by_hand(tensors, lambda: original(tensors, *arguments, **options))
-                rate = asked.rate[0] if asked.rate is not None else FRESH_RATE
-                self._optimizers = [Adam(leaves_of(tensors), lr=rate)]
+                self.begin(None, [self._fresh(leaves_of(tensors))])
             if (self._stepped and asked.clear is not None) or asked.step is not None:
                 for optimizer in self._optimizers:
                     if asked.clear is not None and _has_gradients(optimizer):

@@ -238,19 +238,20 @@ class Patcher:
         self, original: Callable[..., Any], module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
         """The script calls a module. What a backward pass or a transformed function calls is not one of its calls."""
-        self._within = True
-        outputs = None
+        self._within, outputs = True, None
+        around: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         try:
             try:
                 with Aside() if self._remedies is None else contextlib.nullcontext():
                     if not in_transformation():
                         own = id(module) in self._parts and torch.is_grad_enabled()
                         (self._own_pass if own else self._before_forward)(module, arguments, options)
+                if self._inside:
+                    self._traced.pass_begins()
+                    around = self._faults.passing(module, arguments, options)
             except Exception as error:
                 self._failed(error)
-            if self._inside:
-                self._traced.pass_begins()
-            with self._faults.passing(module, arguments, options) if self._inside else contextlib.nullcontext():
+            with around:
                 if self._inside and self._observer is not None:
                     outputs = self._observer.through(original, module, arguments, options)
                 else:
