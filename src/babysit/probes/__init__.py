@@ -3,7 +3,7 @@
 from babysit.probes._budget import Budget
 from babysit.probes._fence import Aside, Fence, unnoticed
 from babysit.probes._inputs import InputProbe, first_tensor
-from babysit.probes._interception import listen, stop_listening
+from babysit.probes._interception import Listening, listen, stop_listening
 from babysit.probes._layers import unwrapped
 from babysit.probes._leaves import leaves_of
 from babysit.probes._loss_facts import loss_facts
@@ -20,6 +20,7 @@ __all__ = [
     "Fence",
     "Heard",
     "InputProbe",
+    "Listening",
     "LossProbe",
     "LossSeen",
     "LossTape",

@@ -20,34 +20,28 @@ from __future__ import annotations
 
 import contextlib
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils.data import DataLoader
 
 from babysit.probes import (
     Aside,
-    Budget,
     Fence,
-    Observer,
-    first_tensor,
     listen,
     loss_facts,
     readable,
     stop_listening,
-    unnoticed,
-    unwrapped,
 )
 from babysit.record import Event, Row, TraceStore
 from babysit.remedies import AppliedRemedies, Replacements
-from babysit.scripts._answers_seen import AnswersSeen, Phase
+from babysit.scripts._answers_seen import AnswersSeen
 from babysit.scripts._as_main import Enough
+from babysit.scripts._calls_seen import CallsSeen, StepCounts
 from babysit.scripts._epochs_seen import EpochsSeen
 from babysit.scripts._faults_seen import FaultsSeen
 from babysit.scripts._forks import forget_forks, leave_when_forked
@@ -55,16 +49,11 @@ from babysit.scripts._gradients_seen import GradientsSeen
 from babysit.scripts._losses_traced import LossesTraced
 from babysit.scripts._networks_seen import (
     OthersSeen,
-    Unmoved,
-    in_transformation,
     trained_weights,
     what_was_not_seen,
-    whole_of,
-    wraps,
 )
 from babysit.scripts._optimizers_seen import OptimizersSeen
 
-FIRST, GROWTH = 50, 0.06  # steps that are all measured, and by which share of those taken the next one is later
 PATIENCE = 10  # backward passes without a step, for one asked for, after which a script will never take one
 
 
@@ -96,39 +85,55 @@ class Patcher:
         optimizers: Sequence[Optimizer] = (),
     ) -> None:
         self.store = store
-        self.steps = 0
         self.answers = AnswersSeen()
         self.epochs = EpochsSeen(self._before_epoch, self._failed)
         self._fence = Fence(store.add)
-        self._looks = True  # at anything but steps and losses, until an error of babysit's own
-        self._of_remedies: Exception | None = None  # an error that is not babysit's own: a remedy cannot be applied
-        self.network: nn.Module | None = None  # whole, of whatever the script calls
         self._remedies, self._overhead, self._probes, self._most, self._more = remedies, overhead, probes, steps, more
         self._scores = scores
-        self._observer: Observer | None = None
         self._optimizers = OptimizersSeen(optimizers)
-        self._parts: set[int] = set()  # ids of the network's modules
-        self.others = OthersSeen()
         measured, dependence = probes not in ("losses", "dependence"), probes == "dependence"
         self._faults = FaultsSeen(self.store.add, every_step=overhead is None, rows=measured, dependence=dependence)
         self._traced = LossesTraced(self.store.add, self.loss_computed, on=measured)
         self._gradients = GradientsSeen(self.store.add, self._backward, on=measured and overhead is None)
+        self._counts = StepCounts()
+        self._calls = CallsSeen(
+            self,
+            store,
+            self._counts,
+            self._optimizers,
+            self.answers,
+            self.epochs,
+            self._faults,
+            self._traced,
+            remedies=remedies,
+            overhead=overhead,
+            measures=measured,
+            failed=self._failed,
+        )
         self._handles: list[Any] = []
         self._replaced = Replacements()
-        self._open = False
-        self._within = False  # a module's pass
-        self._passing = threading.Lock()  # held within one: what other threads call meanwhile is not looked at
-        self._inside = False  # the network's own
-        self._unmoved: Unmoved | None = None
         self._losses: list[float] = []
         self._facts: dict[str, str] = {}  # of a loss without a network
-        self._backwards = self._backwards_without_step = 0
-        self._trains_by_hand = self._began_in_training_mode = False
+
+    @property
+    def steps(self) -> int:
+        """That were taken."""
+        return self._counts.steps
+
+    @property
+    def network(self) -> nn.Module | None:
+        """That is trained, whole, of whatever the script calls; None until that is known."""
+        return self._calls.network
+
+    @property
+    def others(self) -> OthersSeen:
+        """Modules that are trained, too, and not measured."""
+        return self._calls.others
 
     def __enter__(self) -> Patcher:
-        self._open = True
+        self._calls.open = True
         self._handles = [register_optimizer_step_post_hook(self._after_step)]
-        self._replaced.put(nn.Module, "__call__", self._calling)
+        self._replaced.put(nn.Module, "__call__", self._calls.calling)
         self._replaced.put(Optimizer, "__init__", lambda init: self._optimizers.making(init, self._made))
         self.epochs.install(self._replaced)
         self._faults.install(self._replaced)
@@ -142,13 +147,13 @@ class Patcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._open:
+        if not self._calls.open:
             return
         self._let_go()
-        if self._observer is not None:
-            self._observer.detach()
+        if self._calls.observer is not None:
+            self._calls.observer.detach()
         try:
-            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+            self.store.add(self.answers.end_of_evaluation(max(0, self._counts.steps - 1)))
             self._end()
         except Exception as error:
             self._failed(error)
@@ -158,8 +163,8 @@ class Patcher:
         """In a process that the script forks: nothing is seen any more, and nothing written."""
         self.answers.drop_evaluation()  # nothing is to be told: another thread may have held the store's lock
         self._let_go()
-        if self._observer is not None:
-            self._observer.leave()
+        if self._calls.observer is not None:
+            self._calls.observer.leave()
 
     def tell(self, finished: bool) -> None:
         """Write down what is known of the whole training.
@@ -169,8 +174,8 @@ class Patcher:
         """
         if finished:
             self._faults.finished()
-        own = self._facts if self.network is None else {}
-        self.store.describe(facts=own | self.epochs.facts(self.steps, finished=finished))
+        own = self._facts if self._calls.network is None else {}
+        self.store.describe(facts=own | self.epochs.facts(self._counts.steps, finished=finished))
         self.store.flush()
 
     def not_applied(self) -> list[tuple[str, str]]:
@@ -178,7 +183,7 @@ class Patcher:
         return [] if self._remedies is None else self._remedies.missing()
 
     def _let_go(self) -> None:
-        self._open = False
+        self._calls.open = False
         self._traced.stop()
         self._gradients.open = False
         forget_forks(self)
@@ -188,164 +193,28 @@ class Patcher:
         self._handles.clear()
         self.epochs.remove()
         if self.answers.evaluating:
-            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
+            self.store.add(self.answers.end_of_evaluation(max(0, self._counts.steps - 1)))
         self._replaced.take_back()
         if self._remedies is not None:
             self._remedies.close()
 
     def _failed(self, error: Exception) -> None:
         """An error of babysit's own: from now on only steps and losses are seen, and the training goes on."""
-        if error is self._of_remedies:
+        if error is self._calls.of_remedies:
             raise error
-        self._looks = False
-        self._fence.caught(self.steps, "passes, evaluations, data and faults are not looked at any more", error)
-        if not self._within:
-            self._without_observer()
+        self._calls.looks = False
+        self._fence.caught(self._counts.steps, "passes, evaluations, data and faults are not looked at any more", error)
+        if not self._calls.within:
+            self._calls.without_observer()
 
     def _look(self, look: Callable[..., None], *arguments: Any) -> None:
         """Call one that looks at something, unless an error of babysit's own came before."""
-        if self._looks:
+        if self._calls.looks:
             try:
                 with Aside():
                     look(*arguments)
             except Exception as error:
                 self._failed(error)
-
-    def _without_observer(self) -> None:
-        if self._observer is not None:
-            self._observer.detach()
-            self._observer = None
-
-    def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        compiling = torch.compiler.is_dynamo_compiling
-
-        def call(module: nn.Module, *arguments: Any, **options: Any) -> Any:
-            if compiling() or not self._open:  # the compiler follows no further than the original
-                return original(module, *arguments, **options)
-            if self._within and (observer := self._observer) is not None and observer.measuring:
-                return observer.through(original, module, arguments, options)
-            if self._within or not self._looks:
-                return original(module, *arguments, **options)
-            trains = module.__dict__.get("_parameters") or module.__dict__.get("_modules")  # activations do not
-            if not trains or not self._passing.acquire(blocking=False):
-                return original(module, *arguments, **options)
-            return self._called(original, module, arguments, options)
-
-        return call
-
-    @unnoticed
-    def _called(
-        self, original: Callable[..., Any], module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]
-    ) -> Any:
-        """The script calls a module. What a backward pass or a transformed function calls is not one of its calls."""
-        self._within, outputs = True, None
-        around: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-        try:
-            try:
-                with Aside() if self._remedies is None else contextlib.nullcontext():
-                    if not in_transformation():
-                        own = id(module) in self._parts and torch.is_grad_enabled()
-                        (self._own_pass if own else self._before_forward)(module, arguments, options)
-                if self._inside:
-                    self._traced.pass_begins()
-                    around = self._faults.passing(module, arguments, options)
-            except Exception as error:
-                self._failed(error)
-            with around:
-                if self._inside and self._observer is not None:
-                    outputs = self._observer.through(original, module, arguments, options)
-                else:
-                    outputs = original(module, *arguments, **options)
-            return outputs
-        finally:
-            self._within = False
-            if self._inside:
-                self._inside = self.answers.inside = False
-                if self._observer is not None:
-                    self._observer.forward_ends(outputs)
-                wanted = self._looks and self._observer is not None and self._observer.follows
-                self._traced.pass_ends([arguments, options], outputs, wanted=wanted)
-            if not self._looks:
-                self._without_observer()
-            self._passing.release()
-
-    def _before_forward(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        known = id(module) in self._parts or wraps(module, self.network)
-        if not torch.is_grad_enabled():
-            if known:
-                self._evaluates(module, arguments, options)
-            return
-        if known:
-            self._own_pass(module, arguments, options)
-            return
-        if self.network is not None:
-            self.store.add(self.others.called(self.steps, module, self.network, self._optimizers.all))
-            return
-        if any(is_lazy(parameter) for parameter in module.parameters()) or self._optimizers.waits(module):
-            return  # this pass makes them
-        mine = self._optimizers.of(module)
-        # Where no optimizer has its weights, a backward pass must have shown that it is what is trained.
-        if any(parameter.requires_grad for parameter in module.parameters()) and (mine or self._backwards):
-            self._begin(module, arguments, options, mine or self._optimizers.all)
-
-    def _own_pass(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        if self._observer is not None and self._trains_by_hand and self._backwards_without_step:
-            self._observer.step_ends()
-        if self._began_in_training_mode and not module.training:
-            # An evaluation that keeps gradients, unless a backward pass follows.
-            self.store.add(self.answers.begin_evaluation("validation", max(0, self.steps - 1)))
-        elif self.answers.evaluating:
-            self.store.add(self.answers.end_of_evaluation(max(0, self.steps - 1)))
-        self._inside = self.answers.inside = True
-        self._faults.trains_on(arguments, options)
-        if self._observer is not None:
-            self._observer.forward_begins(module, self._given(module, arguments), options)
-
-    def _evaluates(self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
-        self._inside = True
-        entered = first_tensor([arguments, options])
-        phase: Phase = "train" if self.epochs.trained_on(entered) else "validation"
-        self._faults.evaluates(arguments, options, trained_on=phase == "train")
-        self.store.add(self.answers.begin_evaluation(phase, max(0, self.steps - 1)))
-        self.answers.inside = True
-        if self._observer is not None:
-            self._observer.forward_begins(module, self._given(module, arguments), options)
-
-    def _begin(
-        self, module: nn.Module, arguments: tuple[Any, ...], options: dict[str, Any], mine: Sequence[Optimizer]
-    ) -> None:
-        """The first pass of training: now network and optimizers are known."""
-        self._trains_by_hand = not mine
-        self._unmoved = Unmoved(module) if not mine else None
-        self._began_in_training_mode = module.training
-        if self._remedies is not None:
-            stop_listening(self)  # what remedies try out is not training
-            try:
-                self._remedies.begin(module, arguments, options, mine)
-            except Exception as error:
-                self._of_remedies = error
-                raise
-            finally:
-                listen(self)
-        self.network = whole_of(module, mine) if mine else module
-        self._parts = {id(one) for one in self.network.modules()} | {id(unwrapped(self.network))}
-        self.epochs.begin(first_tensor([arguments, options]))
-        self._faults.begin(self.network)
-        self._faults.trains_on(arguments, options)
-        self._inside = self.answers.inside = True
-        if self._probes not in ("losses", "dependence"):
-            self._observer = Observer(
-                self.network, mine, self.store, overhead=self._overhead, step=self.steps, told=True
-            )
-            if self._overhead is None:
-                self._observer.budget = Budget(None, self.steps + FIRST, growth=GROWTH)
-            self._observer.attach()
-            self._optimizers.counted = mine[0] if mine else self._optimizers.counted
-            self._observer.forward_begins(module, self._given(module, arguments), options)
-
-    def _given(self, module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The arguments as the network sees them, under remedies of its inputs."""
-        return arguments if self._remedies is None else self._remedies.given(module, arguments)
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None, reduction: str) -> None:
         """A loss function was called on outputs that gradients flow back from."""
@@ -353,16 +222,16 @@ class Patcher:
             return
         self._look(self._traced.heard, name, outputs, targets, value)
         self._look(self._faults.loss_computed, name, value, outputs, targets)
-        if self.network is None and "loss" not in self._facts:
+        if self._calls.network is None and "loss" not in self._facts:
             self._look(lambda: self._facts.update(loss_facts(name, outputs, targets, reduction)))
         known = value is not None or reduction == "own"  # the function did not fail
-        if self._scores and torch.is_grad_enabled() and known and not self._inside:
+        if self._scores and torch.is_grad_enabled() and known and not self._calls.inside:
             with torch.no_grad(), contextlib.suppress(Exception):
                 # Of a tiny batch, the targets of its rows: the script's own belong to rows that are left out.
                 used = targets if self._remedies is None else self._remedies.loss.targets_used(targets)
                 self.answers.trained_on(name, outputs, used)
-        if self._observer is not None and self._observer.sampling:
-            self._observer.loss_computed(name, outputs, targets, value, reduction)
+        if self._calls.observer is not None and self._calls.observer.sampling:
+            self._calls.observer.loss_computed(name, outputs, targets, value, reduction)
 
     def loss_evaluated(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
         """A loss function was called without gradients."""
@@ -377,31 +246,31 @@ class Patcher:
             Enough: No step was ever taken, and none will be.
         """
         bad = False
-        self._traced.backward_begins(self.steps, loss, self.network)
+        self._traced.backward_begins(self._counts.steps, loss, self._calls.network)
         try:
             if self.answers.evaluating:
                 self.answers.drop_evaluation()
-            if self._observer is None and readable(loss) and loss.numel() == 1:
+            if self._calls.observer is None and readable(loss) and loss.numel() == 1:
                 self._losses.append(float(loss.detach() / scale))
                 bad = self._probes == "losses" and not math.isfinite(self._losses[-1])
-            if self._looks and readable(loss):
+            if self._calls.looks and readable(loss):
                 self._faults.backward_begins(loss, by_hand=not self._optimizers.all)
         except Exception as error:
             self._failed(error)
         if bad:
             self.end_step()
-        self._backwards += 1
-        self._backwards_without_step += 1
-        if self._remedies is not None and self.network is None:
+        self._counts.backwards += 1
+        self._counts.without_step += 1
+        if self._remedies is not None and self._calls.network is None:
             self._remedies.backward_begins(self._optimizers.all)
         if not self._optimizers.all:
             self.end_step()  # weights changed by hand, or never: each backward pass is a step
-        elif self._most is not None and self.steps == 0 and self._backwards > PATIENCE * self._most:
+        elif self._most is not None and self._counts.steps == 0 and self._counts.backwards > PATIENCE * self._most:
             raise Enough
-        elif self._more is not None and self._backwards_without_step > 1:
+        elif self._more is not None and self._counts.without_step > 1:
             self._more()  # of a training that takes no step, time is looked at here
-        if self._observer is not None:
-            self._observer.backward_begins(loss, scale, adds=adds)
+        if self._calls.observer is not None:
+            self._calls.observer.backward_begins(loss, scale, adds=adds)
 
     @contextlib.contextmanager
     def _backward(self, loss: Tensor | None) -> Iterator[None]:
@@ -410,10 +279,10 @@ class Patcher:
         if loss is not None:
             self.backward_begins(loss, 1.0, adds=False)
         yield
-        weights = trained_weights(self._optimizers.all, self.network)
+        weights = trained_weights(self._optimizers.all, self._calls.network)
         self._look(self._faults.backward_ended, weights)
         self._look(self._gradients.backward_ended, weights)
-        if self.network is None and self._overhead is None:
+        if self._calls.network is None and self._overhead is None:
             self._look(self._traced.follow_weights)
 
     def _before_step(self, optimizer: Optimizer, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
@@ -422,7 +291,7 @@ class Patcher:
         return None if self._remedies is None else self._remedies.before_step(optimizer, arguments, options)
 
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
-        if self._looks:
+        if self._calls.looks:
             self._faults.stepped_by(optimizer)
         try:
             self._stepped(optimizer)
@@ -432,25 +301,23 @@ class Patcher:
 
     def _stepped(self, optimizer: Optimizer) -> None:
         self._traced.stop()
-        other = optimizer is not self._optimizers.counted and not self.steps
-        if other and (told := self._optimizers.turned_to(optimizer, self.network)):
+        other = optimizer is not self._optimizers.counted and not self._counts.steps
+        if other and (told := self._optimizers.turned_to(optimizer, self._calls.network)):
             self.store.add(told)
-            if self._observer is not None:
-                self._observer.leave()
-            self._observer, self.network, self._parts = None, None, set()
+            self._calls.forget()
         if optimizer is not self._optimizers.counted:
-            if self._observer is not None:
-                if all(optimizer is not one for one in self._observer.optimizers):
-                    self._observer.another_stepped()
-                self._observer.stepped_by(optimizer)
+            if self._calls.observer is not None:
+                if all(optimizer is not one for one in self._calls.observer.optimizers):
+                    self._calls.observer.another_stepped()
+                self._calls.observer.stepped_by(optimizer)
             return
         if self._losses:
             with contextlib.suppress(Exception):  # an optimizer of the user's own may keep its rate elsewhere
                 rate = float(optimizer.param_groups[0].get("lr", math.nan))
-                self.store.add([Row(self.steps, "train", "", "lr", rate)])
+                self.store.add([Row(self._counts.steps, "train", "", "lr", rate)])
         self.end_step()
-        if self._observer is not None and self._trains_by_hand:
-            self._observer.stepped_by(optimizer)
+        if self._calls.observer is not None and self._calls.trains_by_hand:
+            self._calls.observer.stepped_by(optimizer)
 
     def end_step(self) -> None:
         """A step was taken.
@@ -461,22 +328,22 @@ class Patcher:
         losses, self._losses = self._losses, []
         try:
             if losses:
-                self.store.add([Row(self.steps, "train", "", "loss", sum(losses) / len(losses))])
+                self.store.add([Row(self._counts.steps, "train", "", "loss", sum(losses) / len(losses))])
             self.epochs.stepped()
             self._faults.stepped()
             self._gradients.stepped()
         except Exception as error:
             self._failed(error)
-        self.steps += 1
+        self._counts.steps += 1
         if self._optimizers.all:
-            self._backwards_without_step = 0
+            self._counts.without_step = 0
         if self._more is not None:
             try:
                 self._more()
             except Exception as error:
                 self._more = None
-                self._fence.caught(self.steps, "findings are told at the end alone", error)
-        if self._most is not None and self.steps >= self._most:
+                self._fence.caught(self._counts.steps, "findings are told at the end alone", error)
+        if self._most is not None and self._counts.steps >= self._most:
             raise Enough
         if self._probes == "losses" and losses and not math.isfinite(losses[-1]):
             raise Enough
@@ -484,9 +351,13 @@ class Patcher:
     def _end(self) -> None:
         self._faults.end()
         for remedy, reason in self.not_applied():
-            self.store.add([Event(max(0, self.steps - 1), "not-applied", f"{remedy} could not be applied: {reason}")])
-        unmoved = self._unmoved if self._trains_by_hand else None
-        self.store.add(what_was_not_seen(max(0, self.steps - 1), self.network, self._backwards, unmoved))
+            self.store.add(
+                [Event(max(0, self._counts.steps - 1), "not-applied", f"{remedy} could not be applied: {reason}")]
+            )
+        unmoved = self._calls.unmoved if self._calls.trains_by_hand else None
+        self.store.add(
+            what_was_not_seen(max(0, self._counts.steps - 1), self._calls.network, self._counts.backwards, unmoved)
+        )
 
     def _before_epoch(self, loader: DataLoader[Any]) -> None:
         self._look(self._faults.before_epoch, loader)
@@ -495,6 +366,6 @@ class Patcher:
 
     def _made(self, optimizer: Optimizer) -> bool:
         """Whether an optimizer that was just made counts."""
-        if self._open and self._remedies is not None:
+        if self._calls.open and self._remedies is not None:
             self._remedies.constructed(optimizer)
-        return self._open
+        return self._calls.open
