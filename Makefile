@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes with one thread each use a small machine better than one process with two.
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint bench patients clean
+.PHONY: demo test test-slow lint pages docs dist lowest hooks bench patients clean
 
 demo: $(VENV)/installed
 	$(BIN)/babysit demo
@@ -20,6 +20,24 @@ lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Writes every page anew that is made from code; tests hold that they are current.
+pages: $(VENV)/installed
+	$(BIN)/python docs/write_pages.py
+
+docs: $(VENV)/installed-docs
+	$(BIN)/python docs/build.py site
+
+# Builds and checks the package, installs it into empty environments, and runs the demo there.
+dist: $(VENV)/installed-dist
+	$(BIN)/python release/dist.py
+
+lowest:
+	$(PYTHON) release/lower_bounds.py
+
+hooks: $(VENV)/installed-test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[hooks]"
+	$(BIN)/pre-commit install
 
 # Scores check and heal on the patients, and writes the table into the docs; about an hour on two cores.
 patients: $(VENV)/installed
@@ -42,5 +60,13 @@ $(VENV)/installed-bench: $(VENV)/installed-test
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+$(VENV)/installed-dist: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dist]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist site .mypy_cache .pytest_cache .ruff_cache
