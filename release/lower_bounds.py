@@ -80,7 +80,7 @@ def main() -> int:
         )
         subprocess.run([python, "-m", "pip", "list", "--format", "freeze"], check=True)
         # Old versions warn of what later ones changed; what counts here is whether they work.
-        command = [python, "-m", "pytest", "-q", "-m", "not slow", "-W", "default", "-p", "no:cacheprovider"]
+        command = [str(python), "-m", "pytest", "-q", "-m", "not slow", "-W", "default", "-p", "no:cacheprovider"]
         tests = asked.tests or CORE
         return subprocess.run(
             [*command, *tests], cwd=ROOT, env={**os.environ, "PYTHONPATH": ""}, check=False
