@@ -136,6 +136,11 @@ SEQUENCES = {
     "causal, tags": (lambda: trained(Attention(causal=True), lambda ids: (ids, ids * 7 % VOCABULARY)), set()),
     "no mask": (lambda: trained(Attention(causal=False), shifted(1)), {"future-leaks"}),
     "no mask, fused": (lambda: trained(Attention(causal=False, fused=True), shifted(1)), {"future-leaks"}),
+    "short rows, no mask": (
+        lambda: trained(Attention(causal=False), lambda ids: (ids[:, :5], ids[:, 1:6])),
+        {"future-leaks"},
+    ),
+    "short rows, causal": (lambda: trained(Attention(causal=True), lambda ids: (ids[:, :5], ids[:, 1:6])), set()),
     "bidirectional layer": (lambda: trained(Recurrent(bidirectional=True), shifted(1)), {"future-leaks"}),
     "not shifted": (lambda: trained(Attention(causal=True), shifted(0)), {"targets-in-inputs"}),
     "not shifted, recurrent": (lambda: trained(Recurrent(), shifted(0)), {"targets-in-inputs"}),
@@ -391,3 +396,113 @@ def test_what_enters_the_network_in_evaluation_is_compared_with_training(scale: 
     )
     ratio = trace.series("evaluation-spread-ratio", layer="(inputs)", phase="validation").values[0]
     assert ratio == pytest.approx(scale, rel=0.25)
+
+
+@pytest.mark.parametrize(("by_column", "sick"), [(True, True), (False, False)])
+def test_columns_that_differ_add_up_to_a_table_that_does_not(by_column: bool, sick: bool) -> None:
+    """Validation rows scaled by one mean and deviation of the whole table, which leaves the table's own at 0 and 1."""
+
+    def program() -> None:
+        table = torch.randn(256, 6) * torch.tensor([1.0, 10.0, 100.0, 1.0, 0.1, 1000.0]) + torch.arange(6.0) * 20
+        train, held = table[:192], table[192:]
+        mean, spread = train.mean(0), train.std(0)
+        held = (held - held.mean()) / held.std() if by_column else (held - mean) / spread
+        net = nn.Linear(6, 1)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+        for batch in ((train - mean) / spread).split(64):
+            optimizer.zero_grad()
+            net(batch).square().mean().backward()
+            optimizer.step()
+        net.eval()
+        with torch.no_grad():
+            net(held)
+
+    torch.manual_seed(0)
+    store = TraceStore(None)
+    with Patcher(store, probes="losses"):
+        program()
+    ratio = store.read().series("evaluation-spread-ratio", layer="(inputs)", phase="validation").values[0]
+    assert (ratio < 0.1) == sick
+    assert sick or ratio == pytest.approx(1, rel=0.25)
+
+
+class OneAnswerEach(nn.Module):
+    """One answer for each row, in several ways."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.layer, self.out = nn.GRU(6, UNITS, batch_first=how != "rows taken for time"), nn.Linear(UNITS, 5)
+        self.pair = nn.Linear(2 * UNITS, 5)
+        self.both = nn.GRU(6, UNITS, batch_first=True, bidirectional=True)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if self.how == "reshaped":
+            rows = rows.reshape(rows.shape[1], rows.shape[0], 6).transpose(0, 1)
+        if self.how == "last states by a view":
+            answers: Tensor = self.pair(self.both(rows)[1].reshape(len(rows), -1))
+        elif self.how == "last states":
+            answers = self.pair(self.both(rows)[1].transpose(0, 1).reshape(len(rows), -1))
+        elif self.how == "softmax over rows":
+            answers = self.out(self.layer(rows)[0][:, -1].softmax(0))
+        else:
+            answers = self.out(self.layer(rows)[0][:, -1])
+        return answers
+
+
+@pytest.mark.parametrize(
+    ("how", "mixed", "kinds"),
+    [
+        ("as it should be", False, set()),
+        ("last states", False, set()),
+        ("rows taken for time", True, set()),
+        ("last states by a view", True, set()),
+        ("softmax over rows", True, set()),
+        ("reshaped", True, {"positions-mixed"}),
+    ],
+)
+@pytest.mark.parametrize("one_graph", [False, True])
+def test_rows_that_change_each_others_answers(how: str, mixed: bool, kinds: set[str], one_graph: bool) -> None:
+    """Rows of one graph are the same in each step, and depend on each other by design."""
+    torch.manual_seed(0)
+    store, whole = TraceStore(None), torch.randn(4, ROWS, LENGTH, 6)
+    with Patcher(store, probes="dependence"):
+        net = OneAnswerEach(how)
+        optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+        for step in range(4):
+            optimizer.zero_grad()
+            answers = net(whole[0 if one_graph else step])
+            functional.cross_entropy(answers, torch.randint(5, (ROWS,))).backward()
+            optimizer.step()
+    trace = store.read()
+    values = trace.series("row-mixing", layer="(outputs)").values
+    assert bool(values) != one_graph
+    assert one_graph or (values[0] > 1e-3) == mixed
+    assert {event.kind for event in trace.events if event.kind != "unseen"} == kinds
+
+
+@pytest.mark.parametrize(("how", "sick"), [("view", True), ("permute", False), ("grey", False)])
+def test_channels_that_stand_last(how: str, sick: bool) -> None:
+    """As images are stored: their axes are to be permuted."""
+    images = torch.rand(4, ROWS, 8, 8, 1 if how == "grey" else 3)
+
+    class Images(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.out = nn.Conv2d(images.shape[-1], 4, 3), nn.Linear(4, 5)
+
+        def forward(self, rows: Tensor) -> Tensor:
+            count, high, wide, channels = rows.shape
+            first = rows.permute(0, 3, 1, 2) if how == "permute" else rows.view(count, channels, high, wide)
+            answers: Tensor = self.out(self.layer(first).mean((2, 3)))
+            return answers
+
+    def program() -> None:
+        net = Images()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.01)
+        for batch in images:
+            functional.cross_entropy(net(batch), torch.randint(5, (ROWS,))).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    assert set(seen(program)) == ({"positions-mixed"} if sick else set())

@@ -19,6 +19,7 @@ NOISE_OVER_BATCH = 100.0
 LEAST_SAMPLES = 20
 SURE_STEPS = 100  # some sound networks learn nothing for fifty steps
 OTHER_REASONS = (_learning_rate_too_high, _learning_rate_too_low, _labels_unrelated)
+LARGER = 4  # times as many rows are what the remedy tries
 STANDS_STILL = 0.98  # median loss of the last quarter over that of the first
 
 
@@ -71,7 +72,8 @@ def _noise(trace: Trace, rows: float) -> list[Finding]:
         "first losses": first,
         "last losses": last,
     }
-    return [DISEASE.finding(quietest or "batches", evidence=evidence)]
+    larger = (f"batch-size={round(LARGER * rows)}",)
+    return [DISEASE.finding(quietest or "batches", evidence=evidence, remedies=larger)]
 
 
 def _scales(trace: Trace, layer: str) -> list[float]:
@@ -104,7 +106,17 @@ DISEASE = Disease(
         " passes that chance on to every later layer, and evaluation uses other statistics than training."
     ),
     remedies=("batch-size=32",),
-    explained_by=("activations-vanish",),
+    # What keeps the signal out of the gradient leaves noise alone, whatever the batch.
+    explained_by=(
+        "activations-vanish",
+        "rows-mixed",
+        "positions-mixed",
+        "inputs-ignored",
+        "outputs-identical",
+        "padding-counts",
+        "targets-misaligned",
+        "targets-conflict",
+    ),
     reads=(
         "batch-rows",
         "gradient-noise-scale",

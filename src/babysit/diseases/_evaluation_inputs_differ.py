@@ -61,7 +61,8 @@ DISEASE = Disease(
     severity="sick",
     seen_as="Evaluated rows have another mean or another spread than training rows, and their answers are much worse.",
     threshold=(
-        f"The means of all input values lie more than {SHIFTED:g} deviations apart, or their deviations differ by more"
+        "Over all input values, or by column of a table (the root mean square of distances, the median of ratios):"
+        f" the means lie more than {SHIFTED:g} deviations apart, or their deviations differ by more"
         f" than a factor of {SPREAD:g}; and evaluation has gone less than {WORSE:g} of the way from chance to perfect"
         f" that training has, which is at least {LEARNED:g}. Without known scores, a warning from {FAR:g} times on."
     ),

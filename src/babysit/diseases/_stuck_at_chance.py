@@ -134,6 +134,8 @@ DISEASE = Disease(
         "wrong-output-activation",
         "wrong-loss",
         "loss-broadcasts",
+        "rows-mixed",
+        "positions-mixed",
         "outputs-identical",
         "inputs-ignored",
         "latent-collapsed",

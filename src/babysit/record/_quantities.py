@@ -130,11 +130,14 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity(
             "evaluation-shift",
             "deviations",
-            "of all input values: distance of the mean in evaluation from that"
-            " in training, over the deviation in training",
+            "of all input values: distance of the mean in evaluation from that in training, over the deviation in"
+            " training; of tables the root of its mean square by column, where that is larger",
         ),
         Quantity(
-            "evaluation-spread-ratio", "", "of all input values: their deviation in evaluation over that in training"
+            "evaluation-spread-ratio",
+            "",
+            "of all input values: their deviation in evaluation over that in training; of tables the median by column,"
+            " where that is further from 1",
         ),
         Quantity(
             "return-company",

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from babysit.probes import first_tensor
-from babysit.record import Event, Row
-from babysit.rehearsal._perturbed import NetworkPass, PassesSeen, loss_on_padding, perturbed
+from babysit.record import OUTPUTS, Event, Row
+from babysit.rehearsal._perturbed import NetworkPass, PassesSeen, loss_on_padding, perturbed, rows_mixed
 from babysit.rehearsal._where import where_in_script
 
 STEPS = 3  # that are looked at
@@ -79,6 +79,8 @@ class Dependence:
         self._call: NetworkPass | None = None
         self._targets: Tensor | None = None
         self._widths: list[int] = []
+        self._before: Tensor | None = None  # what entered in the pass before
+        self._rows_change = False
         self._axes: set[int] = set()
 
     @contextlib.contextmanager
@@ -94,6 +96,9 @@ class Dependence:
         first = first_tensor([arguments, options])
         if first is not None and first.ndim > 1:
             self._widths.append(first.shape[1])
+        if first is not None:
+            before, self._before = self._before, first.detach().clone()
+            self._rows_change |= before is not None and not torch.equal(before, self._before)
         self._axes |= following.axes
 
     def loss_computed(self, name: str, outputs: Tensor, targets: Tensor, value: Tensor | None) -> None:
@@ -122,8 +127,13 @@ class Dependence:
             with contextlib.suppress(Exception):  # a network may be anything, and refuse to be copied
                 for kind, text in perturbed(self._call, seen):
                     self._once(kind, text, "outputs")
+            with contextlib.suppress(Exception):
+                # Where each step has the same rows, they may be the nodes of one graph, which depend on each other.
+                mixing = rows_mixed(self._call, self._targets) if self._rows_change else None
+                if mixing is not None:
+                    self._tell([Row(self._step, "train", OUTPUTS, "row-mixing", mixing)])
         if self._step >= STEPS:
-            self._call, self._targets, self._embedded = None, None, []
+            self._call, self._targets, self._embedded, self._before = None, None, [], None
 
     def _loss_on_padding(self, value: Tensor, outputs: Tensor, targets: Tensor, embedded: list[Embedded]) -> None:
         for one in embedded:
@@ -199,7 +209,12 @@ class Dependence:
         placed = [answer for answer in known if answer.position is not None]
         ahead = [answer for answer in placed if answer.reach[-1] > (answer.position or 0)]
         if placed and 2 * len(ahead) > len(placed):
-            hits = [answer.has_target_at((answer.position or 0) + 1) for answer in placed]
+            # The last position of a row has no next token in it.
+            hits = [
+                answer.has_target_at((answer.position or 0) + 1)
+                for answer in placed
+                if (answer.position or 0) + 1 < len(answer.tokens)
+            ]
             if len(hits) >= LEAST and sum(hits) >= MATCHES * len(hits):
                 share = f"{sum(hits) / len(hits):.0%} of {len(hits)} tested answers"
                 self._once("future-leaks", f"{share} have the next token for their target, and depend on it")
@@ -338,9 +353,18 @@ class _Following(TorchFunctionMode):
             joined = (batch, positions, heads * units)
             if heads > 1 and positions > 1 and tuple(after.shape) in (joined, (batch * positions, heads * units)):
                 self._mixed(tuple(before.shape), tuple(after.shape))
-        elif before.ndim == 3 and after.ndim == 3 and before.grad_fn is not None:
+        elif before.ndim == 3 and after.ndim == 3:
             first, second, width = before.shape
             if tuple(after.shape) == (second, first, width) and first != second and min(first, second) > 1:
+                self._mixed(tuple(before.shape), tuple(after.shape))
+        elif before.ndim == 4 and after.ndim == 4:
+            # Channels that stand last, as images are stored, are brought to the front: no reading keeps their places.
+            rows, high, wide, channels = before.shape
+            moved = (rows, channels, high, wide)
+            if tuple(after.shape) == moved != tuple(before.shape) and channels > 1 and high * wide > 1:
+                self._mixed(tuple(before.shape), tuple(after.shape))
+        elif before.ndim == 2 and after.ndim == 2 and not before.is_floating_point():
+            if tuple(after.shape) == tuple(before.shape)[::-1] != tuple(before.shape) and min(before.shape) > 1:
                 self._mixed(tuple(before.shape), tuple(after.shape))
         elif before.ndim == 3 and after.ndim == 4 and mark is None:
             batch, positions, width = before.shape

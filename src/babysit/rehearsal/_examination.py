@@ -241,7 +241,7 @@ def with_dependence(watched: Trace, tested: Trace | BabysitError) -> Trace:
     of_it = [one for one in DISEASES.values() if one.group == "dependence"]
     shown = {name.removeprefix("event:") for one in of_it for name in one.reads}
     more = tuple(one for one in tested.events if one.kind in shown and (one.kind, one.text) not in known)
-    rows = tuple(row for row in tested.rows if row.quantity.startswith("return-"))
+    rows = tuple(row for row in tested.rows if row.quantity.startswith("return-") or row.quantity == "row-mixing")
     return dataclasses.replace(watched, events=(*watched.events, *more), rows=(*watched.rows, *rows))
 
 

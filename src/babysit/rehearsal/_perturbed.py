@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from babysit.probes import first_tensor
 from babysit.rehearsal._batches import tensors_of
+from babysit.rehearsal._exchanged_rows import LEAST_ROWS, change_by_others
 from babysit.rehearsal._restore import random_streams_restored
 
 # Of the largest answer: float32 numbers that are reckoned alike differ by less.
@@ -79,6 +80,32 @@ def perturbed(call: NetworkPass, seen: PassesSeen) -> list[tuple[str, str]]:
         if found is None:
             found = _padding_changes(network, call, tensors, answers.float(), seen)
     return [] if found is None else [found]
+
+
+def rows_mixed(call: NetworkPass, targets: Tensor | None) -> float | None:
+    """How far a row's answer moves where the other rows of its batch are others; see `change_by_others`.
+
+    Returns:
+        None where rows cannot be told: several tensors enter the network (the second may say which row belongs to
+        which), or there is not one target a row.
+    """
+    given = tensors_of([list(call.arguments), dict(call.options)])
+    if len(given) != 1 or targets is None or given[0].ndim < 2 or len(given[0]) < LEAST_ROWS:
+        return None
+    rows = given[0]
+    if (
+        targets.shape[:1] != rows.shape[:1]
+        or targets.numel() != len(targets)
+        or any(map(_at_zero, call.module.parameters()))
+    ):
+        return None
+    others = rows.roll(1, 0)
+    first = call.arguments[0] if call.arguments else None
+    if first is not rows or call.options:
+        return None
+    with random_streams_restored(), torch.no_grad():
+        network = copy.deepcopy(call.module).eval()
+        return change_by_others(lambda batch: network(batch, *call.arguments[1:]), rows, others)
 
 
 def _at_zero(parameter: Tensor) -> bool:

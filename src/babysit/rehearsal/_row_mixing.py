@@ -7,10 +7,9 @@ from torch import Tensor
 
 from babysit.probes import first_tensor
 from babysit.rehearsal._batches import tensors_of
+from babysit.rehearsal._exchanged_rows import LEAST_ROWS, change_by_others
 from babysit.rehearsal._subject import LiveParts
 from babysit.remedies import inputs_and_targets
-
-LEAST_ROWS = 4
 
 
 def row_mixing(live: LiveParts, seed: int = 0) -> float | None:
@@ -34,21 +33,7 @@ def row_mixing(live: LiveParts, seed: int = 0) -> float | None:
         # The other rows are those of the next batch, turned by one where it is shorter or the same.
         same = len(others) < len(given) or torch.equal(given, others)
         replaced = given.roll(1, 0) if same else others[: len(given)]
-        alone = first_tensor(network(given))
-        changes = []
-        # The last row, too: of rows taken for time, the first knows nothing of the others.
-        for row in (0, -1):
-            exchanged = replaced.clone()
-            exchanged[row] = given[row]
-            among = first_tensor(network(exchanged))
-            if alone is None or among is None or not alone.ndim or alone.shape != among.shape:
-                return None
-            if len(alone) != len(given):
-                return None
-            changes.append(float((alone[row] - among[row]).abs().max()))
-    assert alone is not None
-    spread = float(alone.float().std())
-    return max(changes) / spread if spread > 0 else 0.0
+        return change_by_others(network, given, replaced)
 
 
 def _single_input(live: LiveParts, batch: object) -> Tensor | None:

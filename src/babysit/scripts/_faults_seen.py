@@ -30,6 +30,8 @@ from babysit.scripts._scalers_seen import ScalersSeen
 from babysit.scripts._schedules_seen import SchedulesSeen
 from babysit.scripts._stored_rows import StoredRows
 
+LEAST_COLUMNS = 2  # of a table, that vary
+TINY = 1e-6  # of a mean: a deviation that rounding alone may make
 COMPARED_BATCHES = 20  # of training and of evaluation, whose values are counted
 # Backward functions whose derivative has a pole, or whose value has: at zero, or where the argument leaves the domain.
 WITH_POLES = {
@@ -376,12 +378,13 @@ class _States:
 
 
 class _Values:
-    """Mean and deviation of the numbers that enter a network, over its first batches."""
+    """Mean and deviation of the numbers that enter a network, over its first batches, as a whole and by column."""
 
     def __init__(self) -> None:
         self.batches = self.rows = 0
         self.count, self.total, self.squares = 0, 0.0, 0.0
         self.shape: tuple[int, ...] | None = None
+        self._sums: Tensor | None = None  # of a table, by column: of its numbers, and of their squares
 
     def add(self, inputs: Tensor) -> None:
         if self.batches >= COMPARED_BATCHES or not readable(inputs):
@@ -395,6 +398,9 @@ class _Values:
         self.total += float(values.sum())
         self.squares += float(values.square().sum())
         self.shape = tuple(inputs.shape[1:2])
+        if inputs.ndim == 2:
+            sums = torch.stack([values.sum(0), values.square().sum(0)])
+            self._sums = sums if self._sums is None or self._sums.shape != sums.shape else self._sums + sums
 
     @property
     def mean(self) -> float:
@@ -408,7 +414,26 @@ class _Values:
         """The distance of the means in deviations of this one, and the ratio of the deviations; None of too few."""
         if min(self.rows, other.rows) < 32 or self.shape != other.shape or not self.deviation:
             return None
-        return abs(other.mean - self.mean) / self.deviation, other.deviation / self.deviation
+        shift, ratio = abs(other.mean - self.mean) / self.deviation, other.deviation / self.deviation
+        columns, others = self._by_column(), other._by_column()
+        if columns is None or others is None or columns.shape != others.shape or not ratio:
+            return shift, ratio
+        # Columns that differ may add up to a table that does not.
+        vary = (columns[1] > TINY * columns[0].abs()) & (others[1] > TINY * others[0].abs())
+        if int(vary.sum()) < LEAST_COLUMNS:
+            return shift, ratio
+        (mean, spread), (mean_after, spread_after) = columns[:, vary], others[:, vary]
+        shifts, ratios = (mean_after - mean) / spread, (spread_after / spread).log()
+        by_column = float(ratios.quantile(0.5))
+        further = math.exp(by_column) if abs(by_column) > abs(math.log(ratio)) else ratio
+        return max(shift, float(shifts.square().mean().sqrt())), further
+
+    def _by_column(self) -> Tensor | None:
+        """Means and deviations of a table's columns."""
+        if self._sums is None or not self.rows:
+            return None
+        mean, square = self._sums / self.rows
+        return torch.stack([mean, (square - mean.square()).clamp_min(0).sqrt()])
 
 
 def _poles(graph: Any) -> list[str]:
