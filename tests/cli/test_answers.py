@@ -33,6 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return path
 
 
+# Commands that write a file, print a schema or serve: what they say is no answer.
+WITHOUT_ANSWER = {"schema", "skill"}
 # A command of each kind, and the code that it ends with.
 COMMANDS: dict[str, tuple[list[str], int]] = {
     "check": (["check", "train.py", "--seconds", "20"], BAD_NEWS),
@@ -52,12 +54,13 @@ COMMANDS: dict[str, tuple[list[str], int]] = {
     "report": (["report", "run"], DONE),
     "resume": (["resume", "run"], DONE),
     "run": (["run", "--json", "train.py"], DONE),
+    "status": (["status"], DONE),
     "tune": (["tune", "iris", *SPACE, "--trials", "2", "--winners", "1", "--repeats", "1", *QUICK], DONE),
 }
 
 
 def test_every_answer_has_a_schema_and_a_command() -> None:
-    assert ANSWERS.keys() == VERBS.keys() - {"schema"} == {name.partition(",")[0] for name in COMMANDS}
+    assert ANSWERS.keys() == VERBS.keys() - WITHOUT_ANSWER == {name.partition(",")[0] for name in COMMANDS}
     for verb in ANSWERS:
         function = verb.replace("-", "_")
         module = importlib.import_module(f"babysit.cli._{function}")

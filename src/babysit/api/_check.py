@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from babysit.api._result import Result
 from babysit.api._subjects import subject_of
 from babysit.record import CheckVerdict, Finding, PreFlight, PreFlightStep, Progress, Recipe, silent
-from babysit.rehearsal import TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight
+from babysit.rehearsal import TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight, tried_remedies
 from babysit.reports import check_headline, check_renderable
 
 
@@ -69,6 +69,9 @@ class Checked(Result):
 
     def _title(self) -> str:
         return check_headline(self.pre_flight).plain
+
+    def _reasons(self) -> Sequence[str]:
+        return self.reasons
 
     def __rich__(self) -> RenderableType:
         return check_renderable(self.pre_flight)
@@ -166,4 +169,5 @@ def check(
         found = pre_flight(
             made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=progress
         )
-    return Checked(dataclasses.replace(found, notes=made.notes()))
+        findings = made.located(found.findings, tried_remedies(found.findings))
+    return Checked(dataclasses.replace(found, findings=findings, notes=made.notes()))

@@ -62,6 +62,9 @@ class Diagnosed(Result):
     def _page(self) -> str:
         return render_trace_page(self.trace, self.found)
 
+    def _reasons(self) -> Sequence[str]:
+        return [f"{self.verdict}: {reason}" for reason in self.reasons]
+
     def __rich__(self) -> RenderableType:
         told: list[RenderableType] = [Text(f"{self.verdict}: {reason}") for reason in self.reasons]
         told += [Text(self._title()), findings_renderable(self.found)]

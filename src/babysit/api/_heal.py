@@ -25,7 +25,7 @@ from babysit.rehearsal import (
     pre_flight,
 )
 from babysit.rehearsal import heal as heal_subject
-from babysit.reports import healing_headline, healing_renderable
+from babysit.reports import effect_text, healing_headline, healing_renderable, tried_line
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
@@ -104,6 +104,13 @@ class Healed(Result):
 
     def _title(self) -> str:
         return healing_headline(self.healing).plain
+
+    def _reasons(self) -> Sequence[str]:
+        told = [f"write: {line}" for line in self.advice]
+        if self.effect is not None:
+            told.append(f"effect: {effect_text(self.effect)}")
+        still = [f"still wrong under the remedies: {', '.join(one.name for one in self.healing.left)}"]
+        return [*told, *(still if self.healing.left else [])]
 
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [healing_renderable(self.healing)]
@@ -218,10 +225,32 @@ def heal(
             progress=progress,
         )
     written = (*found.remedies, *found.mended)
-    found = dataclasses.replace(found, notes=made.notes(), advice=made.advice_for(written), diff=made.diff_of(written))
+    found = dataclasses.replace(
+        found,
+        findings=made.located(found.findings, _tried_for(found)),
+        notes=made.notes(),
+        advice=made.advice_for(written),
+        diff=made.diff_of(written),
+    )
     if apply is None or not written:
         return Healed(found, made)
     copy = made.patched_copy(written, pathlib.Path(apply))
     note = f"the patched copy, run in a scratch folder, came to {copy.outcome}"
     found = dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))
     return Healed(found, made)
+
+
+def _tried_for(found: Healing) -> dict[str, tuple[tuple[Remedy, ...], str]]:
+    """By the name of a finding, the remedies that treat it: those recommended, else the best that was tried for it."""
+    told: dict[str, tuple[tuple[Remedy, ...], str]] = {}
+    for one in sorted((one for one in found.tried if not one.refused and one.gain > 0), key=lambda one: -one.gain):
+        told.setdefault(one.because, (one.remedies, tried_line(one).plain.strip()))
+    if found.effect is not None:
+        names = {remedy.name for remedy in found.remedies}
+        asked = {one.because for one in found.tried if {remedy.name for remedy in one.remedies} & names}
+        did = f"{' '.join(map(str, found.remedies))}: {effect_text(found.effect)}"
+        for finding in found.findings:
+            if finding.name in asked or names & {remedy.name for remedy in finding.remedies}:
+                told[finding.name] = (found.remedies, did)
+    told.pop("", None)
+    return told

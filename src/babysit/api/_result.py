@@ -5,12 +5,13 @@ from __future__ import annotations
 import abc
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import RenderableType
 
 from babysit.record import Finding, SickError, to_json, write_atomic
-from babysit.reports import as_html, as_text, finding_line, render_result_page
+from babysit.reports import as_html, as_text, compact_findings, finding_line, render_result_page
 
 
 class Result(abc.ABC):
@@ -90,6 +91,16 @@ class Result(abc.ABC):
         if sick:
             more = f", and {len(sick) - 1} more" if len(sick) > 1 else ""
             raise SickError(f"{finding_line(sick[0]).plain}{more}", cause=sick[0].why)
+
+    def compact(self) -> str:
+        """The answer in few words, without tables: what commands print where a coding agent reads them."""
+        if not self.findings:
+            return str(self)
+        return "\n".join([self._title(), *self._reasons(), *compact_findings(self.findings)])
+
+    def _reasons(self) -> Sequence[str]:
+        """What stands between the title and the findings where the answer is told in few words."""
+        return ()
 
     def __str__(self) -> str:
         return as_text(self.__rich__())

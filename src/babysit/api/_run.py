@@ -31,7 +31,7 @@ from babysit.record import (
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
 from babysit.reports import FindingLines, event_lines, findings_renderable, render_trace_page, trace_headline, write_out
-from babysit.scripts import Ended, Patcher, failure, run_script, with_arguments
+from babysit.scripts import Ended, Patcher, failure, located, run_script, with_arguments
 
 ScriptEnd = Literal["finished", "failed", "interrupted"]
 
@@ -161,7 +161,7 @@ def run(
             store.add([failure(patcher.steps, ended, changed=bool(asked))])
             store.flush()
         trace = store.read()
-    findings = tuple(diagnose(trace, ignore=ignore))
+    findings = located(target, diagnose(trace, ignore=ignore))
     how: ScriptEnd = "interrupted" if ended.how == "interrupted" else "failed"
     if ended.how == "finished" and not ended.code:
         how = "finished"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from babysit.api import Result
 
 STANDARD_OUTPUT = pathlib.Path("-")  # what `--json` without a file stands for
+KEPT: pathlib.Path | None = None  # in the process of a job: where its answer is kept as JSON, beside what was asked for
+# What coding agents set in the environment of what they run: they are told the same in fewer words.
+AGENTS = ("AI_AGENT", "CLAUDECODE", "CODEX_SANDBOX", "GEMINI_CLI")
+
+
+def for_agent() -> bool:
+    """Whether a coding agent reads the answer."""
+    return any(os.environ.get(name) for name in AGENTS)
 
 
 def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None = None) -> int:
@@ -33,7 +42,10 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
     tell_json(result.to_json, json)
     if json != STANDARD_OUTPUT:
         console = CleanConsole()
-        console.print(result, crop=False)
+        if for_agent():
+            write_out(sys.stdout, result.compact() + "\n")
+        else:
+            console.print(result, crop=False)
         if report is not None:
             console.print(f"report: {report}", soft_wrap=True, highlight=False)
     if result.interrupted:
@@ -45,6 +57,8 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
 
 def tell_json(text: Callable[[], str], json: pathlib.Path | None) -> None:
     """Write JSON where it was asked for; without a file to the standard output."""
+    if KEPT is not None:
+        write_atomic(KEPT, text() + "\n")
     if json == STANDARD_OUTPUT:
         write_out(sys.stdout, text() + "\n")
     elif json is not None:

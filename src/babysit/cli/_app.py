@@ -19,7 +19,8 @@ from cyclopts import App, CycloptsError
 from rich.text import Text
 
 import babysit
-from babysit.cli._arguments import apart, with_json_files, with_subject_first
+from babysit.cli._answer import STANDARD_OUTPUT
+from babysit.cli._arguments import BACKGROUND, END, JSON, apart, with_json_files, with_subject_first
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
 from babysit.record import BabysitError
 from babysit.reports import CleanConsole
@@ -40,6 +41,8 @@ VERBS = {
     "resume": "Go on with an interrupted training or search.",
     "run": "Run a script, watched: what is wrong with its training, while it runs.",
     "schema": "Print the JSON Schema of what a command answers with --json.",
+    "skill": "Write the skill that tells a coding agent how to use babysit.",
+    "status": "How a job stands that was begun with --background.",
     "tune": "Search the hyper-parameters coarse to fine.",
 }
 
@@ -130,10 +133,31 @@ def _carried_out(arguments: list[str]) -> int:
         arguments = with_subject_first(arguments)
     arguments = with_json_files(arguments)
     console = CleanConsole()
+    own = arguments[: arguments.index(END)] if END in arguments else arguments
+    if BACKGROUND in own:
+        app.parse_args(arguments, exit_on_error=False, print_error=False, console=console)  # its errors are told now
+        if not _missing(own):
+            return in_background(arguments)
+        arguments.remove(BACKGROUND)  # its error is told at once
     code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value", console=console)
     if sys.stdout is not None:
         sys.stdout.flush()
     return code if isinstance(code, int) else DONE
+
+
+def _missing(arguments: Sequence[str]) -> bool:
+    """Whether a script or a recipe is named that is not there."""
+    return any(one.endswith((".py", ".toml")) and not os.path.exists(one) for one in arguments if one[:1] != "-")
+
+
+def in_background(arguments: Sequence[str]) -> int:
+    """Begin a job, and say what it is called."""
+    from babysit.cli._jobs import begin
+    from babysit.cli._status import tell_job
+
+    to_output = f"{JSON}={STANDARD_OUTPUT}"
+    begun = begin([one for one in arguments if one not in (BACKGROUND, to_output)])
+    return tell_job(begun, STANDARD_OUTPUT if to_output in arguments else None)
 
 
 def _say(console: CleanConsole, text: str, *more: str) -> None:

@@ -15,6 +15,7 @@ MODULE = ("-m", "--module")
 HELP = ("-h", "--help", "--version")
 END = "--"
 JSON = "--json"
+BACKGROUND = "--background"
 SEVERAL = ("--only", "--skip", "--ignore", "--settings", "--set", "--remedies", "--remedy")  # options of many values
 
 

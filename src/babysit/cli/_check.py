@@ -25,6 +25,7 @@ def check(
     seed: int = 0,
     report: File = None,
     plain: Flag = False,
+    background: Flag = False,
     json: File = None,
 ) -> int:
     """The pre-flight: eight steps before hours are spent, each with its numbers and a verdict.
@@ -67,6 +68,8 @@ def check(
         Write the answer as one HTML file.
     plain
         Lines instead of a live panel.
+    background
+        Answer at once with the name of a job, which goes on by itself: babysit status JOB.
     json
         Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """

@@ -17,6 +17,7 @@ BAD_NEWS_OF = {
     "fit": "the training diverged",
     "heal": "something is wrong, whether a remedy heals it or not",
     "resume": "the training diverged, or the search found no winner",
+    "status": "the job's command had bad news, or the job was killed",
     "tune": "the search found no winner: every trial failed",
 }
 OF_RUN = "`babysit run` ends with the exit code of the script itself, and with 2 where the script could not be begun."

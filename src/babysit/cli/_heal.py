@@ -25,6 +25,7 @@ def heal(
     apply: File = None,
     report: File = None,
     plain: Flag = False,
+    background: Flag = False,
     json: File = None,
 ) -> int:
     """Diagnose, rehearse the remedies, and recommend the smallest combination that works, with what it did.
@@ -64,6 +65,8 @@ def heal(
         Write the answer as one HTML file.
     plain
         Lines instead of a live panel.
+    background
+        Answer at once with the name of a job, which goes on by itself: babysit status JOB.
     json
         Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """

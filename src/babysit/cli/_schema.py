@@ -16,6 +16,8 @@ from babysit.record import (
     Healing,
     InitialisationComparison,
     InputError,
+    JobAnswer,
+    JobsAnswer,
     PredictionsFile,
     PreFlight,
     Recipe,
@@ -43,6 +45,7 @@ ANSWERS: dict[str, Any] = {
     "report": TrainingAnswer,
     "resume": TrainingAnswer | SearchAnswer,
     "run": RunAnswer,
+    "status": JobAnswer | JobsAnswer,
     "tune": SearchAnswer,
 }
 
@@ -54,7 +57,7 @@ def schema(name: str, /, *, out: File = None) -> int:
     ----------
     name
         The command: check, compare-init, demo, diagnose, evaluate, explain, export, fit, heal, predict, recipe, report,
-        resume, run or tune.
+        resume, run, status or tune.
     out
         Write it to this file instead.
     """

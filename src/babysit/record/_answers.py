@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from babysit.record._finding import Finding
-from babysit.record._stored import Values, stored
+from babysit.record._stored import Seconds, Values, stored
 from babysit.record._study import StudyResult
 from babysit.record._summary import Check, DataSummary, Decision, Evaluation, LayerSummary, SummaryModel
 
@@ -112,4 +112,45 @@ class ExplainAnswer:
 
     lessons: tuple[LessonAnswer, ...]
     names: Mapping[str, tuple[str, ...]]
+    schema: int = 1
+
+
+JobState = Literal["running", "finished", "stopped", "failed", "killed"]
+
+
+@stored
+class JobAnswer:
+    """A command that goes on in the background, as it stands.
+
+    Attributes:
+        job: What it is called: `babysit status JOB`.
+        command: What followed `babysit`.
+        state: `running`; `finished`; `stopped` by `babysit status JOB --stop`; `failed`, where the input could not be
+            used; or `killed`, where it left no answer.
+        code: Its exit code; None while it runs, and of one that was killed.
+        seconds: Since it began; of one that has ended, until its end.
+        news: What it told, in lines, after those that were known already.
+        next: Say `--since NEXT` to be told only what is new.
+        answer: What the command prints with --json; None while it runs, and where it came to none.
+        text: What the command prints without --json.
+        schema: Version of this form.
+    """
+
+    job: str
+    command: tuple[str, ...]
+    state: JobState
+    code: int | None = None
+    seconds: Seconds = 0.0
+    news: tuple[str, ...] = ()
+    next: int = 0
+    answer: Any = None
+    text: str = ""
+    schema: int = 1
+
+
+@stored
+class JobsAnswer:
+    """All jobs that are kept, the newest first; without their news and answers."""
+
+    jobs: tuple[JobAnswer, ...]
     schema: int = 1

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from babysit.record._errors import InputError
 from babysit.record._stored import Values, stored
@@ -71,6 +71,11 @@ class Finding:
         remedies: What may help, the likeliest first.
         explained_by: The finding that causes this one, by name; empty where nothing found does.
         page: Address of its page.
+        file: Of a script: the file to change, seen from the working directory; empty where it is not known.
+        line: The line in it that the first remedy changes, or where a reader should begin to look; 0 where it is not
+            known.
+        fix: The remedy that was tried, as a unified diff that `git apply` takes; empty where none was tried.
+        did: What that remedy did when it was tried.
     """
 
     name: str
@@ -82,6 +87,10 @@ class Finding:
     explained_by: str = ""
     page: str = ""
     schema: int = FINDING_SCHEMA
+    file: str = ""
+    line: int = 0
+    fix: str = Field(default="", repr=False)
+    did: str = ""
 
 
 @stored

@@ -43,6 +43,7 @@ from babysit.rehearsal._subject import (
     one_by_one,
     out_of_time,
 )
+from babysit.rehearsal._tried_remedies import tried_remedies
 from babysit.rehearsal._verdict import verdict_of_trace
 from babysit.rehearsal._where import where_in_script
 
@@ -98,6 +99,7 @@ __all__ = [
     "restored",
     "sweep_rates",
     "tensors_of",
+    "tried_remedies",
     "verdict_of_trace",
     "where_in_script",
     "workers_repeat",

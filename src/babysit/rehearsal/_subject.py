@@ -7,7 +7,7 @@ import math
 import pathlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, Self
@@ -15,7 +15,7 @@ from typing import Literal, Self
 from torch import nn
 from torch.optim import Optimizer
 
-from babysit.record import BabysitError, InputError, OutOfTimeError, Remedy, Trace
+from babysit.record import BabysitError, Finding, InputError, OutOfTimeError, Remedy, Trace
 from babysit.rehearsal._outcome import RehearsalOutcome
 from babysit.remedies import Batch, LossOf
 
@@ -180,6 +180,20 @@ class Subject(ABC):
     def diff_of(self, remedies: Sequence[Remedy]) -> str:
         """The changes of its text that remedies are, as a unified diff; empty where it has no text."""
         return ""
+
+    def located(
+        self, findings: Sequence[Finding], tried: Mapping[str, tuple[Sequence[Remedy], str]]
+    ) -> tuple[Finding, ...]:
+        """The same findings, with file and line in its text, and the fix where a remedy was tried.
+
+        Args:
+            findings: What was found.
+            tried: By the name of a finding, the remedies that were tried for it, and what they did.
+        """
+        return tuple(
+            dataclasses.replace(finding, did=tried[finding.name][1]) if finding.name in tried else finding
+            for finding in findings
+        )
 
     def check_copy(self, path: pathlib.Path) -> None:
         """Check that a patched copy of its text can be written to a path.

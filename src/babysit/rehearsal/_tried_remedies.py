@@ -74,6 +74,23 @@ def with_tried_remedies(examination: Examination, findings: Sequence[Finding]) -
     return _judged(told, done, before, examination)
 
 
+def tried_remedies(findings: Sequence[Finding]) -> dict[str, tuple[tuple[Remedy, ...], str]]:
+    """By the name of a finding, the remedy that was tried for it, none where it did no good, and what it did.
+
+    Example:
+        >>> tried = {TRIED: "lr=0.01: loss 2.3 -> loss 0.4"}
+        >>> finding = Finding("diverged", "sick", evidence=tried, remedies=(Remedy("lr", "0.01"),))
+        >>> remedies, did = tried_remedies([finding])["diverged"]
+        >>> str(remedies[0]), did
+        ('lr=0.01', 'lr=0.01: loss 2.3 -> loss 0.4')
+    """
+    told = {finding.name: (finding, str(finding.evidence[TRIED])) for finding in findings if TRIED in finding.evidence}
+    return {
+        name: (finding.remedies[:1] if text.startswith(f"{' '.join(map(str, finding.remedies[:1]))}: ") else (), text)
+        for name, (finding, text) in told.items()
+    }
+
+
 def _of_findings(findings: Sequence[Finding], trace: Trace) -> list[Suspicion]:
     roots = [one for one in findings if not one.explained_by and one.severity != "note"][:MOST_ROOTS]
     return [

@@ -1,11 +1,12 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
 from babysit.reports._check_text import check_headline, check_renderable
+from babysit.reports._compact import compact_findings
 from babysit.reports._comparison import comparison_lesson
 from babysit.reports._console import CleanConsole, write_out
 from babysit.reports._finding_lines import FindingLines, event_lines
 from babysit.reports._findings import finding_line, findings_renderable, print_findings
-from babysit.reports._healing_text import healing_headline, healing_renderable
+from babysit.reports._healing_text import effect_text, healing_headline, healing_renderable, tried_line
 from babysit.reports._lesson import (
     GreyImage,
     HistogramsFigure,
@@ -51,7 +52,9 @@ __all__ = [
     "as_text",
     "check_headline",
     "check_renderable",
+    "compact_findings",
     "comparison_lesson",
+    "effect_text",
     "evaluation_renderable",
     "event_lines",
     "finding_line",
@@ -73,6 +76,7 @@ __all__ = [
     "summary_renderable",
     "trace_headline",
     "training_answer",
+    "tried_line",
     "write_lessons_page",
     "write_out",
     "write_page",

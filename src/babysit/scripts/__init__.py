@@ -2,6 +2,7 @@
 
 from babysit.scripts._apply import apply_remedies
 from babysit.scripts._as_main import Ended, Enough
+from babysit.scripts._located import located
 from babysit.scripts._messages import RunRequest, WatchRequest
 from babysit.scripts._patcher import Patcher
 from babysit.scripts._runner import Runner, Started
@@ -25,6 +26,7 @@ __all__ = [
     "available",
     "failure",
     "kept_folder",
+    "located",
     "protection_line",
     "rehearsed",
     "run_script",

@@ -8,12 +8,23 @@ import os
 import pathlib
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from babysit.record import BabysitError, Event, InputError, NotAppliedError, RehearsalError, Remedy, Trace, TraceStore
+from babysit.record import (
+    BabysitError,
+    Event,
+    Finding,
+    InputError,
+    NotAppliedError,
+    RehearsalError,
+    Remedy,
+    Trace,
+    TraceStore,
+)
 from babysit.rehearsal import TO_THE_END, Ask, LiveParts, Look, PatchedCopy, Probes, Subject, out_of_time, outcome_of
 from babysit.remedies import rate_of
+from babysit.scripts._located import located
 from babysit.scripts._messages import ANSWER, TRACE, RunRequest, ScriptAnswer, WatchRequest, grace, read
 from babysit.scripts._runner import Runner, Started
 from babysit.scripts._sandbox import available, protection_line
@@ -187,6 +198,12 @@ class ScriptSubject(Subject):
             return patched(self.script, remedies, with_modules=True).diff if remedies else ""
         except InputError:  # its text cannot be read, or has no place for one of them: the advice is in words
             return ""
+
+    def located(
+        self, findings: Sequence[Finding], tried: Mapping[str, tuple[Sequence[Remedy], str]]
+    ) -> tuple[Finding, ...]:
+        """With file and line in the script or a module of its folder; see `Subject`."""
+        return located(self.script, findings, tried)
 
     def check_copy(self, path: pathlib.Path) -> None:
         """Check that a patched copy of the script can be written to a path.
