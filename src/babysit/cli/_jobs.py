@@ -34,7 +34,7 @@ KILLED = -1  # the exit code that a job leaves that is killed: none
 
 
 @dataclass(frozen=True)
-class Job:
+class BackgroundJob:
     """A command in the background.
 
     Attributes:
@@ -124,13 +124,13 @@ def folder() -> pathlib.Path:
     return pathlib.Path(given) if given else pathlib.Path(state, "babysit", "jobs")
 
 
-def jobs() -> Iterator[Job]:
+def jobs() -> Iterator[BackgroundJob]:
     """All that are kept, the newest first."""
     kept = [path for path in folder().glob("*") if _NAME.fullmatch(path.name) and (path / ASKED).exists()]
-    yield from map(Job, sorted(kept, key=lambda path: -(path / ASKED).stat().st_mtime))
+    yield from map(BackgroundJob, sorted(kept, key=lambda path: -(path / ASKED).stat().st_mtime))
 
 
-def job(name: str) -> Job:
+def job(name: str) -> BackgroundJob:
     """The job of that name.
 
     Raises:
@@ -141,10 +141,10 @@ def job(name: str) -> Job:
         known = [one.name for one in jobs()]
         legal = ", ".join(known[:5]) if known else f"none is kept in {folder()}"
         raise InputError(f"there is no job '{name}'", legal=legal, write="babysit status")
-    return Job(path)
+    return BackgroundJob(path)
 
 
-def begin(arguments: Sequence[str]) -> Job:
+def begin(arguments: Sequence[str]) -> BackgroundJob:
     """Begin a command in the background.
 
     Args:
@@ -154,7 +154,7 @@ def begin(arguments: Sequence[str]) -> Job:
         StorageError: Its folder cannot be written.
     """
     _forget_old()
-    made = Job(folder() / f"{arguments[0]}-{secrets.token_hex(3)}")
+    made = BackgroundJob(folder() / f"{arguments[0]}-{secrets.token_hex(3)}")
     try:
         made.path.mkdir(parents=True, mode=0o700)
         asked = {"arguments": [*arguments], "began": time.time(), "folder": os.getcwd()}

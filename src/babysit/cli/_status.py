@@ -7,7 +7,7 @@ import sys
 
 from babysit.cli._answer import STANDARD_OUTPUT, tell_json
 from babysit.cli._codes import BAD_NEWS, DONE
-from babysit.cli._jobs import Job, jobs
+from babysit.cli._jobs import BackgroundJob, jobs
 from babysit.cli._jobs import job as job_of
 from babysit.cli._options import File, Flag, refuse_folders
 from babysit.record import InputError, JobAnswer, JobsAnswer, to_json
@@ -50,7 +50,7 @@ def status(
     return tell_job(found, json, since)
 
 
-def tell_job(found: Job, json: File, since: int = 0) -> int:
+def tell_job(found: BackgroundJob, json: File, since: int = 0) -> int:
     """Print how a job stands. Returns the exit code."""
     told = found.told(since)
     tell_json(lambda: json_text.dumps(to_json(told), indent=2), json)
