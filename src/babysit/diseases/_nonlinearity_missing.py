@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 
 from babysit.diseases._at_the_loss import activation_name
 from babysit.diseases._disease import Disease
@@ -96,9 +95,11 @@ def _sequential(first: TraceLayer, second: TraceLayer) -> bool:
 
 def _numbered(first: TraceLayer, second: TraceLayer) -> bool:
     """Whether two linear layers are called `fc1` and `fc2`: a shortcut beside a convolution may be so, too."""
-    names = [re.fullmatch(r"(.*?)(\d+)", layer.name) for layer in (first, second) if layer.kind == "linear"]
-    stems = {(name[1], int(name[2]) - place) for place, name in enumerate(names) if name is not None}
-    return len(names) == 2 and None not in names and len(stems) == 1
+    if first.kind != "linear" or second.kind != "linear":
+        return False
+    stems = [layer.name.rstrip("0123456789") for layer in (first, second)]
+    numbers = [layer.name.removeprefix(stem) for layer, stem in zip((first, second), stems, strict=True)]
+    return stems[0] == stems[1] and all(numbers) and int(numbers[1]) == int(numbers[0]) + 1
 
 
 def _may_stand_beside(first: TraceLayer, second: TraceLayer) -> bool:
