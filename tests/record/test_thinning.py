@@ -104,6 +104,7 @@ def test_what_is_not_finite_is_kept_up_to_a_bound() -> None:
     assert len(trace.events) == MOST_EVENTS
 
 
+@pytest.mark.slow
 def test_a_day_fits_in_fifty_megabytes(tmp_path: pathlib.Path) -> None:
     """Ten million steps, one in fifty measured: twenty layers of fifteen quantities, and the loss at each step."""
     path = tmp_path / "trace.sqlite"

@@ -38,6 +38,7 @@ def test_ten_layers_of_tanh_show_the_lecture_s_spread() -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_deep_relu_layers_ask_for_a_scheme_that_keeps_the_spread() -> None:
     network, batches = deep(nn.ReLU)
     found = babysit.compare_init(network, CROSS_ENTROPY, batches, torch.optim.Adam, steps=30, seeds=2)

@@ -19,7 +19,7 @@ def differences(first: int, count: int, *more: str) -> tuple[list[dict[str, obje
     return found, whole
 
 
-@pytest.mark.parametrize("first", [7, 2003])
+@pytest.mark.parametrize("first", [7, pytest.param(2003, marks=pytest.mark.slow)])
 def test_watching_changes_nothing(first: int) -> None:
     found, whole = differences(first, 3)
     assert not found

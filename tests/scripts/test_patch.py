@@ -24,7 +24,6 @@ QUICK: dict[str, tuple[str, float]] = {
     "pt-60335387": ("clear-gradients", 0),
     "pt-yangqie": ("call-step optimizer=sgd lr=0.005", 0),
     "so-31880720": ("sigmoid-output epochs=5 dropout=0", 0),
-    "pt-84911": ("unfreeze shuffle", 0),
 }
 SLOW: dict[str, tuple[str, float]] = {
     "at-blob-exp9": ("activation=selu", 0),
@@ -36,6 +35,7 @@ SLOW: dict[str, tuple[str, float]] = {
     "dc-regr-constant": ("initialise=he epochs=100", 0),
     "dc-regr-over_scaled": ("standardise-targets lr=0.01", 0.002),
     "dcrime-R6": ("initialise dropout=0.2", 0),
+    "pt-84911": ("unfreeze shuffle", 0),
     "so-48251943": ("linear-output epochs=300", 0),
     "so-48385830": ("lr=0.3 loss=cross-entropy insert-activation=sigmoid", 0.01),
     "so-48934338": ("lr=0.001", 0.005),
