@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from babysit.diseases import DISEASES, diagnose
-from babysit.record import INPUTS, TARGETS, Event, Row, Trace
+from babysit.record import INPUTS, OUTPUTS, TARGETS, Event, Row, Trace
 
 PROVEN = sorted(name for name, one in DISEASES.items() if one.group == "dependence" and one.reads == (f"event:{name}",))
 
@@ -82,3 +82,17 @@ def unscored(*, shift: float = 0.0, ratio: float = 1.0) -> Trace:
 def test_evaluated_rows_of_another_scale(trace: Trace, sick: bool) -> None:
     found = diagnose(trace)
     assert ("evaluation-inputs-differ" in [one.name for one in found]) == sick
+
+
+def test_inputs_that_lie_far_beyond_are_sick_without_a_score() -> None:
+    (found,) = DISEASES["evaluation-inputs-differ"].find(unscored(shift=48.0, ratio=52.0))
+    assert found.severity == "sick"
+    (found,) = DISEASES["evaluation-inputs-differ"].find(unscored(shift=0.5, ratio=52.0))
+    assert found.severity == "warning"
+
+
+@pytest.mark.parametrize(("last", "severity"), [(2.3, "sick"), (0.5, "warning")])
+def test_rows_that_are_mixed_are_sick_where_nothing_is_learned(last: float, severity: str) -> None:
+    losses = [Row(step, "train", "", "loss", 2.3 if step < 50 else last) for step in range(200)]
+    (found,) = DISEASES["rows-mixed"].find(Trace((*losses, Row(3, "train", OUTPUTS, "row-mixing", 0.3))))
+    assert found.severity == severity

@@ -28,6 +28,7 @@ def test_swings_that_go_on() -> None:
     assert severity("oscillating", training(waves(1.0, 0.0, 2000, 20, noise=0.8))) == "", "noise"
     assert severity("oscillating", training(waves(1.0, 0.4, 2000, 3))) == "", "too few to say"
     assert severity("oscillating", training(waves(1.0, 0.4, 300, 20))) == "", "too short to say"
+    assert severity("oscillating", training([100.0] * 3 + waves(1.0, 0.4, 2000, 20))) == "", "the last hundredth"
 
 
 def test_swings_that_calm_or_follow_the_rate_are_sound() -> None:

@@ -112,8 +112,6 @@ DISEASE = Disease(
         "rows-mixed",
         "positions-mixed",
         "inputs-ignored",
-        "outputs-identical",
-        "padding-counts",
         "targets-misaligned",
         "targets-conflict",
     ),

@@ -12,6 +12,9 @@ from babysit.record import INPUTS, TARGETS, Finding, Trace
 SHIFTED = 0.5
 SPREAD = 1.5  # ratio of deviations, in either direction
 WORSE = 0.5  # of the way from chance to perfect that training answers have gone
+# The same, and of the ratio, where it is a fault whatever the answers are worth: skewed features whose logarithm is
+# taken in training alone lie 48 deviations away, rows of another set of images some 1 to 3.
+FARTHEST = 10.0
 FAR = 3.0  # the same where nothing is known of the answers: deviations, and means in units of the threshold
 TINY = 1e-12
 LEARNED = 0.2  # of that way: below, nothing was learned that evaluation could lack
@@ -29,6 +32,8 @@ def find(trace: Trace) -> list[Finding]:
         if max(ratio, 1 / max(ratio, TINY)) < FAR and shift < FAR * SHIFTED:
             return []
         evidence = {"distance of the means in deviations": shift, "ratio of the deviations": ratio, "threshold": FAR}
+        if max(ratio, 1 / max(ratio, TINY)) >= FARTHEST and shift >= FARTHEST:
+            return [DISEASE.finding("inputs", evidence=evidence | {"threshold": FARTHEST})]
         return [DISEASE.finding("inputs", evidence=evidence, severity="warning")]
     differs = shift > SHIFTED or ratio > SPREAD or ratio < 1 / SPREAD
     if not differs or trained < LEARNED or evaluated > WORSE * trained:
@@ -64,7 +69,8 @@ DISEASE = Disease(
         "Over all input values, or by column of a table (the root mean square of distances, the median of ratios):"
         f" the means lie more than {SHIFTED:g} deviations apart, or their deviations differ by more"
         f" than a factor of {SPREAD:g}; and evaluation has gone less than {WORSE:g} of the way from chance to perfect"
-        f" that training has, which is at least {LEARNED:g}. Without known scores, a warning from {FAR:g} times on."
+        f" that training has, which is at least {LEARNED:g}. Without known scores, a warning from {FAR:g} times on, and"
+        f" sick where means lie {FARTHEST:g} deviations apart and deviations differ {FARTHEST:g}-fold."
     ),
     source=(
         "Measured on images: an augmentation that crops with a border moves the mean by 0.24 deviations and the"

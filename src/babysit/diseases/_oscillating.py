@@ -23,6 +23,9 @@ LEAST_EPOCHS_IN_BLOCKS = 8
 STANDARD_ERRORS = 5.0  # of a block's mean, and of accuracy over the training rows three
 ACCURACY_ERRORS = 3.0
 OF_LEVEL = 0.2  # of the loss itself: smaller swings are seen in nearly every training, and cost little
+# Of the first losses: below it they are the last digits of a loss that has come down, as where a game is solved.
+OF_START = 0.01
+FIRST = 3  # losses whose median is the start
 LEAST_SWINGS = 8
 CALMED = 0.6  # swings of the last quarter over those before: below it they die away by themselves
 RISING = 1.1  # the rate over its lowest before: it goes up and down, and the loss with it
@@ -46,7 +49,8 @@ def _of_loss(trace: Trace) -> dict[str, Any]:
     level = statistics.median(means)
     # Batches of one block differ by noise alone; twice the block's own error is what two such means may differ by.
     error = statistics.median(_errors(late, count)) * math.sqrt(2)
-    least = max(STANDARD_ERRORS * error, OF_LEVEL * abs(level))
+    start = statistics.median(values[:FIRST])
+    least = max(STANDARD_ERRORS * error, OF_LEVEL * abs(level), OF_START * abs(start))
     found = swings(means, least)
     if len(found) < LEAST_SWINGS or not level or _calms(means):
         return {}
@@ -122,9 +126,10 @@ DISEASE = Disease(
     seen_as="The smoothed loss goes up and down by a large part of itself, and the swings do not shrink.",
     threshold=(
         f"In the second half of at least {2 * LEAST_LOSSES} losses, means of {BLOCKS} blocks (of whole epochs where"
-        f" there are {LEAST_EPOCHS_IN_BLOCKS}) turn {LEAST_SWINGS} times or more by {OF_LEVEL:g} of the loss and"
-        f" {STANDARD_ERRORS:g} standard errors; or accuracy over the training rows falls by {SWING:g} (and"
-        f" {ACCURACY_ERRORS:g} standard errors) in {SHARE_OF_EPOCHS:g} of the epochs. Not where swings shrink to"
+        f" there are {LEAST_EPOCHS_IN_BLOCKS}) turn {LEAST_SWINGS} times or more by {OF_LEVEL:g} of the loss,"
+        f" {OF_START:g} of the first losses and {STANDARD_ERRORS:g} standard errors; or accuracy over the training"
+        f" rows falls by {SWING:g} (and {ACCURACY_ERRORS:g} standard errors) in {SHARE_OF_EPOCHS:g} of the epochs."
+        " Not where swings shrink to"
         f" {CALMED:g} within that half, nor where the learning rate rises in it."
     ),
     source=(

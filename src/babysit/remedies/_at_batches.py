@@ -128,9 +128,18 @@ class AtBatches:
         hooks.before(network, lambda module, given: self._repeated(given) if torch.is_grad_enabled() else given)
 
     def targets_kept(self, targets: Tensor) -> Tensor:
-        """The targets of the rows that are kept, as often as their rows come."""
+        """The targets of the rows that are kept, as often as their rows come.
+
+        Raises:
+            InputError: Each row's target is a row of the batch, as in contrastive losses: rows that come again would
+                stand against themselves.
+        """
         if self._arguments is None or self._rows is None or not targets.ndim:
             return targets
+        if self._targets is None and len(targets) > self._rows[0] and _are_rows(targets):
+            raise InputError(
+                f"{DOES_NOT_APPLY}each row's target is another row of the batch, of which none may be equal"
+            )
         if self._targets is None:
             self._targets = targets[: self._rows[0]].detach().clone()
         return _again(self._targets, len(targets))
@@ -154,6 +163,13 @@ class AtBatches:
             else one
             for one in arguments
         )
+
+
+def _are_rows(targets: Tensor) -> bool:
+    """Whether the targets are the numbers of the batch's rows, each once."""
+    if targets.ndim != 1 or targets.is_floating_point():
+        return False
+    return bool(torch.equal(targets.sort().values, torch.arange(len(targets), device=targets.device)))
 
 
 def _of_a_graph(arguments: tuple[Any, ...]) -> bool:

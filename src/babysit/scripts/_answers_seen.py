@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ WINDOW = 200  # training steps that the score of the end is taken over
 SHARE_OF_STEPS = 0.25  # and never more than this share of all
 HALF = 0.5
 ROUNDING = 1e-14  # of a number's size
+MOST_PLACES = 4096  # numbers of one answer, whose means are kept one by one
+LEAST_ROWS = 10  # from which on such means are known
 NO_TARGETS = Moments(0.0, 0.0, 0.0)
 CLASSES = ("cross-entropy", "nll")
 BINARY = ("bce", "bce-with-logits")
@@ -36,12 +38,14 @@ class Tally:
         right: How many answers were right, by class.
         all: How many rows there were, by class.
         targets: Moments of targets that are numbers.
+        places: The same for each number of an answer, such as a pixel; None where answers are single numbers.
         errors: Sum of the squared errors.
     """
 
     right: dict[int, int] = field(default_factory=dict)
     all: dict[int, int] = field(default_factory=dict)
     targets: Moments[float] = NO_TARGETS
+    places: Moments[Tensor] | None = None
     errors: float = 0.0
 
 
@@ -55,6 +59,8 @@ def tally(name: str, outputs: Tensor, targets: Tensor) -> Tally | None:
         if targets.shape == outputs.shape:
             targets = targets.argmax(1)
         return _of_classes(outputs.argmax(1), targets)
+    if name in BINARY and outputs.shape == targets.shape and bool(((targets > 0) & (targets < 1)).any()):
+        return _of_numbers(outputs if name == "bce" else outputs.sigmoid(), targets)  # grey pixels are no classes
     if name in BINARY and outputs.numel() == targets.numel():
         if outputs.ndim > 1 and outputs.shape[1] > 1 and bool((targets.sum(1) == 1).all()):
             return _of_classes(outputs.argmax(1), targets.argmax(1))
@@ -64,11 +70,20 @@ def tally(name: str, outputs: Tensor, targets: Tensor) -> Tally | None:
         wanted = targets.double()
         if outputs.ndim == 2 and outputs.shape[1] > 1 and _one_hot(wanted):
             return _of_classes(outputs.argmax(1), wanted.argmax(1))
-        wanted = wanted.reshape(-1)
-        errors = float((outputs.double().reshape(-1) - wanted).square().sum())
-        found = moments_of(wanted)
-        return Tally(targets=Moments(float(found.count), float(found.mean), float(found.squares)), errors=errors)
+        return _of_numbers(outputs, targets)
     return None
+
+
+def _of_numbers(outputs: Tensor, targets: Tensor) -> Tally:
+    wanted = targets.double()
+    errors = float((outputs.double().reshape(-1) - wanted.reshape(-1)).square().sum())
+    found = moments_of(wanted.reshape(-1))
+    places = None
+    if wanted.ndim > 1 and 1 < wanted[:1].numel() <= MOST_PLACES:
+        places = moments_of(wanted.flatten(1))
+    return Tally(
+        targets=Moments(float(found.count), float(found.mean), float(found.squares)), places=places, errors=errors
+    )
 
 
 def _one_hot(targets: Tensor) -> bool:
@@ -86,25 +101,41 @@ def _of_classes(answers: Tensor, targets: Tensor) -> Tally:
     return Tally({at: right[at] for at in seen}, {at: counted[at] for at in seen})
 
 
-def score_of(tallies: list[Tally]) -> tuple[str, float] | None:
-    """Balanced accuracy (the mean over classes of the share that is right), or R2; None of nothing.
-
-    A constant answer has 1 / classes, or 0, however uneven the classes are.
-    """
+def joined(tallies: Sequence[Tally]) -> Tally:
+    """Several batches as one. Places are dropped where answers are not all of one shape."""
     right: dict[int, int] = {}
     counted: dict[int, int] = {}
     targets, errors = NO_TARGETS, 0.0
-    for one in tallies:
+    places = tallies[0].places if tallies else None
+    for number, one in enumerate(tallies):
         for at, count in one.all.items():
             counted[at] = counted.get(at, 0) + count
             right[at] = right.get(at, 0) + one.right.get(at, 0)
         targets, errors = targets.joined(one.targets), errors + one.errors
-    if counted:
-        return "balanced-accuracy", sum(right[at] / counted[at] for at in counted) / len(counted)
+        if number and places is not None:
+            alike = one.places is not None and one.places.mean.shape == places.mean.shape
+            places = places.joined(one.places) if alike and one.places is not None else None
+    return Tally(right, counted, targets, places, errors)
+
+
+def score_of(tallies: Sequence[Tally]) -> tuple[str, float] | None:
+    """Balanced accuracy (the mean over classes of the share that is right), or R2; None of nothing.
+
+    A constant answer has 1 / classes, or 0, however uneven the classes are. Of answers of several numbers, such as
+    images, it is one number for each place: the mean image tells nothing of the inputs.
+    """
+    whole = joined(tallies)
+    if whole.all:
+        return "balanced-accuracy", sum(whole.right[at] / whole.all[at] for at in whole.all) / len(whole.all)
     # Targets that are all the same differ by rounding at most, and no share of that can be explained.
-    if not targets.squares > targets.count * (ROUNDING * targets.mean) ** 2:
+    least = whole.targets.count * (ROUNDING * whole.targets.mean) ** 2
+    if not whole.targets.squares > least:
         return None
-    return "r2", 1 - errors / targets.squares
+    if whole.places is not None and float(whole.places.count.max()) >= LEAST_ROWS:
+        by_place = float(whole.places.squares.sum())
+        if by_place > least:  # else there is one row alone that comes again and again, such as a picture to be learned
+            return "r2", 1 - whole.errors / by_place
+    return "r2", 1 - whole.errors / whole.targets.squares
 
 
 class AnswersSeen:
@@ -162,7 +193,7 @@ class AnswersSeen:
             self._rows += rows
         found = tally(name, outputs, targets)
         if found is not None:
-            self._tallies.append(found)
+            self._tallies[:] = [joined([*self._tallies, found])]
 
     def end_of_evaluation(self, step: int) -> list[Row]:
         """Training goes on, or the script is over: what the evaluation came to; of several in a step, the first."""
