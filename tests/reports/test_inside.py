@@ -8,7 +8,7 @@ import pytest
 
 from babysit.record import WEIGHTED, Run, RunFolderError, Trace
 from babysit.reports import render_page, render_trace_page, training_answer
-from babysit.reports._findings import evidence_text
+from babysit.reports._evidence import evidence_text
 from babysit.reports._inside import depth_profile, histogram_map, layer_curves, some_layers
 from babysit.reports._pictures import evidence_pictures, inside_pictures
 from tests.reports.inside import FINDINGS, LAYERS, seen_inside
@@ -67,7 +67,7 @@ def test_findings_are_drawn_where_a_series_shows_them() -> None:
 def test_the_page_of_a_seen_inside() -> None:
     page = render_trace_page(seen_inside(), FINDINGS)
     assert "first of all activations-vanish" in page
-    assert "Follows from <strong>activations-vanish</strong>" in page
+    assert "follows from <strong>activations-vanish</strong>" in page
     assert "A &lt;b&gt;bad&lt;/b&gt; name." in page
     assert "initialise=he" in page
     figures = page.split("const figures = ")[1].split(";\n")[0]

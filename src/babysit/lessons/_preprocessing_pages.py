@@ -19,7 +19,7 @@ SHOWN = 6
 
 def _cloud(name: str, title: str, text: str, rows: Floats) -> LinesFigure:
     line = Line("a tumour each", tuple(rows[:, 0].tolist()), tuple(rows[:, 1].tolist()))
-    return LinesFigure(name, title, text, "first column", "second column", (line,), mode="points")
+    return LinesFigure(name, title, text, "first column", "second column", (line,), mode="points", equal_axes=True)
 
 
 def _before_and_after(step: Callable[[Floats, Floats], Floats]) -> Callable[[], tuple[LessonFigure, ...]]:

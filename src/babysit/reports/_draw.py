@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import plotly.graph_objects as go
 
 from babysit.reports._figures import Bars, Confusion, Curves, Reliability, Residuals
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
-BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#D55E00", "#009E73", "#CC3311", "#999999"
+# Each can be seen on white and on a dark screen: a contrast of 3 or more with both.
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#D55E00", "#00926A", "#CC3311", "#808080"
+FAR = 1e6  # times the middle value: what lies beyond is told, not drawn, since all else would be one line
+NO_NUMBERS = "no numbers"  # of a trace that only guides the eye: it is left out where numbers are downloaded
 COLOURS = {
     "each batch": "rgba(0,114,178,0.28)",
     "train, smoothed": BLUE,
@@ -32,22 +34,52 @@ def laid_out(figure: go.Figure, x: str, y: str, height: int = 320) -> go.Figure:
         legend={"orientation": "h", "y": 1.12, "x": 0},
         hovermode="closest",
     )
-    figure.update_xaxes(title=x, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
-    figure.update_yaxes(title=y, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
+    figure.update_xaxes(title=x or None, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
+    figure.update_yaxes(title=y or None, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
     return figure
 
 
 def log_axis(figure: go.Figure, values: Sequence[float | None]) -> None:
     """A logarithmic y axis: a tick a decade, more of them within one or two, fewer where a loss ran away."""
-    positive = [value for value in values if value is not None and value > 0 and math.isfinite(value)]
-    decades = math.log10(max(positive) / min(positive)) if positive else 0.0
-    figure.update_yaxes(type="log", dtick=1 + decades // 6 if decades >= 2 else None, exponentformat="power")
+    positive = sorted(value for value in values if value is not None and value > 0 and math.isfinite(value))
+    figure.update_yaxes(type="log", exponentformat="power")
+    if not positive:
+        return
+    middle = positive[len(positive) // 2]
+    low, high = max(positive[0], middle / FAR), min(positive[-1], middle * FAR)
+    decades = math.log10(high / low)
+    margin = max(0.06 * decades, 0.1)
+    figure.update_yaxes(
+        range=[math.log10(low) - margin, math.log10(high) + margin],
+        dtick=1 + decades // 6 if decades >= 2 else None,
+    )
+    beyond = [
+        f"{word} {value:.1e}"
+        for word, value, cut in (("down to", positive[0], low), ("up to", positive[-1], high))
+        if value != cut
+    ]
+    if beyond:
+        told = f"goes on {' and '.join(beyond)}"
+        figure.add_annotation(text=told, x=1, y=1, xref="paper", yref="paper", showarrow=False, xanchor="right")
+
+
+def level(figure: go.Figure, value: float, name: str, across: Sequence[float | str]) -> None:
+    """A dotted line from end to end. It is a series: shapes and words stand elsewhere on logarithmic axes."""
+    if across:
+        figure.add_scatter(
+            x=[across[0], across[-1]],
+            y=[value, value],
+            name=name,
+            mode="lines",
+            line={"dash": "dot", "color": GREY, "width": 1.6},
+            meta=NO_NUMBERS,
+        )
 
 
 def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
     """Lines over steps; NaN and infinite values as red marks at the bottom, the best epoch as a dotted line."""
     figure = go.Figure()
-    for curve in found.curves:
+    for place, curve in enumerate(found.curves):
         few = len(curve.steps) < 60 and curve.name != "each batch"
         figure.add_scatter(
             x=curve.steps,
@@ -56,13 +88,16 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
             mode="lines+markers" if few else "lines",
             line={"color": COLOURS.get(curve.name, BLUE), "width": 1 if curve.name == "each batch" else 2},
             marker={"size": 5},
+            # The gap between training and validation rows.
+            fill="tonexty" if curve.name == "validation" and place else None,
+            fillcolor="rgba(213,94,0,0.13)",
         )
     if found.best_step is not None:
         figure.add_vline(
             x=found.best_step,
             line={"dash": "dot", "color": GREY},
-            annotation_text="best",
-            annotation_position="bottom right",
+            annotation_text="best epoch",
+            annotation_position="top left",
         )
     if found.not_finite:
         lowest = min((value for curve in found.curves for value in curve.values), default=1.0)
@@ -102,7 +137,8 @@ def draw_confusion(found: Confusion) -> go.Figure:
             customdata=found.counts,
             zmin=0,
             zmax=1,
-            colorscale=[[0, "rgba(0,114,178,0.04)"], [1, BLUE]],
+            colorscale=[[0, "#ffffff"], [1, BLUE]],
+            meta="shades",
             showscale=not few,
             text=found.counts if few else None,
             texttemplate="%{text}" if few else None,
@@ -154,8 +190,3 @@ def draw_errors(found: Residuals) -> go.Figure:
 def short(name: str, longest: int = 24) -> str:
     """A name that fits an axis."""
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def as_json(figure: go.Figure) -> Any:
-    """Plain values that plotly.js draws."""
-    return figure.to_plotly_json()

@@ -6,11 +6,12 @@ import math
 
 import plotly.graph_objects as go
 
-from babysit.reports._draw import BLUE, GREY, ORANGE, laid_out, log_axis, short
+from babysit.reports._draw import BLUE, GREY, NO_NUMBERS, ORANGE, laid_out, level, log_axis, short
 from babysit.reports._inside import DepthProfile, HistogramMap, LayerCurves
 
-# From the first layer to the last: dark to light, told apart in grey, too.
-DEPTH = ("#30123b", "#4454c4", "#4490fe", "#1fc8de", "#29efa2", "#7dff56", "#c1f334", "#f1ca3a", "#fe922a", "#ea4f0d")
+# From the first layer to the last: blue to orange, each as bright as can be seen on white and on a dark screen.
+DEPTH = ("#2f7fd6", "#5a73d9", "#7d66d6", "#9a5ac8", "#b050b0", "#bd4b93", "#c44b74", "#c55154", "#bf5c33", "#b3690f")
+FEW_LAYERS = 6  # that have a line each in the legend; more have a scale from the first to the last
 GOOD_RATIO = 1e-3  # the lecture's rule of thumb for |dW| / |W|
 
 
@@ -28,14 +29,46 @@ def draw_layer_curves(found: LayerCurves, y: str, *, log: bool = False, line: fl
             line={"color": shade, "width": 1.6},
             marker={"size": 4},
         )
-    if line is not None:
-        figure.add_hline(y=line, line={"dash": "dot", "color": GREY}, annotation_text=f"{line:g}")
+    steps = [step for curve in found.curves for step in curve.steps]
+    if line is not None and steps:
+        level(figure, line, f"{line:g}, the rule of thumb", [min(steps), max(steps)])
     laid_out(figure, "step", y, height=360)
     if log:
-        log_axis(figure, [value for curve in found.curves for value in curve.values])
-    if len(found.curves) > 8:
-        figure.update_layout(showlegend=False)
+        values = [value for curve in found.curves for value in curve.values]
+        log_axis(figure, [*values, line] if line is not None else values)
+    if len(found.curves) > FEW_LAYERS:
+        _scale_of_layers(figure, [curve.name for curve in found.curves])
     return figure
+
+
+def _scale_of_layers(figure: go.Figure, names: list[str]) -> None:
+    """In the place of a legend: which shade is the first layer's, and which the last one's."""
+    figure.update_layout(showlegend=False, margin={"t": 64})
+    figure.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        hoverinfo="skip",
+        meta=NO_NUMBERS,
+        marker={
+            "color": [0],
+            "colorscale": [[place / (len(DEPTH) - 1), shade] for place, shade in enumerate(DEPTH)],
+            "cmin": 0,
+            "cmax": 1,
+            "showscale": True,
+            "colorbar": {
+                "orientation": "h",
+                "y": 1.02,
+                "yanchor": "bottom",
+                "len": 0.7,
+                "thickness": 10,
+                "outlinewidth": 0,
+                "tickvals": [0, 1],
+                "ticktext": [f"first: {short(names[0], 14)}", f"last: {short(names[-1], 14)}"],
+                "ticklabelposition": "outside top",
+            },
+        },
+    )
 
 
 def draw_depth(found: DepthProfile, y: str) -> go.Figure:

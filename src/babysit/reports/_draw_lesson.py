@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from babysit.reports._draw import BLUE, GREEN, GREY, ORANGE, RED, laid_out
 from babysit.reports._lesson import HistogramsFigure, ImagesFigure, LessonFigure, LinesFigure, TableFigure
 
-SERIES = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00", RED, GREY)  # Okabe and Ito's
+SERIES = (BLUE, ORANGE, GREEN, "#AA4499", "#3A8FC7", "#9A7200", RED, GREY)
+ALIKE = 20.0  # times: rows of panels whose widest differ by less have one range of values together
 ROW = 96  # pixels of a row of small panels
 MOST_ACROSS = 6  # panels side by side: more are thinned, first and last stay
 
@@ -44,7 +43,9 @@ def _lines(figure: LinesFigure) -> go.Figure:
     if figure.log_y:
         drawn.update_yaxes(type="log", exponentformat="power")
     if figure.equal_axes:
-        drawn.update_yaxes(scaleanchor="x", scaleratio=1)
+        # Where the origin is, and how long one is: without both, a cloud before and after looks the same.
+        drawn.update_xaxes(zeroline=True, zerolinecolor=GREY, rangemode="tozero")
+        drawn.update_yaxes(scaleanchor="x", scaleratio=1, zeroline=True, zerolinecolor=GREY, rangemode="tozero")
     return drawn
 
 
@@ -88,12 +89,25 @@ def _histograms(figure: HistogramsFigure) -> go.Figure:
                 row=row,
                 col=column,
             )
+    for row, reach in enumerate(_ranges(figure), start=1):
+        drawn.update_xaxes(range=reach, row=row)
     laid_out(drawn, "", "", height=60 + (ROW + 30) * len(figure.rows))
     drawn.update_annotations(font={"size": 10})
     drawn.update_xaxes(showgrid=False, nticks=3, tickfont={"size": 9})
     drawn.update_yaxes(showgrid=False, showticklabels=False)
     drawn.update_layout(margin={"l": 8, "r": 34, "t": 34, "b": 24}, bargap=0)
     return drawn
+
+
+def _ranges(figure: HistogramsFigure) -> list[tuple[float, float]]:
+    """The range of values of each row of panels: one for all of them where that leaves none of them a line."""
+    ends = [
+        (min(panel.edges[0] for panel in panels), max(panel.edges[-1] for panel in panels)) for _, panels in figure.rows
+    ]
+    widths = [high - low for low, high in ends]
+    if widths and max(widths) < ALIKE * min(widths):
+        return [(min(low for low, _ in ends), max(high for _, high in ends))] * len(ends)
+    return ends
 
 
 def _images(figure: ImagesFigure) -> go.Figure:
@@ -118,8 +132,3 @@ def _images(figure: ImagesFigure) -> go.Figure:
     drawn.update_yaxes(visible=False, autorange="reversed")
     drawn.update_layout(margin={"l": 8, "r": 34, "t": 30, "b": 8})
     return drawn
-
-
-def plain_json(figure: go.Figure) -> Any:
-    """Plain values that plotly.js draws."""
-    return figure.to_plotly_json()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from babysit.record import CurvePoint
-from babysit.reports._draw import BLUE, GREEN, GREY, ORANGE, laid_out, short
+from babysit.reports._draw import BLUE, GREEN, GREY, NO_NUMBERS, ORANGE, laid_out, short
 from babysit.reports._study_figures import Climb, Cloud, Parallel, RungBar, last_word
 
 STAGES = {"coarse": BLUE, "fine": ORANGE, "full": GREEN}
@@ -50,9 +50,17 @@ def draw_cloud(found: Cloud, score_name: str) -> go.Figure:
         figure.update_xaxes(type="log", exponentformat="power", dtick=1)
     if found.options:
         figure.update_xaxes(type="category", categoryorder="array", categoryarray=list(found.options))
-    elif found.low is not None:
+    elif found.low is not None and found.scores:
         for end in (found.low, found.high):
-            figure.add_vline(x=end, line={"dash": "dot", "color": GREY})
+            figure.add_scatter(
+                x=[end, end],
+                y=[min(found.scores), max(found.scores)],
+                mode="lines",
+                line={"dash": "dot", "color": GREY},
+                showlegend=False,
+                hoverinfo="skip",
+                meta=NO_NUMBERS,
+            )
     return figure
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+import plotly.graph_objects as go
 from plotly.utils import PlotlyJSONEncoder
 
 from babysit.record import HIDDEN, Remedy, secret_texts
-from babysit.reports._findings import value_text
+from babysit.reports._bundle import packed_script
+from babysit.reports._evidence import evidence_sentence, value_text
 from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._terminal import interval, score_number
+
+COMMON_KINDS = frozenset({"bar", "heatmap", "histogram"})  # one script for nearly all pages
 
 
 def environment() -> jinja2.Environment:
@@ -30,9 +35,25 @@ def environment() -> jinja2.Environment:
         "interval": interval,
         "shape": lambda sizes: " x ".join(map(str, sizes)),
         "evidence": value_text,
+        "sentence": evidence_sentence,
+        "capital": lambda text: text[:1].upper() + text[1:],
         "remedy": remedy_text,
     }
     return made
+
+
+def filled(template: str, plots: Mapping[str, go.Figure], /, **values: Any) -> str:
+    """A page as text.
+
+    Args:
+        template: Its file.
+        plots: Its figures, by the names of their places.
+        **values: What else the template shows.
+    """
+    kinds = {trace.type for figure in plots.values() for trace in figure.data}
+    figures = script_safe({name: figure.to_plotly_json() for name, figure in plots.items()})
+    packed = packed_script(COMMON_KINDS | kinds)
+    return environment().get_template(template).render(figures=figures, plotly=packed, **values)
 
 
 def remedy_text(remedy: Remedy) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from babysit.record import Finding
+from babysit.reports._evidence import TRIED, evidence_sentence
 from babysit.reports._remedy_summaries import remedy_summary
 
+OF_ALL = ("every step", "training", "network")  # places that say nothing beside the name
+_LINE = re.compile(r"[^:\n]+:\d+")
 STYLES = {"sick": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
@@ -31,58 +34,45 @@ def findings_renderable(findings: Sequence[Finding]) -> RenderableType:
 
 
 def finding_line(finding: Finding) -> Text:
-    """A finding in one line.
+    """A finding in one line, as a compiler would say it: where, how bad, what, and the numbers.
 
     Example:
         >>> finding_line(Finding("diverged", "sick", "step 12", {"loss": float("inf")})).plain
-        'sick: diverged, step 12 (loss inf)'
+        'sick: diverged, step 12: loss inf'
+        >>> left = {"steps with a gradient left over": 85, "steps observed": 85, "threshold": 3}
+        >>> finding_line(Finding("gradients-not-cleared", "sick", "train.py:34", left)).plain
+        'train.py:34: sick: gradients-not-cleared: 85 of 85 steps began with old gradients; 3 in a row are the limit'
     """
-    where = f", {finding.where}" if finding.where else ""
-    numbers = evidence_text(finding.evidence, most=3).partition("\n")[0]  # an error may have many lines
+    place, where = _place(finding)
+    numbers = evidence_sentence(finding)
     return Text.assemble(
-        (f"{finding.severity}: {finding.name}", STYLES[finding.severity]), where, f" ({numbers})" if numbers else ""
+        (f"{place}: " if place else "", "bold"),
+        (f"{finding.severity}: {finding.name}", STYLES[finding.severity]),
+        f", {where}" if where and where not in numbers else "",
+        f": {numbers}" if numbers else "",
     )
 
 
 def finding_block(finding: Finding) -> RenderableType:
-    """A finding with everything known of it."""
-    lines: list[RenderableType] = [
-        Text(evidence_text(finding.evidence)),
-        Text(finding.why, style="dim"),
-    ]
+    """A finding with everything that helps: why it matters, what was tried and what it did, what to try."""
+    lines: list[RenderableType] = [Text(finding.why, style="dim")] if finding.why else []
+    tried = str(finding.evidence.get(TRIED, ""))
+    if tried:
+        lines.append(Text.assemble(("tried: ", "green"), tried))
     if finding.explained_by:
-        lines.append(Text(f"follows from {finding.explained_by}"))
+        lines.append(Text(f"follows from {finding.explained_by}: treat that first"))
     elif finding.remedies:
         first = finding.remedies[0]
         others = ", ".join(str(remedy) for remedy in finding.remedies[1:])
         summary = remedy_summary(first.name) if first.value is None else ""
         text = f"try: {first}" + (f": {summary}" if summary else "")
         lines.append(Text(text + (f"; or {others}" if others else "")))
-    head = Text.assemble(
-        (f"{finding.severity}: {finding.name}", STYLES[finding.severity]), f"  {finding.where}" if finding.where else ""
-    )
-    block = Group(head, Padding(Group(*lines), (0, 0, 1, 4)))
+    block = Group(finding_line(finding), Padding(Group(*lines), (0, 0, 1, 4)))
     return Padding(block, (0, 0, 0, 4)) if finding.explained_by else block
 
 
-def evidence_text(evidence: Mapping[str, Any], most: int | None = None) -> str:
-    """The numbers by name, in a line.
-
-    Example:
-        >>> evidence_text({"largest": 12345.678, "layers": ["fc1", "fc2"]})
-        'largest 1.235e+04, layers fc1, fc2'
-    """
-    parts = [f"{name} {value_text(value)}" for name, value in evidence.items()]
-    return ", ".join(parts if most is None else parts[:most])
-
-
-def value_text(value: Any) -> str:
-    """A number in four digits, a list in words.
-
-    Example:
-        >>> value_text(0.0012345), value_text(12345), value_text(["fc1", "fc2"])
-        ('0.001234', '12,345', 'fc1, fc2')
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ", ".join(map(value_text, value)) if isinstance(value, list | tuple) else str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+def _place(finding: Finding) -> tuple[str, str]:
+    """FILE:LINE where it is known, and where in the training, where that says more than the name."""
+    if _LINE.fullmatch(finding.where):
+        return finding.where, ""
+    return "", "" if finding.where in OF_ALL else finding.where

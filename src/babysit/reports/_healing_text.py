@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from babysit.record import Effect, Healing, Tried, Values
-from babysit.reports._findings import finding_line, value_text
+from babysit.reports._evidence import value_text
+from babysit.reports._findings import finding_line
 from babysit.reports._remedy_summaries import remedy_summary
 
 MOST_TRIED = 12
@@ -156,6 +157,29 @@ def _effect(effect: Effect) -> RenderableType:
         told = ", ".join(f"{name} {_cell(before, name)} -> {_cell(after, name)}" for name in names)
         lines.append(Text(f"  seed {seed}, {after.get('steps', 0):,} steps: {told}"))
     return Group(*lines)
+
+
+def shown_outcomes(effect: Effect) -> list[tuple[int, str, str, str, str]]:
+    """Seed, steps, and each number of the training as it is and with the remedies."""
+    rows = []
+    for seed, (before, after) in enumerate(zip(effect.before, effect.after, strict=False)):
+        names = [name for name in dict.fromkeys((*before, *after)) if name not in ("steps", "failed")]
+        steps = f"{after.get('steps', 0):,}"
+        rows += [(seed, steps, name, _cell(before, name), _cell(after, name)) for name in names]
+    return rows
+
+
+def tried_rows(found: Healing) -> list[tuple[str, str, str, str]]:
+    """Each remedy that was tried: its names, the share of the gap it closed, its outcome, the finding it is for."""
+    return [
+        (
+            " ".join(map(str, one.remedies)),
+            "" if one.refused else _percent(one.gain).replace("%", " %"),
+            f"not applied: {one.refused}" if one.refused else outcome_text(one.outcome),
+            one.because,
+        )
+        for one in sorted(found.tried, key=lambda one: (bool(one.refused), -one.share, -one.gain))
+    ]
 
 
 def _cell(outcome: Values, name: str) -> str:

@@ -14,6 +14,7 @@ MOST_LAYERS = 24  # drawn in one figure; of more, evenly spaced ones with the fi
 MOST_STEPS = 12  # positions of a histogram's slider
 BINS = 60  # columns of the histogram map
 RANGE_SHARE = 0.995  # of a layer's values that lie within the map's range
+FAR = 100.0  # times the first step's range, at most
 LINE_POINTS = 300  # of a layer's curve; two dozen of them share a figure
 
 
@@ -77,6 +78,11 @@ def layer_curves(trace: Trace, quantity: str, *, weights_only: bool = False) -> 
     return LayerCurves(quantity, tuple(curves), len(names) - len(shown))
 
 
+def is_drawn(found: LayerCurves) -> bool:
+    """Whether there is a curve among them: what was measured once is a point, and no chart is made of it."""
+    return any(len(curve.steps) > 1 for curve in found.curves)
+
+
 def depth_profile(trace: Trace, quantity: str, kinds: frozenset[str]) -> DepthProfile | None:
     """A quantity of the layers of some kinds, in the order of the forward pass; None with fewer than two layers."""
     names = [layer.name for layer in trace.layers if layer.kind in kinds]
@@ -105,8 +111,13 @@ def histogram_map(trace: Trace, quantity: str) -> HistogramMap | None:
         all_steps[round(place * (len(all_steps) - 1) / max(1, MOST_STEPS - 1))] for place in range(MOST_STEPS)
     )
     steps = tuple(sorted(set(steps)))
-    # One step that exploded would squeeze all others to a line: of the steps' ranges the median is taken.
-    reach = statistics.median(max(_reach(_at(found[name], step)) for name in layers) for step in steps) or 1.0
+    # Steps and layers that exploded would squeeze all others to a line: of the ranges the median is taken, and no more
+    # than so many times the first one's.
+    reaches = [[_reach(_at(found[name], step)) for name in layers] for step in steps]
+    first = statistics.median(reaches[0])
+    reach = statistics.median(map(max, reaches)) or 1.0
+    if first > 0 and reach > FAR * first:
+        reach = FAR * first
     centres = tuple(-reach + (place + 0.5) * 2 * reach / BINS for place in range(BINS))
     shares = tuple(tuple(_rebinned(_at(found[name], step), reach) for name in layers) for step in steps)
     return HistogramMap(quantity, layers, steps, centres, shares)

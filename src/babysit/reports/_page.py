@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import pathlib
 
-import plotly.offline
-
 from babysit.record import Evaluation, Run, recipe_to_toml, write_atomic
 from babysit.reports import _draw, _figures
 from babysit.reports._data_text import data_lines
-from babysit.reports._environment import environment, script_safe
+from babysit.reports._environment import filled
 from babysit.reports._inside import MOST_LAYERS
-from babysit.reports._pictures import Picture, evidence_pictures, inside_pictures, loss_picture
+from babysit.reports._pictures import Picture, curves_picture, evidence_pictures, inside_pictures, loss_picture
 from babysit.reports._terminal import interval, score_number
 
 SHOWN_COLUMNS = 200  # rows of the column table; of a wider table the first ones are shown
@@ -46,30 +44,26 @@ def render_page(run: Run) -> str:
     drawn = evidence_pictures(trace, findings or ())
     inside = inside_pictures(trace)
     everything = [*pictures, *inside, *drawn.values()]
-    return (
-        environment()
-        .get_template("page.html")
-        .render(
-            run=run,
-            info=run.info,
-            summary=summary,
-            headline=headline(run),
-            data_lines=data_lines(summary.data),
-            shown_columns=summary.data.columns[:SHOWN_COLUMNS],
-            evaluations=list(evaluations.values()),
-            events=trace.happened("not-finite"),
-            findings=findings,
-            drawn=drawn,
-            inside=inside,
-            layers_left_out=len(trace.layers) > MOST_LAYERS,
-            parameters=sum(layer.parameters for layer in summary.layers),
-            pictures={
-                place: [found for found in pictures if found.name.startswith(place)] for place in _places(evaluations)
-            },
-            figures=script_safe({found.name: _draw.as_json(found.figure) for found in everything}),
-            plotly=plotly.offline.get_plotlyjs(),
-            recipe=recipe_to_toml(run.recipe),
-        )
+    return filled(
+        "page.html",
+        {found.name: found.figure for found in everything if found.figure is not None},
+        run=run,
+        info=run.info,
+        summary=summary,
+        headline=headline(run),
+        data_lines=data_lines(summary.data),
+        shown_columns=summary.data.columns[:SHOWN_COLUMNS],
+        evaluations=list(evaluations.values()),
+        events=trace.happened("not-finite"),
+        findings=findings,
+        drawn=drawn,
+        inside=inside,
+        layers_left_out=len(trace.layers) > MOST_LAYERS,
+        parameters=sum(layer.parameters for layer in summary.layers),
+        pictures={
+            place: [found for found in pictures if found.name.startswith(place)] for place in _places(evaluations)
+        },
+        recipe=recipe_to_toml(run.recipe),
     )
 
 
@@ -115,20 +109,19 @@ def _training_pictures(run: Run) -> list[Picture]:
     if loss is not None:
         pictures.append(loss)
     name, scores = _figures.score_curves(trace)
-    if scores.curves:
-        title = "Accuracy" if name == "accuracy" else "R²"
-        text = (
-            "The gap between the two curves is overfitting. Where it is wide, use more regularisation or more data;"
-            " where there is none, try a larger network."
-        )
-        pictures.append(Picture("training-score", title, text, _draw.draw_curves(scores, title)))
+    title = "Accuracy" if name == "accuracy" else "R²"
+    text = (
+        "The gap between the two curves is overfitting. Where it is wide, use more regularisation or more data;"
+        " where there is none, try a larger network."
+    )
+    drawn = curves_picture("training-score", title, text, scores, title)
+    pictures += [drawn] if drawn is not None else []
     for quantity, title, text in (
         ("lr", "Learning rate", "The learning rate at each step, as the schedule set it."),
         ("gradient-norm", "Gradient norm", "Length of the gradient before clipping."),
     ):
-        curves = _figures.single_curve(trace, quantity)
-        if curves.curves:
-            pictures.append(Picture(f"training-{quantity}", title, text, _draw.draw_curves(curves, title.lower())))
+        drawn = curves_picture(f"training-{quantity}", title, text, _figures.single_curve(trace, quantity))
+        pictures += [drawn] if drawn is not None else []
     return pictures
 
 

@@ -10,17 +10,43 @@ import plotly.graph_objects as go
 from babysit.record import WEIGHTED, Finding, Trace
 from babysit.reports import _draw, _figures
 from babysit.reports._draw_inside import GOOD_RATIO, draw_depth, draw_histograms, draw_layer_curves
-from babysit.reports._inside import depth_profile, histogram_map, layer_curves
+from babysit.reports._inside import depth_profile, histogram_map, is_drawn, layer_curves
 
 
 class Picture(NamedTuple):
-    """A figure with the sentence that says how to read it."""
+    """A figure with the sentence that says how to read it; without a figure the sentence says it all."""
 
     name: str
     title: str
     caption: str
-    figure: go.Figure
+    figure: go.Figure | None
     across: bool = False  # the whole width of the page, not a column of it
+
+
+def curves_picture(name: str, title: str, caption: str, curves: _figures.Curves, unit: str = "") -> Picture | None:
+    """Curves drawn. What was measured once, or is the same at every step, is said in a sentence and not drawn.
+
+    Example:
+        >>> curves = _figures.Curves((_figures.Curve("lr", (0.0, 1.0), (0.1, 0.1)),))
+        >>> curves_picture("lr", "Learning rate", "As the schedule set it.", curves).caption
+        '0.1 at every step from 0 to 1.'
+    """
+    if not curves.curves:
+        return None
+    told = " ".join(filter(None, map(_in_words, curves.curves))) if not curves.not_finite else ""
+    if told and all(map(_in_words, curves.curves)):
+        return Picture(name, title, told, None)
+    return Picture(name, title, caption, _draw.draw_curves(curves, unit or title.lower()))
+
+
+def _in_words(curve: _figures.Curve) -> str:
+    """A curve that is no curve, in a sentence; empty for one that is."""
+    which = f"{curve.name}: " if curve.name in ("train", "validation", "test") else ""
+    if len(curve.steps) == 1:
+        return f"{which}{curve.values[0]:.4g}, measured once, at step {curve.steps[0]:,.0f}."
+    if len(set(curve.values)) == 1:
+        return f"{which}{curve.values[0]:.4g} at every step from {curve.steps[0]:,.0f} to {curve.steps[-1]:,.0f}."
+    return ""
 
 
 # Quantity, title, sentence; each a line a layer over steps.
@@ -67,6 +93,9 @@ def loss_picture(trace: Trace) -> Picture | None:
     losses = _figures.loss_curves(trace)
     if not losses.curves and not losses.not_finite:
         return None
+    if len(trace.series("loss").steps) == 1 and not losses.not_finite:
+        step, value = trace.series("loss")
+        return Picture("training-loss", "Loss", f"{value[0]:.4g}, measured once, at step {step[0]:,}.", None)
     text = (
         "In a sound training the loss falls fast, then slowly. A validation loss that rises while the training loss"
         " falls is overfitting; the weights of the best epoch are kept. If the curve is nearly straight, try a higher"
@@ -112,7 +141,7 @@ def inside_pictures(trace: Trace) -> list[Picture]:
         if profile is not None:
             pictures.append(Picture(f"inside-{quantity}", title, text, draw_depth(profile, title.lower())))
     ratios = layer_curves(trace, "update-ratio", weights_only=True)
-    if ratios.curves:
+    if is_drawn(ratios):
         text = (
             "Change of a layer's weights in a step, relative to their norm. About 0.001 is usual; far more means that"
             " the learning rate is too high, far less that it is too low."
@@ -121,7 +150,7 @@ def inside_pictures(trace: Trace) -> list[Picture]:
         pictures.append(Picture("inside-update-ratio", "Update ratio", text, figure))
     for quantity, title, text in _OVER_STEPS:
         curves = layer_curves(trace, quantity)
-        if any(value > 0 for curve in curves.curves for value in curve.values):
+        if is_drawn(curves) and any(value > 0 for curve in curves.curves for value in curve.values):
             figure = draw_layer_curves(curves, "share")
             figure.update_yaxes(range=[-0.02, 1.02])
             pictures.append(Picture(f"inside-{quantity}", title, text, figure))
@@ -130,7 +159,7 @@ def inside_pictures(trace: Trace) -> list[Picture]:
 
 def _zig_zag(trace: Trace) -> list[Picture]:
     curves = layer_curves(trace, "gradient-sign-share", weights_only=True)
-    if not curves.curves:
+    if not is_drawn(curves):
         return []
     text = (
         "Of a unit's weight gradients, the share that have the same sign. Inputs that are all positive give every unit"
@@ -159,12 +188,11 @@ def evidence_picture(trace: Trace, finding: Finding) -> Picture | None:
     if scope == "layers":
         curves = layer_curves(trace, quantity, weights_only=quantity in ("update-ratio", "weight-norm"))
         line = GOOD_RATIO if quantity == "update-ratio" else None
-        if not curves.curves:
+        if not is_drawn(curves):
             return None
         log = quantity in ("update-ratio", "weight-norm")
         return Picture(name, "", "", draw_layer_curves(curves, quantity.replace("-", " "), log=log, line=line))
     if quantity == "loss":
         found = loss_picture(trace)
         return None if found is None else found._replace(name=name, title="", caption="")
-    single = _figures.single_curve(trace, quantity)
-    return Picture(name, "", "", _draw.draw_curves(single, quantity.replace("-", " "))) if single.curves else None
+    return curves_picture(name, "", "", _figures.single_curve(trace, quantity), quantity.replace("-", " "))

@@ -6,10 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import plotly.offline
-
 from babysit.record import Study, write_atomic
-from babysit.reports._draw import as_json
 from babysit.reports._draw_study import (
     draw_best_of,
     draw_climb,
@@ -18,7 +15,7 @@ from babysit.reports._draw_study import (
     draw_parallel,
     draw_rungs,
 )
-from babysit.reports._environment import environment, script_safe
+from babysit.reports._environment import filled
 from babysit.reports._pictures import Picture
 from babysit.reports._study_figures import (
     MOST_LINES,
@@ -59,27 +56,23 @@ def render_study_page(study: Study) -> str:
     """The page as text."""
     result, standings = study.result, study.standings()
     pictures = study_pictures(study)
-    return (
-        environment()
-        .get_template("study.html")
-        .render(
-            info=study.info,
-            title=pathlib.Path(study.info.subject).name,
-            name=study.path.name,
-            result=result,
-            verdict=verdict(result) if result is not None else f"{study.info.status}: the results so far",
-            leaders=[standing for standing in standings if not standing.failed][:LEADERS],
-            settings=[parameter.path for parameter in study.info.space],
-            last_word=last_word,
-            setting_text=setting_text,
-            remarks=remarks,
-            behind_text=behind_text,
-            plan=plan_text(study.info.plan),
-            boxes=[rung for rung in study.rungs() if rung.box and rung.stage == "fine"],
-            pictures=pictures,
-            figures=script_safe({found.name: as_json(found.figure) for found in pictures}),
-            plotly=plotly.offline.get_plotlyjs(),
-        )
+    return filled(
+        "study.html",
+        {found.name: found.figure for found in pictures if found.figure is not None},
+        info=study.info,
+        title=pathlib.Path(study.info.subject).name,
+        name=study.path.name,
+        result=result,
+        verdict=verdict(result) if result is not None else f"{study.info.status}: the results so far",
+        leaders=[standing for standing in standings if not standing.failed][:LEADERS],
+        settings=[parameter.path for parameter in study.info.space],
+        last_word=last_word,
+        setting_text=setting_text,
+        remarks=remarks,
+        behind_text=behind_text,
+        plan=plan_text(study.info.plan),
+        boxes=[rung for rung in study.rungs() if rung.box and rung.stage == "fine"],
+        pictures=pictures,
     )
 
 
