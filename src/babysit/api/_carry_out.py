@@ -92,7 +92,7 @@ class Tuned(Result):
     def _title(self) -> str:
         return f"search {self.study.path.name}: {self.study.info.status}"
 
-    def _page(self) -> str:
+    def _page(self, command: str = "") -> str:
         return render_study_page(self.study)
 
     def __rich__(self) -> RenderableType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import RenderableType
@@ -14,9 +14,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._result import Result
 from babysit.api._subjects import subject_of
-from babysit.record import CheckVerdict, Finding, PreFlight, PreFlightStep, Progress, Recipe, silent
+from babysit.api._traces_kept import TracesKept
+from babysit.record import CheckVerdict, Finding, PreFlight, PreFlightStep, Progress, Recipe, Trace, silent
 from babysit.rehearsal import TO_THE_END, WATCHED_STEPS, OptimizerLike, Subject, pre_flight, tried_remedies
-from babysit.reports import check_headline, check_renderable
+from babysit.reports import account_of_check, check_headline, check_renderable, render_account, reproduction
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,9 +26,11 @@ class Checked(Result):
 
     Attributes:
         pre_flight: Everything that was found.
+        trace: What was measured of the training.
     """
 
     pre_flight: PreFlight
+    trace: Trace = field(default_factory=Trace)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -72,6 +75,10 @@ class Checked(Result):
 
     def _reasons(self) -> Sequence[str]:
         return self.reasons
+
+    def _page(self, command: str = "") -> str:
+        made = reproduction(self.pre_flight.subject, command, self.pre_flight.seconds)
+        return render_account(account_of_check(self.pre_flight, self.trace, made))
 
     def __rich__(self) -> RenderableType:
         return check_renderable(self.pre_flight)
@@ -165,9 +172,10 @@ def check(
         seconds = made.check_seconds
     if steps is None:
         steps = TO_THE_END if made.own_end else WATCHED_STEPS
+    kept = TracesKept(progress)
     with made:
         found = pre_flight(
-            made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=progress
+            made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=kept
         )
         findings = made.located(found.findings, tried_remedies(found.findings))
-    return Checked(dataclasses.replace(found, findings=findings, notes=made.notes()))
+    return Checked(dataclasses.replace(found, findings=findings, notes=made.notes()), kept.before)

@@ -46,7 +46,7 @@ class Compared(Result):
     def _title(self) -> str:
         return comparison_lesson(self.comparison).title
 
-    def _page(self) -> str:
+    def _page(self, command: str = "") -> str:
         return render_lessons_page([comparison_lesson(self.comparison)], self._title())
 
     def __rich__(self) -> RenderableType:

@@ -15,7 +15,7 @@ from babysit.diseases import diagnose as find
 from babysit.diseases import not_measured
 from babysit.record import CheckVerdict, Diagnosis, Finding, InputError, Run, Trace, read_trace
 from babysit.rehearsal import verdict_of_trace
-from babysit.reports import findings_renderable, render_trace_page, trace_headline
+from babysit.reports import account_of_trace, findings_renderable, render_account, reproduction, trace_headline
 
 NAMED = 8  # findings that were not looked for
 
@@ -30,6 +30,7 @@ class Diagnosed(Result):
         verdict: `sick`, `sound`, or `not judged` where it was not seen to learn.
         reasons: Why, one a line.
         not_judged: Findings that could not be looked for, since nothing that shows them was measured.
+        subject: The name of the file or folder; empty of a Trace.
     """
 
     found: tuple[Finding, ...]
@@ -37,6 +38,7 @@ class Diagnosed(Result):
     verdict: CheckVerdict = "not judged"
     reasons: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
+    subject: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -59,8 +61,13 @@ class Diagnosed(Result):
     def _title(self) -> str:
         return trace_headline(self.trace, self.found)
 
-    def _page(self) -> str:
-        return render_trace_page(self.trace, self.found)
+    def _page(self, command: str = "") -> str:
+        made = reproduction(self.subject, command)
+        name = self.subject or "this training"
+        told = account_of_trace(
+            self.trace, self.found, name=name, verdict=self.verdict, reasons=self.reasons, made=made
+        )
+        return render_account(told)
 
     def _reasons(self) -> Sequence[str]:
         return [f"{self.verdict}: {reason}" for reason in self.reasons]
@@ -96,7 +103,13 @@ def diagnose(subject: Trace | Run | str | pathlib.Path, *, ignore: Sequence[str]
     trace = _trace_of(subject)
     found = tuple(find(trace, ignore=ignore))
     verdict, reasons = verdict_of_trace(trace, found)
-    return Diagnosed(found, trace, verdict, reasons, not_measured(trace))
+    return Diagnosed(found, trace, verdict, reasons, not_measured(trace), _name_of(subject))
+
+
+def _name_of(subject: Trace | Run | str | pathlib.Path) -> str:
+    if isinstance(subject, Trace):
+        return ""
+    return subject.path.name if isinstance(subject, Run) else pathlib.Path(subject).name
 
 
 def _trace_of(subject: Trace | Run | str | pathlib.Path) -> Trace:

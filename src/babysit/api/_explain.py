@@ -49,8 +49,8 @@ class Explained(Result):
             return "What babysit explains"
         return self.lessons[0].title if len(self.lessons) == 1 else LECTURE_TITLE
 
-    def _page(self) -> str:
-        return render_lessons_page(self.lessons, self._title()) if self.lessons else super()._page()
+    def _page(self, command: str = "") -> str:
+        return render_lessons_page(self.lessons, self._title()) if self.lessons else super()._page(command)
 
     def __rich__(self) -> RenderableType:
         if self.lessons:

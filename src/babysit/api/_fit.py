@@ -88,7 +88,7 @@ class Fitted(Result):
     def _title(self) -> str:
         return f"{self.run.path.name}: {self.outcome.reason}"
 
-    def _page(self) -> str:
+    def _page(self, command: str = "") -> str:
         return render_page(self.run)
 
     def __rich__(self) -> RenderableType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -15,7 +15,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from babysit.api._result import Result
 from babysit.api._subjects import subject_of
-from babysit.record import Effect, Finding, Healing, InputError, Progress, Recipe, Remedy, Tried, silent
+from babysit.api._traces_kept import TracesKept
+from babysit.record import Effect, Finding, Healing, InputError, Progress, Recipe, Remedy, Trace, Tried, silent
 from babysit.rehearsal import (
     HEAL_SECONDS,
     TO_THE_END,
@@ -25,7 +26,15 @@ from babysit.rehearsal import (
     pre_flight,
 )
 from babysit.rehearsal import heal as heal_subject
-from babysit.reports import effect_text, healing_headline, healing_renderable, tried_line
+from babysit.reports import (
+    account_of_healing,
+    effect_text,
+    healing_headline,
+    healing_renderable,
+    render_account,
+    reproduction,
+    tried_line,
+)
 
 STEPS = 300  # of a rehearsal of live objects or a recipe, which have no end of their own
 CHECK_SHARE = 0.3  # of the time, for their pre-flight: it sees more than a watched training alone
@@ -38,10 +47,14 @@ class Healed(Result):
     Attributes:
         healing: Everything that was found and tried.
         subject: What was healed.
+        trace: What was measured of the training as it is.
+        healed_trace: What was measured of it with the remedies; None where that was not measured.
     """
 
     healing: Healing
     subject: Subject
+    trace: Trace = field(default_factory=Trace)
+    healed_trace: Trace | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -111,6 +124,10 @@ class Healed(Result):
             told.append(f"effect: {effect_text(self.effect)}")
         still = [f"still wrong under the remedies: {', '.join(one.name for one in self.healing.left)}"]
         return [*told, *(still if self.healing.left else [])]
+
+    def _page(self, command: str = "") -> str:
+        made = reproduction(self.healing.subject, command, self.healing.seconds)
+        return render_account(account_of_healing(self.healing, self.trace, self.healed_trace, made))
 
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [healing_renderable(self.healing)]
@@ -208,6 +225,7 @@ def heal(
     if apply is not None:
         made.check_copy(pathlib.Path(apply))
     wanted = steps if steps is not None else TO_THE_END if made.own_end else STEPS
+    kept = TracesKept(progress)
     with made:
         known: Sequence[Finding] | None = None
         if made.has_live_parts:
@@ -222,7 +240,7 @@ def heal(
             seed=seed,
             ignore=ignore,
             findings=known,
-            progress=progress,
+            progress=kept,
         )
     written = (*found.remedies, *found.mended)
     found = dataclasses.replace(
@@ -233,11 +251,11 @@ def heal(
         diff=made.diff_of(written),
     )
     if apply is None or not written:
-        return Healed(found, made)
+        return Healed(found, made, kept.before, kept.after)
     copy = made.patched_copy(written, pathlib.Path(apply))
     note = f"the patched copy, run in a scratch folder, came to {copy.outcome}"
     found = dataclasses.replace(found, patched=str(copy.path), diff=copy.diff, notes=(*found.notes, note))
-    return Healed(found, made)
+    return Healed(found, made, kept.before, kept.after)
 
 
 def _tried_for(found: Healing) -> dict[str, tuple[tuple[Remedy, ...], str]]:

@@ -56,20 +56,21 @@ class Result(abc.ABC):
         """The answer as JSON; `babysit schema NAME` prints its JSON Schema."""
         return json.dumps(self.to_dict(), indent=2)
 
-    def report(self, path: str | pathlib.Path = "report.html") -> pathlib.Path:
+    def report(self, path: str | pathlib.Path = "report.html", *, command: str = "") -> pathlib.Path:
         """Write the answer as one HTML file that works offline.
 
         Args:
             path: The file to write.
+            command: What was typed, where a command asked for the answer; the page tells how to do it again.
 
         Raises:
             StorageError: The file cannot be written; nothing half-written is left.
         """
         target = pathlib.Path(path)
-        write_atomic(target, self._page())
+        write_atomic(target, self._page(command))
         return target
 
-    def _page(self) -> str:
+    def _page(self, command: str = "") -> str:
         """The text of the HTML file that `report` writes."""
         return render_result_page(self._title(), self.__rich__())
 

@@ -30,7 +30,16 @@ from babysit.record import (
 )
 from babysit.rehearsal import KINDS
 from babysit.remedies import Epochs, applied_to_script
-from babysit.reports import FindingLines, event_lines, findings_renderable, render_trace_page, trace_headline, write_out
+from babysit.reports import (
+    FindingLines,
+    account_of_trace,
+    event_lines,
+    findings_renderable,
+    render_account,
+    reproduction,
+    trace_headline,
+    write_out,
+)
 from babysit.scripts import Ended, Patcher, failure, located, run_script, with_arguments
 
 ScriptEnd = Literal["finished", "failed", "interrupted"]
@@ -48,6 +57,8 @@ class ScriptRun(Result):
         code: The script's exit code.
         error: The error that ended it, in one line.
         traceback: Of the error, as the script alone would have it.
+        name: Of the script.
+        seconds: How long it ran.
     """
 
     found: tuple[Finding, ...]
@@ -57,6 +68,8 @@ class ScriptRun(Result):
     code: int = 0
     error: str = ""
     traceback: str = ""
+    name: str = ""
+    seconds: float = 0.0
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -81,8 +94,9 @@ class ScriptRun(Result):
     def _title(self) -> str:
         return trace_headline(self.trace, self.findings)
 
-    def _page(self) -> str:
-        return render_trace_page(self.trace, self.findings)
+    def _page(self, command: str = "") -> str:
+        made = reproduction(self.name, command, self.seconds)
+        return render_account(account_of_trace(self.trace, self.findings, name=self.name or "this script", made=made))
 
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [Text(f"{self.ended}. {self._title()}")]
@@ -165,8 +179,11 @@ def run(
     how: ScriptEnd = "interrupted" if ended.how == "interrupted" else "failed"
     if ended.how == "finished" and not ended.code:
         how = "finished"
-    done = ScriptRun(findings, trace, patcher.steps, how, ended.code, ended.error, ended.traceback)
-    receive(ScriptEnded(target.name, how, time.monotonic() - began, trace, findings, ended.traceback))
+    seconds = time.monotonic() - began
+    done = ScriptRun(
+        findings, trace, patcher.steps, how, ended.code, ended.error, ended.traceback, target.name, seconds
+    )
+    receive(ScriptEnded(target.name, how, seconds, trace, findings, ended.traceback))
     return done
 
 

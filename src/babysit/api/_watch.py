@@ -152,7 +152,7 @@ class Watch(Result):
     def _title(self) -> str:
         return trace_headline(self.trace, self.findings)
 
-    def _page(self) -> str:
+    def _page(self, command: str = "") -> str:
         return render_trace_page(self.trace, self.findings)
 
     def __rich__(self) -> RenderableType:

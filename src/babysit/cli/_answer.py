@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shlex
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED, NOT_JUDGED
-from babysit.record import write_atomic
+from babysit.record import hide_arguments, write_atomic
 from babysit.reports import CleanConsole, write_out
 
 if TYPE_CHECKING:
@@ -26,6 +27,14 @@ def for_agent() -> bool:
     return any(os.environ.get(name) for name in AGENTS)
 
 
+def typed() -> str:
+    """The command as it was typed, without secrets; empty where babysit was not called as a command."""
+    program = pathlib.Path(sys.argv[0])
+    if program.name != "babysit" and program.parent.name != "babysit":
+        return ""
+    return shlex.join(["babysit", *hide_arguments(sys.argv[1:])])
+
+
 def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None = None) -> int:
     """Print an answer: text, or with `json` and no file JSON alone, on the standard output.
 
@@ -38,7 +47,7 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
         The exit code.
     """
     if report is not None:
-        result.report(report)
+        result.report(report, command=typed())
     tell_json(result.to_json, json)
     if json != STANDARD_OUTPUT:
         console = CleanConsole()

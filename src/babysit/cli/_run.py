@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import babysit
-from babysit.cli._answer import STANDARD_OUTPUT, tell_json
+from babysit.cli._answer import STANDARD_OUTPUT, tell_json, typed
 from babysit.cli._options import Argument, File, Flag, Module, Remedies, Texts, refuse_folders
 from babysit.record import silent
 from babysit.reports import CleanConsole, FindingLines, write_out
@@ -60,6 +60,7 @@ def run(
         prints then goes to the standard error.
     """
     refuse_folders(keep=keep, report=report, json=json)
+    command = typed()  # before the script has arguments of its own
     with _own_path_left_out(), _output_as_errors() if json == STANDARD_OUTPUT else contextlib.nullcontext():
         done = babysit.run(
             script,
@@ -75,7 +76,7 @@ def run(
         write_out(sys.stderr, done.traceback)
     tell_json(done.to_json, json)
     if report is not None:
-        done.report(report)
+        done.report(report, command=command)
     return done.code
 
 

@@ -43,6 +43,7 @@ from babysit.record._finding import (
     Remedy,
     Severity,
 )
+from babysit.record._folder import library_versions
 from babysit.record._healing import HEALING_SCHEMA, Effect, Healing, Tried
 from babysit.record._losses import LOSS_FACTS, LOSS_FUNCTIONS, LossFacts, losses_that
 from babysit.record._pre_flight import (
@@ -317,6 +318,7 @@ __all__ = [
     "from_json",
     "hide_arguments",
     "json_schema",
+    "library_versions",
     "load_recipe",
     "losses_that",
     "never_stop",

@@ -125,7 +125,9 @@ class CheckStepEnded:
 
 @dataclass(frozen=True, slots=True)
 class CheckEnded:
-    """A check is done, or was stopped."""
+    """A check is done, or was stopped: what was measured of the training by then."""
+
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,10 @@ class RemediesTried:
 
 @dataclass(frozen=True, slots=True)
 class HealEnded:
-    """A healing is done, or was stopped."""
+    """A healing is done, or was stopped: what was measured of the training as it is, and with the remedies."""
+
+    before: Trace | None = None
+    after: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,12 @@ class Examination:
         found = self.__dict__.get("watched")
         return found if isinstance(found, Trace) else Trace()
 
+    @property
+    def trace_so_far(self) -> Trace:
+        """Everything that was measured by now, and nothing more is."""
+        found = self.__dict__.get("trace")
+        return found if isinstance(found, Trace) else self.watched_so_far
+
     def _with_live_dependence(self, watched: Trace) -> Trace:
         """The training, and what the live parts show of what depends on what."""
         if not self.subject.has_live_parts or watched.happened("failed") or not self.left:

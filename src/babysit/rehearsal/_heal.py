@@ -110,7 +110,10 @@ def heal(
             best = session.best
             effect = Effect((session.before.values,), (best.outcome.values,), best.gain)
     finally:
-        progress(HealEnded())
+        best_known = rounds.standing if rounds is not None else None
+        healed = best_known is not None and best is not None and best.combination == best_known.combination
+        first = rounds.first.trace if rounds is not None else None
+        progress(HealEnded(first, best_known.trace if best_known is not None and healed else None))
     tried = tuple(sorted(session.tried.values(), key=lambda one: (bool(one.refused), -one.share, -one.gain)))
     remedies = best.combination.remedies if best is not None else ()
     return Healing(

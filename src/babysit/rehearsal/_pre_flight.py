@@ -135,7 +135,7 @@ def pre_flight(
         done += [skipped(name, "interrupted") for name in wanted if name not in known]
         findings = merged(_in_order(done), ignore)
     finally:
-        progress(CheckEnded())
+        progress(CheckEnded(examination.trace_so_far))
     told = _with_causes(_in_order(done), findings)
     verdict, reasons = verdict_of_check(examination.watched_so_far, told, findings, interrupted=interrupted)
     taken = time.monotonic() - began

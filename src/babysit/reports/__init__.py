@@ -33,7 +33,16 @@ from babysit.reports._terminal import (
     summary_renderable,
     training_answer,
 )
-from babysit.reports._trace_page import render_trace_page, trace_headline, write_trace_page
+from babysit.reports._trace_page import (
+    account_of_check,
+    account_of_healing,
+    account_of_trace,
+    render_account,
+    render_trace_page,
+    reproduction,
+    trace_headline,
+    write_trace_page,
+)
 
 __all__ = [
     "CleanConsole",
@@ -48,6 +57,9 @@ __all__ = [
     "LiveView",
     "Panel",
     "TableFigure",
+    "account_of_check",
+    "account_of_healing",
+    "account_of_trace",
     "as_html",
     "as_text",
     "check_headline",
@@ -67,11 +79,13 @@ __all__ = [
     "print_lesson",
     "print_summary",
     "remedy_summary",
+    "render_account",
     "render_lessons_page",
     "render_page",
     "render_result_page",
     "render_study_page",
     "render_trace_page",
+    "reproduction",
     "study_renderable",
     "summary_renderable",
     "trace_headline",

@@ -31,7 +31,7 @@ def laid_out(figure: go.Figure, x: str, y: str, height: int = 320) -> go.Figure:
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hovermode="closest",
     )
     figure.update_xaxes(title=x or None, automargin=True, gridcolor="rgba(128,128,128,0.2)", zeroline=False)
@@ -51,7 +51,7 @@ def log_axis(figure: go.Figure, values: Sequence[float | None]) -> None:
     margin = max(0.06 * decades, 0.1)
     figure.update_yaxes(
         range=[math.log10(low) - margin, math.log10(high) + margin],
-        dtick=1 + decades // 6 if decades >= 2 else None,
+        dtick=1 + decades // 6 if decades >= 1.5 else "D2",
     )
     beyond = [
         f"{word} {value:.1e}"
@@ -185,6 +185,16 @@ def draw_errors(found: Residuals) -> go.Figure:
     """How errors are spread."""
     figure = go.Figure(go.Histogram(x=found.error, marker={"color": BLUE}, nbinsx=50))
     return laid_out(figure, "predicted - true", "rows", height=280)
+
+
+def layer_name(name: str, longest: int = 18) -> str:
+    """A layer's name on an axis or in a legend; a number alone would be taken for one.
+
+    Example:
+        >>> layer_name("0"), layer_name("encoder.fc1")
+        ('layer 0', 'encoder.fc1')
+    """
+    return f"layer {name}" if name.isdigit() else short(name, longest)
 
 
 def short(name: str, longest: int = 24) -> str:

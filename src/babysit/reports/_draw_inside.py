@@ -6,7 +6,7 @@ import math
 
 import plotly.graph_objects as go
 
-from babysit.reports._draw import BLUE, GREY, NO_NUMBERS, ORANGE, laid_out, level, log_axis, short
+from babysit.reports._draw import BLUE, GREY, NO_NUMBERS, ORANGE, laid_out, layer_name, level, log_axis
 from babysit.reports._inside import DepthProfile, HistogramMap, LayerCurves
 
 # From the first layer to the last: blue to orange, each as bright as can be seen on white and on a dark screen.
@@ -24,7 +24,7 @@ def draw_layer_curves(found: LayerCurves, y: str, *, log: bool = False, line: fl
         figure.add_scatter(
             x=curve.steps,
             y=values,
-            name=short(curve.name, 18),
+            name=layer_name(curve.name),
             mode="lines+markers" if len(values) < 60 else "lines",
             line={"color": shade, "width": 1.6},
             marker={"size": 4},
@@ -64,7 +64,7 @@ def _scale_of_layers(figure: go.Figure, names: list[str]) -> None:
                 "thickness": 10,
                 "outlinewidth": 0,
                 "tickvals": [0, 1],
-                "ticktext": [f"first: {short(names[0], 14)}", f"last: {short(names[-1], 14)}"],
+                "ticktext": [f"first: {layer_name(names[0], 14)}", f"last: {layer_name(names[-1], 14)}"],
                 "ticklabelposition": "outside top",
             },
         },
@@ -74,7 +74,7 @@ def _scale_of_layers(figure: go.Figure, names: list[str]) -> None:
 def draw_depth(found: DepthProfile, y: str) -> go.Figure:
     """A quantity through depth, at the start and at the end."""
     figure = go.Figure()
-    names = [short(name, 18) for name in found.layers]
+    names = [layer_name(name) for name in found.layers]
     for values, step, colour in ((found.first, found.steps[0], GREY), (found.last, found.steps[1], BLUE)):
         shown = [value if value > 0 and math.isfinite(value) else None for value in values]
         figure.add_scatter(
@@ -89,7 +89,7 @@ def draw_depth(found: DepthProfile, y: str) -> go.Figure:
 def draw_histograms(found: HistogramMap, x: str) -> go.Figure:
     """Layers from top to bottom, values from left to right, darker where more of them lie; a slider over steps."""
     figure = go.Figure()
-    names = [short(name, 18) for name in found.layers]
+    names = [layer_name(name) for name in found.layers]
     for place, shares in enumerate(found.shares):
         figure.add_heatmap(
             z=shares,

@@ -51,9 +51,16 @@ def filled(template: str, plots: Mapping[str, go.Figure], /, **values: Any) -> s
         **values: What else the template shows.
     """
     kinds = {trace.type for figure in plots.values() for trace in figure.data}
-    figures = script_safe({name: figure.to_plotly_json() for name, figure in plots.items()})
+    figures = script_safe({name: plain_figure(figure) for name, figure in plots.items()})
     packed = packed_script(COMMON_KINDS | kinds)
     return environment().get_template(template).render(figures=figures, plotly=packed, **values)
+
+
+def plain_figure(figure: go.Figure) -> dict[str, Any]:
+    """A figure as plotly.js draws it, without the template, which repeats plotly's own choices in every figure."""
+    made: dict[str, Any] = figure.to_plotly_json()
+    made["layout"].pop("template", None)
+    return made
 
 
 def remedy_text(remedy: Remedy) -> str:

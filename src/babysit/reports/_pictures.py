@@ -122,11 +122,12 @@ def inside_pictures(trace: Trace) -> list[Picture]:
         found = histogram_map(trace, quantity)
         if found is not None:
             pictures.append(Picture(f"inside-{quantity}", title, text, draw_histograms(found, quantity)))
-    for quantity, kinds, title, text in (
+    for quantity, kinds, title, unit, text in (
         (
             "activation-std",
             WEIGHTED,
             "Spread through depth",
+            "std of outputs",
             "Standard deviation of the outputs of each weighted layer. It should neither shrink nor grow from layer to"
             " layer; Xavier's and He's initialisations are made for that.",
         ),
@@ -134,12 +135,13 @@ def inside_pictures(trace: Trace) -> list[Picture]:
             "activation-gradient-std",
             WEIGHTED,
             "Gradient through depth",
+            "std of gradients",
             "Size of the loss's gradient at each layer's outputs. A layer where it is far smaller hardly learns.",
         ),
     ):
         profile = depth_profile(trace, quantity, kinds)
         if profile is not None:
-            pictures.append(Picture(f"inside-{quantity}", title, text, draw_depth(profile, title.lower())))
+            pictures.append(Picture(f"inside-{quantity}", title, text, draw_depth(profile, unit)))
     ratios = layer_curves(trace, "update-ratio", weights_only=True)
     if is_drawn(ratios):
         text = (

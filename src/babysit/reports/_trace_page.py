@@ -6,11 +6,13 @@ change, what was tried, the checks, the training and the inside of the network, 
 
 from __future__ import annotations
 
+import datetime
 import pathlib
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from babysit.record import Finding, Healing, PreFlight, Trace, TraceLayer, write_atomic
+from babysit.record import Finding, Healing, PreFlight, Trace, TraceLayer, library_versions, write_atomic
 from babysit.reports import _draw, _figures
 from babysit.reports._environment import filled
 from babysit.reports._evidence import evidence_sentence
@@ -63,6 +65,23 @@ class Account:
     after: Trace | None = None
     notes: tuple[str, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
+
+
+def reproduction(name: str, command: str, seconds: float | None = None) -> dict[str, str]:
+    """How a page's answer was made, for "How to reproduce".
+
+    Args:
+        name: What it is about.
+        command: What was typed; empty where it was called from Python.
+        seconds: How long it took.
+    """
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    told = {"subject": name, "command": command, "date": now}
+    if seconds is not None:
+        told["duration"] = f"{seconds:.1f} s"
+    told["versions"] = ", ".join(f"{library} {version}" for library, version in library_versions().items())
+    told["system"] = f"{platform.system()} {platform.machine()}"
+    return {label: text for label, text in told.items() if text}
 
 
 def account_of_check(found: PreFlight, trace: Trace, made: Mapping[str, str]) -> Account:
