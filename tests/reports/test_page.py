@@ -11,11 +11,27 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from babysit.lessons import explain
-from babysit.record import DataSummary, Event, Finding, Run, RunSummary
+from babysit.record import (
+    DataSummary,
+    Effect,
+    Event,
+    Finding,
+    Healing,
+    PreFlight,
+    PreFlightStep,
+    Remedy,
+    Run,
+    RunSummary,
+    Tried,
+)
 from babysit.reports import (
+    account_of_check,
+    account_of_healing,
     findings_renderable,
+    render_account,
     render_page,
     render_result_page,
+    reproduction,
     write_lessons_page,
     write_page,
     write_trace_page,
@@ -44,6 +60,47 @@ def browser() -> Iterator[Browser]:
         found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield found
         found.close()
+
+
+# What no reader can miss: the contrast of each text with its ground, and controls that have a name.
+FAULTS = """() => {
+  const faults = [];
+  const parts = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const bright = ([r, g, b]) => [r, g, b].map((one) => one / 255)
+    .map((one) => one <= 0.03928 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, one, place) => sum + one * [0.2126, 0.7152, 0.0722][place], 0);
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || element.closest("svg, script, style")) continue;
+    if (!element.checkVisibility()) continue;
+    const pair = [bright(parts(getComputedStyle(element).color)), bright(ground(element))].sort((a, b) => b - a);
+    const contrast = (pair[0] + 0.05) / (pair[1] + 0.05);
+    if (contrast < 4.5) faults.push(`contrast ${contrast.toFixed(2)}: ${walker.currentNode.data.trim().slice(0, 40)}`);
+  }
+  for (const control of document.querySelectorAll("button, a, summary, [role=img]"))
+    if (!(control.getAttribute("aria-label") || control.textContent).trim()) faults.push(`no name: ${control.id}`);
+  if (!document.documentElement.lang || !document.title) faults.push("no language or title");
+  const levels = [...document.querySelectorAll("h1, h2, h3")].map((one) => Number(one.tagName[1]));
+  if (levels[0] !== 1 || levels.filter((one) => one === 1).length !== 1) faults.push(`headings ${levels}`);
+  for (const text of document.querySelectorAll(".plot text")) {
+    if (!text.textContent.trim() || text.closest(".heatmaplayer, .slider-container")) continue;
+    const style = getComputedStyle(text);
+    if (style.fillOpacity !== "0" && style.opacity !== "0") {
+      const pair = [bright(parts(style.fill)), bright(ground(text.closest(".plot")))].sort((a, b) => b - a);
+      if ((pair[0] + 0.05) / (pair[1] + 0.05) < 4.5) faults.push(`in a figure: ${text.textContent}`);
+    }
+  }
+  return faults;
+}"""
+LARGEST = 1_500_000  # bytes of a page
 
 
 def _note(wrong: list[str], text: str, matters: bool = True) -> None:
@@ -84,6 +141,8 @@ def test_it_opens_alone_and_fits(browser: Browser, tmp_path: pathlib.Path, kind:
     page, wrong = open_page(browser, write_page(made), width)
     assert wrong == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(FAULTS) == []
+    assert made.path.joinpath("report.html").stat().st_size < LARGEST
     assert page.locator("h1").inner_text().startswith(made.summary.data.target)
     page.context.close()
 
@@ -96,6 +155,8 @@ def test_the_page_of_a_trace_opens_alone_and_fits(browser: Browser, tmp_path: pa
     assert wrong == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".finding").count() == len(FINDINGS)
+    assert page.evaluate(FAULTS) == []
+    assert (tmp_path / "trace.html").stat().st_size < LARGEST
     # The slider shows another step's histograms.
     shown = "document.getElementById('inside-activation').data.map(found => found.visible)"
     assert page.evaluate(shown) == [True, False, False]
@@ -121,9 +182,52 @@ def test_a_dark_screen_gets_light_ink(browser: Browser, tmp_path: pathlib.Path) 
     assert wrong == []
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 17, 23)"
     assert page.evaluate("document.getElementById('training-loss').layout.font.color") == "#e6edf3"
+    assert page.evaluate(FAULTS) == []
+    shades = "document.getElementById('score-test-confusion').data[0].colorscale[0][1]"
+    assert page.evaluate(shades) == "#0d1117"
     page.emulate_media(color_scheme="light")
     page.wait_for_function("document.getElementById('training-loss').layout.font.color === '#1b1f24'")
+    assert page.evaluate(shades) == "#ffffff"
+    assert page.evaluate(FAULTS) == []
     page.context.close()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, True), (390, False)])
+def test_the_pages_of_a_check_and_of_a_healing(
+    browser: Browser, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, width: int, dark: bool
+) -> None:
+    """Verdict, lines to change, what was tried, how to do it again; planted words stay words, secrets stay away."""
+    monkeypatch.setenv("SERVICE_API_KEY", "key-that-nobody-sees-1")
+    trace = seen_inside()
+    made = reproduction(f"{PLANTED}.py", "babysit heal train.py --note key-that-nobody-sees-1", 12.0)
+    step = PreFlightStep("wiring", "fail", PLANTED, "key-that-nobody-sees-1")
+    fix = f"--- train.py\n+++ train.py\n@@ -1 +1 @@\n-lr = 1\n+lr = 0.1  # {PLANTED}"
+    finding = dataclasses.replace(FINDINGS[0], file="train.py", line=7, fix=fix, did=PLANTED)
+    check = PreFlight(PLANTED, (step,), (finding,), 1.0, verdict="sick", reasons=("x",), notes=(PLANTED,))
+    effect = Effect(({"training accuracy": 0.2},), ({"training accuracy": 0.9, "steps": 50},), 0.875)
+    remedy = Remedy("lr", "0.1")
+    healing = Healing(
+        PLANTED, (finding,), (remedy,), effect, (Tried((remedy,), 0.9, {"loss": 0.1}),), advice=(PLANTED,), diff=fix
+    )
+    for account in (
+        account_of_check(check, trace, made),
+        account_of_healing(healing, trace, trace, made),
+    ):
+        path = tmp_path / "page.html"
+        path.write_text(render_account(account))
+        assert "key-that-nobody-sees-1" not in path.read_text()
+        page, wrong = open_page(browser, path, width, dark)
+        assert wrong == []
+        assert page.evaluate("window.planted") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(FAULTS) == []
+        assert page.locator(".diff .added").first.inner_text().startswith("+lr = 0.1")
+        assert "train.py:7" in page.inner_text(".finding h3")
+        assert "babysit heal train.py" in page.inner_text("dl.made")
+        with page.expect_download() as begun:
+            page.locator("button[data-figure='training-loss']").click()
+        assert "each batch,0,2.3," in begun.value.path().read_text()
+        page.context.close()
 
 
 def test_three_hundred_classes(browser: Browser, tmp_path: pathlib.Path) -> None:
@@ -196,4 +300,9 @@ def test_lessons_open_alone_and_fit(browser: Browser, tmp_path: pathlib.Path, wi
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator(".plot .main-svg:first-child").count() == page.locator(".plot").count() > 6
     assert page.locator("nav a").count() == len(lessons)
+    # The contents stay where they are while the page is scrolled.
+    page.evaluate("window.scrollTo(0, 3000)")
+    assert page.locator("nav.contents").bounding_box()["y"] >= 0  # type: ignore[index]
+    assert page.locator("nav.contents").bounding_box()["y"] < 100  # type: ignore[index]
+    assert page.evaluate(FAULTS) == []
     page.context.close()

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from babysit.record import Finding
-from babysit.reports._findings import evidence_text
-
-NUMBERS = 4  # of the evidence; --json has all of it
+from babysit.reports._evidence import evidence_sentence
 
 
 def compact_findings(findings: Sequence[Finding]) -> list[str]:
@@ -30,9 +28,7 @@ def compact_findings(findings: Sequence[Finding]) -> list[str]:
 def _block(finding: Finding) -> list[str]:
     place = f" {finding.file}{f':{finding.line}' if finding.line else ''}" if finding.file else ""
     where = f" ({finding.where})" if finding.where else ""
-    numbers = {name: value for name, value in finding.evidence.items() if str(value) != finding.did}
-    told = evidence_text(numbers, most=NUMBERS).partition("\n")[0]
-    lines = [f"{finding.severity} {finding.name}{place}{where}: {told}"]
+    lines = [f"{finding.severity} {finding.name}{place}{where}: {evidence_sentence(finding)}"]
     if finding.explained_by:
         return [f"{lines[0]}; follows from {finding.explained_by}"]
     if finding.did:

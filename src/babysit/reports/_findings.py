@@ -56,7 +56,7 @@ def finding_line(finding: Finding) -> Text:
 def finding_block(finding: Finding) -> RenderableType:
     """A finding with everything that helps: why it matters, what was tried and what it did, what to try."""
     lines: list[RenderableType] = [Text(finding.why, style="dim")] if finding.why else []
-    tried = str(finding.evidence.get(TRIED, ""))
+    tried = finding.did or str(finding.evidence.get(TRIED, ""))
     if tried:
         lines.append(Text.assemble(("tried: ", "green"), tried))
     if finding.explained_by:
@@ -73,6 +73,8 @@ def finding_block(finding: Finding) -> RenderableType:
 
 def _place(finding: Finding) -> tuple[str, str]:
     """FILE:LINE where it is known, and where in the training, where that says more than the name."""
-    if _LINE.fullmatch(finding.where):
-        return finding.where, ""
-    return "", "" if finding.where in OF_ALL else finding.where
+    in_file = _LINE.fullmatch(finding.where) is not None
+    where = "" if in_file or finding.where in OF_ALL else finding.where
+    if finding.file and finding.line:
+        return f"{finding.file}:{finding.line}", where
+    return finding.where if in_file else "", where

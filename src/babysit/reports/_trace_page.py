@@ -216,7 +216,7 @@ def render_account(told: Account) -> str:
         outcomes=shown_outcomes(healing.effect) if healing is not None and healing.effect is not None else [],
         tried=tried_rows(healing) if healing is not None else [],
         diff=diff_lines(healing.diff) if healing is not None else [],
-        patches={},
+        patches={one.name: diff_lines(one.fix) for one in told.findings if one.fix},
     )
 
 
