@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from babysit.api import (
         Result,
         check,
+        compare,
         compare_init,
         diagnose,
         evaluate,
@@ -66,6 +67,7 @@ _HOME = {
     "Trace": "record",
     "apply_remedies": "scripts",
     "check": "api",
+    "compare": "api",
     "compare_init": "api",
     "diagnose": "api",
     "evaluate": "api",
@@ -105,6 +107,7 @@ __all__ = [
     "__version__",
     "apply_remedies",
     "check",
+    "compare",
     "compare_init",
     "diagnose",
     "evaluate",

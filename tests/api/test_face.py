@@ -85,6 +85,7 @@ def watched() -> api.Result:
 # Each verb with a call of it: (folder, the fitted Run) -> the answer.
 CALLS: dict[str, Callable[[pathlib.Path, api.Fitted], api.Result]] = {
     "check": lambda folder, fitted: checked(),
+    "compare": lambda folder, fitted: babysit.compare(fitted, fitted),
     "compare_init": lambda folder, fitted: compared(),
     "diagnose": lambda folder, fitted: babysit.diagnose(fitted.run),
     "evaluate": lambda folder, fitted: babysit.evaluate(fitted.run),

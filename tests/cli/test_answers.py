@@ -14,7 +14,7 @@ from docs.write_exit_codes import COMMAND, PAGE, page
 
 from babysit.cli import run
 from babysit.cli._app import VERBS
-from babysit.cli._codes import BAD_INPUT, BAD_NEWS, BAD_NEWS_OF, CODES, DONE
+from babysit.cli._codes import BAD_INPUT, BAD_NEWS, BAD_NEWS_OF, CODES, DONE, NOT_JUDGED
 from babysit.cli._schema import ANSWERS
 from tests.scripts.conftest import program
 
@@ -34,10 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 # Commands that write a file, print a schema or serve: what they say is no answer.
-WITHOUT_ANSWER = {"schema", "skill"}
+WITHOUT_ANSWER = {"mcp", "schema", "skill"}
 # A command of each kind, and the code that it ends with.
 COMMANDS: dict[str, tuple[list[str], int]] = {
     "check": (["check", "train.py", "--seconds", "20"], BAD_NEWS),
+    "compare": (["compare", "run", "run"], NOT_JUDGED),
     "compare-init": (["compare-init", "wine", "--schemes", "he", "zero", "--steps", "3", "--seeds", "1"], DONE),
     "demo": (["demo", "--seconds", "0", "--out", "digits"], DONE),
     "diagnose": (["diagnose", "run"], DONE),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from babysit.api._after_training import Evaluated, Exported, Predicted, evaluate, export, predict
     from babysit.api._carry_out import Tuned
     from babysit.api._check import Checked, check
+    from babysit.api._compare import ComparedTrainings, compare
     from babysit.api._compare_init import Compared, compare_init
     from babysit.api._diagnose import Diagnosed, diagnose
     from babysit.api._explain import Explained, explain
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _FILES = {
     "Checked": "check",
     "Compared": "compare_init",
+    "ComparedTrainings": "compare",
     "Diagnosed": "diagnose",
     "Evaluated": "after_training",
     "Explained": "explain",
@@ -38,6 +40,7 @@ _FILES = {
     "Tuned": "carry_out",
     "Watch": "watch",
     "check": "check",
+    "compare": "compare",
     "compare_init": "compare_init",
     "diagnose": "diagnose",
     "evaluate": "after_training",
@@ -57,6 +60,7 @@ _FILES = {
 __all__ = [
     "Checked",
     "Compared",
+    "ComparedTrainings",
     "Diagnosed",
     "Evaluated",
     "Explained",
@@ -70,6 +74,7 @@ __all__ = [
     "Tuned",
     "Watch",
     "check",
+    "compare",
     "compare_init",
     "diagnose",
     "evaluate",

@@ -27,6 +27,7 @@ from babysit.reports import CleanConsole
 
 VERBS = {
     "check": "The pre-flight: eight steps before hours are spent.",
+    "compare": "Whether one training is better than another, on the same seeds and rows.",
     "compare-init": "Initialisations side by side on your network and data, and the one to take.",
     "demo": "The whole procedure on a bundled real data set.",
     "diagnose": "What was wrong with a training, from its saved trace.",
@@ -35,6 +36,7 @@ VERBS = {
     "export": "Write the model of a Run as ONNX or torch.export file.",
     "fit": "From data to a trained, scored and kept network with a report.",
     "heal": "The smallest combination of remedies that heals a training, rehearsed, and what it did.",
+    "mcp": "Serve check, heal, compare, status and explain as tools for coding agents, over stdio.",
     "predict": "Answers of a Run for new data, as CSV, Parquet or JSON.",
     "recipe": "Print a recipe, with a comment on each line.",
     "report": "Write and show the report of a Run.",

@@ -6,12 +6,14 @@ CODES = {
     DONE: "The command did what it was asked, and there is no bad news.",
     BAD_NEWS: "The command did what it was asked, and the answer is bad news.",
     BAD_INPUT: "The input cannot be used: an option, a file, a recipe or a script. One error says what to write.",
-    NOT_JUDGED: "`babysit check`, `diagnose` or `heal` saw too little to say sound or sick. The reasons stand first.",
+    NOT_JUDGED: "`babysit check`, `diagnose` or `heal` saw too little to say sound or sick, "
+    "or `compare` could not tell two trainings apart. The reasons stand first.",
     INTERRUPTED: "Somebody stopped the command (Ctrl-C). What was finished is kept; `babysit resume` goes on with it.",
 }
 # What bad news is, for each command that can have any.
 BAD_NEWS_OF = {
     "check": "something sick was found",
+    "compare": "the second training is worse than the first",
     "demo": "the training diverged",
     "diagnose": "something sick was found",
     "fit": "the training diverged",

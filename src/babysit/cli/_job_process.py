@@ -24,7 +24,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process has it ignored
     verb, *rest = json.loads((folder / ASKED).read_text(encoding="utf-8"))["arguments"]
     _answer.KEPT = folder / ANSWER
-    code = run([verb, "--plain", *rest])
+    code = run([verb, *(["--plain"] if verb != "explain" else []), *rest])
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     write_atomic(folder / CODE, str(code))

@@ -24,6 +24,7 @@ from babysit.record import (
     RunAnswer,
     SearchAnswer,
     TrainingAnswer,
+    TrainingComparison,
     json_schema,
     write_atomic,
 )
@@ -32,6 +33,7 @@ from babysit.reports import write_out
 # What each command prints with `--json`.
 ANSWERS: dict[str, Any] = {
     "check": PreFlight,
+    "compare": TrainingComparison,
     "compare-init": InitialisationComparison,
     "demo": TrainingAnswer,
     "diagnose": Diagnosis,
@@ -56,8 +58,8 @@ def schema(name: str, /, *, out: File = None) -> int:
     Parameters
     ----------
     name
-        The command: check, compare-init, demo, diagnose, evaluate, explain, export, fit, heal, predict, recipe, report,
-        resume, run, status or tune.
+        The command: check, compare, compare-init, demo, diagnose, evaluate, explain, export, fit, heal, predict,
+        recipe, report, resume, run, status or tune.
     out
         Write it to this file instead.
     """

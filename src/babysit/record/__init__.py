@@ -46,6 +46,7 @@ from babysit.record._finding import (
 from babysit.record._folder import library_versions
 from babysit.record._healing import HEALING_SCHEMA, Effect, Healing, Tried
 from babysit.record._losses import LOSS_FACTS, LOSS_FUNCTIONS, LossFacts, losses_that
+from babysit.record._paired import PairVerdict, TrainingComparison, TrainingPair
 from babysit.record._pre_flight import (
     DOES_NOT_APPLY,
     PRE_FLIGHT_SCHEMA,
@@ -75,6 +76,7 @@ from babysit.record._progress import (
     ScriptEnded,
     SearchBegan,
     SearchEnded,
+    SeedsCompared,
     StepsTaken,
     SubjectWatched,
     TraceMeasured,
@@ -248,6 +250,7 @@ __all__ = [
     "PRE_FLIGHT_STEPS",
     "PreFlight",
     "PreFlightStep",
+    "PairVerdict",
     "PredictionsFile",
     "PreprocessingSection",
     "Progress",
@@ -280,6 +283,7 @@ __all__ = [
     "SearchBegan",
     "SearchEnded",
     "Section",
+    "SeedsCompared",
     "Series",
     "Setting",
     "Severity",
@@ -305,6 +309,8 @@ __all__ = [
     "TrainingAnswer",
     "TrainingBegan",
     "TrainingEnded",
+    "TrainingComparison",
+    "TrainingPair",
     "Trial",
     "TrialProgress",
     "TrialScore",

@@ -18,6 +18,7 @@ from typing import Protocol, TypeAlias
 
 from babysit.record._finding import Finding
 from babysit.record._healing import Tried
+from babysit.record._paired import TrainingComparison
 from babysit.record._pre_flight import PreFlightStep
 from babysit.record._study import Standing, StudyParameter, StudyResult, StudyRung, StudyStage
 from babysit.record._summary import DataSummary, Decision
@@ -168,6 +169,13 @@ class HealEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class SeedsCompared:
+    """A comparison trained both with one more seed; `comparison` is how it stands."""
+
+    comparison: TrainingComparison
+
+
+@dataclass(frozen=True, slots=True)
 class SearchBegan:
     """A search starts: about so many steps of trials, in about so many seconds where that is known."""
 
@@ -221,6 +229,7 @@ ProgressEvent: TypeAlias = (
     | RehearsalsBegan
     | RemediesTried
     | HealEnded
+    | SeedsCompared
     | SearchBegan
     | RungBegan
     | TrialProgress

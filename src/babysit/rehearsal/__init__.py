@@ -21,6 +21,9 @@ from babysit.rehearsal._live_objects import LiveObjects, OptimizerLike
 from babysit.rehearsal._loader_workers import workers_repeat
 from babysit.rehearsal._noise_followed import NoiseFollowed
 from babysit.rehearsal._outcome import RehearsalOutcome, gain, outcome_of
+from babysit.rehearsal._paired import ERROR as PAIRED_ERROR
+from babysit.rehearsal._paired import FIRST_LOOK as PAIRED_FIRST_LOOK
+from babysit.rehearsal._paired import PairedLook, failures_tell, look_at
 from babysit.rehearsal._pre_flight import pre_flight
 from babysit.rehearsal._rate_ladder import find_rate_range
 from babysit.rehearsal._rate_range import RateRange, rate_range
@@ -64,6 +67,9 @@ __all__ = [
     "Look",
     "NoiseFollowed",
     "OptimizerLike",
+    "PAIRED_ERROR",
+    "PAIRED_FIRST_LOOK",
+    "PairedLook",
     "PatchedCopy",
     "Probes",
     "RateRange",
@@ -86,9 +92,11 @@ __all__ = [
     "check_short_training",
     "check_wiring",
     "compare_initialisations",
+    "failures_tell",
     "find_rate_range",
     "gain",
     "heal",
+    "look_at",
     "one_by_one",
     "out_of_time",
     "outcome_of",

@@ -22,6 +22,7 @@ from babysit.reports._lesson_page import render_lessons_page, write_lessons_page
 from babysit.reports._lesson_text import lesson_renderable, print_lesson
 from babysit.reports._live_view import LiveView
 from babysit.reports._page import render_page, write_page
+from babysit.reports._paired_text import paired_headline, paired_renderable
 from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._rendered import as_html, as_text, render_result_page
 from babysit.reports._study_page import render_study_page, write_study_page
@@ -74,6 +75,8 @@ __all__ = [
     "healing_headline",
     "healing_renderable",
     "lesson_renderable",
+    "paired_headline",
+    "paired_renderable",
     "path_line",
     "print_findings",
     "print_lesson",

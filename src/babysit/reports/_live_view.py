@@ -19,6 +19,7 @@ from babysit.record import (
     ProgressEvent,
     SearchBegan,
     SearchEnded,
+    SeedsCompared,
     TrainingBegan,
     TrainingEnded,
 )
@@ -28,6 +29,7 @@ from babysit.reports._live_part import LivePart
 from babysit.reports._live_rehearsal import CheckPart, HealPart
 from babysit.reports._live_search import SearchPart
 from babysit.reports._live_training import TrainingPart
+from babysit.reports._paired_text import pair_line
 
 REFRESH = 4  # times a second
 PARTS: dict[type, type[LivePart]] = {
@@ -78,6 +80,9 @@ class LiveView:
         """Show an event."""
         if isinstance(event, DataPrepared):
             self._print(data_texts(event.data, event.decisions))
+            return
+        if isinstance(event, SeedsCompared):
+            self._print([pair_line(event.comparison.pairs[-1])])
             return
         if type(event) in PARTS:
             self._take_away()
