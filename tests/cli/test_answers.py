@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 # Commands that write a file, print a schema or serve: what they say is no answer.
-WITHOUT_ANSWER = {"mcp", "schema", "skill"}
+WITHOUT_ANSWER = {"completion", "mcp", "schema", "skill"}
 # A command of each kind, and the code that it ends with.
 COMMANDS: dict[str, tuple[list[str], int]] = {
     "check": (["check", "train.py", "--seconds", "20"], BAD_NEWS),
@@ -68,8 +68,21 @@ def test_every_answer_has_a_schema_and_a_command() -> None:
         assert "json" in inspect.signature(getattr(module, function)).parameters
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.usefixtures("healed_at_once")
+def test_the_demonstration_prints_what_its_schema_says(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer_of("demo", folder, monkeypatch, capfd)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"demo"}))
 def test_commands_print_what_their_schema_says(
+    name: str, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answer_of(name, folder, monkeypatch, capfd)
+
+
+def answer_of(
     name: str, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)

@@ -113,12 +113,34 @@ def test_report_and_export(iris: pathlib.Path, tmp_path: pathlib.Path, capsys: p
     assert json.loads(capsys.readouterr().out)["model"].endswith("model.pt2")
 
 
+@pytest.mark.usefixtures("healed_at_once")
 def test_demo(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fit = babysit.fit
     quick = ["epochs=1", "widths=[4]"]
-    monkeypatch.setattr(babysit, "fit", lambda *given, **named: fit(*given, **named, settings=quick))
+    monkeypatch.setattr(babysit, "fit", lambda data, **named: fit(data, **{**named, "settings": quick}))
     assert run(["demo", "--seconds", "0", "--out", str(tmp_path / "run")]) == 0
-    assert "report:" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "report:" in out
+    assert (tmp_path / "run-sick" / "train_healed.py").is_file()
+    for command in ("check", "diff", "fit", "predict", "explain", "--help"):
+        assert command in out.partition("what to type next")[2]
+    assert run(["demo", "--seconds", "0", "--out", str(tmp_path / "run")]) == 2
+    assert "run-sick exists already" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_whole_demo(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sick script is found, healed and written; the copy is what the remedy says; the other training is well."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["demo", "--plain"]) == 0
+    out = capsys.readouterr().out
+    assert "double-softmax" in out
+    assert "remove-softmax" in out
+    assert "nn.Softmax" in (tmp_path / "runs/demo-1/train.py").read_text()
+    assert "nn.Softmax" not in (tmp_path / "runs/demo-1/train_healed.py").read_text()
+    assert (tmp_path / "runs/digits-1/report.html").is_file()
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,10 @@ def subject_of(
         return ScriptSubject(script, protected=not unprotected, network=network)
     if arguments:
         raise InputError(
-            f"'{arguments[0]}' follows {subject}, which is not a script", legal="a .py file takes arguments"
+            f"'{arguments[0]}' follows {subject}, which is not a script",
+            legal="a .py file takes arguments",
+            cause="the column to learn is an option",
+            write=f"{subject} --target {arguments[0]}",
         )
     return recipe_subject(subject, target, settings)
 

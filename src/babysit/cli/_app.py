@@ -22,6 +22,7 @@ import babysit
 from babysit.cli._answer import STANDARD_OUTPUT
 from babysit.cli._arguments import BACKGROUND, END, JSON, apart, with_json_files, with_subject_first
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
+from babysit.cli._meant import refuse_slips, said_otherwise
 from babysit.record import BabysitError
 from babysit.reports import CleanConsole
 
@@ -29,7 +30,8 @@ VERBS = {
     "check": "The pre-flight: eight steps before hours are spent.",
     "compare": "Whether one training is better than another, on the same seeds and rows.",
     "compare-init": "Initialisations side by side on your network and data, and the one to take.",
-    "demo": "The whole procedure on a bundled real data set.",
+    "completion": "Print what makes a shell complete commands and options with the Tab key.",
+    "demo": "A sick training found and healed, and a healthy one, in about a minute.",
     "diagnose": "What was wrong with a training, from its saved trace.",
     "evaluate": "Score a Run, on its own held-out rows or on a file.",
     "explain": "What something is, with its figure computed here and now.",
@@ -100,7 +102,7 @@ def run(arguments: list[str]) -> int:
     try:
         return _carried_out(arguments)
     except CycloptsError as error:
-        _say(errors, str(error).strip(), "babysit --help shows what is legal")
+        _say(errors, str(error).strip(), *_legal(arguments))
     except BabysitError as error:
         _say(errors, str(error))
     except KeyboardInterrupt as error:
@@ -125,7 +127,18 @@ def run(arguments: list[str]) -> int:
     return BAD_INPUT
 
 
+def _legal(arguments: list[str]) -> list[str]:
+    """What to type instead of what was not understood, and where all is told that is legal."""
+    verb = arguments[0] if arguments and arguments[0] in VERBS else ""
+    if not verb:
+        return ["babysit --help shows what is legal"]
+    options = [name for one in app[verb].assemble_argument_collection() for name in one.names if name[:2] == "--"]
+    instead = said_otherwise(arguments, options)
+    return [*([f"write: {instead}"] if instead else []), f"babysit {verb} --help shows what is legal"]
+
+
 def _carried_out(arguments: list[str]) -> int:
+    refuse_slips(arguments, VERBS)
     if arguments and arguments[0] in WITH_SCRIPT:
         valued, flags = WITH_SCRIPT[arguments[0]]
         arguments = [arguments[0], *apart(arguments[0], arguments[1:], valued=valued, flags=flags)]

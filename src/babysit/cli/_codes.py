@@ -14,7 +14,7 @@ CODES = {
 BAD_NEWS_OF = {
     "check": "something sick was found",
     "compare": "the second training is worse than the first",
-    "demo": "the training diverged",
+    "demo": "the sick script was not healed, or the second training diverged",
     "diagnose": "something sick was found",
     "fit": "the training diverged",
     "heal": "something is wrong, whether a remedy heals it or not",

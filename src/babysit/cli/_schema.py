@@ -9,6 +9,7 @@ from typing import Any
 from babysit.cli._codes import DONE
 from babysit.cli._options import File
 from babysit.record import (
+    DemoAnswer,
     Diagnosis,
     Evaluation,
     ExplainAnswer,
@@ -35,7 +36,7 @@ ANSWERS: dict[str, Any] = {
     "check": PreFlight,
     "compare": TrainingComparison,
     "compare-init": InitialisationComparison,
-    "demo": TrainingAnswer,
+    "demo": DemoAnswer,
     "diagnose": Diagnosis,
     "evaluate": Evaluation,
     "explain": ExplainAnswer,

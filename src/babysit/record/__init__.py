@@ -7,6 +7,7 @@ from babysit.record._activations import (
     output_limits,
 )
 from babysit.record._answers import (
+    DemoAnswer,
     ExplainAnswer,
     ExportAnswer,
     JobAnswer,
@@ -202,6 +203,7 @@ __all__ = [
     "DataSection",
     "DataSummary",
     "Decision",
+    "DemoAnswer",
     "Diagnosis",
     "EVENTS",
     "Effect",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from babysit.record._finding import Finding
+from babysit.record._healing import Healing
 from babysit.record._stored import Seconds, Values, stored
 from babysit.record._study import StudyResult
 from babysit.record._summary import Check, DataSummary, Decision, Evaluation, LayerSummary, SummaryModel
@@ -35,6 +36,15 @@ class TrainingAnswer(SummaryModel):
     findings: tuple[Finding, ...]
     reason: str = ""  # why the training ended
     report: str | None = None  # the page; None after an interruption
+
+
+@stored
+class DemoAnswer:
+    """Both halves of the demonstration: a sick script that was healed, and a training that was well."""
+
+    healing: Healing
+    training: TrainingAnswer
+    schema: int = 1
 
 
 @stored

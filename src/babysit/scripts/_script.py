@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -41,11 +42,19 @@ class Script:
             return
         path = pathlib.Path(self.target)
         if not path.is_file():
-            raise InputError(f"there is no script {path}", legal="a Python file, or -m and a module's name")
+            raise InputError(
+                f"there is no script {path}", legal="a Python file, or -m and a module's name", write=_near(path)
+            )
         try:
             ast.parse(path.read_bytes(), filename=str(path))
         except (SyntaxError, ValueError) as error:
             raise InputError(f"{path} is not Python: {error}") from error
+
+
+def _near(path: pathlib.Path) -> str:
+    """The script beside it that was likely meant."""
+    beside = [one.name for one in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    return "".join(str(path.with_name(name)) for name in difflib.get_close_matches(path.name, beside, n=1))
 
 
 def run_script(script: Script, *, epochs: int | None = None) -> Ended:
