@@ -23,23 +23,26 @@ from babysit.record import (
     Event,
     Finding,
     FindingsChanged,
+    GuardActed,
     Histogram,
     InputError,
     NotFiniteError,
     Progress,
+    ProgressEvent,
     Row,
     Trace,
     TraceLayer,
     TraceStore,
     silent,
 )
-from babysit.reports import FindingLines, findings_renderable, render_trace_page, trace_headline
+from babysit.reports import FindingLines, Notify, NotifyLike, findings_renderable, render_trace_page, trace_headline
+from babysit.training import GUARD_FOLDER, Guard, GuardMode, blown_up, check_guard, dead_start, plain_optimizer
 
 OnNotFinite = Literal["go-on", "stop", "raise"]
 
 
 class _Stop(Exception):  # noqa: N818  no error: it ends the block that is watched
-    """Ends the block under `watch` at a loss that is NaN or infinite."""
+    """Ends the block under `watch` at a loss that is NaN or infinite, or where its guard stops it."""
 
 
 class Watch(Result):
@@ -58,33 +61,55 @@ class Watch(Result):
         on_not_finite: OnNotFinite,
         progress: Progress,
         keep: pathlib.Path | None,
+        guard: GuardMode,
+        guard_folder: pathlib.Path,
+        notify: Notify | None,
     ) -> None:
         self._store = TraceStore(keep)
         weakref.finalize(self, self._store.close)  # where the block is never entered
         self._ended: Trace | None = None
         self._ignore = tuple(ignore)
         self._on_not_finite = on_not_finite
-        self._progress = progress
+        self._notify = notify
+        self._progress = progress if notify is None else _Both(progress, notify)
         self._repeatedly = Repeatedly(self._read, self._found, ignore=self._ignore)
         sink = _Telling(self._store, self._more)
         self._observer = Observer(network, optimizers, sink, overhead=overhead, on_not_finite=self._not_finite)
+        self._guard: Guard | None = None
+        if guard != "off":
+            self._guard = Guard(
+                network,
+                optimizers,
+                mode=guard,
+                folder=guard_folder,
+                tell=self._acted,
+                look=self._lost,
+                stop=self._end_block,
+                together=isinstance(network, nn.parallel.DistributedDataParallel),
+            )
         self._active = False
 
     def __enter__(self) -> Self:
         self._refuse_after_the_end()
         self._active = True
         self._observer.attach()
+        if self._guard is not None:
+            self._guard.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._active = False
+        if self._guard is not None:
+            self._guard.end(keep=error is not None)
         self._observer.detach()
         self._ended = self._read()
         self._store.close()
         if self._progress is not silent:
             self._found(self.trace, list(self.findings))
+        if self._notify is not None:
+            self._notify.wait()
         return isinstance(error, _Stop)
 
     def loss(self, value: Tensor | float) -> Tensor | float:
@@ -146,6 +171,16 @@ class Watch(Result):
         """
         return self._observer.last_good()
 
+    @property
+    def stopped(self) -> str:
+        """Why the guard stopped the training; empty where it did not."""
+        return "" if self._guard is None else self._guard.stopped
+
+    @property
+    def kept(self) -> pathlib.Path | None:
+        """The file with the guard's last good weights (`network.NAME`) and optimizer state, if there is one."""
+        return None if self._guard is None else self._guard.kept
+
     def _record(self) -> Diagnosis:
         return Diagnosis(self.findings)
 
@@ -178,12 +213,36 @@ class Watch(Result):
     def _found(self, trace: Trace, findings: list[Finding]) -> None:
         self._progress(FindingsChanged(tuple(findings)))
 
+    def _lost(self) -> str:
+        """Why the training is lost by what was found; empty where it is not."""
+        trace = self.trace
+        findings = diagnose(trace, ignore=self._ignore)
+        return dead_start(trace, findings) or blown_up(trace, findings)
+
+    def _acted(self, event: Event) -> None:
+        self._store.add([event])
+        self._progress(GuardActed(event.step, event.text))
+
+    def _end_block(self, text: str) -> None:
+        raise _Stop(text)
+
     def _not_finite(self, step: int, loss: float, layer: str, sentence: str) -> None:
         text = f"the loss became {loss} at step {step}: {sentence}"
         if self._on_not_finite == "raise":
             raise NotFiniteError(text, write="w.last_good() holds the weights from before")
         if self._on_not_finite == "stop":
             raise _Stop(text)
+
+
+class _Both:
+    """Two that receive progress."""
+
+    def __init__(self, first: Progress, second: Progress) -> None:
+        self._first, self._second = first, second
+
+    def __call__(self, event: ProgressEvent, /) -> None:
+        self._first(event)
+        self._second(event)
 
 
 class _Telling:
@@ -213,6 +272,9 @@ def watch(
     progress: Progress | None = None,
     keep: str | pathlib.Path | None = None,
     loader: object = None,
+    guard: GuardMode = "off",
+    guard_folder: str | pathlib.Path = GUARD_FOLDER,
+    notify: NotifyLike | None = None,
 ) -> Watch:
     """Watch a training: measure it, say what is wrong while it runs, and stay out of its way.
 
@@ -231,6 +293,15 @@ def watch(
             the standard error stream, once.
         keep: A file to keep the trace in, for `babysit diagnose`; None keeps it in memory.
         loader: The training's DataLoader, for its numbers of rows and batches; nothing is read from it.
+        guard: What to do once the training is lost (weights that are NaN, a loss that exploded, a start that never
+            learns): `off` nothing; `stop` puts the last good weights and optimizer state back and ends the block,
+            without an error; `rollback` puts them back and goes on at a tenth of the rate, three times at most, then
+            stops. Either is told in the trace, and `stopped` and `kept` say why and where. Until the guard acts,
+            weights are what they would be without it.
+        guard_folder: Where the guard keeps the last good state, in a folder for each training. It is deleted at the
+            end where it was not needed.
+        notify: Told of sick findings and of what the guard did: a command that gets the message as its last argument, a
+            web address that gets it as JSON, or a function.
 
     Raises:
         InputError: The network or an optimizer cannot be watched, or an argument is not legal.
@@ -249,19 +320,22 @@ def watch(
         []
     """
     optimizers = [optimizer] if isinstance(optimizer, Optimizer) else list(optimizer)
+    check_guard(guard)
     _check(network, optimizers, overhead, on_not_finite)
     check_names(ignore)
     path = pathlib.Path(keep) if keep is not None else None
     receive = FindingLines() if progress is None else progress
-    receive = FindingLines() if progress is None else progress
     watching = Watch(
         network,
-        optimizers,
+        [plain_optimizer(one) for one in optimizers],
         overhead=overhead,
         ignore=ignore,
         on_not_finite=on_not_finite,
         progress=receive,
         keep=path,
+        guard=guard,
+        guard_folder=pathlib.Path(guard_folder),
+        notify=None if notify is None else Notify(notify),
     )
     watching.describe(_facts(loader))
     return watching

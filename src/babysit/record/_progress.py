@@ -84,6 +84,14 @@ class FindingsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardActed:
+    """A guard stopped a training, or went back to its last good state; the text says why."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingEnded:
     """A training stopped; `reason` is a sentence for people."""
 
@@ -218,6 +226,7 @@ ProgressEvent: TypeAlias = (
     | EpochEnded
     | TraceMeasured
     | FindingsChanged
+    | GuardActed
     | TrainingEnded
     | ScriptEnded
     | CheckBegan

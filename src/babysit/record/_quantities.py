@@ -252,6 +252,7 @@ EVENTS: dict[str, str] = {
     "gradient-missing": "a parameter that asks for a gradient was never given one",
     "gradient-sign-flipped": "the optimizer is given the opposite of the loss's gradient",
     "gradients-not-finite": "gradients that are NaN or infinite under a finite loss; where the step is taken",
+    "guard": "what a guard did: it stopped the training, or went back to the last good state; why",
     "inputs-ignored": "answers that depend on padding alone",
     "kept-state-is-live": "a kept state that shares its memory with the weights is loaded; where",
     "latent-collapsed": "sampled latent units whose means are the same for all rows",

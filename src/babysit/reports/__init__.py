@@ -21,6 +21,7 @@ from babysit.reports._lesson import (
 from babysit.reports._lesson_page import render_lessons_page, write_lessons_page
 from babysit.reports._lesson_text import lesson_renderable, print_lesson
 from babysit.reports._live_view import LiveView
+from babysit.reports._notify import Notify, NotifyLike
 from babysit.reports._page import render_page, write_page
 from babysit.reports._paired_text import paired_headline, paired_renderable
 from babysit.reports._remedy_summaries import remedy_summary
@@ -56,6 +57,8 @@ __all__ = [
     "Line",
     "LinesFigure",
     "LiveView",
+    "Notify",
+    "NotifyLike",
     "Panel",
     "TableFigure",
     "account_of_check",

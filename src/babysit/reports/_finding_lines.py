@@ -6,12 +6,12 @@ import sys
 
 from rich.console import Console
 
-from babysit.record import Finding, FindingsChanged, ProgressEvent, ScriptEnded, Trace
+from babysit.record import Finding, FindingsChanged, GuardActed, ProgressEvent, ScriptEnded, Trace
 from babysit.reports._console import CleanConsole, write_out
 from babysit.reports._findings import finding_line, findings_renderable
 from babysit.reports._trace_page import trace_headline
 
-TOLD_EVENTS = ("unseen", "not-applied", "not-finite")
+TOLD_EVENTS = ("unseen", "not-applied", "not-finite", "guard")
 
 
 class FindingLines:
@@ -41,6 +41,8 @@ class FindingLines:
         if isinstance(event, FindingsChanged):
             for finding in event.findings:
                 self._line(finding)
+        elif isinstance(event, GuardActed):
+            self._console.print(f"babysit: {event.text}", soft_wrap=True, highlight=False, markup=False)
         elif isinstance(event, ScriptEnded):
             self._end(event)
 
@@ -65,4 +67,7 @@ class FindingLines:
 def event_lines(trace: Trace) -> list[str]:
     """What happened in a training beside what was measured, a line for each that people should know of."""
     told = [event for event in trace.events if event.kind in TOLD_EVENTS]
-    return [f"step {one.step}: {one.text}" if one.kind == "not-finite" else f"{one.kind}: {one.text}" for one in told]
+    return [
+        f"step {one.step}: {one.text}" if one.kind in ("not-finite", "guard") else f"{one.kind}: {one.text}"
+        for one in told
+    ]

@@ -20,7 +20,7 @@ from babysit.reports._healing_text import effect_text, shown_outcomes, tried_row
 from babysit.reports._inside import MOST_LAYERS
 from babysit.reports._pictures import Picture, curves_picture, evidence_pictures, inside_pictures, loss_picture
 
-SHOWN_EVENTS = ("failed", "not-finite", "step-missing", "unseen", "not-applied")
+SHOWN_EVENTS = ("failed", "guard", "not-finite", "step-missing", "unseen", "not-applied")
 MOST_EVENTS = 8
 _NETWORK = (
     ("lr", "Learning rate", "The learning rate at each step, as the optimizer used it."),

@@ -6,6 +6,8 @@ from babysit.training._cohort import Cohort, Layout
 from babysit.training._decide import choose_device, decide
 from babysit.training._evaluate import answers, evaluate, evaluate_phase
 from babysit.training._export import example_rows, export
+from babysit.training._guard import GUARD_FOLDER, Guard, GuardMode, check_guard, plain_optimizer
+from babysit.training._guard_rules import blown_up, dead_start
 from babysit.training._judging import judged_rows
 from babysit.training._layouts import computing_with
 from babysit.training._load import load
@@ -26,6 +28,9 @@ __all__ = [
     "Examples",
     "FORKS",
     "Fold",
+    "GUARD_FOLDER",
+    "Guard",
+    "GuardMode",
     "Interruption",
     "Layout",
     "Member",
@@ -41,11 +46,14 @@ __all__ = [
     "answers",
     "assemble",
     "batches_per_epoch",
+    "blown_up",
     "build_loss",
     "build_optimizer",
     "check_first_loss",
+    "check_guard",
     "choose_device",
     "computing_with",
+    "dead_start",
     "decide",
     "epoch_batches",
     "evaluate",
@@ -59,6 +67,7 @@ __all__ = [
     "outputs_needed",
     "pack_members",
     "pack_weights",
+    "plain_optimizer",
     "predict",
     "rate_at",
     "score_classes",
