@@ -35,6 +35,15 @@ def hill(top: float, count: int = 30, seed: int = 0) -> tuple[list[float], list[
     return units, [1 - abs(unit - top) + draw.gauss(0, 0.005) for unit in units]
 
 
+def test_the_best_was_done_early_and_lies_in_the_midst() -> None:
+    """Patience ends the best trials before the others: those that trained longest, at an end, are not the best."""
+    units = [0.5, 0.52, 0.48, 0.55, 0.45, *(0.01 + 0.001 * place for place in range(7))]
+    trace = searched(units, [1.0] * 5 + [0.3] * 7, [60] * 5 + [100] * 7)
+    ended = [Row(trial, PHASE, "", "trial-ended", 1.0) for trial in range(5)]
+    assert "best-at-edge" in names(trace)
+    assert "best-at-edge" not in names(dataclasses.replace(trace, rows=(*trace.rows, *ended)))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_best_at_an_end(seed: int) -> None:
     draw = random.Random(seed)

@@ -160,6 +160,40 @@ def test_a_search_in_which_all_fails_ends() -> None:
     assert all(rung.step == 10 for rung in rungs if rung.stage == "coarse")
 
 
+def test_a_trial_whose_patience_is_spent_stands_where_full_ones_do() -> None:
+    """Quick problems: whoever is good is done after a few steps, and only the bad ones train on."""
+    plan = Plan(FULL, 12 * FULL, lowest=30, seed=1)
+    search = coarse_to_fine(SPACE, plan)
+    asked, best, box = next(search, None), 0.0, Box.whole(SPACE)
+    where = np.zeros(len(SPACE))
+    while asked is not None:
+        scores = {}
+        for number, point in asked.points.items():
+            value = hill(point, 1.0)
+            done = value > 0.3
+            scores[number] = score(number, 20 if done else asked.steps[number], value, "stopped" if done else "alive")
+            if value > best:
+                best, where = value, np.array(SPACE.units(point))
+        box = next((rung.box for rung in asked.rungs if rung.stage == "fine"), box)
+        try:
+            asked = search.send(scores)
+        except StopIteration:
+            asked = None
+    assert best > 0.8
+    assert box.low[0] <= where[0] <= box.high[0]
+    assert box.high[0] - box.low[0] < 0.5
+
+
+def test_a_box_that_opens_again_within_its_range_is_not_widened() -> None:
+    space = Space(["lr=1e-4:1e-2:log", "dropout=0:0.5"])
+    inside = np.array([[0.5, 0.5], [0.4, 0.6], [0.6, 0.4]])
+    closed = Box.whole(space).refitted(inside, counts(space, inside))
+    at_end = np.array([[closed.high[0], 0.5]])
+    again = closed.refitted(at_end, counts(space, at_end))
+    assert again.high[0] > closed.high[0]
+    assert not again.widened
+
+
 def test_the_box_closes_in_and_widens_where_the_best_is_at_an_end() -> None:
     from babysit.record import Recipe
 

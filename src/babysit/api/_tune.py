@@ -55,7 +55,7 @@ def tune(
     repeats: int = REPEATS,
     generations: int = GENERATIONS,
     structure: bool = False,
-    widen: bool = True,
+    widen: bool | None = None,
     score: str | None = None,
     lower: bool = False,
     steps: int | None = None,
@@ -90,7 +90,8 @@ def tune(
         generations: Of finer points, after each wave of coarse ones; 0 is successive halving alone.
         structure: Of data and recipes: search the network's shape, too: depth, width, activation, batch norm, first
             weights, preprocessing.
-        widen: Of data and recipes: go beyond a range at whose end the best lies.
+        widen: Of data and recipes: go beyond a range at whose end the best lies. None does so where babysit chose the
+            ranges, and stays within a `space` that is given.
         score: Of a script: the name that it prints before its score; None takes what is measured in its training: the
             score of the last evaluation, else the loss.
         lower: Of a script: a lower printed score is better.
@@ -167,7 +168,8 @@ def tune(
         settings = [f"model.factory={make.name}", *settings]
     chosen, source = recipe_and_source(subject, target, recipe, settings)
     limit = None if trials else (seconds or SECONDS)
-    options = Options(folds, repeats, winners, widen, structure, limit, chosen.device, sampler)
+    widens = space is None if widen is None else widen
+    options = Options(folds, repeats, winners, widens, structure, limit, chosen.device, sampler)
     if trials is not None and not trials >= 1:
         raise InputError(f"a search of {trials:g} full trainings", legal="1 and more", write="--trials 20")
     with folder_for(Study, out, chosen.data.source) as path:
@@ -175,7 +177,7 @@ def tune(
         prepared = prepare(chosen, source)
         filled, _ = decide(chosen, prepared)
         given = space if isinstance(space, Space) or space is None else space_from(space, known)
-        searched = space_for(chosen, filled, given, structure=structure, widen=widen)
+        searched = space_for(chosen, filled, given, structure=structure, widen=widens)
         chosen = with_architecture(chosen, filled, searched)
         try_network(chosen, prepared, searched, make)
         fold_rows = folds_of(prepared, chosen, folds)

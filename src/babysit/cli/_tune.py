@@ -30,7 +30,7 @@ def tune(
     repeats: int = 3,
     generations: int = 6,
     structure: Flag = False,
-    widen: bool = True,
+    widen: bool | None = None,
     score: str | None = None,
     lower: Flag = False,
     steps: int | None = None,
@@ -86,7 +86,7 @@ def tune(
     structure
         Search depth, width, activation, batch norm, first weights and preprocessing, too.
     widen
-        Go beyond a range where the best lies at its end.
+        Go beyond a range where the best lies at its end. Without either, only where babysit chose the ranges.
     score
         Of a script: the name that it prints before its score. Without it a trial's score is what is measured in its
         training: the score of the last evaluation, else the loss.

@@ -20,7 +20,12 @@ def find(trace: Trace) -> list[Finding]:
     if len(scores) < LEAST_TRIALS:
         return []
     longest = max(lengths.values(), default=0.0)
-    full = [trial for trial, score in scores.items() if score == score and lengths.get(trial, 0.0) == longest]
+    ended = dict(zip(*trace.series("trial-ended", phase="search"), strict=True))
+    full = [
+        trial
+        for trial, score in scores.items()
+        if score == score and (trial in ended or lengths.get(trial, 0.0) == longest)
+    ]
     if not full:
         return []
     order = sorted(full, key=lambda trial: (-scores[trial], trial))
@@ -72,6 +77,6 @@ DISEASE = Disease(
     ),
     remedies=("widen",),
     explained_by=(),
-    reads=("trial-score", "trial-setting", "trial-steps", "fact:unpassable"),
+    reads=("trial-ended", "trial-score", "trial-setting", "trial-steps", "fact:unpassable"),
     find=find,
 )

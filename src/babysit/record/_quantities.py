@@ -207,6 +207,7 @@ QUANTITIES: dict[str, Quantity] = {
         Quantity("trial-score", "", "score of a trial of a search over the validation rows; higher is better"),
         Quantity("trial-failed", "0 or 1", "a coarse trial that diverged, exploded or was stuck at chance"),
         Quantity("trial-steps", "steps", "steps a trial of a search was trained for"),
+        Quantity("trial-ended", "0 or 1", "a trial of a search that its patience ended: it came as far as it could"),
         Quantity(
             "trial-setting",
             "",

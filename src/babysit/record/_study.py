@@ -118,6 +118,15 @@ class Standing:
         """Whether it diverged, exploded or gave no number."""
         return self.status in ("diverged", "exploded") or not math.isfinite(self.score)
 
+    @property
+    def ended(self) -> bool:
+        """Whether its patience was spent: it has come as far as it can."""
+        return self.status == "stopped"
+
+    def reached(self, longest: int) -> int:
+        """How far it came, where the longest trial took so many steps."""
+        return max(self.step, longest) if self.ended else self.step
+
 
 @stored
 class Winner:
@@ -228,7 +237,10 @@ def over_folds(point: int, scores: Sequence[TrialScore]) -> TrialScore:
 def standings(
     trials: Sequence[StudyTrial], rungs: Sequence[StudyRung], scores: Mapping[int, Mapping[int, TrialScore]]
 ) -> list[Standing]:
-    """Each point and how it stands: those that came furthest first, among them the best score first."""
+    """Each point and how it stands: those that came furthest first, among them the best score first.
+
+    A point whose patience was spent came as far as any.
+    """
     members: dict[int, list[StudyTrial]] = {}
     for trial in trials:
         if not trial.repeat:
@@ -259,11 +271,12 @@ def standings(
                 course=tuple((score.step, score.score) for score in along),
             )
         )
-    return sorted(found, key=_order)
+    longest = max((one.step for one in found), default=0)
+    return sorted(found, key=lambda one: _order(one, longest))
 
 
-def _order(standing: Standing) -> tuple[bool, int, float, float, int]:
+def _order(standing: Standing, longest: int) -> tuple[bool, int, float, float, int]:
     loss = standing.loss if math.isfinite(standing.loss) else math.inf
     if standing.failed:
         return (True, -standing.step, 0.0, loss, standing.point)
-    return (False, -standing.step, -standing.score, loss, standing.point)
+    return (False, -standing.reached(longest), -standing.score, loss, standing.point)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from babysit.record import CurvePoint
 from babysit.reports._draw import BLUE, GREEN, GREY, NO_NUMBERS, ORANGE, laid_out, short
-from babysit.reports._study_figures import Climb, Cloud, Parallel, RungBar, last_word
+from babysit.reports._study_figures import Climb, Cloud, Parallel, RungBar, last_word, whole_percents
 
 STAGES = {"coarse": BLUE, "fine": ORANGE, "full": GREEN}
 
@@ -145,7 +145,13 @@ def draw_importance(found: Mapping[str, float], together: float) -> go.Figure:
     shares = [together, *(share for _, share in ordered)]
     colours = [GREY, *([BLUE] * len(ordered))]
     figure = go.Figure(
-        go.Bar(x=shares, y=names, orientation="h", marker={"color": colours}, text=[f"{share:.0%}" for share in shares])
+        go.Bar(
+            x=shares,
+            y=names,
+            orientation="h",
+            marker={"color": colours},
+            text=[f"{one}%" for one in whole_percents(shares)],
+        )
     )
     laid_out(figure, "share of the variance of ranks", "", height=90 + 30 * len(names))
     figure.update_yaxes(type="category")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from babysit.record import ProgressEvent, RungBegan, RungEnded, SearchBegan, TrialProgress
 from babysit.reports._live_part import LivePart, clock
-from babysit.reports._study_figures import settings_text
+from babysit.reports._study_figures import last_word, settings_text
 
 MOST_RUNGS = 8  # that stay on the panel
 NOTHING_YET = TrialProgress(0, 1, 0, math.nan)
@@ -70,6 +70,8 @@ class SearchPart(LivePart):
         if ended.best is not None:
             self._best = f"best {ended.best.score:.4f} at {settings_text(ended.best.settings)}"
             line.append(f"  best {ended.best.score:.4f}")
+        if rung.widened:
+            line.append(f"  wider: {', '.join(map(last_word, rung.widened))}")
         self._lines.append(line)
 
     def draw(self) -> RenderableType:

@@ -225,3 +225,19 @@ def verdict(result: StudyResult) -> str:
     if rivals:
         return f"{what}; better than the next by {rivals[0].behind[0]:.4f}, beyond its uncertainty"
     return what
+
+
+def whole_percents(shares: Sequence[float]) -> list[int]:
+    """Shares of a whole in percent, so that what is shown adds up to what there is: the largest remainders round up.
+
+    Example:
+        >>> whole_percents([0.285, 0.285, 0.285, 0.145])
+        [29, 29, 28, 14]
+    """
+    percents = [100 * share for share in shares]
+    whole = [math.floor(one) for one in percents]
+    missing = round(sum(percents)) - sum(whole)
+    order = sorted(range(len(shares)), key=lambda place: (whole[place] - percents[place], place))
+    for place in order[:missing]:
+        whole[place] += 1
+    return whole

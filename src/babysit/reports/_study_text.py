@@ -11,7 +11,15 @@ from rich.text import Text
 
 from babysit.record import Study, StudyResult
 from babysit.reports._findings import finding_line
-from babysit.reports._study_figures import behind_text, last_word, remarks, setting_text, settings_text, verdict
+from babysit.reports._study_figures import (
+    behind_text,
+    last_word,
+    remarks,
+    setting_text,
+    settings_text,
+    verdict,
+    whole_percents,
+)
 
 MOST_COLUMNS = 4  # of settings; more do not fit beside each other on 80 columns, and are one that is wrapped
 FEW_DECISIONS = 3  # more are a wall of text; each kind of network brings its own
@@ -57,8 +65,11 @@ def _lines(result: StudyResult) -> list[str]:
     lines = []
     if result.importance:
         ordered = sorted(result.importance.items(), key=lambda item: -item[1])
-        told = ", ".join(f"{last_word(path)} {share:.0%}" for path, share in ordered if share >= 0.005)
-        lines.append(f"what mattered: {told or 'nothing alone'}, together {result.interactions:.0%}")
+        *alone, jointly = whole_percents([*(share for _, share in ordered), result.interactions])
+        told = ", ".join(
+            f"{last_word(path)} {percent}%" for (path, _), percent in zip(ordered, alone, strict=True) if percent
+        )
+        lines.append(f"what mattered: {told or 'nothing alone'}, together {jointly}%")
     for phase, scores in result.ensemble.items():
         together = f"{scores['members']:.0f} survivors together {scores['ensemble']:.4f}, the best alone"
         lines.append(f"{phase}: {together if scores['members'] > 1 else 'the winner'} {scores['best alone']:.4f}")

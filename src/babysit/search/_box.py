@@ -29,7 +29,7 @@ class Box:
         low: Lower ends, by parameter; of a choice 0.
         high: Upper ends; of a choice 1.
         options: Options that are left, by parameter; empty for a range.
-        widened: Paths of ranges that were widened, and at which end.
+        widened: Paths of ranges that were widened beyond what was given, and at which end.
     """
 
     space: Space
@@ -99,11 +99,11 @@ class Box:
                 at_high = parameter.value(best) == parameter.value(self.high[column])
             if at_low:
                 ends[0] = self.low[column] - BEYOND * (ends[1] - ends[0])
-                if ends[0] < self.low[column] and lowest < self.low[column]:
+                if max(lowest, ends[0]) < min(0.0, self.low[column]):
                     widened.append((parameter.path, "low"))
             elif at_high:
                 ends[1] = self.high[column] + BEYOND * (ends[1] - ends[0])
-                if highest > self.high[column]:
+                if min(highest, ends[1]) > max(1.0, self.high[column]):
                     widened.append((parameter.path, "high"))
             low[column], high[column] = max(lowest, ends[0]), min(highest, ends[1])
         return Box(self.space, tuple(low), tuple(high), tuple(options), tuple(widened))

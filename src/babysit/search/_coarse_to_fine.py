@@ -25,7 +25,7 @@ from babysit.search._parameter import Value
 from babysit.search._plan import Plan, Stage, Underway, rounds
 from babysit.search._points import Units, counts, points_of, snapped
 from babysit.search._proposals import Seen, propose
-from babysit.search._rungs import going_on, may_go_on, rank_key, ranked
+from babysit.search._rungs import going_on, is_ended, may_go_on, rank_key, ranked
 from babysit.search._space import Space
 from babysit.training import computing_with
 
@@ -71,6 +71,7 @@ class _State:
 
     space: Space
     box: Box  # of the newest generation
+    full: int  # steps of a full trial
     waiting: Units  # coarse points that have not been tried yet
     generation: int = 0
     units: dict[int, Units] = field(default_factory=dict)
@@ -92,7 +93,9 @@ class _State:
         for number, score in scores.items():
             before = self.latest[number].step if number in self.latest else 0
             self.spent += max(0, score.step - before)
-            self.latest[number], self.rung_of[number] = score, steps[number]
+            # A trial whose patience is spent has come as far as it can: it stands where full ones do.
+            self.latest[number] = score
+            self.rung_of[number] = self.full if is_ended(score) else steps[number]
 
     def best_first(self) -> list[TrialScore]:
         """All trials that did not fail: those at the highest rung first, there the best first."""
@@ -124,7 +127,7 @@ def coarse_to_fine(space: Space, plan: Plan) -> Search:
         known = np.array(plan.first, dtype=np.float64).reshape(-1, len(space))
         drawn = np.concatenate([known, drawn])[: max(count, 1)]
     box = Box.whole(space)
-    state = _State(space, box, waiting=snapped(space, box.stretch(drawn)))
+    state = _State(space, box, plan.full, waiting=snapped(space, box.stretch(drawn)))
     asked, begun = rounds(plan), dict[int, tuple[int, Box]]()
     underway = next(asked)
     while True:
@@ -178,13 +181,18 @@ def _refitted(state: _State, plan: Plan, box: Box) -> Box:
 
 
 def _going_on(state: _State, plan: Plan, one: Underway, taken: set[int]) -> list[int]:
-    """Who goes on to a bracket's next rung: the best of all that stand at the rung before, whatever their bracket."""
+    """Who goes on to a bracket's next rung: the best of all that stand at the rung before, whatever their bracket.
+
+    Trials whose patience was spent by then have a place among the best, which costs no step: nobody else takes it.
+    """
     here = {
         number: score
         for number, score in state.latest.items()
         if state.rung_of[number] == one.before and number not in state.dropped and number not in taken
     }
-    return going_on(here, one.standing, chance_from=plan.chance_from)
+    ended = [score for score in state.latest.values() if is_ended(score) and score.step <= one.before]
+    best = {score.trial for score in ranked([*here.values(), *ended])[: one.standing]}
+    return [number for number in going_on(here, one.standing, chance_from=plan.chance_from) if number in best]
 
 
 def _to_drop(state: _State, plan: Plan, standing: set[int]) -> tuple[int, ...]:
@@ -206,5 +214,7 @@ def _seen(state: _State, plan: Plan) -> Seen:
     best = state.best_first()
     units = np.array([state.units[score.trial] for score in best]).reshape(len(best), len(state.space))
     scores = np.array([score.score for score in best], dtype=np.float64)
-    lengths = np.array([min(1.0, score.step / plan.full) for score in best], dtype=np.float64)
+    lengths = np.array(
+        [1.0 if is_ended(score) else min(1.0, score.step / plan.full) for score in best], dtype=np.float64
+    )
     return Seen(units, scores, lengths, plan.rungs[0] / plan.full)

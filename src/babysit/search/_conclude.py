@@ -341,6 +341,8 @@ def study_trace(
         if standing.stage == "coarse":
             rows.append(Row(step, PHASE, "", "trial-failed", float(failed)))
         rows.append(Row(step, PHASE, "", "trial-steps", float(standing.step)))
+        if standing.ended:
+            rows.append(Row(step, PHASE, "", "trial-ended", 1.0))
         if standing.point in at_end:
             rows += [
                 Row(step, PHASE, parameter.path, "trial-setting", standing.units[parameter.path])

@@ -63,7 +63,8 @@ def importance(space: Space, standings: Sequence[Standing], seed: int = 0) -> Im
     if len(chosen) < LEAST_TRIALS or len(np.unique(scores)) < 3:
         return None
     units = np.array([[standing.units.get(one.path, 0.5) for one in space] for standing in chosen])
-    lengths = np.log([max(1, standing.step) for standing in chosen])[:, None]
+    furthest = max((standing.step for standing in chosen), default=1)
+    lengths = np.log([max(1, standing.reached(furthest)) for standing in chosen])[:, None]
     ranks = _ranks(scores)
     forest = RandomForestRegressor(
         TREES, min_samples_leaf=2, max_features=0.5, oob_score=True, random_state=seed, n_jobs=1

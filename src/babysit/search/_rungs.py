@@ -108,4 +108,9 @@ def going_on(standing: Mapping[int, TrialScore], keep: int, *, chance_from: int)
 def may_go_on(score: TrialScore, chance_from: int) -> bool:
     """Whether more steps could make anything of a trial."""
     stuck = score.status == "chance" and score.step >= chance_from
-    return not score.failed and not stuck and score.status != "stopped" and math.isfinite(score.score)
+    return not score.failed and not stuck and not is_ended(score) and math.isfinite(score.score)
+
+
+def is_ended(score: TrialScore) -> bool:
+    """Whether the trial's patience was spent: more steps would leave its score as it is."""
+    return score.status == "stopped"

@@ -319,7 +319,9 @@ class Searching:
 
 
 def _better(one: Standing, other: Standing) -> bool:
-    return (one.step, one.score) > (other.step, other.score) or one.point == other.point
+    longest = max(one.step, other.step)
+    ours, theirs = (one.reached(longest), one.score), (other.reached(longest), other.score)
+    return ours > theirs or one.point == other.point
 
 
 def recipe_builder(space: Space, recipe: Recipe, fill: Callable[[Recipe], Recipe]) -> Build:
@@ -362,8 +364,7 @@ def best_points(standings: Sequence[Standing]) -> list[int]:
     """
     fit = [standing for standing in standings if not standing.failed]
     longest = max((standing.step for standing in fit), default=0)
-    # A trial whose patience ended it early came as far as it could.
-    there = [standing for standing in fit if standing.step == longest or standing.status == "stopped"]
+    there = [standing for standing in fit if standing.reached(longest) == longest]
     there = sorted(there, key=lambda standing: (-standing.score, standing.loss, standing.point))
     found: dict[str, int] = {}
     for standing in there or fit:
