@@ -231,8 +231,8 @@ def whole_percents(shares: Sequence[float]) -> list[int]:
     """Shares of a whole in percent, so that what is shown adds up to what there is: the largest remainders round up.
 
     Example:
-        >>> whole_percents([0.285, 0.285, 0.285, 0.145])
-        [29, 29, 28, 14]
+        >>> whole_percents([0.284, 0.284, 0.284, 0.148])
+        [29, 28, 28, 15]
     """
     percents = [100 * share for share in shares]
     whole = [math.floor(one) for one in percents]
