@@ -15,7 +15,7 @@ from babysit.cli._arguments import with_json_files, with_subject_first
 from babysit.cli._codes import BAD_INPUT, DONE
 
 HERE = pathlib.Path(__file__).parent.parent
-DOCUMENTS = ["AGENTS.md", "llms.txt", "src/babysit/cli/SKILL.md", "docs/agents.md"]
+DOCUMENTS = ["AGENTS.md", "llms.txt", "src/babysit/cli/SKILL.md", "docs/agents.md", "docs/ci.md"]
 RUN = ["babysit schema check", "babysit explain relu --json"]
 
 
@@ -23,7 +23,7 @@ def commands(document: str) -> list[str]:
     """What stands on a line of its own, or within `` in a text, and begins with babysit."""
     text = (HERE / document).read_text()
     lines = re.findall(r"^ *(?:run: +)?(babysit [^\n#`]*)", text, flags=re.MULTILINE)
-    return sorted({line.strip() for line in [*lines, *re.findall(r"`(babysit [^`]*)`", text)]})
+    return sorted({line.strip() for line in [*lines, *re.findall(r"`(babysit \S+ [^`]*)`", text)]})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -36,7 +36,7 @@ MAKERS = {"apply_remedies", "k_folds", "load", "load_ipython_extension", "prepar
 # What only Python can be given, and what only a command line needs.
 OF_PYTHON = {"engine", "loader", "loss", "model", "optimizer", "progress", "scheduler", "show", "source", "step"}
 OF_PYTHON |= {"validation"}
-OF_COMMANDS = {"background", "format", "json", "plain", "quiet", "report"}
+OF_COMMANDS = {"background", "form", "json", "plain", "quiet", "report"}
 
 
 @pytest.fixture(scope="module")

@@ -35,13 +35,20 @@ def typed() -> str:
     return shlex.join(["babysit", *hide_arguments(sys.argv[1:])])
 
 
-def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None = None) -> int:
+def tell(
+    result: Result,
+    json: pathlib.Path | None,
+    report: pathlib.Path | None = None,
+    *,
+    text: Callable[[], str] | None = None,
+) -> int:
     """Print an answer: text, or with `json` and no file JSON alone, on the standard output.
 
     Args:
         result: The answer.
         json: The file for its JSON, or `STANDARD_OUTPUT`.
         report: The file for its HTML.
+        text: In the place of its usual text, in a form for programs: nothing else is then printed.
 
     Returns:
         The exit code.
@@ -49,7 +56,9 @@ def tell(result: Result, json: pathlib.Path | None, report: pathlib.Path | None 
     if report is not None:
         result.report(report, command=typed())
     tell_json(result.to_json, json)
-    if json != STANDARD_OUTPUT:
+    if text is not None:
+        write_out(sys.stdout, text() + "\n")
+    elif json != STANDARD_OUTPUT:
         console = CleanConsole()
         if for_agent():
             write_out(sys.stdout, result.compact() + "\n")

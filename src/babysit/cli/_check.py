@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
+from typing import Annotated
+
+from cyclopts import Parameter
+
 import babysit
-from babysit.cli._answer import tell
+from babysit.cli._answer import STANDARD_OUTPUT, tell
 from babysit.cli._options import Argument, File, Flag, Module, Settings, Texts, refuse_folders
-from babysit.reports import LiveView
+from babysit.record import InputError, PreFlight, storage_error
+from babysit.reports import CheckFormat, LiveView, check_as, step_summary
 
 
 def check(
@@ -25,6 +32,7 @@ def check(
     seed: int = 0,
     report: File = None,
     plain: Flag = False,
+    form: Annotated[CheckFormat, Parameter(name="--format")] = "text",
     background: Flag = False,
     json: File = None,
 ) -> int:
@@ -68,12 +76,20 @@ def check(
         Write the answer as one HTML file.
     plain
         Lines instead of a live panel.
+    form
+        How the answer is printed: text, github (annotations, and a step summary), sarif (2.1.0) or junit.
     background
         Answer at once with the name of a job, which goes on by itself: babysit status JOB.
     json
         Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
     refuse_folders(report=report, json=json)
+    if form != "text" and json == STANDARD_OUTPUT:
+        raise InputError(
+            f"--format {form} and --json both want the standard output",
+            legal="one of them; or --json with a file",
+            write=f"--format {form} --json answer.json",
+        )
     with LiveView(plain=plain) as progress:
         checked = babysit.check(
             subject,
@@ -91,4 +107,20 @@ def check(
             seed=seed,
             progress=progress,
         )
-    return tell(checked, json, report)
+    if form == "text":
+        return tell(checked, json, report)
+    if form == "github":
+        _summarize(checked.pre_flight)
+    file = subject if not module and os.path.isfile(subject) else ""
+    return tell(checked, json, report, text=lambda: check_as(form, checked.pre_flight, babysit.__version__, file))
+
+
+def _summarize(found: PreFlight) -> None:
+    """Add the answer to the summary of the step, where GitHub has a file for it."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(step_summary(found))
+        except OSError as error:
+            raise storage_error(error, pathlib.Path(path)) from error

@@ -1,6 +1,7 @@
 """Numbers to figures to terminal and page. Reads `record` only, no torch."""
 
 from babysit.reports._check_text import check_headline, check_renderable
+from babysit.reports._ci import CheckFormat, check_as, step_summary
 from babysit.reports._compact import compact_findings
 from babysit.reports._comparison import comparison_lesson
 from babysit.reports._console import CleanConsole, write_out
@@ -47,6 +48,7 @@ from babysit.reports._trace_page import (
 )
 
 __all__ = [
+    "CheckFormat",
     "CleanConsole",
     "FindingLines",
     "GreyImage",
@@ -66,6 +68,7 @@ __all__ = [
     "account_of_trace",
     "as_html",
     "as_text",
+    "check_as",
     "check_headline",
     "check_renderable",
     "compact_findings",
@@ -92,6 +95,7 @@ __all__ = [
     "render_study_page",
     "render_trace_page",
     "reproduction",
+    "step_summary",
     "study_renderable",
     "summary_renderable",
     "trace_headline",
