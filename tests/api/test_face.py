@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
 import inspect
 import json
 import pathlib
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
+from typing import Any
 
 import jsonschema
 import pytest
@@ -20,7 +23,8 @@ from babysit.cli import _app
 from babysit.cli._schema import ANSWERS
 from babysit.record import Row, Trace, json_schema, silent
 
-MOST_NAMES = 35
+MOST_NAMES = 36
+LONGEST_REPR = 400  # characters
 QUICK = ["epochs=2", "widths=[4]"]
 SCRIPT = """\
 import torch
@@ -130,7 +134,40 @@ def test_every_verb_answers_in_one_manner(verb: str, folder: pathlib.Path, fitte
     with console.capture() as capture:
         console.print(answer)
     assert capture.get().strip()
-    assert str(answer).strip() == repr(answer).strip() != ""
+    assert str(answer).strip()
+    # Where somebody types its name: a line; in a notebook HTML without a script, and text where that cannot be shown.
+    assert 0 < len(repr(answer)) < LONGEST_REPR
+    bundle = answer._repr_mimebundle_()
+    assert bundle.keys() == {"text/plain", "text/html"}
+    assert "<script" not in bundle["text/html"]
+    assert "<svg" not in bundle["text/html"], "mistrusted notebooks take tags of SVG out"
+    assert len(bundle["text/plain"]) <= 4000
+    for name in ("comparison", "healing", "pre_flight"):
+        assert len(repr(getattr(answer, name, None))) < LONGEST_REPR
+
+
+def test_a_watched_training_has_a_picture_in_a_notebook() -> None:
+    text = watched()._repr_html_()
+    picture = base64.b64decode(text.partition("base64,")[2].partition('"')[0]).decode()
+    assert ElementTree.fromstring(picture).find("{http://www.w3.org/2000/svg}path") is not None
+
+
+def test_in_a_notebook_check_shows_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class Output:
+        def update(self, what: Any, /) -> None:
+            shown.append(what._repr_html_())
+
+    def display(what: Any) -> Output:
+        shown.append(what._repr_html_())
+        return Output()
+
+    monkeypatch.setattr("babysit.api._result.in_notebook", lambda: True)
+    monkeypatch.setattr("babysit.reports._notebook_view._in_cell", display)
+    checked()
+    assert "<pre" in shown[0]
+    assert shown[-1] == ""
 
 
 def test_what_is_sick_is_raised() -> None:

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from babysit.api._result import Result
+from babysit.api._result import Result, shown, trace_picture
 from babysit.api._subjects import subject_of
 from babysit.api._traces_kept import TracesKept
 from babysit.record import CheckVerdict, Finding, PreFlight, PreFlightStep, Progress, Recipe, Trace, silent
@@ -79,6 +79,9 @@ class Checked(Result):
     def _page(self, command: str = "") -> str:
         made = reproduction(self.pre_flight.subject, command, self.pre_flight.seconds)
         return render_account(account_of_check(self.pre_flight, self.trace, made))
+
+    def _picture(self) -> str:
+        return trace_picture(self.trace)
 
     def __rich__(self) -> RenderableType:
         return check_renderable(self.pre_flight)
@@ -172,8 +175,8 @@ def check(
         seconds = made.check_seconds
     if steps is None:
         steps = TO_THE_END if made.own_end else WATCHED_STEPS
-    kept = TracesKept(progress)
-    with made:
+    with made, shown(progress) as seen:
+        kept = TracesKept(seen)
         found = pre_flight(
             made, only=only, skip=skip, seconds=seconds, steps=steps, seed=seed, ignore=ignore, progress=kept
         )

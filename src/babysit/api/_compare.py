@@ -15,7 +15,7 @@ from rich.console import RenderableType
 
 from babysit.adapters import is_log, read_log
 from babysit.api._fit import fit
-from babysit.api._result import Result
+from babysit.api._result import Result, shown
 from babysit.api._subjects import is_script, subject_of
 from babysit.record import (
     BabysitError,
@@ -42,7 +42,7 @@ from babysit.rehearsal import (
     look_at,
     outcome_of,
 )
-from babysit.reports import paired_headline, paired_renderable
+from babysit.reports import paired_headline, paired_renderable, svg_lines
 
 # A training's scores by name, as far as they are known; None where it failed.
 Scores = Mapping[str, float] | None
@@ -85,6 +85,20 @@ class ComparedTrainings(Result):
 
     def _title(self) -> str:
         return paired_headline(self.comparison).plain
+
+    def _picture(self) -> str:
+        pairs = self.comparison.pairs
+        sides = ((self.comparison.first, "first"), (self.comparison.second, "second"))
+        return svg_lines(
+            [
+                (
+                    name,
+                    [pair.seed for pair in pairs],
+                    [math.nan if (score := getattr(pair, side)) is None else score for pair in pairs],
+                )
+                for name, side in sides
+            ]
+        )
 
     def __rich__(self) -> RenderableType:
         return paired_renderable(self.comparison)
@@ -158,6 +172,7 @@ def compare(
         return ComparedTrainings(_judged(names, found, len(found), score, began))
     found, interrupted = [], False
     with contextlib.ExitStack() as stack:
+        seen = stack.enter_context(shown(progress))
         sides = [_trainer(stack, one, arguments, unprotected, network) for one in (a, b)]
         try:
             for place in range(seed, seed + seeds):
@@ -165,7 +180,7 @@ def compare(
                     break
                 found.append((place, sides[0](place), sides[1](place)))
                 told = _judged(names, found, seeds, score, began)
-                progress(SeedsCompared(told))
+                seen(SeedsCompared(told))
                 if told.verdict != "not told apart" or _are_the_same(found):
                     break
         except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from babysit.adapters import is_log, read_log
-from babysit.api._result import Result
+from babysit.api._result import Result, trace_picture
 from babysit.diseases import diagnose as find
 from babysit.diseases import not_measured
 from babysit.record import CheckVerdict, Diagnosis, Finding, InputError, Run, Trace, read_trace
@@ -60,6 +60,9 @@ class Diagnosed(Result):
 
     def _title(self) -> str:
         return trace_headline(self.trace, self.found)
+
+    def _picture(self) -> str:
+        return trace_picture(self.trace)
 
     def _page(self, command: str = "") -> str:
         made = reproduction(self.subject, command)

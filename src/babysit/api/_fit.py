@@ -10,7 +10,7 @@ import torch
 from rich.console import Group, RenderableType
 
 from babysit.api._folders import folder_for, search_folder
-from babysit.api._result import Result
+from babysit.api._result import Result, trace_picture
 from babysit.api._search_first import SEARCH_SECONDS, search_first
 from babysit.data import Prepared, prepare
 from babysit.diseases import check_names, diagnose
@@ -90,6 +90,9 @@ class Fitted(Result):
 
     def _page(self, command: str = "") -> str:
         return render_page(self.run)
+
+    def _picture(self) -> str:
+        return trace_picture(self.run.trace())
 
     def __rich__(self) -> RenderableType:
         if self.interrupted:

@@ -13,7 +13,7 @@ from rich.text import Text
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from babysit.api._result import Result
+from babysit.api._result import Result, shown
 from babysit.api._subjects import subject_of
 from babysit.api._traces_kept import TracesKept
 from babysit.record import Effect, Finding, Healing, InputError, Progress, Recipe, Remedy, Trace, Tried, silent
@@ -33,6 +33,7 @@ from babysit.reports import (
     healing_renderable,
     render_account,
     reproduction,
+    svg_bars,
     tried_line,
 )
 
@@ -128,6 +129,10 @@ class Healed(Result):
     def _page(self, command: str = "") -> str:
         made = reproduction(self.healing.subject, command, self.healing.seconds)
         return render_account(account_of_healing(self.healing, self.trace, self.healed_trace, made))
+
+    def _picture(self) -> str:
+        done = [one for one in self.tried if not one.refused and one.share == 1]
+        return svg_bars([(" ".join(map(str, one.remedies)), one.gain) for one in done])
 
     def __rich__(self) -> RenderableType:
         parts: list[RenderableType] = [healing_renderable(self.healing)]
@@ -225,8 +230,8 @@ def heal(
     if apply is not None:
         made.check_copy(pathlib.Path(apply))
     wanted = steps if steps is not None else TO_THE_END if made.own_end else STEPS
-    kept = TracesKept(progress)
-    with made:
+    with made, shown(progress) as seen:
+        kept = TracesKept(seen)
         known: Sequence[Finding] | None = None
         if made.has_live_parts:
             skip = ("rate-range",)  # rates are tried here as remedies

@@ -6,12 +6,25 @@ import abc
 import json
 import pathlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rich.console import RenderableType
 
-from babysit.record import Finding, SickError, to_json, write_atomic
-from babysit.reports import as_html, as_text, compact_findings, finding_line, render_result_page
+from babysit.record import Finding, Progress, SickError, Trace, silent, to_json, write_atomic
+from babysit.reports import (
+    NotebookView,
+    as_html,
+    as_image,
+    as_text,
+    compact_findings,
+    finding_line,
+    in_notebook,
+    render_result_page,
+    svg_lines,
+)
+
+LONGEST_TITLE, LONGEST_TEXT = 300, 4000  # characters: of a line where somebody types its name; beside HTML
 
 
 class Result(abc.ABC):
@@ -107,7 +120,34 @@ class Result(abc.ABC):
         return as_text(self.__rich__())
 
     def __repr__(self) -> str:
-        return str(self)
+        return f"<{type(self).__name__}: {shortened(self._title())}>"
+
+    def _picture(self) -> str:
+        """A static picture beside the text in a notebook, as SVG; empty where there is nothing to draw."""
+        return ""
 
     def _repr_html_(self) -> str:
-        return as_html(self.__rich__())
+        return as_html(self.__rich__()) + as_image(self._picture())
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: HTML that needs no script, and a few lines of text where that cannot be shown."""
+        text = self.compact() if self.findings else repr(self)
+        return {"text/plain": text[:LONGEST_TEXT], "text/html": self._repr_html_()}
+
+
+def shortened(title: str) -> str:
+    """A title that fits into a line or two."""
+    line = " ".join(title.split())
+    return line if len(line) <= LONGEST_TITLE else f"{line[: LONGEST_TITLE - 4]} ..."
+
+
+def trace_picture(trace: Trace) -> str:
+    """The losses of a training over its steps, as SVG."""
+    named = (("loss", "train", "loss"), ("validation loss", "validation", "data-loss"))
+    found = [(name, trace.series(quantity, phase=phase)) for name, phase, quantity in named]
+    return svg_lines([(name, series.steps, series.values) for name, series in found if series.values])
+
+
+def shown(progress: Progress) -> AbstractContextManager[Progress]:
+    """The progress that was given; in a notebook, where none was, a panel in the output of the cell."""
+    return NotebookView() if progress is silent and in_notebook() else nullcontext(progress)

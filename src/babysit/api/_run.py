@@ -14,7 +14,7 @@ from typing import Literal, NoReturn
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from babysit.api._result import Result
+from babysit.api._result import Result, trace_picture
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.record import (
     Finding,
@@ -93,6 +93,9 @@ class ScriptRun(Result):
 
     def _title(self) -> str:
         return trace_headline(self.trace, self.findings)
+
+    def _picture(self) -> str:
+        return trace_picture(self.trace)
 
     def _page(self, command: str = "") -> str:
         made = reproduction(self.name, command, self.seconds)

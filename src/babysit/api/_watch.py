@@ -14,7 +14,7 @@ from rich.text import Text
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from babysit.api._result import Result
+from babysit.api._result import Result, trace_picture
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.probes import Observer
 from babysit.record import (
@@ -186,6 +186,9 @@ class Watch(Result):
 
     def _title(self) -> str:
         return trace_headline(self.trace, self.findings)
+
+    def _picture(self) -> str:
+        return trace_picture(self.trace)
 
     def _page(self, command: str = "") -> str:
         return render_trace_page(self.trace, self.findings)

@@ -23,6 +23,7 @@ from babysit.record._secrets import without_secrets
 Made = TypeVar("Made")
 Seconds = Annotated[float, PlainSerializer(lambda value: round(value, 3), return_type=float, when_used="json")]
 Share = Annotated[float, PlainSerializer(lambda value: round(value, 4), return_type=float, when_used="json")]
+LONGEST_REPR = 300  # characters: what is printed where somebody types its name
 Values = Mapping[str, Any]  # numbers and words by name
 
 
@@ -30,7 +31,15 @@ Values = Mapping[str, Any]  # numbers and words by name
 def stored(kind: type[Made]) -> type[Made]:
     """A class decorator: an immutable record with a way to JSON and back."""
     config = ConfigDict(extra="forbid", populate_by_name=True, defer_build=True, ser_json_inf_nan="strings")
-    return cast(type[Made], dataclass(frozen=True, config=config)(kind))
+    made = cast(type[Made], dataclass(frozen=True, config=config)(kind))
+    whole = made.__repr__
+
+    def shortened(self: Made) -> str:
+        text = whole(self)
+        return text if len(text) <= LONGEST_REPR else f"{text[: LONGEST_REPR - 5]} ...)"
+
+    type.__setattr__(made, "__repr__", shortened)  # a record may hold thousands of numbers
+    return made
 
 
 def plain(value: Any) -> Any:

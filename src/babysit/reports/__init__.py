@@ -22,6 +22,7 @@ from babysit.reports._lesson import (
 from babysit.reports._lesson_page import render_lessons_page, write_lessons_page
 from babysit.reports._lesson_text import lesson_renderable, print_lesson
 from babysit.reports._live_view import LiveView
+from babysit.reports._notebook_view import NotebookView, in_notebook
 from babysit.reports._notify import Notify, NotifyLike
 from babysit.reports._page import render_page, write_page
 from babysit.reports._paired_text import paired_headline, paired_renderable
@@ -29,6 +30,7 @@ from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._rendered import as_html, as_text, render_result_page
 from babysit.reports._study_page import render_study_page, write_study_page
 from babysit.reports._study_text import study_renderable
+from babysit.reports._svg import as_image, svg_bars, svg_lines
 from babysit.reports._terminal import (
     evaluation_renderable,
     path_line,
@@ -61,12 +63,14 @@ __all__ = [
     "LiveView",
     "Notify",
     "NotifyLike",
+    "NotebookView",
     "Panel",
     "TableFigure",
     "account_of_check",
     "account_of_healing",
     "account_of_trace",
     "as_html",
+    "as_image",
     "as_text",
     "check_as",
     "check_headline",
@@ -80,6 +84,7 @@ __all__ = [
     "findings_renderable",
     "healing_headline",
     "healing_renderable",
+    "in_notebook",
     "lesson_renderable",
     "paired_headline",
     "paired_renderable",
@@ -99,6 +104,8 @@ __all__ = [
     "study_renderable",
     "summary_renderable",
     "trace_headline",
+    "svg_bars",
+    "svg_lines",
     "training_answer",
     "tried_line",
     "write_lessons_page",
