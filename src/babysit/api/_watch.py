@@ -14,6 +14,7 @@ from rich.text import Text
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from babysit.adapters import Sinks
 from babysit.api._result import Result, trace_picture
 from babysit.diseases import Repeatedly, check_names, diagnose
 from babysit.probes import Observer
@@ -64,6 +65,7 @@ class Watch(Result):
         guard: GuardMode,
         guard_folder: pathlib.Path,
         notify: Notify | None,
+        sinks: Sinks | None,
     ) -> None:
         self._store = TraceStore(keep)
         weakref.finalize(self, self._store.close)  # where the block is never entered
@@ -71,6 +73,7 @@ class Watch(Result):
         self._ignore = tuple(ignore)
         self._on_not_finite = on_not_finite
         self._notify = notify
+        self._sinks = sinks
         self._progress = progress if notify is None else _Both(progress, notify)
         self._repeatedly = Repeatedly(self._read, self._found, ignore=self._ignore)
         sink = _Telling(self._store, self._more)
@@ -106,8 +109,10 @@ class Watch(Result):
         self._observer.detach()
         self._ended = self._read()
         self._store.close()
-        if self._progress is not silent:
+        if self._listens:
             self._found(self.trace, list(self.findings))
+        if self._sinks is not None:
+            self._sinks.close()
         if self._notify is not None:
             self._notify.wait()
         return isinstance(error, _Stop)
@@ -198,8 +203,13 @@ class Watch(Result):
         return Group(Text(trace_headline(trace, findings)), findings_renderable(findings))
 
     def _more(self) -> None:
-        if self._active and self._progress is not silent:
+        if self._active and self._listens:
             self._repeatedly.when_due()
+
+    @property
+    def _listens(self) -> bool:
+        """Whether somebody is told while it runs."""
+        return self._progress is not silent or self._sinks is not None
 
     def _refuse_after_the_end(self) -> None:
         if self._ended is not None:
@@ -215,6 +225,8 @@ class Watch(Result):
 
     def _found(self, trace: Trace, findings: list[Finding]) -> None:
         self._progress(FindingsChanged(tuple(findings)))
+        if self._sinks is not None:
+            self._sinks.update(trace, findings)
 
     def _lost(self) -> str:
         """Why the training is lost by what was found; empty where it is not."""
@@ -278,6 +290,7 @@ def watch(
     guard: GuardMode = "off",
     guard_folder: str | pathlib.Path = GUARD_FOLDER,
     notify: NotifyLike | None = None,
+    sinks: Sequence[str] = (),
 ) -> Watch:
     """Watch a training: measure it, say what is wrong while it runs, and stay out of its way.
 
@@ -305,6 +318,9 @@ def watch(
             end where it was not needed.
         notify: Told of sick findings and of what the guard did: a command that gets the message as its last argument, a
             web address that gets it as JSON, or a function.
+        sinks: Trackers that get what is measured and found while it runs: `tensorboard:FOLDER`, `mlflow:ADDRESS`,
+            `wandb:PROJECT`, `trackio:PROJECT`; what stands behind the colon may be left out. A run of theirs that is
+            under way is used.
 
     Raises:
         InputError: The network or an optimizer cannot be watched, or an argument is not legal.
@@ -339,6 +355,7 @@ def watch(
         guard=guard,
         guard_folder=pathlib.Path(guard_folder),
         notify=None if notify is None else Notify(notify),
+        sinks=Sinks(sinks) if sinks else None,
     )
     watching.describe(_facts(loader))
     return watching
