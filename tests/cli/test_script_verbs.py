@@ -137,4 +137,4 @@ def test_check_of_a_script_without_an_optimizer(tmp_path: pathlib.Path, capsys: 
     script.write_text("\n".join(lines))
     assert run(["check", str(script), "--json", str(tmp_path / "check.json")]) == 1
     assert json.loads((tmp_path / "check.json").read_text())["findings"][0]["name"] == "step-missing"
-    assert "tried call-step" in " ".join(capsys.readouterr().out.split())
+    assert "tried: call-step" in " ".join(capsys.readouterr().out.split())

@@ -41,7 +41,13 @@ WINNER = Winner(
     1, {"lr": 0.1, "name": "sgd", "nesterov": True, "depth": 2}, (0.5,), 0.5, NAN, (0.0, -INF, INF), True, (3,)
 )
 RECORDS: dict[str, tuple[object, list[str]]] = {
-    "finding": (FOUND, ["name", "severity", "where", "evidence", "why", "remedies", "explained_by", "page", "schema"]),
+    "finding": (
+        FOUND,
+        [
+            *("name", "severity", "where", "evidence", "why", "remedies", "explained_by", "page", "schema"),
+            *("file", "line", "fix", "did"),
+        ],
+    ),
     "diagnosis": (Diagnosis((FOUND,)), ["schema", "findings", "verdict", "reasons", "not_judged"]),
     "step": (STEP, ["name", "verdict", "measured", "expected", "why", "findings", "numbers", "seconds"]),
     "check": (
