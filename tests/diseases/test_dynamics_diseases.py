@@ -204,7 +204,8 @@ def test_tiny_updates_in_all_layers() -> None:
     losses = noisy(lambda _: 2.31, 400)
     assert severity("learning-rate-too-low", training(losses, ratios=9e-6)) == "sick"
     assert severity("learning-rate-too-low", training(losses[:19], ratios=9e-6)) == "warning"
-    assert severity("learning-rate-too-low", training(losses, ratios=1.1e-5)) == ""
+    assert severity("learning-rate-too-low", training(losses, ratios=1.1e-5)) == "warning", "by all steps together"
+    assert severity("learning-rate-too-low", training(losses, ratios=3e-4)) == ""
     assert severity("learning-rate-too-low", training(losses, ratios={"fc1": 1e-6, "fc2": 1e-3})) == ""
     assert severity("learning-rate-too-low", training(losses, ratios={"fc1": 0.0, "fc2": 9e-6})) == "sick", (
         "a frozen one"

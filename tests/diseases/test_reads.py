@@ -48,6 +48,8 @@ FURTHER = (
     joined(rows("batch-rows", 1.0, INPUTS), layers="norm:batch-norm fc:linear"),
     joined(NOISE, rows("loss", LONG), rows("update-ratio", [1e-3] * 60, "fc"), layers="fc:linear fc2:linear"),
     joined(NOISE, rows("loss", [2.3] * 20 + [float("nan")] * 5), layers="fc:linear"),
+    joined(NOISE, rows("loss", [2.3] * 200), rows("update-ratio", [1e-4] * 60, "fc"),
+           rows("classes-seen", 10.0, TARGETS), rows("label-entropy", 2.3, TARGETS), layers="fc:linear"),
     joined(NOISE, rows("loss", LONG), rows("label-entropy", 0.69, TARGETS), rows("label-top-share", 0.5, TARGETS),
            rows("classes-seen", 2.0, TARGETS), rows("update-ratio", [1e-3] * 60, "fc"), layers="fc:linear",
            rows="5000"),

@@ -506,3 +506,18 @@ def test_channels_that_stand_last(how: str, sick: bool) -> None:
             optimizer.zero_grad()
 
     assert set(seen(program)) == ({"positions-mixed"} if sick else set())
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_each_step_has_the_same_rows(same: bool) -> None:
+    """As where all rows there are, such as the four of an exclusive or, are one batch."""
+    store, rows = TraceStore(None), torch.randn(4, 2)
+    with Patcher(store, probes="losses") as patcher:
+        net = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for _ in range(4):
+            optimizer.zero_grad()
+            functional.mse_loss(net(rows if same else rows.clone()), torch.zeros(4, 1)).backward()
+            optimizer.step()
+    patcher.tell(finished=True)
+    assert ("each-step" in store.read().facts) == same

@@ -53,6 +53,8 @@ def _noise(trace: Trace, rows: float) -> list[Finding]:
     }
     quietest = min(medians, key=lambda layer: medians[layer], default=None)
     losses = observed(trace, "loss").values
+    if "each-step" in trace.facts:
+        return []  # all rows there are: nothing of its gradient is chance
     if quietest is None or rows > SMALL_BATCH or medians[quietest] < NOISE_OVER_BATCH * rows:
         return []
     quarter = len(losses) // 4
@@ -118,6 +120,7 @@ DISEASE = Disease(
     reads=(
         "batch-rows",
         "gradient-noise-scale",
+        "fact:each-step",
         "fact:network-mode",
         *READS_LOSS,
         *(name for rule in OTHER_REASONS for name in rule.DISEASE.reads),

@@ -24,8 +24,10 @@ def find(trace: Trace) -> list[Finding]:
     kept = _kept(trace)
     if len(observed(trace, "loss").values) < LEAST_LOSSES:
         return []
-    if share is None or share < AT_CHANCE or kept is None or kept > SHRUNK:
+    if share is None or share < AT_CHANCE or kept is None:
         return []
+    if kept > SHRUNK:
+        return _of_one_layer(trace, share)
     penalty = _penalty(trace)
     decay = _decay(trace)
     # Weights may come down from a bad start by gradients alone: something must be known to pull at them.
@@ -46,24 +48,47 @@ def find(trace: Trace) -> list[Finding]:
     return [DISEASE.finding(evidence=evidence, severity=severity, remedies=remedies)]
 
 
+def _of_one_layer(trace: Trace, share: float) -> list[Finding]:
+    """A penalty on the weights of one layer, in the loss, that outweighs the data until nothing of them is left."""
+    by_layer = _kept_by_layer(trace)
+    layer = min(by_layer, key=lambda name: by_layer[name])
+    penalty = _penalty(trace, 0)
+    if by_layer[layer] > GONE or penalty < PENALTY:
+        return []
+    evidence: dict[str, float | str] = {
+        "length of this layer's weights at the end over the start": by_layer[layer],
+        "threshold": GONE,
+        "penalty over the data's loss at the start": penalty,
+        "threshold of the penalty": PENALTY,
+        "loss left": share,
+        "at chance from": AT_CHANCE,
+    }
+    return [DISEASE.finding(layer, evidence=evidence, remedies=())]
+
+
 def _kept(trace: Trace) -> float | None:
     """The median over weighted layers; None before there are steps enough to tell."""
-    ratios = []
-    for layer in trace.layers:
-        steps, lengths = observed(trace, "weight-norm", layer=layer.name)
-        if layer.kind in WEIGHTED and len(lengths) > 1 and lengths[0] > 0 and steps[-1] - steps[0] >= LEAST_STEPS:
-            ratios.append(lengths[-1] / lengths[0])
+    ratios = _kept_by_layer(trace).values()
     return statistics.median(ratios) if ratios else None
 
 
-def _penalty(trace: Trace) -> float:
-    """What was added to the loss function's value, over that value, where both were last known."""
+def _kept_by_layer(trace: Trace) -> dict[str, float]:
+    found = {}
+    for layer in trace.layers:
+        steps, lengths = observed(trace, "weight-norm", layer=layer.name)
+        if layer.kind in WEIGHTED and len(lengths) > 1 and lengths[0] > 0 and steps[-1] - steps[0] >= LEAST_STEPS:
+            found[layer.name] = lengths[-1] / lengths[0]
+    return found
+
+
+def _penalty(trace: Trace, at: int = -1) -> float:
+    """What was added to the loss function's value, over that value: at the last place where both are known, or 0."""
     data = dict(zip(*observed(trace, "criterion"), strict=True))
     whole = dict(zip(*observed(trace, "loss"), strict=True))
     both = sorted(data.keys() & whole.keys())
-    if not both or data[both[-1]] <= 0:
+    if not both or data[both[at]] <= 0:
         return 0.0
-    return whole[both[-1]] / data[both[-1]] - 1
+    return whole[both[at]] / data[both[at]] - 1
 
 
 def _decay(trace: Trace) -> float:
@@ -82,7 +107,8 @@ DISEASE = Disease(
         f"Length of the weights (median of the layers) after {LEAST_STEPS} steps and more at most {SHRUNK:g} of the"
         f" first, with {LEAST_LOSSES} losses and the last of them at least {AT_CHANCE:g} of a constant answer's, where"
         f" the optimizer decays weights or the penalty is at least {PENALTY:g} of the data's loss; sick from {GONE:g}"
-        " down. Of a check before training, a warning: half lambda w squared above the loss; for decoupled decay, which"
+        f" down. Or one layer keeps at most {GONE:g}, and the penalty began at {PENALTY:g} of the data's loss and more:"
+        " sick. Of a check before training, a warning: half lambda w squared above the loss; for decoupled decay, which"
         " is in no gradient, lambda times a typical weight above 1; or a tiny subset that is learned without it alone."
     ),
     source=(

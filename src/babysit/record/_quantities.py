@@ -225,6 +225,7 @@ HISTOGRAMS = ("activation", "gradient", "weight")
 FACTS: dict[str, str] = {
     "batch-size": "rows of the first batch",
     "classes": "number of classes, where the task is to tell them apart",
+    "each-step": "that every step has the same rows, where that was seen",
     "epochs": "epochs that are planned",
     "log": "of a log without its program: what its numbers are counted by, step, epoch or record",
     "loss": "the loss function: cross-entropy, nll, bce, bce-with-logits, mse, l1, smooth-l1, huber, hinge, kl, "

@@ -209,6 +209,7 @@ class CallsSeen:
             self._store.add(self._answers.end_of_evaluation(max(0, self._counts.steps - 1)))
         self.inside = self._answers.inside = True
         self._faults.trains_on(arguments, options)
+        self._epochs.trains_on(first_tensor([arguments, options]))
         if self.observer is not None:
             self.observer.forward_begins(module, self._given(module, arguments), options)
 

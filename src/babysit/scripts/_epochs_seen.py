@@ -45,6 +45,8 @@ class EpochsSeen:
         self._facts: dict[str, str] = {}
         self._source: tuple[int, int] | None = None  # the tensor that training rows are picked from
         self._fetched = False  # a batch, since the last step
+        self._entered: weakref.ref[Tensor] | None = None  # what enters the network, as long as it is always the same
+        self._again = 0  # passes that it entered after the first
 
     def install(self, replaced: Replacements) -> None:
         """Before the script's first line."""
@@ -60,6 +62,7 @@ class EpochsSeen:
     def begin(self, entered: object) -> None:
         """The first pass of training: from how many rows its batch was picked is known now, or never."""
         self._picking.take_back()
+        self._entered = weakref.ref(entered) if isinstance(entered, Tensor) else None
         picked = self._picked.source_of(entered)
         self._picked.forget()
         if picked is None or not isinstance(entered, Tensor) or not entered.ndim or not len(entered):
@@ -67,6 +70,13 @@ class EpochsSeen:
         pointer, rows = picked
         self._source = (pointer, rows)
         self._facts = {"rows": str(rows), "steps-per-epoch": str(math.ceil(rows / len(entered)))}
+
+    def trains_on(self, entered: object) -> None:
+        """Another pass of training begins."""
+        if self._entered is not None:
+            self._again += 1
+            if self._entered() is not entered:
+                self._entered = None
 
     def trained_on(self, entered: object) -> bool:
         """Whether rows that are evaluated are those that the network is trained on."""
@@ -92,6 +102,8 @@ class EpochsSeen:
     def facts(self, steps: int, *, finished: bool) -> dict[str, str]:
         """What is known by now: rows, steps an epoch, and epochs of a training that is over."""
         found = dict(self._facts)
+        if self._entered is not None and self._again > 1:
+            found["each-step"] = "the same rows"
         passes = self._longest()
         if passes:
             batches, taken = sum(one.batches for one in passes), sum(one.steps for one in passes)
