@@ -9,6 +9,8 @@ import pytest
 
 import babysit
 from babysit.cli import run
+from babysit.cli._app import VERBS
+from babysit.cli._doors import DOORS, GROUPS
 from babysit.record import load_recipe, parse_recipe
 
 
@@ -122,3 +124,15 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     )
     assert done.stdout.startswith("# A babysit recipe")
     assert done.stderr == ""
+
+
+def test_babysit_alone_shows_three_doors_and_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    told = capsys.readouterr().out
+    for _, command, _ in DOORS:
+        assert command in told
+        verb, subject = command.split()[1:3]
+        assert verb in VERBS
+        assert subject
+    assert [verb for verb in VERBS if f"\n  {verb} " not in told] == []
+    assert {verb for verbs in GROUPS.values() for verb in verbs} <= VERBS.keys()

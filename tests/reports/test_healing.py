@@ -65,3 +65,5 @@ def test_the_report_on_a_terminal() -> None:
         "-  optimizer=adam  no optimizer here",
     ):
         assert part in text, part
+    lines = text.strip().splitlines()
+    assert lines[0] == lines[-1] == "heal train.py: healed by lr=0.01 (0 rehearsals, 0 steps, 0.0 s)"

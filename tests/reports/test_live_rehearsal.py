@@ -10,10 +10,12 @@ from babysit.record import (
     CheckEnded,
     CheckStepBegan,
     CheckStepEnded,
+    ExplainBegan,
     Finding,
     FindingsChanged,
     HealBegan,
     HealEnded,
+    PageBegan,
     PreFlightStep,
     ProgressEvent,
     RehearsalsBegan,
@@ -22,7 +24,8 @@ from babysit.record import (
     SubjectWatched,
     Tried,
 )
-from babysit.reports import LiveView
+from babysit.reports import LiveView, as_text
+from babysit.reports._live_explain import ExplainPart
 from babysit.reports._live_part import LivePart
 from babysit.reports._live_rehearsal import CheckPart, HealPart
 
@@ -105,3 +108,28 @@ def test_lines_when_asked_for() -> None:
     assert "lr-too-high" in lines[2]
     assert lines[3] == "what the findings ask for: 3 rehearsals"
     assert len(lines) == 4 + 12
+
+
+def test_pages_of_explain_have_a_bar_and_the_time_that_is_left() -> None:
+    part = ExplainPart(Console(width=90))
+    assert part.take(ExplainBegan(25)) == []
+    assert [line.plain for line in part.take(PageBegan("relu"))] == ["page 1 of 25: relu"]
+    part.take(PageBegan("tanh"))
+    shown = as_text(part.draw(), 90)
+    assert "1 of 25 pages, about " in shown
+    assert "computing the figures of tanh" in shown
+    alone = ExplainPart(Console(width=90))
+    alone.take(ExplainBegan(1))
+    alone.take(PageBegan("relu"))
+    assert "computing the figures of relu" in as_text(alone.draw(), 90)
+
+
+def test_something_is_shown_before_the_first_event() -> None:
+    shown = io.StringIO()
+    with LiveView(console=Console(file=shown, width=60, force_terminal=True)):
+        pass
+    assert "loading PyTorch" in shown.getvalue() or "beginning" in shown.getvalue()
+    quiet = io.StringIO()
+    with LiveView(console=Console(file=quiet, width=60)):
+        pass
+    assert quiet.getvalue() == ""

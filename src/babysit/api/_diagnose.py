@@ -82,6 +82,8 @@ class Diagnosed(Result):
             names = ", ".join(self.not_judged[:NAMED])
             more = f" and {len(self.not_judged) - NAMED} more" if len(self.not_judged) > NAMED else ""
             told.append(Text(f"not looked for, since nothing that shows them was measured: {names}{more}", style="dim"))
+        if self.found:
+            told += [Text(f"{self.verdict}: {self._title()}")]
         return Group(*told)
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from babysit.api._result import Result
 from babysit.lessons import explain as lesson_of
 from babysit.lessons import explain_lecture, page_of, pages
-from babysit.record import ExplainAnswer, LessonAnswer
+from babysit.record import ExplainAnswer, ExplainBegan, ExplainEnded, LessonAnswer, PageBegan, Progress, silent
 from babysit.reports import Lesson, lesson_renderable, render_lessons_page
 
 LECTURE = "lecture"
@@ -63,13 +63,14 @@ class Explained(Result):
         return Group(table, Text("babysit explain NAME; --report FILE writes a page", style="dim"))
 
 
-def explain(name: str = "") -> Explained:
+def explain(name: str = "", *, progress: Progress = silent) -> Explained:
     """Explain something in plain words, with its figure computed here and now.
 
     Args:
         name: An activation, initialisation, preprocessing step, normalisation, loss, optimizer, check, disease,
             quantity or remedy; case, blanks and underscores do not matter. `lecture` is all of CS231n's lecture in its
             order. Without a name the answer lists all names.
+        progress: Receives progress events.
 
     Raises:
         InputError: There is no such page.
@@ -85,6 +86,10 @@ def explain(name: str = "") -> Explained:
                 kinds[page.kind] = (*kinds.get(page.kind, ()), page.name)
         return Explained(names=kinds)
     if name.lower() == LECTURE:
-        return Explained(tuple(explain_lecture()))
+        return Explained(tuple(explain_lecture(progress)))
     page_of(name)  # an unknown name is reported before anything is computed
-    return Explained((lesson_of(name),))
+    progress(ExplainBegan(1))
+    progress(PageBegan(name))
+    lesson = lesson_of(name)
+    progress(ExplainEnded())
+    return Explained((lesson,))

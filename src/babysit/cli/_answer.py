@@ -6,8 +6,10 @@ import os
 import pathlib
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+from rich.text import Text
 
 from babysit.cli._codes import BAD_NEWS, DONE, INTERRUPTED, NOT_JUDGED
 from babysit.record import hide_arguments, write_atomic
@@ -35,10 +37,23 @@ def typed() -> str:
     return shlex.join(["babysit", *hide_arguments(sys.argv[1:])])
 
 
+def words(*parts: str, arguments: Sequence[str] = (), module: bool = False) -> str:
+    """A command to type, quoted for a shell; the last part is the subject, and the arguments are a script's own.
+
+    Example:
+        >>> words("babysit", "heal", "my train.py", arguments=["--lr", "1"])
+        "babysit heal 'my train.py' -- --lr 1"
+    """
+    flag = ["-m"] if module else []
+    own = ["--", *hide_arguments(arguments)] if arguments else []
+    return shlex.join([*parts[:-1], *flag, parts[-1], *own])
+
+
 def tell(
     result: Result,
     json: pathlib.Path | None,
     report: pathlib.Path | None = None,
+    following: str = "",
     *,
     text: Callable[[], str] | None = None,
 ) -> int:
@@ -48,6 +63,7 @@ def tell(
         result: The answer.
         json: The file for its JSON, or `STANDARD_OUTPUT`.
         report: The file for its HTML.
+        following: The command to type next; empty where there is none.
         text: In the place of its usual text, in a form for programs: nothing else is then printed.
 
     Returns:
@@ -66,6 +82,8 @@ def tell(
             console.print(result, crop=False)
         if report is not None:
             console.print(f"report: {report}", soft_wrap=True, highlight=False)
+        if following and not for_agent():
+            console.print(Text.assemble("next: ", (following, "bold")), soft_wrap=True)
     if result.interrupted:
         return INTERRUPTED
     if not result.judged:

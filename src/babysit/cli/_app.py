@@ -15,13 +15,14 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 from rich.text import Text
 
 import babysit
 from babysit.cli._answer import STANDARD_OUTPUT
 from babysit.cli._arguments import BACKGROUND, END, JSON, apart, with_json_files, with_subject_first
 from babysit.cli._codes import BAD_INPUT, DONE, INTERRUPTED
+from babysit.cli._doors import GROUPS, OTHERS, doors, group_of
 from babysit.cli._meant import refuse_slips, said_otherwise
 from babysit.record import BabysitError
 from babysit.reports import CleanConsole
@@ -72,9 +73,10 @@ app = App(
     version=babysit.__version__,
     help_format="plaintext",
 )
+HEADINGS = {name: Group(name, sort_key=place) for place, name in enumerate((*GROUPS, OTHERS))}
 for verb, summary in VERBS.items():
     function = verb.replace("-", "_")
-    app.command(f"babysit.cli._{function}:{function}", name=verb, help=summary)
+    app.command(f"babysit.cli._{function}:{function}", name=verb, help=summary, group=HEADINGS[group_of(verb)])
 
 
 TRACEBACK = "BABYSIT_TRACEBACK"  # in the environment: show where babysit itself failed
@@ -148,6 +150,9 @@ def _carried_out(arguments: list[str]) -> int:
         arguments = with_subject_first(arguments)
     arguments = with_json_files(arguments)
     console = CleanConsole()
+    if not arguments:
+        console.print(doors(VERBS))
+        return DONE
     own = arguments[: arguments.index(END)] if END in arguments else arguments
     if BACKGROUND in own:
         app.parse_args(arguments, exit_on_error=False, print_error=False, console=console)  # its errors are told now

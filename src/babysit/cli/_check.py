@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 import babysit
-from babysit.cli._answer import STANDARD_OUTPUT, tell
+from babysit.cli._answer import STANDARD_OUTPUT, tell, words
 from babysit.cli._options import Argument, File, Flag, Module, Settings, Texts, refuse_folders
 from babysit.record import InputError, PreFlight, storage_error
 from babysit.reports import CheckFormat, LiveView, check_as, step_summary
@@ -107,8 +107,11 @@ def check(
             seed=seed,
             progress=progress,
         )
+    following = ""
+    if checked.verdict == "sick" and (module or subject.endswith((".py", ".toml"))):
+        following = words("babysit", "heal", subject, arguments=arguments, module=module)
     if form == "text":
-        return tell(checked, json, report)
+        return tell(checked, json, report, following)
     if form == "github":
         _summarize(checked.pre_flight)
     file = subject if not module and os.path.isfile(subject) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 
 import babysit
-from babysit.cli._answer import tell
+from babysit.cli._answer import tell, words
 from babysit.cli._options import File, Texts, refuse_folders
 
 
@@ -28,4 +28,6 @@ def diagnose(subject: pathlib.Path, /, *, ignore: Texts = None, report: File = N
         Write the answer as JSON: to this file (NAME.json), or without a file to the standard output.
     """
     refuse_folders(report=report, json=json)
-    return tell(babysit.diagnose(subject, ignore=ignore or ()), json, report)
+    found = babysit.diagnose(subject, ignore=ignore or ())
+    following = words("babysit", "explain", found.findings[0].name) if found.findings else ""
+    return tell(found, json, report, following)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import babysit
 from babysit.cli._answer import tell
 from babysit.cli._options import File, refuse_folders
+from babysit.reports import LiveView
 
 
 def explain(*name: str, report: File = None, json: File = None) -> int:
@@ -23,4 +24,6 @@ def explain(*name: str, report: File = None, json: File = None) -> int:
         Write words and numbers of figures as JSON: to this file (NAME.json), or without a file to the standard output.
     """
     refuse_folders(report=report, json=json)
-    return tell(babysit.explain(" ".join(name)), json, report)
+    with LiveView() as progress:
+        explained = babysit.explain(" ".join(name), progress=progress)
+    return tell(explained, json, report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import babysit
-from babysit.cli._answer import tell
+from babysit.cli._answer import tell, words
 from babysit.cli._options import Argument, File, Flag, Module, Settings, Texts, refuse_folders
 from babysit.reports import LiveView
 
@@ -88,4 +88,10 @@ def heal(
             apply=apply,
             progress=progress,
         )
-    return tell(healed, json, report)
+    following = ""
+    if healed.healing.patched:
+        following = words("python", healed.healing.patched)
+    elif (healed.remedies or healed.healing.mended) and subject.endswith(".py") and not module:
+        copy = f"{subject.removesuffix('.py')}_patched.py"
+        following = words("babysit", "heal", "--apply", copy, subject, arguments=arguments)
+    return tell(healed, json, report, following)

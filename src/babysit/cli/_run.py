@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import babysit
-from babysit.cli._answer import STANDARD_OUTPUT, tell_json, typed
+from babysit.cli._answer import STANDARD_OUTPUT, tell_json, typed, words
 from babysit.cli._options import Argument, File, Flag, Module, Remedies, Texts, refuse_folders
 from babysit.record import silent
 from babysit.reports import CleanConsole, FindingLines, write_out
@@ -75,6 +75,9 @@ def run(
     if quiet and done.traceback:
         write_out(sys.stderr, done.traceback)
     tell_json(done.to_json, json)
+    if not quiet and not done.ok and done.findings:
+        following = words("babysit", "heal", script, arguments=arguments, module=module)
+        CleanConsole(stderr=True, no_color=plain).print(f"next: {following}", soft_wrap=True, highlight=False)
     if report is not None:
         done.report(report, command=command)
     return done.code

@@ -16,7 +16,7 @@ from babysit.lessons._page import Page
 from babysit.lessons._preprocessing_pages import PREPROCESSING_PAGES
 from babysit.lessons._remedy_pages import REMEDY_PAGES
 from babysit.lessons._step_pages import STEP_PAGES
-from babysit.record import InputError
+from babysit.record import ExplainBegan, ExplainEnded, InputError, PageBegan, Progress, silent
 from babysit.reports import Lesson
 
 # A name may be several things: the first in this order is shown, a technique before the remedy that uses it.
@@ -98,12 +98,21 @@ def explain(name: str) -> Lesson:
     return page_of(name).lesson()
 
 
-def explain_lecture() -> list[Lesson]:
+def explain_lecture(progress: Progress = silent) -> list[Lesson]:
     """The lecture's pages in its order, every figure computed here and now.
+
+    Args:
+        progress: Receives progress events.
 
     Source: CS231n, "Training Neural Networks, part I".
     """
-    return [pages()[name].lesson() for name in LECTURE]
+    progress(ExplainBegan(len(LECTURE)))
+    lessons = []
+    for name in LECTURE:
+        progress(PageBegan(name))
+        lessons.append(pages()[name].lesson())
+    progress(ExplainEnded())
+    return lessons
 
 
 def page_of(name: str) -> Page:

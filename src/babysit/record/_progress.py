@@ -184,6 +184,25 @@ class SeedsCompared:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplainBegan:
+    """Pages of `explain` are computed: how many."""
+
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageBegan:
+    """A page of `explain` is computed now."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainEnded:
+    """All pages of `explain` are computed."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchBegan:
     """A search starts: about so many steps of trials, in about so many seconds where that is known."""
 
@@ -239,6 +258,9 @@ ProgressEvent: TypeAlias = (
     | RemediesTried
     | HealEnded
     | SeedsCompared
+    | ExplainBegan
+    | PageBegan
+    | ExplainEnded
     | SearchBegan
     | RungBegan
     | TrialProgress

@@ -1,8 +1,9 @@
-"""A check's report on a terminal: a line a step with its verdict and numbers, then what is wrong."""
+"""A check's report on a terminal: the verdict, what is wrong, a line a step with its numbers, the verdict again."""
 
 from __future__ import annotations
 
-from rich import box
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +11,7 @@ from rich.text import Text
 from babysit.record import PreFlight, PreFlightStep
 from babysit.reports._findings import finding_block
 
+EXPLAINED = ("warn", "fail", "not judged")  # steps with what was expected beside what was measured
 MARKS = {
     "pass": ("pass", "green"),
     "warn": ("warn", "bold yellow"),
@@ -27,25 +29,33 @@ def check_renderable(found: PreFlight) -> RenderableType:
         >>> Console(width=60).print(check_renderable(PreFlight("net", (), (), 1.0)))
         check of net: nothing was checked (1.0 s)
     """
-    parts: list[RenderableType] = [check_headline(found)]
-    parts += [Text(f"  {reason}") for reason in found.reasons]
-    if found.steps:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        table.add_column("step", no_wrap=True)
-        table.add_column("", no_wrap=True)
-        table.add_column("measured", ratio=3)
-        table.add_column("expected", ratio=2, style="dim")
-        table.add_column("s", justify="right", no_wrap=True, style="dim")
-        for step in found.steps:
-            word, style = MARKS[step.verdict]
-            told = step.measured or step.why
-            seconds = f"{step.seconds:.1f}" if step.verdict != "skip" else ""
-            table.add_row(step.name, Text(word, style=style), Text(told), Text(step.expected), seconds)
-        parts += [Text(), table]
+    headline = check_headline(found)
+    parts: list[RenderableType] = [headline]
+    if found.verdict != "sick":
+        parts += [Text(f"  {reason}") for reason in found.reasons]
     if found.findings:
         parts += [Text(), *(finding_block(finding) for finding in found.findings)]
+    if found.steps:
+        parts += [Text(), _steps(found.steps)]
     parts += [Text(note, style="dim") for note in found.notes]
+    if found.steps:
+        parts += [Text(), headline]
     return Group(*parts)
+
+
+def _steps(steps: Sequence[PreFlightStep]) -> Table:
+    """A line a step with what was measured; what was expected beside it only where that is not what was measured."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for step in steps:
+        word, style = MARKS[step.verdict]
+        told = Text(step.measured or step.why, style="dim" if step.verdict == "skip" else "")
+        if step.verdict in EXPLAINED and step.expected:
+            told.append(f"; expected: {step.expected}", style="dim")
+        table.add_row(Text(word, style=style), step.name, told)
+    return table
 
 
 def check_headline(found: PreFlight) -> Text:

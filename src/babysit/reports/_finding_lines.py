@@ -62,6 +62,7 @@ class FindingLines:
             self._console.print(line, soft_wrap=True, highlight=False)
         if event.findings:
             self._console.print(findings_renderable(event.findings))
+            self._console.print(f"babysit: {event.name}: {headline}", soft_wrap=True, highlight=False)
 
 
 def event_lines(trace: Trace) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from babysit.record import Effect, Healing, Tried, Values
@@ -13,7 +14,7 @@ from babysit.reports._evidence import value_text
 from babysit.reports._findings import finding_line
 from babysit.reports._remedy_summaries import remedy_summary
 
-MOST_TRIED = 12
+MOST_TRIED = 8
 MOST = 0.8  # of the gap: what closes less is told as a part of it
 
 
@@ -37,7 +38,7 @@ def healing_renderable(found: Healing) -> RenderableType:
         ]
         parts += [Text(f"    {line}", style="dim") for line in found.advice]
     if found.diff:
-        parts += [Text(), Text("what to write", style="bold"), Text(found.diff.rstrip(), no_wrap=True)]
+        parts += [Text(), Text("what to write", style="bold"), _diff(found.diff)]
     if found.effect is not None:
         parts += [Text(), _effect(found.effect)]
     if found.left:
@@ -48,6 +49,8 @@ def healing_renderable(found: Healing) -> RenderableType:
     if found.tried:
         parts += [Text(), _tried(found)]
     parts += [Text(note, style="dim") for note in found.notes]
+    if found.tried or found.findings:
+        parts += [Text(), healing_headline(found)]
     return Group(*parts)
 
 
@@ -59,7 +62,7 @@ def tried_line(one: Tried) -> Text:
         >>> tried_line(Tried((Remedy("lr", "0.1"),), 0.5, {"loss": 0.3})).plain
         ' +50%  lr=0.1  loss 0.3'
     """
-    style = "green" if one.gain > 0.05 else "red" if one.gain < 0 else ""
+    style = _style(one)
     names = " ".join(map(str, one.remedies))
     told = one.refused or outcome_text(one.outcome)
     return Text.assemble((f"{_percent(one.gain) if not one.refused else '-':>5}", style), f"  {names}  ", (told, "dim"))
@@ -151,12 +154,14 @@ def _middle(outcomes: Sequence[Values], name: str) -> float:
 
 def _effect(effect: Effect) -> RenderableType:
     """Seed by seed, each number of the training as it is and with the remedies."""
-    lines = [Text(f"what it did: {effect_text(effect)}", style="bold")]
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
     for seed, (before, after) in enumerate(zip(effect.before, effect.after, strict=False)):
         names = [name for name in dict.fromkeys((*before, *after)) if name not in ("steps", "failed")]
         told = ", ".join(f"{name} {_cell(before, name)} -> {_cell(after, name)}" for name in names)
-        lines.append(Text(f"  seed {seed}, {after.get('steps', 0):,} steps: {told}"))
-    return Group(*lines)
+        table.add_row(f"  seed {seed}, {after.get('steps', 0):,} steps:", told)
+    return Group(Text(f"what it did: {effect_text(effect)}", style="bold"), table)
 
 
 def shown_outcomes(effect: Effect) -> list[tuple[int, str, str, str, str]]:
@@ -190,18 +195,35 @@ def _cell(outcome: Values, name: str) -> str:
 
 def _tried(found: Healing) -> RenderableType:
     shown = sorted(found.tried, key=lambda one: (bool(one.refused), -one.share, -one.gain))
-    lines = [
-        Text(
-            "what was tried, and which share of the gap to a perfect score (or to a loss of 0) it closed", style="bold"
-        )
-    ]
+    head = "what was tried, and which share of the gap to a perfect score (or to a loss of 0) it closed"
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", no_wrap=True, min_width=7)
+    table.add_column()
     for one in shown[:MOST_TRIED]:
         share = f", {one.share:.0%} of the steps" if one.share < 1 else ""
         because = f", for {one.because}" if one.because else ""
-        lines.append(Text.assemble("  ", tried_line(one), (f"{share}{because}", "dim")))
+        gain = Text("-" if one.refused else _percent(one.gain), style=_style(one))
+        told = f"{one.refused or outcome_text(one.outcome)}{share}{because}"
+        table.add_row(gain, Text.assemble(" ".join(map(str, one.remedies)), (f"  {told}", "dim")))
+    parts: list[RenderableType] = [Text(head, style="bold"), table]
     if len(shown) > MOST_TRIED:
-        lines.append(Text(f"  and {len(shown) - MOST_TRIED} more, which --json tells", style="dim"))
-    return Group(*lines)
+        parts.append(Text(f"  and {len(shown) - MOST_TRIED} more, which --json and --report tell", style="dim"))
+    return Group(*parts)
+
+
+def _style(one: Tried) -> str:
+    return "green" if one.gain > 0.05 else "red" if one.gain < 0 else ""
+
+
+def _diff(diff: str) -> Text:
+    """A unified diff, its lines coloured as usual."""
+    shades = {"+": "green", "-": "red", "@": "cyan"}
+    lines = Text(no_wrap=True, overflow="ignore")  # to be copied whole
+    for line in diff.rstrip().split("\n"):
+        head = line.startswith(("+++", "---"))
+        lines.append(f"{line}\n", style="bold" if head else shades.get(line[:1], ""))
+    lines.rstrip()
+    return lines
 
 
 def _percent(gain: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
+import sys
 import time
 from typing import ClassVar
 
@@ -14,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from babysit.record import ProgressEvent
+
+LOADING = 2.0  # seconds: modules are listed as loaded before they are
 
 
 class LivePart(abc.ABC):
@@ -51,6 +54,19 @@ class LivePart(abc.ABC):
         """A spinner, a bar and words in a line. What matters least stands last: a narrow terminal cuts it off."""
         line = Table.grid(padding=(0, 1))
         line.add_row(self._spinner, ProgressBar(total=1.0, completed=min(1.0, share), width=16), *words)
+        return line
+
+
+class BeginningPart(LivePart):
+    """What is shown until the first event: that something goes on, and for how long."""
+
+    def take(self, event: ProgressEvent) -> list[Text]:
+        return []
+
+    def draw(self) -> RenderableType:
+        doing = "beginning" if "torch" in sys.modules and self.passed > LOADING else "loading PyTorch"
+        line = Table.grid(padding=(0, 1))
+        line.add_row(self._spinner, f"{doing}, {self.passed:.0f} s")
         return line
 
 

@@ -14,6 +14,8 @@ from babysit.record import (
     CheckBegan,
     CheckEnded,
     DataPrepared,
+    ExplainBegan,
+    ExplainEnded,
     HealBegan,
     HealEnded,
     ProgressEvent,
@@ -25,7 +27,8 @@ from babysit.record import (
 )
 from babysit.reports._console import CleanConsole
 from babysit.reports._data_text import data_texts
-from babysit.reports._live_part import LivePart
+from babysit.reports._live_explain import ExplainPart
+from babysit.reports._live_part import BeginningPart, LivePart
 from babysit.reports._live_rehearsal import CheckPart, HealPart
 from babysit.reports._live_search import SearchPart
 from babysit.reports._live_training import TrainingPart
@@ -34,11 +37,12 @@ from babysit.reports._paired_text import pair_line
 REFRESH = 4  # times a second
 PARTS: dict[type, type[LivePart]] = {
     CheckBegan: CheckPart,
+    ExplainBegan: ExplainPart,
     HealBegan: HealPart,
     SearchBegan: SearchPart,
     TrainingBegan: TrainingPart,
 }
-ENDS = (CheckEnded, HealEnded, SearchEnded, TrainingEnded)
+ENDS = (CheckEnded, ExplainEnded, HealEnded, SearchEnded, TrainingEnded)
 
 
 class LiveView:
@@ -69,6 +73,9 @@ class LiveView:
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
+        if self._panels:  # what is said at once, since libraries take seconds to load
+            self._part = BeginningPart(self._console)
+            self._draw()
         return self
 
     def __exit__(
