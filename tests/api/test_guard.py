@@ -93,7 +93,7 @@ def test_it_goes_back_with_a_lower_rate_and_trains_on(tmp_path: pathlib.Path) ->
     w, net, optimizer = trained(tmp_path, "rollback")
     assert w.stopped == ""
     (event,) = w.trace.happened("guard")
-    assert "went back from step 81" in event.text
+    assert "went back from step 80" in event.text
     rates = w.trace.series("lr").values
     assert rates[0] == pytest.approx(0.05)
     assert rates[-1] == pytest.approx(0.005)

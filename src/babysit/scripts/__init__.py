@@ -2,6 +2,7 @@
 
 from babysit.scripts._apply import apply_remedies
 from babysit.scripts._as_main import Ended, Enough
+from babysit.scripts._forks import watched_already
 from babysit.scripts._located import located
 from babysit.scripts._messages import RunRequest, WatchRequest
 from babysit.scripts._patcher import Patcher
@@ -30,6 +31,7 @@ __all__ = [
     "protection_line",
     "rehearsed",
     "run_script",
+    "watched_already",
     "watching_environment",
     "with_arguments",
 ]

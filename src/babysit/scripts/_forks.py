@@ -27,6 +27,11 @@ def forget_forks(one: Leaving) -> None:
     _watching.discard(one)
 
 
+def watched_already() -> bool:
+    """Whether a training of this process is watched by now."""
+    return len(_watching) > 0
+
+
 def _leave() -> None:
     for one in list(_watching):
         one.forked()

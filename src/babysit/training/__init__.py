@@ -6,7 +6,7 @@ from babysit.training._cohort import Cohort, Layout
 from babysit.training._decide import choose_device, decide
 from babysit.training._evaluate import answers, evaluate, evaluate_phase
 from babysit.training._export import example_rows, export
-from babysit.training._guard import GUARD_FOLDER, Guard, GuardMode, check_guard, plain_optimizer
+from babysit.training._guard import GUARD_FOLDER, GUARD_MODES, Guard, GuardMode, check_guard, plain_optimizer
 from babysit.training._guard_rules import blown_up, dead_start
 from babysit.training._judging import judged_rows
 from babysit.training._layouts import computing_with
@@ -29,6 +29,7 @@ __all__ = [
     "FORKS",
     "Fold",
     "GUARD_FOLDER",
+    "GUARD_MODES",
     "Guard",
     "GuardMode",
     "Interruption",

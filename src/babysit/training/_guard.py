@@ -45,6 +45,7 @@ class Guard:
         look: Says from the findings by now why the training is lost; empty where it is not.
         stop: Called when the training has to be stopped, with the reason; it may raise.
         together: Whether several processes train one network, each in the same steps.
+        lower: Called with what the rate is to be multiplied by, where no optimizer is given; None where one is.
         share: Of the time that may be spent on keeping states; None keeps one as often as one can be confirmed.
 
     Attributes:
@@ -64,6 +65,7 @@ class Guard:
         look: Callable[[], str],
         stop: Callable[[str], None],
         together: bool = False,
+        lower: Callable[[float], object] | None = None,
         share: float | None = SHARE,
     ) -> None:
         self.stopped = ""
@@ -71,6 +73,7 @@ class Guard:
         self.kept: pathlib.Path | None = None
         self._network, self._optimizers = unwrapped(network), [plain_optimizer(one) for one in optimizers]
         self._mode, self._tell, self._look, self._stop, self._together = mode, tell, look, stop, together
+        self._lower = lower
         self._folder = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
         self._share = share
         self._rules = LossRules()
@@ -210,9 +213,9 @@ class Guard:
     def _after_step(self) -> None:
         self._fenced(self._judge)
         why, self._why = self._why, ""
-        self._step += 1
         if why and self._on:
             self._act(why)
+        self._step += 1
 
     def _judge(self) -> None:
         if not self._why and self._rules.broken and not all_finite(self._network):
@@ -237,6 +240,8 @@ class Guard:
         self.returns += 1
         self._factor *= LOWER
         self._rules.begin_anew()
+        if self._lower is not None:
+            self._fenced(self._lower, LOWER)
         text = (
             f"the guard went back from step {self._step} to step {self._kept_step}: {why}. The rate is"
             f" {self._factor:.3g} of what it was ({self.returns} of {MOST_RETURNS} returns)"
