@@ -278,7 +278,7 @@ def test_transformers_log_hides_nan_and_babysit_does_not(
     assert finite(trainer.model)
     assert all(math.isfinite(one["loss"]) for one in trainer.state.log_history if "loss" in one)  # the trap
     assert any(not math.isfinite(loss) for loss in callback.trace.series("loss").values)
-    assert callback.findings[0].severity == "sick"
+    assert "diverged" in {one.name for one in callback.findings if one.severity == "sick"}
 
 
 def test_transformers_pre_flight_leaves_all_as_it_was(
