@@ -131,7 +131,7 @@ QUANTITIES: dict[str, Quantity] = {
             "evaluation-shift",
             "deviations",
             "of all input values: distance of the mean in evaluation from that in training, over the deviation in"
-            " training; of tables the root of its mean square by column, where that is larger",
+            " training; of tables whose columns have another scale the root of its mean square by column, if larger",
         ),
         Quantity(
             "evaluation-spread-ratio",

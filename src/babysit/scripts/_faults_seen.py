@@ -31,6 +31,9 @@ from babysit.scripts._schedules_seen import SchedulesSeen
 from babysit.scripts._stored_rows import StoredRows
 
 LEAST_COLUMNS = 2  # of a table, that vary
+# Deviations by column, from which on they are those of another scale: states of a game that goes on lie 2.6 deviations
+# away, at 1.1 times the deviation.
+OTHER_SCALE = 1.5
 TINY = 1e-6  # of a mean: a deviation that rounding alone may make
 COMPARED_BATCHES = 20  # of training and of evaluation, whose values are counted
 # Backward functions whose derivative has a pole, or whose value has: at zero, or where the argument leaves the domain.
@@ -425,6 +428,8 @@ class _Values:
         (mean, spread), (mean_after, spread_after) = columns[:, vary], others[:, vary]
         shifts, ratios = (mean_after - mean) / spread, (spread_after / spread).log()
         by_column = float(ratios.quantile(0.5))
+        if abs(by_column) < math.log(OTHER_SCALE):
+            return shift, ratio
         further = math.exp(by_column) if abs(by_column) > abs(math.log(ratio)) else ratio
         return max(shift, float(shifts.square().mean().sqrt())), further
 
