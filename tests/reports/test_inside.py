@@ -1,8 +1,10 @@
 """What the probes saw, as numbers, as figures and in pages."""
 
+import base64
 import json
 import math
 import pathlib
+import zlib
 
 import pytest
 
@@ -70,8 +72,9 @@ def test_the_page_of_a_seen_inside() -> None:
     assert "follows from <strong>activations-vanish</strong>" in page
     assert "A &lt;b&gt;bad&lt;/b&gt; name." in page
     assert "initialise=he" in page
-    figures = page.split("const figures = ")[1].split(";\n")[0]
-    assert {"finding-activations-vanish", "inside-activation", "training-loss"} <= set(json.loads(figures))
+    packed = page.split('id="figures-packed">')[1].split("<")[0]
+    figures = json.loads(zlib.decompress(base64.b64decode(packed)))
+    assert {"finding-activations-vanish", "inside-activation", "training-loss"} <= set(figures)
     assert "Nothing was found" in render_trace_page(Trace(), [])
 
 

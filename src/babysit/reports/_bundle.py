@@ -35,13 +35,18 @@ def packed_script(kinds: Collection[str]) -> str:
     return _packed(frozenset(kinds) - {"scatter"})
 
 
+def packed_text(text: str) -> str:
+    """A text, compressed (zlib) and in base64: no sign in it can end the element of a page in which it stands."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
 @functools.lru_cache(maxsize=8)
 def _packed(kinds: frozenset[str]) -> str:
     script = plotly.offline.get_plotlyjs()
     version = _VERSION.search(script)
     if version is not None and version[1] in TESTED:
         script = with_kinds(script, kinds)
-    return base64.b64encode(zlib.compress(script.encode(), 9)).decode()
+    return packed_text(script)
 
 
 def with_kinds(script: str, kinds: Collection[str]) -> str:

@@ -10,8 +10,8 @@ import jinja2
 import plotly.graph_objects as go
 from plotly.utils import PlotlyJSONEncoder
 
-from babysit.record import HIDDEN, Remedy, secret_texts
-from babysit.reports._bundle import packed_script
+from babysit.record import HIDDEN, Remedy, secret_texts, without_secrets
+from babysit.reports._bundle import packed_script, packed_text
 from babysit.reports._evidence import evidence_sentence, value_text
 from babysit.reports._remedy_summaries import remedy_summary
 from babysit.reports._terminal import interval, score_number
@@ -51,7 +51,8 @@ def filled(template: str, plots: Mapping[str, go.Figure], /, **values: Any) -> s
         **values: What else the template shows.
     """
     kinds = {trace.type for figure in plots.values() for trace in figure.data}
-    figures = script_safe({name: plain_figure(figure) for name, figure in plots.items()})
+    made = json.dumps({name: plain_figure(figure) for name, figure in plots.items()}, cls=PlotlyJSONEncoder)
+    figures = packed_text(without_secrets(made))
     packed = packed_script(COMMON_KINDS | kinds)
     return environment().get_template(template).render(figures=figures, plotly=packed, **values)
 
@@ -67,9 +68,3 @@ def remedy_text(remedy: Remedy) -> str:
     """What a remedy does, in words; one with a value of its own leaves out the example."""
     words = remedy_summary(remedy.name, remedy.name)
     return words.partition(":")[0] if remedy.value is not None else words
-
-
-def script_safe(figures: dict[str, Any]) -> str:
-    """JSON that may stand within a script element: no name in the data can end it."""
-    text = json.dumps(figures, cls=PlotlyJSONEncoder)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
