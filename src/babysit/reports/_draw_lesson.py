@@ -42,6 +42,9 @@ def _lines(figure: LinesFigure) -> go.Figure:
         drawn.update_xaxes(type="log", exponentformat="power")
     if figure.log_y:
         drawn.update_yaxes(type="log", exponentformat="power")
+    if figure.mode == "points":
+        drawn.update_xaxes(zeroline=True, zerolinecolor=GREY)
+        drawn.update_yaxes(zeroline=True, zerolinecolor=GREY)
     if figure.equal_axes:
         # Where the origin is, and how long one is: without both, a cloud before and after looks the same.
         drawn.update_xaxes(zeroline=True, zerolinecolor=GREY, rangemode="tozero")
