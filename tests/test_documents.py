@@ -23,7 +23,7 @@ def commands(document: str) -> list[str]:
     """What stands on a line of its own, or within `` in a text, and begins with babysit."""
     text = (HERE / document).read_text()
     lines = re.findall(r"^ *(?:run: +)?(babysit [^\n#`]*)", text, flags=re.MULTILINE)
-    return sorted({line.strip() for line in [*lines, *re.findall(r"`(babysit \S+ [^`]*)`", text)]})
+    return sorted({line.strip() for line in [*lines, *re.findall(r"`(babysit [^\s`]+ [^`]*)`", text)]})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -147,8 +147,8 @@ def compare(
         >>> found.verdict, len(found.comparison.pairs)
         ('better', 4)
     """
-    if seeds < 2:
-        raise InputError(f"a comparison of {seeds} seeds", legal="2 or more", write="--seeds 5")
+    if seeds < 2 or seed < 0:
+        raise InputError(f"a comparison of {seeds} seeds from {seed} on", legal="2 or more, from 0", write="--seeds 5")
     if seconds is not None and not seconds > 0:
         raise InputError(f"a comparison of {seconds:g} seconds", legal="above 0")
     trains = [_is_trained(one) for one in (a, b)]
@@ -222,7 +222,8 @@ def _trainer(
     subject = stack.enter_context(subject_of(given, arguments=arguments, unprotected=unprotected, network=network))
 
     def rehearsed(seed: int) -> Scores:
-        found = subject.rehearse_all([Ask(seed=seed, probes="losses")])[0]
+        # Under 0 a script has the random numbers that it takes itself: others each time where it sets no seed.
+        found = subject.rehearse_all([Ask(seed=seed + 1, probes="losses")])[0]
         if isinstance(found, InputError):
             raise found
         return _scores_of(found)
