@@ -106,7 +106,8 @@ def as_moments(cells: pl.Series, form: str = "") -> pl.Series:
     else:
         moments = _parse(texts, form or ORDERS[0])
     years = moments.dt.year()
-    return moments.set(~years.is_between(FIRST_YEAR, LAST_YEAR).fill_null(False), None)
+    none = pl.Series([None], dtype=moments.dtype).new_from_index(0, len(moments))  # older Polars cannot set dates
+    return moments.zip_with(years.is_between(FIRST_YEAR, LAST_YEAR).fill_null(False), none)
 
 
 def date_form(texts: pl.Series, stated: str | None = None) -> DateFound | None:
