@@ -19,7 +19,7 @@ INTRODUCTION = f"""<!-- Made by `{COMMAND}`: run it again, do not edit. -->
 
 # Patients
 
-Real training programs with a known fault, their healthy twins, and healthy controls ([patients](../patients)), scored
+Real training programs with a known fault, their healthy twins, and healthy controls (`patients/`), scored
 by `patients/score.py`: `babysit check` on every file, `babysit heal` on the sick ones, and the sick ones run in full
 under what heal recommends. Failures included.
 

@@ -19,8 +19,8 @@ def healed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def heal(script: pathlib.Path, *, apply: pathlib.Path, progress: object = silent, **_: Any) -> Healed:
         apply.write_text(script.read_text())
-        remedies = (Remedy("remove-softmax"),)
-        found = Healing(str(script), (Finding("double-softmax", "sick", remedies=remedies),), remedies, None, ())
+        remedies = (Remedy("sigmoid-output"),)
+        found = Healing(str(script), (Finding("softmax-over-one-unit", "sick", remedies=remedies),), remedies, None, ())
         return Healed(found, ScriptSubject(Script(str(script))))
 
     monkeypatch.setattr(babysit, "heal", heal)

@@ -136,8 +136,8 @@ def test_the_whole_demo(
     monkeypatch.chdir(tmp_path)
     assert run(["demo", "--plain"]) == 0
     out = capsys.readouterr().out
-    assert "double-softmax" in out
-    assert "remove-softmax" in out
+    assert "softmax-over-one-unit" in out
+    assert "sigmoid-output" in out
     assert "nn.Softmax" in (tmp_path / "runs/demo-1/train.py").read_text()
     assert "nn.Softmax" not in (tmp_path / "runs/demo-1/train_healed.py").read_text()
     assert (tmp_path / "runs/digits-1/report.html").is_file()

@@ -25,7 +25,7 @@ QUICK = ("epochs=15",)  # of 51 that the digits would get, so that all of it tak
 def demo(*, seconds: float = 10.0, out: File = None, plain: Flag = False, json: File = None) -> int:
     """A sick training, found and healed, and a healthy one from the data to the score, in about a minute.
 
-    Both learn 1,797 handwritten digits (Alpaydin and Kaynak 1998). The first is a script with a fault, which is kept
+    Both learn from 1,797 handwritten digits (Alpaydin and Kaynak 1998). The first is a script with a fault, kept
     beside its healed copy in runs/demo-NUMBER; the second is what `babysit fit digits` does.
 
     Exit code 1 when the script was not healed or the second training diverged.
@@ -48,7 +48,7 @@ def demo(*, seconds: float = 10.0, out: File = None, plain: Flag = False, json: 
     script = _folder(out) / "train.py"
     write_atomic(script, files("babysit.cli").joinpath(SCRIPT).read_text("utf-8"))
     healed_copy = script.with_name("train_healed.py")
-    console.print(Rule(f"1 of 2: {script}, a training that hardly learns"), crop=False)
+    console.print(Rule(f"1 of 2: {script}, a training that does not learn"), crop=False)
     with LiveView(plain=plain) as progress:
         # The script is babysit's own and writes nothing, so it may run where no protection is to be had, too.
         bare = available() == "none"
@@ -98,7 +98,7 @@ def _next(script: pathlib.Path, run: pathlib.Path, healed: bool) -> list[str]:
         ("babysit check YOUR_SCRIPT.py", "your own training, unmodified"),
         ("babysit fit YOUR_TABLE.csv --target COLUMN", "your own data, without code"),
         (f"babysit predict {run} DATA", "answers of the network that was just trained"),
-        ("babysit explain double-softmax", "what it is; `babysit explain` lists all pages"),
+        ("babysit explain softmax-over-one-unit", "what it is; `babysit explain` lists all pages"),
         ("babysit --help", "all commands"),
     ]
     width = max(len(command) for command, _ in commands)
