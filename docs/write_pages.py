@@ -105,8 +105,8 @@ def lecture() -> str:
 OF_THE_LECTURE = """# The lecture, figure by figure
 
 The order of CS231n's "Training Neural Networks, part I". `babysit explain lecture --html lecture.html` computes every
-figure on your machine and writes all of it into one page that needs no network. Each exercise changes one thing in a training
-that works, such as the [script](start/script.md) with its softmax taken off; then ask
+figure on your machine and writes all of it into one page that needs no network. Each exercise changes one thing in a
+training that works, such as the [script](start/script.md) with its softmax taken off; then ask
 `babysit check train.py`, and read what it measured before you read what it calls it.
 """
 EXERCISES = {
