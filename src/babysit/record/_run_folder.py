@@ -85,7 +85,8 @@ class Run(Folder[RunInfo]):
         def fill(folder: pathlib.Path) -> None:
             packed = io.BytesIO()
             # Numbers alone, so that nothing is pickled; older NumPy would store an argument that says so as an array.
-            np.savez(packed, **{name: np.asarray(rows, np.int64) for name, rows in split.items()})
+            numbers: dict[str, Any] = {name: np.asarray(rows, np.int64) for name, rows in split.items()}
+            np.savez(packed, **numbers)
             write_atomic(folder / "recipe.toml", recipe_to_toml(recipe))
             write_atomic(folder / "summary.json", summary.model_dump_json(indent=1))
             write_atomic(folder / "model.json", json.dumps(model, indent=1))
