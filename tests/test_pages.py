@@ -28,8 +28,8 @@ def blocks(path: pathlib.Path) -> list[tuple[str, str, str]]:
     return BLOCK.findall(path.read_text(encoding="utf-8"))
 
 
-# Pages whose blocks are lines of a program of the reader's, with a tracker of theirs: they are compiled.
-SKETCHES = {"trackers"}
+# Pages whose blocks are lines of a program of the reader's, beside frameworks or trackers of theirs: they are compiled.
+SKETCHES = {"docs/frameworks", "docs/trackers"}
 WITH_BLOCKS = [path for path in WRITTEN if blocks(path)]
 
 
@@ -70,7 +70,7 @@ def test_every_block_runs(path: pathlib.Path, tmp_path: pathlib.Path, monkeypatc
     for kind, title, content in blocks(path):
         if title:
             (tmp_path / title).write_text(content, encoding="utf-8")
-        elif path.stem in SKETCHES:
+        elif path.relative_to(ROOT).with_suffix("").as_posix() in SKETCHES:
             compile(content, path.name, "exec", dont_inherit=True)
         elif kind == "python":
             exec(compile(content, f"{path.name}", "exec", dont_inherit=True), names)
