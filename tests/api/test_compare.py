@@ -68,6 +68,7 @@ def test_of_scores_the_higher_one_is_better_and_another_can_be_named() -> None:
     assert babysit.compare(first, second, score="loss").verdict == "worse"
 
 
+@pytest.mark.slow
 def test_scripts_are_trained_with_the_same_seeds_until_it_is_clear(tmp_path: pathlib.Path) -> None:
     for name, rate in (("slow.py", "0.01"), ("fast.py", "0.1")):
         (tmp_path / name).write_text(SCRIPT.replace("RATE", rate))

@@ -96,6 +96,7 @@ def test_a_job_that_is_killed_leaves_nothing_that_runs(
     assert f"{name}: killed" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_job_is_stopped(folder: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "endless.py").write_text(ENDLESS)
     name = begun(["check", "endless.py", "--seconds", "300"], capsys)

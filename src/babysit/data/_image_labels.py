@@ -21,7 +21,7 @@ LEAST_IMAGES = 3  # of a class in file names
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".jsonl", ".json")
 USUAL = ("label", "labels", "class", "class_name", "category", "target", "species", "breed", "y", "diagnosis", "level")
 WORD_FIRST = re.compile(r"(?<![A-Za-z _-])([A-Za-z][A-Za-z _-]*?)[ ._-]*[(\[]?\d+[)\]]?(?:[ ._-]*copy)?")
-CODE_FIRST = re.compile(r"(\d{1,3}|[A-Za-z]+)[_-](?:.*\d.*)")
+CODE_FIRST = re.compile(r"^(\d{1,3}|[A-Za-z]+)[_-](?:.*\d.*)")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ SHARE_OF_MEMORY = 0.25
 BYTES_OF_TEXT = 32  # of a cell: polars keeps 16 bytes a text and what does not fit into them elsewhere
 ROWS_OF_SAMPLE = 200_000
 INDEX = re.compile(r"__index_level_\d+__")
-PARTITION = re.compile(r"([^=]+)=(.*)")
+PARTITION = re.compile(r"^([^=]+)=(.*)")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 

@@ -52,11 +52,11 @@ PASSED_ON = "passed on by babysit"  # what a frame is called that stands for the
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 HOPS = 24  # nodes looked at between two layers: a block of views, sums and a call or two
 # What a layer with weights leaves in the graph: looking ends there.
-_LAYERS = re.compile(r"(Addmm|Mm|Bmm|Baddbmm|Addbmm|Linear|\w*Convolution\w*|\w*Conv\w*|\w*Rnn\w*|Embedding\w*)$")
+_LAYERS = re.compile(r"^(Addmm|Mm|Bmm|Baddbmm|Addbmm|Linear|\w*Conv\w*|\w*Rnn\w*|Embedding\w*)$")
 _ENDS = frozenset({"AccumulateGrad"})
 # Linear in what flows through, or moving numbers; of a mask or a scale, which dropout has, it cannot tell.
 _KEEPS_LINEAR = re.compile(
-    r"(Unsafe)?(Add|Sub|Neg|Mul|Div|View|ReshapeAlias|Reshape|T|Transpose|Permute|Expand|Squeeze|Unsqueeze|Clone|Copy"
+    r"^(Unsafe)?(Add|Sub|Neg|Mul|Div|View|ReshapeAlias|Reshape|T|Transpose|Permute|Expand|Squeeze|Unsqueeze|Clone|Copy"
     r"|ToCopy|Slice|Select|Index|Split\w*|Unbind|Cat|Stack|Mean|Sum|Pad|ConstantPadNd|Flip|Roll|Repeat|Alias|Detach"
     r"|Unfold|AsStrided|\w*BatchNorm|\w*LayerNorm|\w*GroupNorm|RmsNorm|\w*Dropout|\w*AvgPool\w*|Upsample\w*)$"
 )
