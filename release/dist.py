@@ -25,12 +25,20 @@ ROOT = pathlib.Path(__file__).parent.parent
 DIST = ROOT / "dist"
 CONSTRAINTS = ROOT / "constraints.txt"
 OF_DEVELOPERS = {"bench", "dist", "docs", "hooks", "test"}
-# By extra: a command that needs it.
-NEEDS = {
+# By extra: a command that needs it. Callbacks have no command: a statement makes one. Where nothing is to be installed
+# for a framework's sake but the framework (accelerate's own loops take `babysit.watch`), it is imported.
+NEEDS: dict[str, list[str] | str] = {
+    "accelerate": "import accelerate",
     "excel": ["fit", "rows.xlsx", "--target", "y", "--seconds", "0", "--plain", "--set", "epochs=2"],
     "export": ["export", "runs/digits-1", "model.onnx"],
+    "ignite": "import babysit.adapters; babysit.adapters.IgniteHandler()",
+    "keras": "import os; os.environ['KERAS_BACKEND'] = 'torch'; import babysit.adapters; babysit.adapters.KerasCallback()",
+    "lightning": "import babysit.adapters; babysit.adapters.LightningCallback()",
+    "mcp": ["mcp"],
     "optuna": ["tune", "iris", "--sampler", "tpe", "--trials", "2", "--plain", "--set", "epochs=2"],
     "ray": ["tune", "iris", "--ray", "local", "--trials", "2", "--plain", "--set", "epochs=2"],
+    "skorch": "import babysit.adapters; babysit.adapters.SkorchCallback()",
+    "transformers": "import babysit.adapters; babysit.adapters.TransformersCallback()",
 }
 IMPORTS = {
     "import babysit": "import babysit",
@@ -74,10 +82,14 @@ class Environment:
         print("$ babysit", *arguments, flush=True)
         return self.run([str(self.python), "-m", "babysit", *arguments], check=False)
 
+    def needed(self, what: Sequence[str] | str) -> int:
+        """Run a command, or a statement. Returns its exit code."""
+        return self.run([str(self.python), "-c", what], check=False) if isinstance(what, str) else self.babysit(what)
+
     def run(self, command: Sequence[str], check: bool = True) -> int:
         """Run something where the checkout is not to be seen."""
         unset = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-        return subprocess.run(command, cwd=self.work, env=unset, check=check).returncode
+        return subprocess.run(command, cwd=self.work, env=unset, check=check, stdin=subprocess.DEVNULL).returncode
 
     def seconds(self, statement: str) -> float:
         """What a statement takes in a process of its own, beyond Python's own start: the median."""
@@ -112,14 +124,15 @@ def try_extras(wheel: pathlib.Path, base: Environment, python: str) -> list[str]
     wrong = [f"the extra {name} has no command that needs it in NEEDS" for name in sorted(extras - NEEDS.keys())]
     write_sheet(base.work / "rows.xlsx")
     for extra in sorted(extras & NEEDS.keys()):
-        without = base.babysit(NEEDS[extra])
-        if without != 2:
-            wrong.append(f"without the extra {extra}, babysit {NEEDS[extra][0]} ended with {without} instead of 2")
+        command = NEEDS[extra]
+        without, usual = base.needed(command), 1 if isinstance(command, str) else 2
+        if without != usual:
+            wrong.append(f"without the extra {extra}, {command} ended with {without} instead of {usual}")
         own = Environment(base.work / extra, python, base)
         own.install(f"{wheel}[{extra}]")
-        ended = own.babysit(NEEDS[extra])
+        ended = own.needed(command)
         if ended != 0:
-            wrong.append(f"with the extra {extra}, babysit {NEEDS[extra][0]} ended with {ended}")
+            wrong.append(f"with the extra {extra}, {command} ended with {ended}")
         print(f"extra {extra}: {size(own.packages()) / MEGABYTE:,.0f} MB more")
         shutil.rmtree(own.folder)
     return wrong

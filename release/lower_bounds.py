@@ -19,7 +19,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).parent.parent
 REQUIREMENT = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(\[.*\])?>=(?P<version>[0-9.]+)$")
-TOOLS = ("hypothesis", "jsonschema", "pytest", "pytest-timeout")
+TOOLS = ("hypothesis", "jsonschema", "pyarrow", "pytest", "pytest-timeout", "xlsxwriter")
 # What reads and computes with each of the dependencies; browsers, frameworks and clusters are not the core.
 CORE = """
     tests/record tests/diseases tests/nn tests/probes tests/training/test_loop.py tests/training/test_cohort.py

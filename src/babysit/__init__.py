@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         watch,
     )
     from babysit.data import k_folds, prepare
-    from babysit.nn import Maxout, MaxoutConv2d
+    from babysit.nn import Maxout
     from babysit.record import (
         BabysitError,
         Finding,
@@ -55,7 +55,6 @@ _HOME = {
     "Finding": "record",
     "InputError": "record",
     "Maxout": "nn",
-    "MaxoutConv2d": "nn",
     "NotFiniteError": "record",
     "Recipe": "record",
     "Remedy": "record",
@@ -94,7 +93,6 @@ __all__ = [
     "Finding",
     "InputError",
     "Maxout",
-    "MaxoutConv2d",
     "NotFiniteError",
     "Recipe",
     "Remedy",

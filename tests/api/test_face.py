@@ -23,7 +23,7 @@ from babysit.cli import _app
 from babysit.cli._schema import ANSWERS
 from babysit.record import Row, Trace, json_schema, silent
 
-MOST_NAMES = 36
+MOST_NAMES = 35
 LONGEST_REPR = 400  # characters
 QUICK = ["epochs=2", "widths=[4]"]
 SCRIPT = """\
