@@ -5,6 +5,7 @@ python docs/write_pages.py
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import io
 import json
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from rich.console import Console
 
@@ -76,6 +78,16 @@ def schemas() -> str:
     return "\n".join(parts)
 
 
+def fields_of(record: Any) -> str:
+    """The signature of a record by its fields, which is the same before its validation was built and after."""
+    texts = []
+    for field in dataclasses.fields(record):
+        default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
+        made = default or ("" if field.default_factory is dataclasses.MISSING else " = ...")
+        texts.append(f"{field.name}: {field.type}{made}")
+    return f"({', '.join(texts)})"
+
+
 def names() -> str:
     """The public names, each with its docstring, whose examples the tests run."""
     parts = [MADE, "# Public names\n", "`import babysit` has these. Their examples run in the tests.\n"]
@@ -85,7 +97,8 @@ def names() -> str:
             continue
         kind = "class" if inspect.isclass(value) else "function"
         try:
-            signature = PLACE.sub("", str(inspect.signature(value)))
+            signature = fields_of(value) if dataclasses.is_dataclass(value) else str(inspect.signature(value))
+            signature = PLACE.sub("", signature)
         except ValueError:
             signature = "(...)"
         parts.append(f"## {name}\n\n```text\n{kind} {name}{signature}\n\n{inspect.getdoc(value)}\n```\n")
