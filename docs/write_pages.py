@@ -82,7 +82,8 @@ def fields_of(record: Any) -> str:
     """The signature of a record by its fields, which is the same before its validation was built and after."""
     texts = []
     for field in dataclasses.fields(record):
-        default = "" if field.default is dataclasses.MISSING else f" = {field.default!r}"
+        given = getattr(field.default, "default", field.default)  # of pydantic's own fields the default within
+        default = "" if given is dataclasses.MISSING else f" = {given!r}"
         made = default or ("" if field.default_factory is dataclasses.MISSING else " = ...")
         texts.append(f"{field.name}: {field.type}{made}")
     return f"({', '.join(texts)})"

@@ -32,7 +32,7 @@ NEEDS: dict[str, list[str] | str] = {
     "excel": ["fit", "rows.xlsx", "--target", "y", "--seconds", "0", "--plain", "--set", "epochs=2"],
     "export": ["export", "runs/digits-1", "model.onnx"],
     "ignite": "import babysit.adapters; babysit.adapters.IgniteHandler()",
-    "keras": "import os; os.environ['KERAS_BACKEND'] = 'torch'; import babysit.adapters; babysit.adapters.KerasCallback()",
+    "keras": "import os; os.environ['KERAS_BACKEND'] = 'torch'; from babysit.adapters import *; KerasCallback()",
     "lightning": "import babysit.adapters; babysit.adapters.LightningCallback()",
     "mcp": ["mcp"],
     "optuna": ["tune", "iris", "--sampler", "tpe", "--trials", "2", "--plain", "--set", "epochs=2"],
