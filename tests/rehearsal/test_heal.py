@@ -63,6 +63,25 @@ def test_what_is_not_needed_is_left_out() -> None:
     assert {one.name for one in found.remedies} == {"lr", "insert-batch-norm"}
 
 
+NOT_CLEARED = Finding("gradients-not-cleared", "sick", remedies=(Remedy("clear-gradients"),))
+
+
+def test_what_mends_a_fault_of_the_wiring_is_kept_though_another_rate_makes_up_for_it() -> None:
+    def accuracy(names: dict[str, str], seed: int) -> float:
+        return 0.9 if names.get("lr") == "0.01" else 0.5 if "clear-gradients" in names else 0.3
+
+    found = heal(Known(accuracy), findings=[NOT_CLEARED])
+    assert [str(one) for one in found.remedies] == ["clear-gradients", "lr=0.01"]
+
+
+def test_what_mends_a_fault_of_the_wiring_is_tried_in_full_whatever_the_lower_rungs_say() -> None:
+    others = ["standardise-inputs", "centre-inputs", "insert-batch-norm", "initialise", "clip-norm=1", "dropout=0.2"]
+    calls = [NOT_CLEARED, Finding("slow", "warning", remedies=tuple(map(Remedy.parse, others)))]
+    subject = Known(lambda names, seed: 0.1 if "clear-gradients" in names else 0.3 + 0.01 * len(names))
+    heal(subject, findings=calls, most_steps=12 * STEPS)
+    assert any(steps == STEPS and "clear-gradients" in names for names, steps, _ in subject.asked)
+
+
 def test_luck_on_one_seed_is_not_recommended() -> None:
     subject = Known(lambda names, seed: 0.9 if "standardise-inputs" in names and seed == 0 else 0.3)
     assert heal(subject, findings=CALLS).remedies == ()

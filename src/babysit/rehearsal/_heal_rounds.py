@@ -91,6 +91,7 @@ class HealRounds:
         self._attempts: list[HealAttempt] = []
         self.untried: list[Combination] = []
         self._ladders: set[frozenset[str]] = set()
+        self._of_faults = _remedies_of_faults(first.findings)
 
     def run(self) -> None:
         """All rounds, and at the end everything left out that the rest does without."""
@@ -225,7 +226,10 @@ class HealRounds:
                 self.untried += [one for one in alive if one.because and not session.was_tried(one)]
             attempts = found or attempts
             if rung:
-                alive = [attempt.combination for attempt in attempts[: max(2, math.ceil(len(attempts) / REDUCTION))]]
+                kept = max(2, math.ceil(len(attempts) / REDUCTION))
+                # Gradients that add up are ahead for a while: what mends a fault of the wiring is tried in full.
+                faults = [one for one in attempts[kept:] if _is_of_a_fault(one.combination) and not one.outcome.failed]
+                alive = [attempt.combination for attempt in (*attempts[:kept], *faults)]
         self._attempts += attempts
         return attempts
 
@@ -236,18 +240,24 @@ class HealRounds:
             trace, outcome = Trace(), attempt.outcome
         treated = _treated_unseen(attempt.combination)
         findings = tuple(diagnose(trace, ignore=[*self._ignore, *treated])) if trace.rows else ()
+        self._of_faults |= _remedies_of_faults(findings)
         return HealStanding(attempt.combination, outcome, attempt.gain, trace, findings)
 
     # The end.
 
     def _prune(self) -> None:
-        """Leave out every remedy that the others do without, the least needed first."""
+        """Leave out every remedy that the others do without, the least needed first.
+
+        What mends a fault of the wiring stays: a rate may make up for gradients that are never cleared, and the fault
+        is still there.
+        """
         session, best = self.session, self.standing
         while len(best.combination.remedies) > 1 and session.affordable(0.6) >= len(best.combination.remedies):
             remedies = best.combination.remedies
             without = [
                 dataclasses.replace(best.combination, remedies=(*remedies[:at], *remedies[at + 1 :]))
                 for at in range(len(remedies))
+                if remedies[at].name not in self._of_faults
             ]
             tried = session.compare(without, session.steps, "what it does without")
             tried = [one for one in tried if one.gain >= best.gain - DISPENSABLE]
@@ -291,6 +301,11 @@ class HealRounds:
 def _is_of_a_fault(combination: Combination) -> bool:
     disease = DISEASES.get(combination.because)
     return combination.root and disease is not None and disease.group in MENDS
+
+
+def _remedies_of_faults(findings: Iterable[Finding]) -> set[str]:
+    sick = [one for one in findings if one.severity == "sick" and one.name in DISEASES]
+    return {remedy.name for one in sick if DISEASES[one.name].group in MENDS for remedy in one.remedies}
 
 
 def _treated_unseen(combination: Combination) -> list[str]:

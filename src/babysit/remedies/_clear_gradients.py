@@ -19,6 +19,7 @@ class ClearGradients(RemedyKind):
     name = "clear-gradients"
     summary = "clear the gradients before each backward pass"
     advice = "before each backward pass: optimizer.zero_grad()"
+    behind_probes = True  # what is left over is measured before the remedy clears it
     place = "backward"
     unmet = "the gradients are cleared already before each backward pass"
     written_with = "steps"
