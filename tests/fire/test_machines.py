@@ -6,6 +6,8 @@ import pathlib
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -433,3 +435,24 @@ def test_what_killed_processes_left_is_swept(tmp_path: pathlib.Path) -> None:
     write_atomic(tmp_path / "answer.json", "whole")
     assert not gone.exists()
     assert mine.exists()
+
+
+LOST = """
+import sys
+sys.argv = ["babysit", "fit"]
+from babysit.cli import _app
+class Dropped:
+    def __del__(self):
+        raise KeyboardInterrupt
+def carried_out(_):
+    Dropped()
+    {}
+_app._carried_out = carried_out
+_app.main(["fit"])
+"""
+
+
+@pytest.mark.parametrize("then", ["raise TypeError('no type')", "import time; time.sleep(20)"])
+def test_an_interrupt_that_a_library_drops_is_an_interrupt(then: str) -> None:
+    done = subprocess.run([sys.executable, "-c", LOST.format(then)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")

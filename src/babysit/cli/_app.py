@@ -12,6 +12,7 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
@@ -89,6 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         arguments: What follows `babysit`; None takes the process's own.
     """
     _open_descriptors()
+    if sys.argv[1:2] != ["run"]:
+        _hear_lost_interrupts()
     try:
         code = run(list(sys.argv[1:] if arguments is None else arguments))
     except KeyboardInterrupt:  # one more, while the first was answered
@@ -125,8 +128,34 @@ def run(arguments: list[str]) -> int:
         # Polars' panics are no Exceptions; they come of threads or files that the system refused.
         if isinstance(error, SystemExit | GeneratorExit) or os.environ.get(TRACEBACK):
             raise
+        if _LOST:  # it follows from a Ctrl-C
+            for again in _LOST:
+                again.cancel()
+            _say(errors, "interrupted")
+            return INTERRUPTED
         _say(errors, *_told(error))
     return BAD_INPUT
+
+
+SOON = 0.05  # seconds
+_LOST: list[threading.Timer] = []  # interrupts that a library dropped
+
+
+def _hear_lost_interrupts() -> None:
+    """A Ctrl-C that arrives while a library calls Python from within is dropped there, and goes on as another error."""
+    before = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        if lost.exc_type is not KeyboardInterrupt:
+            before(lost)
+            return
+        main_thread = threading.main_thread().ident or 0
+        again = threading.Timer(SOON, signal.pthread_kill, (main_thread, signal.SIGINT))  # where it can be heard
+        again.daemon = True
+        _LOST.append(again)
+        again.start()
+
+    sys.unraisablehook = hook
 
 
 def _legal(arguments: list[str]) -> list[str]:
