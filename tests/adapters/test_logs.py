@@ -14,6 +14,8 @@ import pytest
 
 import babysit
 from babysit.adapters import read_log
+from babysit.adapters._log_numbers import meaning
+from babysit.adapters._log_text import numbers_of_text
 from babysit.record import InputError
 
 FALLING = [2.3 * 0.9**at + 0.02 for at in range(40)]
@@ -172,6 +174,32 @@ def test_what_scripts_print(text: str, losses: tuple[float, ...], tmp_path: path
     path = tmp_path / "out.log"
     path.write_text(text)
     assert read_log(path).series("loss").values == pytest.approx(losses, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("epoch 0 loss 0.35 val_acc 0.85", {"train loss": 0.35, "validation accuracy": 0.85}),
+        ("step 250: train loss 2.1, val loss 2.2", {"train loss": 2.1, "validation data-loss": 2.2}),
+        ("train: loss=0.5 acc=0.8; val: loss=0.6 acc=0.7", {
+            "train loss": 0.5, "train accuracy": 0.8, "validation data-loss": 0.6, "validation accuracy": 0.7
+        }),
+        ("[val] loss 0.3 acc 0.9", {"validation data-loss": 0.3, "validation accuracy": 0.9}),
+        ("val loss 0.3 acc 0.8", {"validation data-loss": 0.3, "validation accuracy": 0.8}),
+        ("Test set: Average loss: 0.05, Accuracy: 9820/10000 (98%)", {"test data-loss": 0.05, "test accuracy": 0.982}),
+        ("3s - loss: 0.31 - val_loss: 0.15 - val_accuracy: 0.95", {
+            "train loss": 0.31, "validation data-loss": 0.15, "validation accuracy": 0.95
+        }),
+    ],
+)  # fmt: skip
+def test_each_number_of_a_line_has_its_own_phase(line: str, told: dict[str, float]) -> None:
+    numbers, phases = numbers_of_text(line)
+    found = {}
+    for number in numbers:
+        what = meaning(number.name, phases[number.name])
+        assert what is not None
+        found[f"{what.phase} {what.quantity}"] = number.value
+    assert found == pytest.approx(told)
 
 
 @pytest.mark.parametrize("name", ["events.out.tfevents.1", "run-1.wandb", "mlflow.db"])

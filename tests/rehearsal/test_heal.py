@@ -147,8 +147,10 @@ def test_with_little_time_most_changes_get_a_third_of_the_steps(monkeypatch: pyt
 
 def test_without_time_nothing_is_tried() -> None:
     subject = Known(lambda names, seed: 0.3)
-    assert heal(subject, findings=CALLS, seconds=1e-9).remedies == ()
+    found = heal(subject, findings=CALLS, seconds=1e-9)
+    assert found.remedies == ()
     assert [names for names, _, _ in subject.asked] == [{}, {}]
+    assert found.seconds_wanted > 0, "nothing was tried: the time that would do is told"
 
 
 @pytest.mark.parametrize(("seconds", "steps", "seeds"), [(0, 10, 3), (10, 0, 3), (10, 10, 0), (math.nan, 10, 3)])

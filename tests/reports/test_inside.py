@@ -8,9 +8,11 @@ import zlib
 
 import pytest
 
-from babysit.record import WEIGHTED, Run, RunFolderError, Trace
+from babysit.adapters import read_log
+from babysit.record import WEIGHTED, Finding, Run, RunFolderError, Trace
 from babysit.reports import render_page, render_trace_page, training_answer
-from babysit.reports._evidence import evidence_text
+from babysit.reports._evidence import evidence_sentence
+from babysit.reports._figures import loss_curves, score_curves
 from babysit.reports._inside import depth_profile, histogram_map, layer_curves, some_layers
 from babysit.reports._pictures import evidence_pictures, inside_pictures
 from tests.reports.inside import FINDINGS, LAYERS, seen_inside
@@ -96,6 +98,30 @@ def test_the_page_of_a_run_has_its_findings(tmp_path: pathlib.Path) -> None:
 
 
 def test_evidence_in_a_line() -> None:
-    assert evidence_text({"share": 0.123456, "layers": ["a", "b"], "ok": True, "x": math.nan}) == (
+    evidence = {"share": 0.123456, "layers": ["a", "b"], "ok": True, "x": math.nan}
+    assert evidence_sentence(Finding("a-new-one", "sick", evidence=evidence)) == (
         "share 0.1235, layers a, b, ok True, x nan"
     )
+
+
+def log_of(folder: pathlib.Path, scores: str) -> Trace:
+    lines = [f"epoch {epoch} loss {0.9 - 0.05 * epoch:.3f} {scores.format(0.5 + 0.03 * epoch)}" for epoch in range(10)]
+    (folder / "out.txt").write_text("\n".join(lines))
+    return read_log(folder / "out.txt")
+
+
+def test_the_page_of_a_log_counts_as_the_log_does_and_says_that_it_was_read(tmp_path: pathlib.Path) -> None:
+    trace = log_of(tmp_path, "val_acc {:.3f}")
+    losses, (name, scores) = loss_curves(trace), score_curves(trace)
+    assert [curve.name for curve in losses.curves] == ["train"]
+    assert (losses.over, scores.over, name) == ("epoch", "epoch", "accuracy")
+    assert [curve.name for curve in scores.curves] == ["validation"]
+    page = render_trace_page(trace, ())
+    assert "read the log of this training" in page
+    assert "trained it for a short while" not in page
+
+
+def test_of_several_scores_that_is_drawn_which_both_phases_have(tmp_path: pathlib.Path) -> None:
+    trace = log_of(tmp_path, "balanced_accuracy {0:.3f} val_balanced_accuracy {0:.3f} val_acc {0:.3f}")
+    name, scores = score_curves(trace)
+    assert (name, len(scores.curves)) == ("balanced accuracy", 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from babysit.adapters._log_numbers import PHASES, LogNumber, meaning
+from babysit.adapters._log_numbers import PHASES, LogNumber, Meaning, meaning
 
 NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|NaN|NAN|inf|Inf|INF|infinity)\b"
 # A name of up to four words, something between, and a number, a fraction or a share in percent. Words, blanks and
@@ -15,7 +15,7 @@ PAIR = re.compile(
     rf"\s{{0,4}}[:=]?\s{{0,4}}[\[('\"]{{0,2}}(?:tensor\()?(?P<value>{NUMBER})(?:\s?/\s?(?P<of>\d+))?(?P<percent>\s?%)?"
 )
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-FIRST_WORDS = 40  # characters of a line in which its phase is named
+WORD_ALONE = re.compile(r"(?<![\w@./])[a-z]+(?![\w@/])")  # `val`, and not that of `val_acc`
 LONGEST = 2000  # characters of a line that are read
 
 
@@ -35,11 +35,10 @@ def numbers_of_text(text: str) -> tuple[list[LogNumber], dict[str, str]]:
     record, epoch, written = 0, None, ""
     for line in _lines(text):
         pairs = list(_pairs(line))
-        axes = {what.quantity: value for name, value in pairs if (what := meaning(name)) and not what.phase}
+        axes = {what.quantity: value for name, value, _ in pairs if (what := meaning(name)) and not what.phase}
         epoch = axes.get("epoch", epoch)
-        phase = _phase(line)
         told = []
-        for name, value in pairs:
+        for name, value, phase in pairs:
             what = meaning(name, phase)
             if what is not None and what.phase:
                 key = name if what.phase == meaning(name).phase else f"{phase} {name}"  # type: ignore[union-attr]
@@ -58,23 +57,32 @@ def _lines(text: str) -> Iterator[str]:
             yield line[:LONGEST]
 
 
-def _phase(line: str) -> str:
-    """The phase that the first words of a line name: `Validation: loss 0.3`, `Test set: Average loss: 0.1`."""
-    for word in re.findall(r"[a-z]+", line[:FIRST_WORDS].lower()):
-        for phase, names in PHASES.items():
-            if word in names:
-                return phase
-    return ""
+def _phases(line: str) -> list[tuple[int, str]]:
+    """Where words of their own name a phase, which holds for the numbers behind them: `val: loss 0.3 acc 0.9`.
+
+    Example:
+        >>> _phases("train: loss 0.5; val: loss 0.6"), _phases("epoch 0 loss 0.3 val_acc 0.9")
+        ([(0, 'train'), (17, 'validation')], [])
+    """
+    words = [(match.start(), match[0]) for match in WORD_ALONE.finditer(line.lower())]
+    return [(at, phase) for at, word in words for phase, names in PHASES.items() if word in names]
 
 
-def _pairs(line: str) -> Iterable[tuple[str, float]]:
+def _meant(name: str) -> tuple[str, Meaning | None]:
+    """A name and its meaning. Words that stand before a name are no part of it: `Average loss`, `[rank0] loss`."""
+    what = meaning(name.strip())
+    if what is not None:
+        return name.strip(), what
+    last = name.strip().rpartition(" ")[2]
+    return last, meaning(last)
+
+
+def _pairs(line: str) -> Iterable[tuple[str, float, str]]:
+    """Names, values, and the phase that words before them tell."""
+    phases = _phases(line)
     for match in PAIR.finditer(line):
-        name, value = match["name"].strip(), float(match["value"])
-        what = meaning(name)
-        if what is None:
-            # Words that stand before a name are no part of it: `Average loss`, `[rank0] loss`.
-            name = name.rpartition(" ")[2]
-            what = meaning(name)
+        value = float(match["value"])
+        name, what = _meant(match["name"])
         if what is None:
             continue
         if what.quantity.endswith("accuracy"):
@@ -82,4 +90,4 @@ def _pairs(line: str) -> Iterable[tuple[str, float]]:
                 value /= float(match["of"]) or 1.0
             elif match["percent"]:
                 value /= 100
-        yield name, value
+        yield name, value, next((phase for at, phase in reversed(phases) if at < match.end("name")), "")

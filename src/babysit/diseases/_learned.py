@@ -275,7 +275,8 @@ def evidence_of_learning(trace: Trace) -> LearningEvidence:
         return LearningEvidence("none", "no training was seen: no loss was measured")
     if not math.isfinite(losses[-1]):
         return LearningEvidence("none", f"the last loss is {losses[-1]:g}, after {len(losses)} steps")
-    after = f"after {len(losses)} steps"
+    unit = trace.facts.get("log", "step")  # a log may have a number an epoch
+    after = f"after {len(losses)} {unit}s"
     scores = [one for phase in PHASES if (one := scored(trace, phase)) is not None]
     for one in scores:
         if one.way > BETTER:

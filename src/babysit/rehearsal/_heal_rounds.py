@@ -97,7 +97,10 @@ class HealRounds:
         """All rounds, and at the end everything left out that the rest does without."""
         at, in_vain, general = self.first, 0, set[frozenset[str]]()
         for _ in range(MOST_ROUNDS):
-            if self._done(at):
+            if _is_solved(at):
+                break
+            if self.session.affordable(SINGLES_SHARE) < 1:
+                self.untried += asked_by(at.findings, at.trace, at.combination)
                 break
             following = self._following(at)
             if following is not None and following.gain > at.gain:
@@ -124,12 +127,6 @@ class HealRounds:
     def _note(self, at: HealStanding) -> None:
         if at.gain > self.standing.gain + 1e-9:
             self.standing = at
-
-    def _done(self, at: HealStanding) -> bool:
-        scored = at.outcome.evaluated or at.outcome.trained
-        if scored is not None and solved(scored[1]):
-            return True
-        return self.session.affordable(SINGLES_SHARE) < 1
 
     # One round.
 
@@ -296,6 +293,11 @@ class HealRounds:
         attempts += sorted(self._attempts, key=lambda one: (-one.share, -one.rank))
         distinct = unique(attempt.combination for attempt in attempts if attempt.gain >= works)
         return [next(one for one in attempts if one.combination is kept) for kept in distinct][:most]
+
+
+def _is_solved(at: HealStanding) -> bool:
+    scored = at.outcome.evaluated or at.outcome.trained
+    return scored is not None and solved(scored[1])
 
 
 def _is_of_a_fault(combination: Combination) -> bool:

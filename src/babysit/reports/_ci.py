@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from babysit.record import Finding, PreFlight, printable
 from babysit.reports._compact import compact_findings
-from babysit.reports._evidence import evidence_text
+from babysit.reports._evidence import evidence_sentence
 
 CheckFormat = Literal["text", "github", "sarif", "junit"]
 MOST_OF_A_KIND = 10  # annotations of one step that GitHub shows: ten errors, ten warnings, ten notices
@@ -66,7 +66,7 @@ def github_annotations(found: PreFlight, file: str = "") -> str:
 def step_summary(found: PreFlight) -> str:
     """A check as GitHub's summary of a step, in Markdown."""
     rows = [
-        f"| {one.severity} | {_cell(one.name)} | {_cell(_place(one))} | {_cell(evidence_text(one.evidence, most=3))} |"
+        f"| {one.severity} | {_cell(one.name)} | {_cell(_place(one))} | {_cell(evidence_sentence(one))} |"
         for one in found.findings
     ]
     table = ["", "| | finding | where | numbers |", "| --- | --- | --- | --- |", *rows] if rows else []
@@ -164,8 +164,7 @@ def junit_xml(found: PreFlight) -> str:
 
 def message(finding: Finding) -> str:
     """What a finding says, in lines: its numbers, why it matters, what was tried or may help."""
-    numbers = {name: value for name, value in finding.evidence.items() if str(value) != finding.did}
-    lines = [evidence_text(numbers), finding.why]
+    lines = [evidence_sentence(finding), finding.why]
     if finding.explained_by:
         lines.append(f"It follows from {finding.explained_by}.")
     elif finding.did:

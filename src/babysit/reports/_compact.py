@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from babysit.record import Finding
-from babysit.reports._evidence import evidence_sentence
+from babysit.reports._evidence import evidence_sentence, layer_text
 
 
 def compact_findings(findings: Sequence[Finding]) -> list[str]:
@@ -27,7 +27,7 @@ def compact_findings(findings: Sequence[Finding]) -> list[str]:
 
 def _block(finding: Finding) -> list[str]:
     place = f" {finding.file}{f':{finding.line}' if finding.line else ''}" if finding.file else ""
-    where = f" ({finding.where})" if finding.where else ""
+    where = f" ({layer_text(finding.where)})" if finding.where else ""
     lines = [f"{finding.severity} {finding.name}{place}{where}: {evidence_sentence(finding)}"]
     if finding.explained_by:
         return [f"{lines[0]}; follows from {finding.explained_by}"]

@@ -108,7 +108,7 @@ def draw_curves(found: Curves, y: str, *, log: bool = False) -> go.Figure:
             mode="markers",
             marker={"symbol": "x", "size": 9, "color": RED},
         )
-    laid_out(figure, "step", y)
+    laid_out(figure, found.over, y)
     if log:
         log_axis(figure, [value for curve in found.curves for value in curve.values])
     return figure

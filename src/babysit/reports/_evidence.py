@@ -19,6 +19,7 @@ SEEN = "{seen}"  # what the test of what depends on what saw, in its own words
 MORE = " || "  # before an addition to a sentence
 _NAME = re.compile(r"\{([^{}]+?)(%?)\}")
 MOST_WORDS = 4  # of a finding without a sentence of its own
+LAYERS = ("where", "of layer", "first layer", "deep layer", "last layer")  # evidence that names one
 TRIED = "tried"  # of evidence: what a remedy did, which is told by itself
 
 
@@ -33,6 +34,7 @@ def evidence_sentence(finding: Finding) -> str:
         'share 0.25; the limit is 0.1'
     """
     known = {"where": finding.where.removeprefix("(") or "the network", **_score(finding), **finding.evidence}
+    known |= {name: layer_text(known[name]) for name in LAYERS if isinstance(known.get(name), str)}
     for sentence in (*sentences().get(finding.name, ()), SEEN):
         first, *additions = sentence.split(MORE)
         told = _filled(first, known)
@@ -79,15 +81,14 @@ def _listed(evidence: Mapping[str, Any]) -> str:
     return f"{text}; the limit is {_value(evidence['threshold'], share=False)}" if "threshold" in evidence else text
 
 
-def evidence_text(evidence: Mapping[str, Any], most: int | None = None) -> str:
-    """The numbers by name, in a line.
+def layer_text(name: str) -> str:
+    """A layer's name as a sentence takes it: of a Sequential it is a number.
 
     Example:
-        >>> evidence_text({"largest": 12345.678, "layers": ["fc1", "fc2"]})
-        'largest 1.235e+04, layers fc1, fc2'
+        >>> layer_text("0"), layer_text("0, 2"), layer_text("blocks.0.fc")
+        ('layer 0', 'layers 0, 2', 'blocks.0.fc')
     """
-    parts = [f"{name} {value_text(value)}" for name, value in evidence.items()]
-    return ", ".join(parts if most is None else parts[:most])
+    return f"layer{'s' if ', ' in name else ''} {name}" if name[:1].isdigit() else name
 
 
 def value_text(value: Any) -> str:

@@ -25,6 +25,10 @@ class Curves(NamedTuple):
     curves: tuple[Curve, ...]
     not_finite: tuple[float, ...] = ()
     best_step: float | None = None
+    over: str = "step"  # what is counted along the axis: of a log perhaps epochs or records
+
+
+SCORES = {"accuracy": "accuracy", "balanced-accuracy": "balanced accuracy", "r2": "R²"}  # as figures name them
 
 
 class Bars(NamedTuple):
@@ -91,37 +95,50 @@ def smooth(values: Sequence[float], weight: float) -> list[float]:
 
 
 def loss_curves(trace: Trace) -> Curves:
-    """The loss of each batch as it was, smoothed beside it, and that of the validation rows after each epoch."""
+    """The loss of each batch as it was, smoothed beside it, and that of the validation rows after each epoch.
+
+    Of a log that tells a number an epoch, that is the training's line: there is nothing to smooth.
+    """
     steps, values = trace.series("loss")
     finite = [(step, value) for step, value in zip(steps, values, strict=True) if math.isfinite(value)]
     bad = tuple(float(step) for step, value in zip(steps, values, strict=True) if not math.isfinite(value))
     curves = []
     if finite:
         each, losses = zip(*finite, strict=True)
-        curves.append(Curve("each batch", *map(tuple, thin(each, losses))))
-        weight = 1 - 1 / max(2, len(losses) // 50)
-        curves.append(Curve("train, smoothed", *map(tuple, thin(each, smooth(losses, weight)))))
+        if _over(trace) == "epoch":
+            curves.append(Curve("train", *map(tuple, thin(each, losses))))
+        else:
+            curves.append(Curve("each batch", *map(tuple, thin(each, losses))))
+            weight = 1 - 1 / max(2, len(losses) // 50)
+            curves.append(Curve("train, smoothed", *map(tuple, thin(each, smooth(losses, weight)))))
     validation = _epochs(trace, "data-loss", "validation")
     if validation.steps:
         curves.append(Curve("validation", *map(tuple, thin(validation.steps, validation.values))))
-    return Curves(tuple(curves), bad, _best(validation))
+    return Curves(tuple(curves), bad, _best(validation), _over(trace))
 
 
 def score_curves(trace: Trace) -> tuple[str, Curves]:
-    """The score's name, and its curves on training and validation rows after each epoch."""
-    name = "accuracy" if trace.series("accuracy").steps else "r2"
-    curves = []
-    for phase in ("train", "validation"):
-        found = _epochs(trace, name, phase)
-        if found.steps:
-            curves.append(Curve(phase, *map(tuple, thin(found.steps, found.values))))
-    return name, Curves(tuple(curves), best_step=_best(_epochs(trace, "data-loss", "validation")))
+    """The score's name, and its curves on training and validation rows after each epoch.
+
+    Of several scores that which most phases have; a log may tell that of the validation rows alone.
+    """
+    known = {name: [_epochs(trace, name, phase) for phase in ("train", "validation")] for name in SCORES}
+    name = max(SCORES, key=lambda one: sum(bool(curve.steps) for curve in known[one]))
+    curves = [Curve(curve.name, *map(tuple, thin(curve.steps, curve.values))) for curve in known[name] if curve.steps]
+    return SCORES[name], Curves(
+        tuple(curves), best_step=_best(_epochs(trace, "data-loss", "validation")), over=_over(trace)
+    )
 
 
 def single_curve(trace: Trace, quantity: str) -> Curves:
     """A quantity of the training, such as the rate, over steps; empty when it was not measured."""
     found = _epochs(trace, quantity, "train")
-    return Curves((Curve(quantity, *map(tuple, thin(found.steps, found.values))),) if found.steps else ())
+    curves = (Curve(quantity, *map(tuple, thin(found.steps, found.values))),) if found.steps else ()
+    return Curves(curves, over=_over(trace))
+
+
+def _over(trace: Trace) -> str:
+    return trace.facts.get("log", "step")
 
 
 def _epochs(trace: Trace, quantity: str, phase: str) -> Curve:

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from babysit.record import Finding
-from babysit.reports._evidence import TRIED, evidence_sentence
+from babysit.reports._evidence import TRIED, evidence_sentence, layer_text
 from babysit.reports._remedy_summaries import remedy_summary
 
 OF_ALL = ("every step", "training", "network")  # places that say nothing beside the name
@@ -48,7 +48,7 @@ def finding_line(finding: Finding) -> Text:
     return Text.assemble(
         (f"{place}: " if place else "", "bold"),
         (f"{finding.severity}: {finding.name}", STYLES[finding.severity]),
-        f", {where}" if where and where not in numbers else "",
+        f", {layer_text(where)}" if where and where not in numbers else "",
         f": {numbers}" if numbers else "",
     )
 

@@ -41,7 +41,7 @@ def healing_renderable(found: Healing) -> RenderableType:
         parts += [Text(), Text("what to write", style="bold"), _diff(found.diff)]
     if found.effect is not None:
         parts += [Text(), _effect(found.effect)]
-    if found.left:
+    if found.left and found.remedies:
         parts += [Text(), Text("what is still wrong under the remedies", style="bold")]
         parts += [finding_line(one) for one in found.left]
     if found.seconds_wanted:

@@ -109,7 +109,7 @@ def _training_pictures(run: Run) -> list[Picture]:
     if loss is not None:
         pictures.append(loss)
     name, scores = _figures.score_curves(trace)
-    title = "Accuracy" if name == "accuracy" else "R²"
+    title = name[0].upper() + name[1:]
     text = (
         "The gap between the two curves is overfitting. Where it is wide, use more regularisation or more data;"
         " where there is none, try a larger network."

@@ -202,6 +202,7 @@ def render_account(told: Account) -> str:
         "trace.html",
         {one.name: one.figure for one in (*training, *inside, *drawn.values()) if one.figure is not None},
         told=told,
+        how=_how(told),
         word=WORDS.get(told.verdict, told.verdict),
         events=events[:MOST_EVENTS],
         more_events=max(0, len(events) - MOST_EVENTS),
@@ -236,7 +237,7 @@ def _both_losses(before: Trace, after: Trace) -> Picture | None:
     """The smoothed loss as it is and with the remedies, on the same axes."""
     curves = []
     for name, trace in (("as it is", before), ("with the remedies", after)):
-        found = [curve for curve in _figures.loss_curves(trace).curves if curve.name == "train, smoothed"]
+        found = [curve for curve in _figures.loss_curves(trace).curves if curve.name in ("train", "train, smoothed")]
         curves += [curve._replace(name=name) for curve in found]
     if len(curves) < 2 or min(len(curve.steps) for curve in curves) < 2:
         return None
@@ -277,10 +278,23 @@ def trace_headline(trace: Trace, findings: Sequence[Finding]) -> str:
     return f"{steps:,} {unit}, loss {losses.values[0]:.4g} to {losses.values[-1]:.4g}: {verdict}."
 
 
+def _how(told: Account) -> str:
+    """What babysit did to know it."""
+    if told.check is not None:
+        return "babysit trained it for a short while and looked for what is wrong"
+    if told.healing is not None:
+        return "babysit trained it again with remedies, and compared"
+    if "log" in told.trace.facts:
+        return "babysit read the log of this training and looked for what is wrong"
+    return "babysit watched it train and looked for what is wrong"
+
+
 def _network_pictures(trace: Trace) -> list[Picture | None]:
     name, scores = _figures.score_curves(trace)
-    title = "Accuracy" if name == "accuracy" else "R²"
+    title = name[0].upper() + name[1:]
     text = "The gap between the two curves is overfitting."
+    if len(scores.curves) == 1:
+        text = f"Of the {scores.curves[0].name.replace('train', 'training')} rows alone."
     drawn = [curves_picture("training-score", title, text, scores, title)]
     for quantity, title, text in _NETWORK:
         drawn.append(curves_picture(f"training-{quantity}", title, text, _figures.single_curve(trace, quantity)))
