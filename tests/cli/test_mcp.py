@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import pathlib
+import sys
 from typing import Any
 
 import pytest
@@ -60,7 +61,10 @@ def test_bad_input_is_told() -> None:
     assert asyncio.run(called("status", job="check-000000")).is_error
 
 
-@pytest.mark.skipif(INSTALLED, reason="the SDK mcp is installed")
-def test_without_the_sdk_it_says_what_to_install(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_the_sdk_it_says_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mcp", "mcp.server", "mcp.server.mcpserver"):
+        monkeypatch.setitem(sys.modules, name, None)
     assert run(["mcp"]) == BAD_INPUT
     assert "pip install 'babysit[mcp]'" in capsys.readouterr().err
