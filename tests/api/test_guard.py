@@ -1,5 +1,6 @@
 """The guard of watch: what it stops, what it leaves alone, what it keeps and goes back to, whom it tells."""
 
+import copy
 import http.server
 import json
 import math
@@ -17,6 +18,8 @@ from torch.nn import functional
 import babysit
 from babysit.api import Watch
 from babysit.record import GuardActed, InputError, ProgressEvent, silent
+from babysit.training._guard_rules import LossRules
+from babysit.training._kept_state import pack_state, put_back
 from tests.api.guarded import FAILS, SOUND, blobs, mlp, scenarios, sgd
 
 IN_THE_GATE = ("nan-loss-at-80-adam", "dead-units", "rate-100-from-start", "skips-steps-of-nans", "game-judge", "fp16")
@@ -52,6 +55,29 @@ def test_what_is_lost_is_stopped_and_what_is_rough_goes_on(name: str, fails: boo
 def test_there_are_thirty_of_each() -> None:
     assert len(FAILS) >= 30
     assert len(SOUND) >= 30
+
+
+BEGAN = [2.0] * 10  # the first losses, from which the limit is counted
+
+
+@pytest.mark.parametrize(
+    ("losses", "lost"),
+    [
+        (BEGAN + [2.1e4] * 10, "exploded"),
+        (BEGAN + [2.1e4] * 9 + [2.0], ""),  # it comes back
+        (BEGAN + [1.9e4] * 30, ""),  # far above the 125 times that sound ones rise to, and below the limit
+        (BEGAN + [-1.9e7] * 30, ""),  # a critic's loss has no lower end
+        (BEGAN + [-2.1e7] * 10, "exploded"),
+        (BEGAN + [math.nan] * 20, "not a number"),
+        (BEGAN + [math.nan] * 19 + [2.0], ""),  # a scaler skipped these steps
+        ([1e-6] * 10 + [0.9e4] * 30, ""),  # a training that begins near zero
+    ],
+)
+def test_losses_that_are_lost_and_losses_that_are_rough(losses: list[float], lost: str) -> None:
+    rules = LossRules()
+    told = [why for loss in losses if (why := rules.take(loss))]
+    assert bool(told) == bool(lost)
+    assert lost in "".join(told)
 
 
 def broken_at(step: int, number: int) -> float:
@@ -128,6 +154,33 @@ def test_until_it_acts_weights_are_what_they_are_without(tmp_path: pathlib.Path)
         weights.append([*net.state_dict().values(), *(one["momentum_buffer"] for one in optimizer.state.values())])
         assert not optimizer._optimizer_step_pre_hooks
     assert all(torch.equal(one, other) for ours in weights[1:] for one, other in zip(weights[0], ours, strict=True))
+
+
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.RMSprop, torch.optim.SGD])
+def test_the_optimizers_state_comes_back_and_its_rate_stays(kind: type[torch.optim.Optimizer]) -> None:
+    torch.manual_seed(0)
+    net = mlp()
+    options = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    optimizer = kind(net.parameters(), lr=0.01, **options)  # type: ignore[call-arg]
+    inputs, labels = blobs()
+
+    def train(steps: int) -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            functional.cross_entropy(net(inputs), labels).backward()
+            optimizer.step()
+
+    train(5)
+    content, before = pack_state(net, [optimizer], 5), copy.deepcopy(optimizer.state_dict()["state"])
+    train(5)
+    optimizer.param_groups[0]["lr"] = 0.5
+    put_back(content, net, [optimizer])
+    after = optimizer.state_dict()["state"]
+    assert before.keys() == after.keys() != set()
+    for index, entries in before.items():
+        for name, value in entries.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(after[index][name])), name
+    assert optimizer.param_groups[0]["lr"] == 0.5
 
 
 def test_tied_weights_lstms_and_odd_optimizers_are_kept(tmp_path: pathlib.Path) -> None:

@@ -176,3 +176,13 @@ def test_json_alone_on_the_standard_output(script: pathlib.Path, capfd: pytest.C
     said = capfd.readouterr()
     assert json.loads(said.out)["ended"] == "finished"
     assert "metric" in said.err
+
+
+@pytest.mark.parametrize(("text", "told"), [("x = 1\n", True), ("import sys\nx = '--report' in sys.argv\n", False)])
+def test_an_option_behind_the_script_is_the_scripts_and_that_is_said(
+    text: str, told: bool, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "train.py").write_text(text)
+    run(["run", str(tmp_path / "train.py"), "--report", str(tmp_path / "r.html")])
+    assert ("--report stands behind" in capsys.readouterr().err) == told
+    assert not (tmp_path / "r.html").exists()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import babysit
 from babysit.cli._answer import STANDARD_OUTPUT, tell_json, typed, words
@@ -72,6 +73,9 @@ def run(
             progress=silent if quiet else FindingLines(CleanConsole(stderr=True, no_color=plain), notes=False),
             keep=keep,
         )
+    if not quiet and not module and (late := _meant_for_us(script, arguments)):
+        text = f"note: {late} stands behind {script} and is its argument; babysit's own options stand before the script"
+        CleanConsole(stderr=True, no_color=plain).print(text, soft_wrap=True, highlight=False)
     if quiet and done.traceback:
         write_out(sys.stderr, done.traceback)
     tell_json(done.to_json, json)
@@ -81,6 +85,16 @@ def run(
     if report is not None:
         done.report(report, command=command)
     return done.code
+
+
+OWN = "remedies remedy overhead ignore keep report plain quiet json".split()  # names of the command's options
+
+
+def _meant_for_us(script: str, arguments: Sequence[str]) -> str:
+    """An option of this command that was given to a script which does not know its name."""
+    text = pathlib.Path(script).read_text(encoding="utf-8", errors="replace")
+    names = [one.partition("=")[0] for one in arguments if one.startswith("--")]
+    return next((name for name in names if name[2:] in OWN and name[2:] not in text), "")
 
 
 @contextlib.contextmanager
