@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from babysit.record import Row, Trace
-from babysit.testing import assert_can_overfit, assert_same_training
+from babysit.testing import assert_can_overfit, assert_same_training, assert_sound
 
 PLUGIN = "babysit.pytest_plugin"
 TESTS = """
@@ -77,3 +77,15 @@ def test_the_same_training() -> None:
             assert_same_training(losses, other)
     with pytest.raises(AssertionError, match="nothing could be compared"):
         assert_same_training([], [])
+
+
+def test_only_a_sound_training_is_asserted_to_be_sound() -> None:
+    def network(*last: nn.Module) -> nn.Sequential:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3), *last)
+
+    assert_sound(network(), nn.CrossEntropyLoss(), batches(), only=["wiring"])
+    with pytest.raises(AssertionError, match="double-softmax"):
+        assert_sound(network(nn.Softmax(1)), nn.CrossEntropyLoss(), batches(), only=["wiring"])
+    with pytest.raises(AssertionError, match="not judged"):  # labels drawn at random cannot be learned in no time
+        assert_sound(network(), nn.CrossEntropyLoss(), batches(), only=["short-training"], steps=1)

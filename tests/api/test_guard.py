@@ -17,7 +17,8 @@ from torch.nn import functional
 
 import babysit
 from babysit.api import Watch
-from babysit.record import GuardActed, InputError, ProgressEvent, silent
+from babysit.record import Finding, FindingsChanged, GuardActed, InputError, ProgressEvent, silent
+from babysit.reports import Notify
 from babysit.training._guard_rules import LossRules
 from babysit.training._kept_state import pack_state, put_back
 from tests.api.guarded import FAILS, SOUND, blobs, mlp, scenarios, sgd
@@ -239,6 +240,15 @@ def test_a_command_is_notified(tmp_path: pathlib.Path) -> None:
     lines = out.read_text().splitlines()
     assert any(line.startswith("the guard stopped the training at step") for line in lines)
     assert all(line.split("|")[0] == line.split("|")[1] for line in lines)
+
+
+def test_a_finding_is_told_once() -> None:
+    told: list[str] = []
+    notify = Notify(told.append)
+    sick = Finding("diverged", "sick")
+    for findings in ([sick], [sick, Finding("units-dead", "sick", explained_by="diverged")], [Finding("slow", "note")]):
+        notify(FindingsChanged(tuple(findings)))
+    assert len(told) == 1
 
 
 def test_an_address_is_notified_where_it_is_given(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:

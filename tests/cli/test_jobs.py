@@ -7,13 +7,15 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
-from babysit.cli import run
+from babysit.cli import _jobs, run
 from babysit.cli._codes import BAD_INPUT, BAD_NEWS, DONE, INTERRUPTED
-from babysit.cli._jobs import ASKED, FOLDER, KEPT_DAYS, LOCK, NEWS, _forget_old, job, jobs
+from babysit.cli._jobs import ASKED, FOLDER, KEPT_DAYS, LOCK, NEWS, BackgroundJob, _forget_old, job, jobs
 
 MARK = "babysit_test_of_jobs"
 # It tells that it has begun, trains a little and then waits: killed, it must not wait on.
@@ -127,3 +129,38 @@ def test_bad_input_is_told_at_once(arguments: list[str], words: str, capsys: pyt
     assert run(arguments) == BAD_INPUT
     assert words in capsys.readouterr().err
     assert not list(jobs())
+
+
+STUBBORN = """
+import fcntl, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+os.set_inheritable(lock.fileno(), False)
+if os.fork():
+    lock.write(str(os.getpid()))
+    lock.flush()
+    print("ready", flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_job_that_does_not_end_by_itself_is_killed_with_all_of_its_own(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_jobs, "STOP_SECONDS", 0.5)
+    path = folder / "jobs" / "check-00beef"
+    path.mkdir(parents=True)
+    command = [sys.executable, "-c", STUBBORN, str(path / LOCK)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            assert BackgroundJob(path).runs
+            BackgroundJob(path).stop()
+            assert process.wait(10) == -signal.SIGKILL
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert not BackgroundJob(path).runs
+    assert processes_of(folder) == []

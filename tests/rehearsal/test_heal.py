@@ -22,7 +22,7 @@ from babysit.record import (
 )
 from babysit.rehearsal import Combination, RehearsalOutcome, asked_by, gain, heal, outcome_of
 from babysit.rehearsal._combinations import NOTHING
-from babysit.rehearsal._heal_rounds import HealRounds, HealStanding
+from babysit.rehearsal._heal_rounds import HealRounds, HealStanding, _treated_unseen
 from babysit.rehearsal._heal_session import HealSession
 from tests.rehearsal.known import STEPS, Known
 
@@ -80,6 +80,12 @@ def test_what_mends_a_fault_of_the_wiring_is_tried_in_full_whatever_the_lower_ru
     subject = Known(lambda names, seed: 0.1 if "clear-gradients" in names else 0.3 + 0.01 * len(names))
     heal(subject, findings=calls, most_steps=12 * STEPS)
     assert any(steps == STEPS and "clear-gradients" in names for names, steps, _ in subject.asked)
+
+
+def test_what_a_remedy_mends_unseen_by_the_probes_is_not_told_as_still_wrong() -> None:
+    """What is left over of a gradient is measured before the remedy clears it."""
+    assert "gradients-not-cleared" in _treated_unseen(Combination((Remedy("clear-gradients"),)))
+    assert "gradients-not-cleared" not in _treated_unseen(Combination((Remedy("lr", "0.1"),)))
 
 
 def test_luck_on_one_seed_is_not_recommended() -> None:
