@@ -161,7 +161,7 @@ def test_until_it_acts_weights_are_what_they_are_without(tmp_path: pathlib.Path)
 def test_the_optimizers_state_comes_back_and_its_rate_stays(kind: type[torch.optim.Optimizer]) -> None:
     torch.manual_seed(0)
     net = mlp()
-    options = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    options: dict[str, Any] = {"momentum": 0.9} if kind is torch.optim.SGD else {}
     optimizer = kind(net.parameters(), lr=0.01, **options)  # type: ignore[call-arg]
     inputs, labels = blobs()
 
